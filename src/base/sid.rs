@@ -1,0 +1,130 @@
+//! Twilio-shaped identifiers: two capital letters and 32 lower-case hexadecimal digits (`webhooks` §3).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Rng;
+
+/// A text that is not the sid it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a sid of the form {prefix} followed by 32 hexadecimal digits")]
+pub struct ParseSidError {
+    prefix: &'static str,
+    text: String,
+}
+
+macro_rules! sids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u128);
+
+        impl $name {
+            /// The two letters it begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new one, of 128 random bits.
+            pub fn random(rng: &mut Rng) -> Self {
+                Self(rng.u128())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{:032x}", Self::PREFIX, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseSidError;
+            fn from_str(text: &str) -> Result<Self, ParseSidError> {
+                parse($prefix, text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+sids! {
+    /// The account: one a box.
+    AccountSid = "AC";
+    /// One call leg.
+    CallSid = "CA";
+    /// A conference.
+    ConferenceSid = "CF";
+    /// A recording.
+    RecordingSid = "RE";
+    /// A voice queue.
+    QueueSid = "QU";
+    /// An application: a voice URL with its fallback and callbacks.
+    ApplicationSid = "AP";
+    /// A trunk.
+    TrunkSid = "TK";
+    /// A warning or error of a call.
+    NotificationSid = "NO";
+    /// A TaskRouter workspace.
+    WorkspaceSid = "WS";
+    /// A worker.
+    WorkerSid = "WK";
+    /// A task queue.
+    TaskQueueSid = "WQ";
+    /// A workflow.
+    WorkflowSid = "WW";
+    /// A task.
+    TaskSid = "WT";
+    /// A reservation.
+    ReservationSid = "WR";
+    /// A worker's activity.
+    ActivitySid = "WA";
+}
+
+fn parse(prefix: &'static str, text: &str) -> Result<u128, ParseSidError> {
+    let error = || ParseSidError { prefix, text: text.chars().take(64).collect() };
+    let digits = text.strip_prefix(prefix).ok_or_else(error)?;
+    // from_str_radix alone would also accept a sign and fewer digits.
+    if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(error());
+    }
+    u128::from_str_radix(digits, 16).map_err(|_| error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sid_survives_its_text() {
+        let sid = CallSid::random(&mut Rng::seeded(1));
+        let text = sid.to_string();
+        assert_eq!(text.len(), 34);
+        assert_eq!(text.parse::<CallSid>().unwrap(), sid);
+        assert_eq!(CallSid(1).to_string(), "CA00000000000000000000000000000001");
+    }
+
+    #[test]
+    fn what_is_not_a_sid_is_refused() {
+        for text in ["", "CA", "CA1", "RE00000000000000000000000000000001", "CA+0000000000000000000000000000001"]
+        {
+            assert!(text.parse::<CallSid>().is_err(), "{text}");
+        }
+    }
+}

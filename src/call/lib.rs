@@ -1,0 +1,1 @@
+//! The call: one owner of signalling, interpreters and legs, without IO.

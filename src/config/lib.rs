@@ -1,0 +1,1 @@
+//! tandem.toml: as typed, then resolved.

@@ -1,0 +1,1 @@
+//! The media plane without IO: SDP, RTP, codecs, prompts, recording, bridges.

@@ -1,0 +1,1 @@
+//! Sockets: SIP transports, DNS, media threads, the webhook client.

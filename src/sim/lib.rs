@@ -1,0 +1,1 @@
+//! The simulated world: clock, wire, phones, trunks and web servers.

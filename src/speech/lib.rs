@@ -1,0 +1,1 @@
+//! Text to speech and prepared sound, off the call path.

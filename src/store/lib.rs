@@ -1,0 +1,1 @@
+//! What survives a restart: calls, events, recordings, in SQLite or PostgreSQL.

@@ -1,0 +1,1 @@
+//! TwiML without IO: documents, verbs, interpreter, webhook parameters, signature.
