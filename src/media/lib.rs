@@ -1,1 +1,28 @@
 //! The media plane without IO: SDP, RTP, codecs, prompts, recording, bridges.
+//!
+//! What goes in: session descriptions, RTP and RTCP packets, [`Command`]s and the time. What comes out:
+//! packets, [`Event`]s and recorded samples. Everything here works on bytes and samples that are handed in;
+//! sockets, files and threads belong to the shell.
+
+pub mod bridge;
+pub mod clip;
+pub mod codec;
+pub mod command;
+pub mod decode;
+pub mod dtmf;
+pub mod engine;
+pub mod leg;
+pub mod play;
+pub mod resample;
+pub mod rtcp;
+pub mod rtp;
+pub mod sdp;
+pub mod tone;
+pub mod wav;
+
+pub use clip::{Clip, ClipKey};
+pub use codec::CodecKind;
+pub use command::{
+    Command, Direction, Event, LegId, LegStats, Negotiated, PlayId, PlayItem, RecordEnd, RecordWhat,
+};
+pub use tone::Tone;

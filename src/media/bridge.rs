@@ -1,0 +1,1 @@
+//! Two legs that hear each other.

@@ -1,0 +1,46 @@
+//! A sound that is ready to be played: decoded once, encoded once per codec, shared by every leg.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{pcma, pcmu};
+
+/// Names a sound by its content, for example `say:<sha256 of voice, language and text>` or a URL with its
+/// validator. The shell resolves it to an [`Clip`]; equal keys mean equal sounds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClipKey(pub String);
+
+/// A mono sound at [`Clip::RATE`]. The three forms have one entry per sample each, so that sample `n` of one
+/// is sample `n` of the others and a leg plays the form its codec sends. A clone shares the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// Samples a second; always [`Clip::RATE`].
+    pub rate: u32,
+    /// Linear samples, 16 bits, for mixing and recording.
+    pub pcm: Arc<[i16]>,
+    /// The same in G.711 µ-law.
+    pub ulaw: Arc<[u8]>,
+    /// The same in G.711 A-law.
+    pub alaw: Arc<[u8]>,
+}
+
+impl Clip {
+    /// Samples a second of every clip: the clock of G.711.
+    pub const RATE: u32 = 8_000;
+
+    /// Encodes `pcm`, mono at 8 kHz, for every codec.
+    pub fn from_pcm(pcm: &[i16]) -> Clip {
+        Clip {
+            rate: Clip::RATE,
+            ulaw: pcm.iter().map(|&s| pcmu::encode(s)).collect(),
+            alaw: pcm.iter().map(|&s| pcma::encode(s)).collect(),
+            pcm: pcm.into(),
+        }
+    }
+
+    /// How long it plays, in milliseconds, rounded down.
+    pub fn duration_ms(&self) -> u64 {
+        self.pcm.len() as u64 * 1_000 / u64::from(self.rate)
+    }
+}

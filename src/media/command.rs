@@ -1,0 +1,315 @@
+//! What the call asks of the media plane and what the media plane tells it.
+//!
+//! Signalling never touches a packet: it opens a leg, configures it with what SDP negotiated, and from then
+//! on only says what shall be heard. Everything here is plain data.
+
+use std::net::{IpAddr, SocketAddr};
+
+use base::RecordingSid;
+use serde::{Deserialize, Serialize};
+
+use crate::clip::ClipKey;
+use crate::codec::CodecKind;
+use crate::tone::Tone;
+
+/// One RTP stream in each direction: the box's side of one call leg. Chosen by the call, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LegId(pub u64);
+
+/// One [`Command::Play`] or [`Command::SendDigits`], echoed by [`Event::Played`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlayId(pub u64);
+
+/// Which way media flows, seen from the box (RFC 4566 §6, RFC 3264 §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// We send only: the box has the peer on hold, or the peer listens only.
+    SendOnly,
+    /// We receive only: the peer has us on hold.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+/// What an offer and its answer agreed on, from the box's side; made by [`crate::sdp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Negotiated {
+    /// Where the peer wants RTP.
+    pub remote: SocketAddr,
+    /// Where the peer wants RTCP: RTP port + 1, or its `a=rtcp` (RFC 3605).
+    pub remote_rtcp: SocketAddr,
+    /// What we send, and what we expect. The static payload types 0 and 8 keep their meaning beside it.
+    pub codec: CodecKind,
+    /// The RTP payload type for `codec`, as the peer numbers it.
+    pub payload_type: u8,
+    /// Payload type to send telephone events with (RFC 4733), as the peer numbers it; `None` when the peer
+    /// does not take them.
+    pub dtmf: Option<u8>,
+    /// Payload type on which the peer sends telephone events, as we numbered it; differs from `dtmf` only
+    /// when an answerer renumbered our offer (RFC 3264 §5.1).
+    pub dtmf_receive: Option<u8>,
+    /// Ours: `SendOnly` means that we send.
+    pub direction: Direction,
+    /// Milliseconds of audio per packet that the peer wants.
+    pub ptime_ms: u8,
+}
+
+/// Asked of the media plane. A command for a leg that is not open does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Allocates the ports of a leg; answered by [`Event::Opened`] or [`Event::OpenFailed`].
+    Open {
+        /// The new leg.
+        leg: LegId,
+        /// A leg it will be bridged with: both then live on the same media thread.
+        near: Option<LegId>,
+        /// Where the peer is, which decides the local address that SDP shows it.
+        peer: Option<IpAddr>,
+    },
+    /// What SDP agreed on, first and after every re-INVITE. Timestamps and sequence numbers go on.
+    Configure {
+        /// The leg.
+        leg: LegId,
+        /// The agreement.
+        negotiated: Negotiated,
+    },
+    /// Plays `items` in order; replaces what plays (whose `Played` says not completed).
+    Play {
+        /// The leg that hears it.
+        leg: LegId,
+        /// Echoed when it ends.
+        play: PlayId,
+        /// What to play.
+        items: Vec<PlayItem>,
+        /// How often; 0 = until replaced or stopped.
+        repeat: u32,
+    },
+    /// Ends what plays; its `Played` says not completed.
+    StopPlay {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Sends telephone events; ends with [`Event::Played`].
+    SendDigits {
+        /// The leg they are sent to.
+        leg: LegId,
+        /// Echoed when the last one is sent.
+        play: PlayId,
+        /// `0`–`9`, `A`–`D`, `*`, `#`; `w` waits half a second, `W` a second.
+        digits: String,
+    },
+    /// Each hears the other. What plays to a bridged leg replaces what it hears from the other side.
+    Bridge {
+        /// One side.
+        a: LegId,
+        /// The other.
+        b: LegId,
+    },
+    /// Ends [`Command::Bridge`].
+    Unbridge {
+        /// One side.
+        a: LegId,
+        /// The other.
+        b: LegId,
+    },
+    /// Records a leg into a file; [`Event::RecordStarted`], later [`Event::Recorded`].
+    Record {
+        /// The leg.
+        leg: LegId,
+        /// Names the recording in its events.
+        recording: RecordingSid,
+        /// Where the shell writes it.
+        path: String,
+        /// Which direction.
+        what: RecordWhat,
+        /// Plays a beep to the leg before it starts.
+        beep: bool,
+        /// Longest recording in milliseconds.
+        max_ms: u64,
+        /// Ends after so many milliseconds without sound; 0 = never.
+        silence_ms: u64,
+        /// Cuts silence off both ends.
+        trim: bool,
+    },
+    /// Ends a recording.
+    StopRecord {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        recording: RecordingSid,
+    },
+    /// Reports [`Event::MediaLost`] after so much RTP and RTCP silence; 0 = off, as while on hold.
+    Watch {
+        /// The leg.
+        leg: LegId,
+        /// Milliseconds.
+        timeout_ms: u64,
+    },
+    /// Frees the leg; answered by [`Event::Closed`].
+    Close {
+        /// The leg.
+        leg: LegId,
+    },
+}
+
+/// One piece of a [`Command::Play`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlayItem {
+    /// A prepared sound.
+    Clip(ClipKey),
+    /// Nothing, for so long.
+    Silence {
+        /// Milliseconds.
+        ms: u32,
+    },
+    /// A generated tone.
+    Tone(Tone),
+}
+
+/// Which sound goes into a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecordWhat {
+    /// Only what the leg's peer says.
+    Received,
+    /// What the peer says and hears, mixed into one channel.
+    Both,
+}
+
+/// Told by the media plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The leg has ports.
+    Opened {
+        /// The leg.
+        leg: LegId,
+        /// RTP address for SDP; RTCP is the next port.
+        local: SocketAddr,
+    },
+    /// The leg could not be opened and does not exist.
+    OpenFailed {
+        /// The leg.
+        leg: LegId,
+        /// For people: no port left, no local address…
+        why: String,
+    },
+    /// A play ended: exactly once for each [`Command::Play`] and [`Command::SendDigits`].
+    Played {
+        /// The leg.
+        leg: LegId,
+        /// As given.
+        play: PlayId,
+        /// False when it was stopped or replaced.
+        completed: bool,
+    },
+    /// The peer pressed a key: once per key press, however many packets said so (RFC 4733).
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// `0`–`9`, `A`–`D`, `*`, `#`.
+        digit: char,
+        /// How long it had been pressed when it was reported, in milliseconds.
+        ms: u32,
+    },
+    /// [`Command::Watch`] ran out.
+    MediaLost {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The recording runs.
+    RecordStarted {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        recording: RecordingSid,
+    },
+    /// The recording is complete; exactly once for each [`Command::Record`].
+    Recorded {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        recording: RecordingSid,
+        /// Milliseconds of sound in the file.
+        duration_ms: u64,
+        /// Bytes of the file.
+        bytes: u64,
+        /// Why it ended.
+        why: RecordEnd,
+    },
+    /// The leg is gone.
+    Closed {
+        /// The leg.
+        leg: LegId,
+        /// What went through it.
+        stats: LegStats,
+    },
+}
+
+/// Why a recording ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecordEnd {
+    /// [`Command::StopRecord`].
+    Stopped,
+    /// `silence_ms` without sound.
+    Silence,
+    /// `max_ms` reached.
+    MaxLength,
+    /// The leg was closed.
+    Closed,
+    /// It could not be written; the text is for people.
+    Failed(String),
+}
+
+/// What went through a leg, counted since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegStats {
+    /// RTP packets taken from the peer.
+    pub packets_received: u64,
+    /// Their bytes, RTP header included, IP and UDP not.
+    pub bytes_received: u64,
+    /// RTP packets sent to the peer.
+    pub packets_sent: u64,
+    /// Their bytes, counted alike.
+    pub bytes_sent: u64,
+    /// Packets the peer sent that never came (RFC 3550 §6.4.1, cumulative).
+    pub lost: u64,
+    /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
+    pub jitter_us: u32,
+    /// Packets from an address or source that is not the peer's; not taken.
+    pub strangers: u64,
+    /// Packets that came too late to be played.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets that were not RTP, or of a payload type nobody agreed on.
+    pub malformed: u64,
+}
+
+impl Direction {
+    /// Whether we send.
+    pub fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Whether we receive.
+    pub fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// The direction that sends and receives just so.
+    pub fn of(sends: bool, receives: bool) -> Direction {
+        match (sends, receives) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+
+    /// The same flow seen from the other side.
+    pub fn reversed(self) -> Direction {
+        Direction::of(self.receives(), self.sends())
+    }
+}

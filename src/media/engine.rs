@@ -1,0 +1,1 @@
+//! One media thread's share.

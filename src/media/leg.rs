@@ -1,0 +1,1 @@
+//! One RTP stream in each direction.

@@ -1,0 +1,1 @@
+//! What plays to a leg.

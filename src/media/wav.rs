@@ -1,0 +1,1 @@
+//! WAV headers and what is written below them.
