@@ -1,0 +1,327 @@
+//! What is written down about calls: the rows the store keeps.
+//!
+//! A row is complete each time it is handed over, never a change to an earlier one: writing it twice, or
+//! only the last of several, leaves the same table.
+
+use std::str::FromStr;
+
+use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
+use serde::{Deserialize, Serialize};
+use twiml::{CallStatus, HttpMethod};
+
+/// One row to be written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoreItem {
+    /// Replaces the row with the same sid.
+    Call(CallRow),
+    /// Appended.
+    Event(EventRow),
+    /// Replaces the row with the same sid.
+    Recording(RecordingRow),
+    /// Appended.
+    Notification(NotificationRow),
+}
+
+/// One leg (`rest-voice` §5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRow {
+    /// Its sid.
+    pub sid: CallSid,
+    /// The call whose document dialled it.
+    pub parent: Option<CallSid>,
+    /// Which way it was set up.
+    pub direction: Direction,
+    /// The calling party: a number, `client:name`, or a SIP URI.
+    pub from: String,
+    /// The called party, likewise.
+    pub to: String,
+    /// Display name of the calling party.
+    pub caller_name: Option<String>,
+    /// Who diverted the call here (RFC 5806).
+    pub forwarded_from: Option<String>,
+    /// The office's number that was called, as configured.
+    pub number: Option<String>,
+    /// The trunk it came or went by.
+    pub trunk: Option<String>,
+    /// The phone at its other end.
+    pub phone: Option<String>,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// When the box learnt of it.
+    pub created: Timestamp,
+    /// When this row last changed.
+    pub updated: Timestamp,
+    /// When the INVITE was sent or received.
+    pub start: Option<Timestamp>,
+    /// When it was answered.
+    pub answer: Option<Timestamp>,
+    /// When it was over, answered or not.
+    pub end: Option<Timestamp>,
+    /// Connected time in whole seconds; 0 for an ended call nobody answered, `None` while it lives.
+    pub duration_s: Option<u32>,
+    /// The final SIP code of the INVITE.
+    pub sip_code: Option<u16>,
+    /// What answered, when that was asked for: `human`, `machine_start`, … (`webhooks` §4.5).
+    pub answered_by: Option<String>,
+    /// Who or what ended it, in words, for `tandem trace` and the call log.
+    pub ended_by: Option<String>,
+    /// How long it waited to leave, in milliseconds.
+    pub queue_time_ms: u32,
+}
+
+/// Which way a call was set up (`rest-voice` §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Somebody called the box.
+    Inbound,
+    /// The REST API or the command line asked for it.
+    OutboundApi,
+    /// A document's `<Dial>` asked for it, or a phone dialled it.
+    OutboundDial,
+}
+
+/// One line of a call's ladder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Whose.
+    pub call: CallSid,
+    /// Its place among the call's events, from 0 without gaps.
+    pub seq: u32,
+    /// When.
+    pub at: Timestamp,
+    /// What kind of thing happened.
+    pub kind: EventKind,
+    /// What happened, in one line or as the message itself.
+    pub text: String,
+}
+
+/// What kind of thing happened to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A SIP message arrived.
+    SipIn,
+    /// A SIP message left.
+    SipOut,
+    /// A web server was asked, or answered.
+    Fetch,
+    /// A verb began or ended.
+    Verb,
+    /// Something happened to its audio.
+    Media,
+    /// The box decided something.
+    Decision,
+    /// Anything else worth reading.
+    Note,
+}
+
+/// One recording (`rest-voice` §8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingRow {
+    /// Its sid.
+    pub sid: RecordingSid,
+    /// The call it belongs to; for a recorded `<Dial>` the parent.
+    pub call: CallSid,
+    /// The conference it belongs to.
+    pub conference: Option<ConferenceSid>,
+    /// The file, relative to the recordings' directory in state.
+    pub path: String,
+    /// 1 mixed, 2 one side each.
+    pub channels: u8,
+    /// Where it stands.
+    pub status: RecordingStatus,
+    /// What asked for it.
+    pub source: RecordingSource,
+    /// Whose voice: `inbound`, `outbound` or `both`.
+    pub track: String,
+    /// When the box created it.
+    pub created: Timestamp,
+    /// When this row last changed.
+    pub updated: Timestamp,
+    /// When its first sample was taken.
+    pub start: Option<Timestamp>,
+    /// Its length in milliseconds, once known.
+    pub duration_ms: Option<u64>,
+    /// Its file's size, once known.
+    pub bytes: Option<u64>,
+    /// Why it failed (`error-codes`).
+    pub error_code: Option<u32>,
+}
+
+/// Where a recording stands (`rest-voice` §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingStatus {
+    /// Being made.
+    InProgress,
+    /// Suspended.
+    Paused,
+    /// Ended, not yet on disk.
+    Processing,
+    /// On disk.
+    Completed,
+    /// Too short or too silent to be kept, or deleted.
+    Absent,
+    /// Not made.
+    Failed,
+}
+
+/// What asked for a recording (`webhooks` §4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RecordingSource {
+    /// `<Dial record>`.
+    DialVerb,
+    /// A conference's own.
+    Conference,
+    /// `Record=true` when the call was created by REST.
+    OutboundAPI,
+    /// A trunk's own.
+    Trunking,
+    /// `<Record>`.
+    RecordVerb,
+    /// A POST to the call's recordings.
+    StartCallRecordingAPI,
+    /// A POST to the conference's recordings.
+    StartConferenceRecordingAPI,
+}
+
+/// A warning or error of a call (`rest-voice` §13).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationRow {
+    /// Its sid.
+    pub sid: NotificationSid,
+    /// The call in which it happened.
+    pub call: Option<CallSid>,
+    /// When.
+    pub at: Timestamp,
+    /// Which (`error-codes`).
+    pub code: u32,
+    /// How bad.
+    pub level: NotificationLevel,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// The document or request concerned.
+    pub url: Option<String>,
+    /// How it was asked for.
+    pub method: Option<HttpMethod>,
+    /// In the document, from 1.
+    pub line: Option<u32>,
+    /// Likewise.
+    pub column: Option<u32>,
+    /// What was sent with the request, form-encoded.
+    pub request_variables: Option<String>,
+    /// The HTTP status of the answer.
+    pub response_status: Option<u16>,
+    /// The answer's headers, form-encoded.
+    pub response_headers: Option<String>,
+    /// The answer's body, cut to a readable length.
+    pub response_body: Option<String>,
+}
+
+/// How bad a notification is: the resource's `log` field (`rest-voice` §13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotificationLevel {
+    /// `"0"`.
+    Error,
+    /// `"1"`.
+    Warning,
+}
+
+/// A word that is none of those a column may hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not one of the words this field may hold")]
+pub struct ParseWordError(String);
+
+macro_rules! words {
+    ($($name:ident { $($variant:ident = $word:literal),* $(,)? })*) => {$(
+        impl $name {
+            /// As the REST API and the store write it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word),* }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseWordError;
+            fn from_str(text: &str) -> Result<Self, ParseWordError> {
+                match text {
+                    $($word => Ok($name::$variant),)*
+                    _ => Err(ParseWordError(text.chars().take(64).collect())),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    Direction { Inbound = "inbound", OutboundApi = "outbound-api", OutboundDial = "outbound-dial" }
+    EventKind {
+        SipIn = "sip-in", SipOut = "sip-out", Fetch = "fetch", Verb = "verb", Media = "media",
+        Decision = "decision", Note = "note",
+    }
+    RecordingStatus {
+        InProgress = "in-progress", Paused = "paused", Processing = "processing", Completed = "completed",
+        Absent = "absent", Failed = "failed",
+    }
+    RecordingSource {
+        DialVerb = "DialVerb", Conference = "Conference", OutboundAPI = "OutboundAPI", Trunking = "Trunking",
+        RecordVerb = "RecordVerb", StartCallRecordingAPI = "StartCallRecordingAPI",
+        StartConferenceRecordingAPI = "StartConferenceRecordingAPI",
+    }
+    NotificationLevel { Error = "error", Warning = "warning" }
+}
+
+impl CallRow {
+    /// A row for a call the box has just learnt of; what is not known yet is empty.
+    pub fn new(
+        sid: CallSid,
+        direction: Direction,
+        from: impl Into<String>,
+        to: impl Into<String>,
+        status: CallStatus,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            sid,
+            parent: None,
+            direction,
+            from: from.into(),
+            to: to.into(),
+            caller_name: None,
+            forwarded_from: None,
+            number: None,
+            trunk: None,
+            phone: None,
+            status,
+            created: at,
+            updated: at,
+            start: None,
+            answer: None,
+            end: None,
+            duration_s: None,
+            sip_code: None,
+            answered_by: None,
+            ended_by: None,
+            queue_time_ms: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_their_text() {
+        for direction in [Direction::Inbound, Direction::OutboundApi, Direction::OutboundDial] {
+            assert_eq!(direction.as_str().parse(), Ok(direction));
+        }
+        for kind in [EventKind::SipIn, EventKind::SipOut, EventKind::Decision, EventKind::Note] {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+        assert_eq!("OutboundAPI".parse(), Ok(RecordingSource::OutboundAPI));
+        assert!("outbound".parse::<Direction>().is_err());
+    }
+}
