@@ -1,1 +1,36 @@
 //! TwiML without IO: documents, verbs, interpreter, webhook parameters, signature.
+//!
+//! In come texts, HTTP answers and the ends of verbs; out come fetches, verbs to execute and findings. A text
+//! becomes a [`Document`] of [`Verb`]s with every default filled in ([`parse`]); the [`Interpreter`] takes one
+//! leg through its documents; [`standard_params`] and its siblings say what a request carries, [`signature`]
+//! proves whose it is and [`Overrides`] how it is tried. Nothing here connects, waits or plays.
+
+mod dialect;
+mod document;
+mod finding;
+mod interpreter;
+mod lint;
+mod method;
+mod overrides;
+mod request;
+mod signature;
+mod verb;
+
+pub use dialect::Dialect;
+pub use document::{Document, parse};
+pub use finding::{Finding, Level};
+pub use interpreter::{After, FetchFailure, Fetched, Input, Interpreter, Output, Source};
+pub use lint::{lint, lint_dialect};
+pub use method::HttpMethod;
+pub use overrides::{Overrides, RetryPolicy};
+pub use request::{CallFacts, CallStatus, Direction, SipFacts, standard_params};
+pub use signature::signature;
+pub use verb::{
+    ClientNoun, Dial, DialRecord, Gather, GatherInput, Noun, Number, PartialResultCallback, Pause, Play,
+    PlaySource, ProgressEvent, Prompt, Record, RecordChannels, RecordFormat, RecordingEvent,
+    RecordingStatusCallback, RecordingTrack, Redirect, Reject, Say, SipNoun, SpeechOptions, SpeechTimeout,
+    StatusCallback, Transcribe, Verb,
+};
+
+/// Repetitions of a `loop="0"`, and the most any other value repeats (reference: twiml-voice §4, §5).
+pub const LOOP_MAX: u32 = 1_000;

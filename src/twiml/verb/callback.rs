@@ -1,0 +1,53 @@
+//! The status-callback attributes that nouns, `<Dial>` and `<Record>` share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::HttpMethod;
+
+/// Where the progress of one dialled leg is told (reference: webhooks §4.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCallback {
+    /// The receiver.
+    pub url: String,
+    /// How.
+    pub method: HttpMethod,
+    /// Which events; `completed` alone when none were named.
+    pub events: Vec<ProgressEvent>,
+}
+
+/// An event of a call's progress (reference: webhooks §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProgressEvent {
+    /// The INVITE was sent.
+    Initiated,
+    /// 180 or 183.
+    Ringing,
+    /// 200.
+    Answered,
+    /// Any end, whichever cause.
+    Completed,
+}
+
+/// Where the fate of a recording is told (reference: webhooks §4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingStatusCallback {
+    /// The receiver.
+    pub url: String,
+    /// How.
+    pub method: HttpMethod,
+    /// Which events; `completed` alone when none were named.
+    pub events: Vec<RecordingEvent>,
+}
+
+/// What can be told about a recording (reference: webhooks §4.4, `RecordingStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingEvent {
+    /// It began.
+    InProgress,
+    /// It can be fetched.
+    Completed,
+    /// It was too short or too silent to keep.
+    Absent,
+}
