@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
 use serde::{Deserialize, Serialize};
-use twiml::{CallStatus, HttpMethod};
+use twiml::{CallStatus, Direction, HttpMethod, Level};
 
 /// One row to be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,18 +67,6 @@ pub struct CallRow {
     pub ended_by: Option<String>,
     /// How long it waited to leave, in milliseconds.
     pub queue_time_ms: u32,
-}
-
-/// Which way a call was set up (`rest-voice` §5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// Somebody called the box.
-    Inbound,
-    /// The REST API or the command line asked for it.
-    OutboundApi,
-    /// A document's `<Dial>` asked for it, or a phone dialled it.
-    OutboundDial,
 }
 
 /// One line of a call's ladder.
@@ -198,7 +186,7 @@ pub struct NotificationRow {
     /// Which (`error-codes`).
     pub code: u32,
     /// How bad.
-    pub level: NotificationLevel,
+    pub level: Level,
     /// What is wrong, in a sentence.
     pub message: String,
     /// The document or request concerned.
@@ -217,16 +205,6 @@ pub struct NotificationRow {
     pub response_headers: Option<String>,
     /// The answer's body, cut to a readable length.
     pub response_body: Option<String>,
-}
-
-/// How bad a notification is: the resource's `log` field (`rest-voice` §13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NotificationLevel {
-    /// `"0"`.
-    Error,
-    /// `"1"`.
-    Warning,
 }
 
 /// A word that is none of those a column may hold.
@@ -256,7 +234,6 @@ macro_rules! words {
 }
 
 words! {
-    Direction { Inbound = "inbound", OutboundApi = "outbound-api", OutboundDial = "outbound-dial" }
     EventKind {
         SipIn = "sip-in", SipOut = "sip-out", Fetch = "fetch", Verb = "verb", Media = "media",
         Decision = "decision", Note = "note",
@@ -270,7 +247,6 @@ words! {
         RecordVerb = "RecordVerb", StartCallRecordingAPI = "StartCallRecordingAPI",
         StartConferenceRecordingAPI = "StartConferenceRecordingAPI",
     }
-    NotificationLevel { Error = "error", Warning = "warning" }
 }
 
 impl CallRow {
@@ -315,13 +291,10 @@ mod tests {
 
     #[test]
     fn words_survive_their_text() {
-        for direction in [Direction::Inbound, Direction::OutboundApi, Direction::OutboundDial] {
-            assert_eq!(direction.as_str().parse(), Ok(direction));
-        }
         for kind in [EventKind::SipIn, EventKind::SipOut, EventKind::Decision, EventKind::Note] {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
         assert_eq!("OutboundAPI".parse(), Ok(RecordingSource::OutboundAPI));
-        assert!("outbound".parse::<Direction>().is_err());
+        assert!("in progress".parse::<RecordingStatus>().is_err());
     }
 }

@@ -243,10 +243,10 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use base::AccountSid;
-    use twiml::Dialect;
+    use twiml::{Dialect, Source};
 
     use super::*;
-    use crate::office::{Application, Limits, MediaPreferences, Phone, Secret, Trunk, Voice};
+    use crate::office::{Application, Limits, MediaPreferences, Phone, Secret, Trunk};
 
     fn office() -> Office {
         let phone = |name: &str, extension: &str| Phone {
@@ -275,7 +275,7 @@ mod tests {
         let number = |number: &str| Number {
             number: number.to_owned(),
             application: Application {
-                voice: Voice::Inline("<Response/>".to_owned()),
+                voice: Source::Inline("<Response/>".to_owned()),
                 fallback: None,
                 status_callback: None,
                 dialect: Dialect::Twiml,
