@@ -1,1 +1,5 @@
 //! SIP without IO: messages, transactions, dialogs, sessions, registrar.
+
+mod msg;
+
+pub use msg::*;

@@ -1,0 +1,227 @@
+//! From bytes to a message, or to the decision what to do with bytes that are none.
+
+use base::limits::SIP_MESSAGE_BYTES_MAX;
+
+use super::limits::{HEADER_BYTES_MAX, HEADERS_MAX, START_LINE_BYTES_MAX};
+use super::{HeaderError, HeaderName, HeaderValue, Headers, Message, Method, Request, Response, Uri, syntax};
+
+/// What one datagram or framed message turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A message whose mandatory headers are there, once, and well-formed.
+    Message(Message),
+    /// A request that cannot be taken.
+    Reject {
+        /// The status code: 400, 414, 505, 513 …
+        code: u16,
+        /// A reason phrase that says what is wrong.
+        reason: String,
+        /// The response, ready to be sent back over the flow; `None` when it cannot be answered.
+        response: Option<Vec<u8>>,
+    },
+    /// Nothing to answer.
+    Drop(DropReason),
+}
+
+/// Why bytes are dropped: each reason is a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropReason {
+    /// `CRLF CRLF`: on a stream it is answered by `CRLF` (RFC 5626 §3.5.1).
+    Ping,
+    /// Line ends or zero bytes alone: a keep-alive nobody answers.
+    KeepAlive,
+    /// Nothing that looks like SIP.
+    NotSip,
+    /// A response that cannot be read.
+    BadResponse,
+}
+
+impl DropReason {
+    /// The counter's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DropReason::Ping => "sip_dropped_ping",
+            DropReason::KeepAlive => "sip_dropped_keep_alive",
+            DropReason::NotSip => "sip_dropped_not_sip",
+            DropReason::BadResponse => "sip_dropped_bad_response",
+        }
+    }
+}
+
+/// What is wrong with a message.
+struct Fault {
+    code: u16,
+    reason: String,
+}
+
+impl From<&str> for Fault {
+    fn from(reason: &str) -> Self {
+        Fault { code: 400, reason: reason.to_owned() }
+    }
+}
+
+impl From<HeaderError> for Fault {
+    fn from(error: HeaderError) -> Self {
+        Fault { code: 400, reason: error.to_string() }
+    }
+}
+
+/// Reads one datagram or one framed message.
+pub fn decode(bytes: &[u8]) -> Decoded {
+    let start = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n'));
+    let Some(start) = start else {
+        return Decoded::Drop(if bytes == b"\r\n\r\n" { DropReason::Ping } else { DropReason::KeepAlive });
+    };
+    if bytes.iter().all(|b| *b == 0) {
+        return Decoded::Drop(DropReason::KeepAlive);
+    }
+    let bytes = &bytes[start..];
+    let (line, rest) = cut_line(bytes);
+    if line.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/")) {
+        return match response(line, rest) {
+            Ok(response) => Decoded::Message(Message::Response(response)),
+            Err(_) => Decoded::Drop(DropReason::BadResponse),
+        };
+    }
+    if !looks_like_request(line) {
+        return Decoded::Drop(DropReason::NotSip);
+    }
+    match request(line, rest) {
+        Ok(request) => Decoded::Message(Message::Request(request)),
+        Err(fault) => reject(line, rest, fault),
+    }
+}
+
+fn request(line: &[u8], rest: &[u8]) -> Result<Request, Fault> {
+    if line.len() > START_LINE_BYTES_MAX {
+        return Err(Fault { code: 414, reason: "Request-URI Too Long".into() });
+    }
+    if line.len() + rest.len() > SIP_MESSAGE_BYTES_MAX {
+        return Err(Fault { code: 513, reason: "Message Too Large".into() });
+    }
+    let line = std::str::from_utf8(line).map_err(|_| Fault::from("Bad Request-Line: not UTF-8"))?;
+    let mut words = line.split(' ');
+    let (Some(method), Some(uri), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Fault::from("Bad Request-Line: not three words with one space between"));
+    };
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(Fault { code: 505, reason: "Version Not Supported".into() });
+    }
+    if !syntax::is_token(method) {
+        return Err(Fault::from("Bad Request-Line: malformed method"));
+    }
+    let uri: Uri =
+        uri.parse().map_err(|e: super::UriError| Fault::from(&*format!("Bad Request-URI: {e}")))?;
+    let method = Method::from(method);
+    let (headers, body) = head_and_body(rest)?;
+    check(&headers)?;
+    if headers.cseq()?.method != method {
+        return Err(Fault::from("CSeq method does not match the request"));
+    }
+    Ok(Request { method, uri, headers, body })
+}
+
+fn response(line: &[u8], rest: &[u8]) -> Result<Response, Fault> {
+    if line.len() > START_LINE_BYTES_MAX || line.len() + rest.len() > SIP_MESSAGE_BYTES_MAX {
+        return Err(Fault::from("too large"));
+    }
+    let line = String::from_utf8_lossy(line);
+    let (version, status) = line.split_once(' ').ok_or(Fault::from("no status"))?;
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(Fault::from("version"));
+    }
+    let (code, reason) = status.split_once(' ').unwrap_or((status, ""));
+    let code =
+        syntax::number(code, 699).filter(|n| *n >= 100 && code.len() == 3).ok_or(Fault::from("status"))?;
+    let (headers, body) = head_and_body(rest)?;
+    check(&headers)?;
+    Ok(Response { code: code as u16, reason: reason.to_owned(), headers, body })
+}
+
+/// The headers every message has, each once and well-formed.
+fn check(headers: &Headers) -> Result<(), HeaderError> {
+    headers.vias()?;
+    headers.from()?;
+    headers.to()?;
+    headers.call_id()?;
+    headers.cseq()?;
+    headers.max_forwards()?;
+    if !headers.contact_is_star() {
+        headers.contacts()?;
+    }
+    headers.routes()?;
+    headers.record_routes()?;
+    Ok(())
+}
+
+fn head_and_body(rest: &[u8]) -> Result<(Headers, Vec<u8>), Fault> {
+    let mut headers = Headers::new();
+    let mut rest = rest;
+    loop {
+        if rest.is_empty() {
+            return Err(Fault::from("Headers without their end"));
+        }
+        let (line, after) = cut_folded(rest);
+        rest = after;
+        if line.is_empty() {
+            break;
+        }
+        if headers.len() == HEADERS_MAX {
+            return Err(Fault::from("Too many headers"));
+        }
+        let (name, value) = header(line)?;
+        headers.push(name, value);
+    }
+    let body = match headers.content_length()? {
+        Some(length) => rest.get(..length).ok_or(Fault::from("Content-Length is more than the body"))?,
+        None => rest,
+    };
+    Ok((headers, body.to_vec()))
+}
+
+fn header(line: &[u8]) -> Result<(HeaderName, HeaderValue), Fault> {
+    let colon = line.iter().position(|b| *b == b':').ok_or(Fault::from("Header without a colon"))?;
+    let name = std::str::from_utf8(line[..colon].trim_ascii_end()).unwrap_or("");
+    if !syntax::is_token(name) {
+        return Err(Fault::from("Malformed header name"));
+    }
+    let value = line[colon + 1..].trim_ascii();
+    if value.len() > HEADER_BYTES_MAX {
+        return Err(Fault::from("Header too long"));
+    }
+    Ok((HeaderName::from(name), HeaderValue::received(value)))
+}
+
+/// The first line without its end, and what follows.
+fn cut_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|b| *b == b'\n') {
+        Some(at) => (bytes[..at].strip_suffix(b"\r").unwrap_or(&bytes[..at]), &bytes[at + 1..]),
+        None => (bytes, &[]),
+    }
+}
+
+/// The first line with all lines folded onto it (RFC 3261 §7.3.1).
+fn cut_folded(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (mut line, mut rest) = cut_line(bytes);
+    while !line.is_empty() && matches!(rest.first(), Some(b' ' | b'\t')) {
+        let (fold, after) = cut_line(rest);
+        let end = bytes.len() - rest.len() + fold.len();
+        line = &bytes[..end];
+        rest = after;
+    }
+    (line, rest)
+}
+
+fn looks_like_request(line: &[u8]) -> bool {
+    let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default();
+    let last = words.next_back().unwrap_or_default();
+    first.iter().all(|b| syntax::is_token_byte(*b))
+        && last.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/"))
+}
+
+fn reject(_line: &[u8], _rest: &[u8], fault: Fault) -> Decoded {
+    Decoded::Reject { code: fault.code, reason: fault.reason, response: None }
+}

@@ -1,0 +1,141 @@
+//! Cutting messages out of a byte stream by Content-Length (RFC 3261 §18.3).
+
+use base::limits::SIP_MESSAGE_BYTES_MAX;
+
+use super::syntax;
+
+/// Why a stream cannot be read on; the connection must be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A message beyond [`SIP_MESSAGE_BYTES_MAX`].
+    #[error("message too large")]
+    TooLarge,
+    /// A message whose end cannot be known (RFC 3261 §20.14 makes Content-Length mandatory on streams).
+    #[error("no usable Content-Length")]
+    NoContentLength,
+}
+
+/// Takes a stream's bytes as they come and gives whole messages.
+///
+/// Keep-alives between messages are given as they are, `CRLF CRLF` or `CRLF` (RFC 5626 §3.5.1): [`decode`] knows
+/// them and drops them with their own reason, upon which a ping may be answered.
+///
+/// [`decode`]: super::decode
+#[derive(Clone, Debug, Default)]
+pub struct Framer {
+    buffer: Vec<u8>,
+    /// Where the unread part begins.
+    start: usize,
+    /// How far behind `start` the end of the headers was looked for in vain.
+    searched: usize,
+    /// Length of the message at `start`, once known.
+    length: Option<usize>,
+    failed: Option<FrameError>,
+}
+
+impl Framer {
+    /// A framer at the beginning of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes. Call [`next`](Self::next) until it gives nothing before pushing more: what is kept
+    /// in between is never more than one message and one push.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message or keep-alive; an error is final.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Option<Result<Vec<u8>, FrameError>> {
+        if let Some(error) = self.failed {
+            return Some(Err(error));
+        }
+        let frame = self.frame()?;
+        if let Err(error) = frame {
+            self.failed = Some(error);
+            self.buffer = Vec::new();
+            self.start = 0;
+        }
+        Some(frame.map(|length| self.take(length)))
+    }
+
+    fn frame(&mut self) -> Option<Result<usize, FrameError>> {
+        let unread = &self.buffer[self.start..];
+        if let Some(keep_alive) = keep_alive(unread) {
+            return keep_alive.map(Ok);
+        }
+        if self.length.is_none() {
+            match head_end(unread, self.searched) {
+                Some(head) => {
+                    let Some(body) = content_length(&unread[..head]) else {
+                        return Some(Err(FrameError::NoContentLength));
+                    };
+                    self.length = Some(head.saturating_add(body));
+                }
+                None => self.searched = unread.len().saturating_sub(3),
+            }
+        }
+        match self.length {
+            Some(length) if length > SIP_MESSAGE_BYTES_MAX => Some(Err(FrameError::TooLarge)),
+            Some(length) => (unread.len() >= length).then_some(Ok(length)),
+            None => (unread.len() > SIP_MESSAGE_BYTES_MAX).then_some(Err(FrameError::TooLarge)),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let frame = self.buffer[self.start..self.start + length].to_vec();
+        self.start += length;
+        self.searched = 0;
+        self.length = None;
+        frame
+    }
+}
+
+/// Whether `unread` begins with line ends: their length, or `None` inside while more bytes may decide.
+fn keep_alive(unread: &[u8]) -> Option<Option<usize>> {
+    if !matches!(unread.first(), Some(b'\r' | b'\n')) {
+        return None;
+    }
+    if unread.starts_with(b"\r\n\r\n") {
+        return Some(Some(4));
+    }
+    if b"\r\n\r\n".starts_with(unread) && unread != b"\r\n" {
+        return Some(None);
+    }
+    Some(Some(if unread.starts_with(b"\r\n") { 2 } else { 1 }))
+}
+
+/// Where the body begins, looking from `from` on.
+fn head_end(unread: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(found) = unread[at..].iter().position(|b| *b == b'\n') {
+        let next = at + found + 1;
+        match &unread[next..] {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            _ => at = next,
+        }
+    }
+    None
+}
+
+/// The first Content-Length of a head, as far as framing needs it; the decoder judges the rest.
+fn content_length(head: &[u8]) -> Option<usize> {
+    head.split(|b| *b == b'\n').find_map(|line| {
+        let colon = line.iter().position(|b| *b == b':')?;
+        let name = line[..colon].trim_ascii_end();
+        if !name.eq_ignore_ascii_case(b"content-length") && !name.eq_ignore_ascii_case(b"l") {
+            return None;
+        }
+        let value = std::str::from_utf8(&line[colon + 1..]).ok()?;
+        syntax::number(syntax::trim(value), u64::from(u32::MAX)).map(|n| n as usize)
+    })
+}

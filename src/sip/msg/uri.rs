@@ -1,0 +1,410 @@
+//! URIs: `sip:`, `sips:`, `tel:` and whatever else stands where a URI does (RFC 3261 §19.1, RFC 3966).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::limits::PARAMS_MAX;
+use super::{Params, syntax};
+
+/// A URI's scheme.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scheme {
+    /// `sip:`
+    Sip,
+    /// `sips:`, over TLS all the way (RFC 3261 §26.2.2).
+    Sips,
+    /// `tel:`, a telephone number (RFC 3966).
+    Tel,
+    /// Any other, in lower case: answered 416 where it matters (RFC 3261 §8.2.2.1).
+    Other(String),
+}
+
+impl Scheme {
+    /// Its name, without the colon.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Scheme::Sip => "sip",
+            Scheme::Sips => "sips",
+            Scheme::Tel => "tel",
+            Scheme::Other(name) => name,
+        }
+    }
+}
+
+/// Where a URI points: a name to resolve or an address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Host {
+    /// A domain name, as received. Empty in URIs that have no host (`tel:`).
+    Name(String),
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 address, in brackets on the wire.
+    V6(Ipv6Addr),
+}
+
+impl Host {
+    /// The address, when it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Host::Name(_) => None,
+            Host::V4(ip) => Some(IpAddr::V4(*ip)),
+            Host::V6(ip) => Some(IpAddr::V6(*ip)),
+        }
+    }
+
+    /// Whether both mean the same host: names without case (RFC 3261 §19.1.4).
+    pub fn equivalent(&self, other: &Host) -> bool {
+        match (self, other) {
+            (Host::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
+            (Host::Name(_) | Host::V4(_) | Host::V6(_), _) => self == other,
+        }
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Host::V4(ip),
+            IpAddr::V6(ip) => Host::V6(ip),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::V4(ip) => ip.fmt(f),
+            Host::V6(ip) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+/// Why a text is not a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UriError(pub &'static str);
+
+/// A URI. Text parts keep their escapes as received, so that what is written is what was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uri {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// What stands before `@`, its own `;parameters` included; of `tel:` the number. Escapes as received.
+    pub user: Option<String>,
+    /// What stands between `user:` and `@`. Deprecated by RFC 3261 §19.1.1; never written into logs.
+    pub password: Option<String>,
+    /// The host; an empty name in `tel:` and unknown schemes.
+    pub host: Host,
+    /// The port, when written.
+    pub port: Option<u16>,
+    /// `;parameters` after the host, or after the number in `tel:`.
+    pub params: Params,
+    /// `?name=value&…`, escapes as received (RFC 3261 §19.1.1): header fields for a request made from this URI.
+    pub headers: Vec<(String, String)>,
+    /// Everything after the colon when the scheme is [`Scheme::Other`]; empty otherwise.
+    pub opaque: String,
+}
+
+impl Uri {
+    /// `sip:user@host:port`. Characters that may not stand in the user part are escaped; an empty user is none.
+    pub fn sip(user: &str, host: Host, port: Option<u16>) -> Self {
+        Self {
+            scheme: Scheme::Sip,
+            user: (!user.is_empty()).then(|| escape_user(user)),
+            password: None,
+            host,
+            port,
+            params: Params::new(),
+            headers: Vec::new(),
+            opaque: String::new(),
+        }
+    }
+
+    /// `tel:number`.
+    pub fn tel(number: &str) -> Self {
+        Self { scheme: Scheme::Tel, ..Self::sip(number, Host::Name(String::new()), None) }
+    }
+
+    /// The user part, or a `tel:` number, with its escapes resolved; empty when there is none.
+    pub fn user_decoded(&self) -> Cow<'_, str> {
+        unescape(self.user.as_deref().unwrap_or(""))
+    }
+
+    /// Whether it is `sip:` or `sips:`.
+    pub fn is_sip(&self) -> bool {
+        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+    }
+
+    /// The same URI without `?headers` and without the parameters RFC 3261 §19.1.1 (table 1) forbids in a
+    /// Request-URI (`method`).
+    pub fn for_request(&self) -> Self {
+        let mut uri = self.clone();
+        uri.headers.clear();
+        uri.params.remove("method");
+        uri
+    }
+
+    /// Whether both URIs mean the same resource (RFC 3261 §19.1.4).
+    pub fn equivalent(&self, other: &Uri) -> bool {
+        if self.scheme != other.scheme {
+            return false;
+        }
+        if let Scheme::Other(_) = self.scheme {
+            return self.opaque == other.opaque;
+        }
+        same_escaped(self.user.as_deref(), other.user.as_deref())
+            && same_escaped(self.password.as_deref(), other.password.as_deref())
+            && self.host.equivalent(&other.host)
+            && self.port == other.port
+            && params_equivalent(&self.params, &other.params)
+            && params_equivalent(&other.params, &self.params)
+            && headers_equivalent(&self.headers, &other.headers)
+    }
+}
+
+impl FromStr for Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        if text.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
+            return Err(UriError("a character that may not stand in a URI"));
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(UriError("URI without a scheme"))?;
+        let scheme = parse_scheme(scheme).ok_or(UriError("malformed URI scheme"))?;
+        if rest.is_empty() {
+            return Err(UriError("URI with nothing after its scheme"));
+        }
+        match scheme {
+            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest),
+            Scheme::Tel => parse_tel(rest),
+            Scheme::Other(_) => {
+                Ok(Self { scheme, opaque: rest.to_owned(), ..Self::sip("", Host::Name(String::new()), None) })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.scheme.as_str())?;
+        match self.scheme {
+            Scheme::Other(_) => return f.write_str(&self.opaque),
+            Scheme::Tel => f.write_str(self.user.as_deref().unwrap_or(""))?,
+            Scheme::Sip | Scheme::Sips => {
+                if let Some(user) = &self.user {
+                    f.write_str(user)?;
+                    if let Some(password) = &self.password {
+                        write!(f, ":{password}")?;
+                    }
+                    f.write_str("@")?;
+                }
+                self.host.fmt(f)?;
+                if let Some(port) = self.port {
+                    write!(f, ":{port}")?;
+                }
+            }
+        }
+        self.params.fmt(f)?;
+        for (n, (name, value)) in self.headers.iter().enumerate() {
+            write!(f, "{}{name}={value}", if n == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_scheme(text: &str) -> Option<Scheme> {
+    let first = text.bytes().next()?;
+    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    if !first.is_ascii_alphabetic() || !text.bytes().all(fine) {
+        return None;
+    }
+    Some(match text.to_ascii_lowercase().as_str() {
+        "sip" => Scheme::Sip,
+        "sips" => Scheme::Sips,
+        "tel" => Scheme::Tel,
+        other => Scheme::Other(other.to_owned()),
+    })
+}
+
+fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, UriError> {
+    // The user part may hold `;`, `?` and `/`, so `@` is looked for first. A second one can only stand in
+    // `?headers`: phones leave it unescaped in Replaces.
+    let (user, password, rest) = match rest.split_once('@') {
+        Some((userinfo, rest)) => {
+            let (user, password) = match userinfo.split_once(':') {
+                Some((user, password)) => (user, Some(password)),
+                None => (userinfo, None),
+            };
+            if user.is_empty() {
+                return Err(UriError("URI with an empty user part"));
+            }
+            if !escapes_are_whole(userinfo) {
+                return Err(UriError("malformed escape in the user part"));
+            }
+            (Some(user), password, rest)
+        }
+        None => (None, None, rest),
+    };
+    let (rest, headers) = match rest.split_once('?') {
+        Some((rest, headers)) => (rest, parse_headers(headers)?),
+        None => (rest, Vec::new()),
+    };
+    let (hostport, params) = match rest.split_once(';') {
+        Some((hostport, params)) => (hostport, Params::parse_uri(params).map_err(UriError)?),
+        None => (rest, Params::new()),
+    };
+    let (host, port) = parse_hostport(hostport)?;
+    Ok(Uri {
+        scheme,
+        user: user.map(str::to_owned),
+        password: password.map(str::to_owned),
+        host,
+        port,
+        params,
+        headers,
+        opaque: String::new(),
+    })
+}
+
+fn parse_tel(rest: &str) -> Result<Uri, UriError> {
+    let (number, params) = match rest.split_once(';') {
+        Some((number, params)) => (number, Params::parse_uri(params).map_err(UriError)?),
+        None => (rest, Params::new()),
+    };
+    let fine = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#' | b'-' | b'.' | b'(' | b')');
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    if digits.is_empty() || !digits.bytes().all(fine) {
+        return Err(UriError("malformed telephone number"));
+    }
+    Ok(Uri { user: Some(number.to_owned()), params, ..Uri::tel("") })
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`: the `sent-by` of a Via as well.
+pub(super) fn parse_hostport(text: &str) -> Result<(Host, Option<u16>), UriError> {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) =
+            rest.split_once(']').ok_or(UriError("IPv6 address without its closing bracket"))?;
+        let address = address.parse().map_err(|_| UriError("malformed IPv6 address"))?;
+        (Host::V6(address), port)
+    } else {
+        let end = text.find(':').unwrap_or(text.len());
+        (parse_host_name(syntax::trim(&text[..end]))?, &text[end..])
+    };
+    let port = match syntax::trim(port) {
+        "" => None,
+        port => {
+            let digits = port.strip_prefix(':').ok_or(UriError("malformed host"))?;
+            let port = syntax::number(syntax::trim(digits), u64::from(u16::MAX))
+                .ok_or(UriError("malformed port"))?;
+            Some(port as u16)
+        }
+    };
+    Ok((host, port))
+}
+
+fn parse_host_name(text: &str) -> Result<Host, UriError> {
+    // The underscore is in no grammar and in many networks.
+    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if text.is_empty() || !text.bytes().all(fine) {
+        return Err(UriError("malformed host"));
+    }
+    Ok(text.parse().map_or_else(|_| Host::Name(text.to_owned()), Host::V4))
+}
+
+fn parse_headers(text: &str) -> Result<Vec<(String, String)>, UriError> {
+    let mut headers = Vec::new();
+    for piece in text.split('&') {
+        if headers.len() == PARAMS_MAX {
+            return Err(UriError("too many headers in the URI"));
+        }
+        let (name, value) = piece.split_once('=').ok_or(UriError("malformed header in the URI"))?;
+        if name.is_empty() {
+            return Err(UriError("malformed header in the URI"));
+        }
+        headers.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(headers)
+}
+
+/// Whether each `%` is followed by two hexadecimal digits.
+fn escapes_are_whole(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().filter(|(_, b)| **b == b'%').all(|(at, _)| {
+        bytes.get(at + 1).is_some_and(u8::is_ascii_hexdigit)
+            && bytes.get(at + 2).is_some_and(u8::is_ascii_hexdigit)
+    })
+}
+
+/// Resolves `%hh`; what is not UTF-8 afterwards becomes U+FFFD, an incomplete escape stays as it is.
+pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (b, _, _) => {
+                out.push(b);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn escape_user(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for b in text.bytes() {
+        // unreserved and user-unreserved of RFC 3261 §25.1, without `;` and `?` which read as structure.
+        if b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,/".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push('%');
+            out.push(char::from(b"0123456789ABCDEF"[usize::from(b >> 4)]));
+            out.push(char::from(b"0123456789ABCDEF"[usize::from(b & 15)]));
+        }
+    }
+    out
+}
+
+fn same_escaped(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => unescape(a) == unescape(b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// Every parameter of `a` that `b` has too must be equal; these must not be missing in one of them.
+fn params_equivalent(a: &Params, b: &Params) -> bool {
+    const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+    a.iter().all(|(name, value)| {
+        if b.has(name) {
+            match (value, b.get(name)) {
+                (Some(a), Some(b)) => unescape(a).eq_ignore_ascii_case(&unescape(b)),
+                (a, b) => a == b,
+            }
+        } else {
+            !NEVER_IGNORED.iter().any(|n| n.eq_ignore_ascii_case(name))
+        }
+    })
+}
+
+fn headers_equivalent(a: &[(String, String)], b: &[(String, String)]) -> bool {
+    let has = |list: &[(String, String)], (name, value): &(String, String)| {
+        list.iter().any(|(n, v)| n.eq_ignore_ascii_case(name) && unescape(v) == unescape(value))
+    };
+    a.len() == b.len() && a.iter().all(|h| has(b, h)) && b.iter().all(|h| has(a, h))
+}
