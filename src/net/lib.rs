@@ -1,1 +1,11 @@
 //! Sockets: SIP transports, DNS, media threads, the webhook client.
+//!
+//! Everything here does IO and decides nothing: bytes, names and requests go in, what the world made of them
+//! comes out as an input of the node. Nothing one peer does (never reading, never answering, flooding) may
+//! hold up what another one is owed.
+
+pub mod border;
+pub mod dns;
+pub mod media;
+pub mod sip;
+pub mod webhook;
