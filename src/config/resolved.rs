@@ -1,0 +1,104 @@
+//! The configuration, valid by type.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use call::office::{Office, Secret};
+use sip::TransportKind;
+
+use crate::ConfigError;
+
+/// Everything the box was told, with every default filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// What the cores need of it.
+    pub office: Office,
+    /// The account's token: signs webhooks, opens the REST API.
+    pub auth_token: Secret,
+    /// Whether the account was made just now and is not kept anywhere yet; see
+    /// [`keep_account`](crate::keep_account).
+    pub account_is_new: bool,
+    /// The directory of database, recordings and credentials.
+    pub state: PathBuf,
+    /// SIP transports.
+    pub sip: SipConfig,
+    /// Media ports and threads.
+    pub media: MediaConfig,
+    /// The HTTP listener.
+    pub http: HttpConfig,
+    /// `sqlite:` (a file in state), `sqlite:<path>`, or `postgres://…`.
+    pub store_url: Secret,
+    /// Text to speech.
+    pub speech: SpeechConfig,
+    /// Logging.
+    pub log: LogConfig,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<ConfigError>,
+}
+
+/// SIP transports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SipConfig {
+    /// The sockets to open, the same as in [`Office::listen`].
+    pub listen: Vec<(TransportKind, SocketAddr)>,
+    /// For `tls` and `wss`; present whenever one of them is listened on.
+    pub tls: Option<TlsConfig>,
+}
+
+/// A certificate with its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Media ports and threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// What SDP offers; `None`: the address that routes to the peer.
+    pub address: Option<IpAddr>,
+    /// The first and the last port used, both included; the first is even (RFC 3550 §11).
+    pub ports: (u16, u16),
+    /// Media threads; `None`: one less than the cores, at least one.
+    pub threads: Option<usize>,
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// The local address.
+    pub listen: SocketAddr,
+    /// What callbacks and recording URLs begin with; no slash at the end.
+    pub public_url: String,
+}
+
+/// Text to speech.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeechConfig {
+    /// The program that turns text into WAV; empty: `<Say>` is silent.
+    pub command: String,
+    /// The language of a `<Say>` that names none.
+    pub language: String,
+}
+
+/// Logging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A level, or `tracing` filter directives: `info,sip=debug`.
+    pub filter: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
