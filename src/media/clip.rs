@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{pcma, pcmu};
 
 /// Names a sound by its content, for example `say:<sha256 of voice, language and text>` or a URL with its
-/// validator. The shell resolves it to an [`Clip`]; equal keys mean equal sounds.
+/// validator. The shell resolves it to a [`Clip`]; equal keys mean equal sounds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClipKey(pub String);
 
@@ -42,5 +42,24 @@ impl Clip {
     /// How long it plays, in milliseconds, rounded down.
     pub fn duration_ms(&self) -> u64 {
         self.pcm.len() as u64 * 1_000 / u64::from(self.rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_the_same_sound() {
+        let clip = Clip::from_pcm(&[0, 1_000, -1_000, i16::MAX, i16::MIN, 50, 60, 70]);
+        assert_eq!((clip.rate, clip.duration_ms()), (8_000, 1));
+        assert_eq!(clip.ulaw.len(), clip.pcm.len());
+        assert_eq!(clip.alaw.len(), clip.pcm.len());
+        for (n, &sample) in clip.pcm.iter().enumerate() {
+            let step = i32::from(sample).abs() / 16 + 16;
+            for heard in [pcmu::decode(clip.ulaw[n]), pcma::decode(clip.alaw[n])] {
+                assert!((i32::from(heard) - i32::from(sample)).abs() <= step, "{sample} heard as {heard}");
+            }
+        }
     }
 }

@@ -2,8 +2,11 @@
 
 pub mod pcma;
 pub mod pcmu;
+mod transcode;
 
 use serde::{Deserialize, Serialize};
+
+pub use transcode::transcode;
 
 /// An audio codec the box sends and receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,7 +30,7 @@ pub struct CodecInfo {
     pub clock: u32,
     /// Milliseconds a packet unless the peer asks for others (RFC 3551 §4.5).
     pub ptime_ms: u8,
-    /// Samples a millisecond take so many bytes.
+    /// Payload bytes of one millisecond.
     pub bytes_per_ms: usize,
     /// The byte of silence.
     pub silence: u8,
@@ -73,7 +76,9 @@ impl CodecKind {
 
     /// The codec an `a=rtpmap` names.
     pub fn from_rtpmap(name: &str, clock: u32) -> Option<CodecKind> {
-        CodecKind::ALL.into_iter().find(|k| k.info().name.eq_ignore_ascii_case(name) && k.info().clock == clock)
+        CodecKind::ALL
+            .into_iter()
+            .find(|k| k.info().name.eq_ignore_ascii_case(name) && k.info().clock == clock)
     }
 
     /// One byte to a linear sample.
@@ -90,5 +95,36 @@ impl CodecKind {
             CodecKind::Pcmu => pcmu::encode(sample),
             CodecKind::Pcma => pcma::encode(sample),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CRC-32 as in zlib, for comparing long outputs with figures made elsewhere.
+    pub(crate) fn crc32(bytes: impl Iterator<Item = u8>) -> u32 {
+        !bytes.fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(byte), |c, _| (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg()))
+        })
+    }
+
+    #[test]
+    fn the_crc_is_the_usual_one() {
+        assert_eq!(crc32("123456789".bytes()), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn every_codec_has_its_row() {
+        for kind in CodecKind::ALL {
+            let info = kind.info();
+            assert_eq!(info.kind, kind);
+            assert_eq!(CodecKind::from_static(info.payload_type), Some(kind));
+            assert_eq!(CodecKind::from_rtpmap(&info.name.to_lowercase(), info.clock), Some(kind));
+            assert_eq!(kind.encode(0), info.silence);
+            assert!(kind.decode(info.silence).abs() <= 8);
+        }
+        assert_eq!(CodecKind::from_static(18), None);
+        assert_eq!(CodecKind::from_rtpmap("PCMU", 16_000), None);
     }
 }

@@ -3,8 +3,8 @@
 //! The tables are computed by the compiler from the reference algorithm of ITU-T G.191 (`alaw_compress`,
 //! `alaw_expand`); G.711 itself gives the same values as printed tables.
 
-static DECODE: [i16; 256] = decode_table();
-static ENCODE: [u8; 1 << 12] = encode_table();
+pub(super) static DECODE: [i16; 256] = decode_table();
+pub(super) static ENCODE: [u8; 1 << 12] = encode_table();
 
 /// One byte to a linear sample of 16 bits; G.711 codes 13 of them, the low three are zero.
 #[inline]
@@ -55,3 +55,31 @@ const fn encode_table() -> [u8; 1 << 12] {
 
 /// G.711 inverts every other bit so that silence is not a run of zeros on the line.
 const EVEN_BITS: usize = 0x55;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::tests::crc32;
+
+    #[test]
+    fn encodes_every_sample_as_the_itu_does() {
+        // Of the bytes that `alaw_compress` of ITU-T G.191 gives for -32768, -32767, … 32767.
+        assert_eq!(crc32((i16::MIN..=i16::MAX).map(encode)), 0x9133_796E);
+    }
+
+    #[test]
+    fn decodes_known_values() {
+        let cases =
+            [(0xD5, 8), (0x55, -8), (0xAA, 32256), (0x2A, -32256), (0xD4, 24), (0x54, -24), (0xC5, 264)];
+        for (byte, sample) in cases {
+            assert_eq!(decode(byte), sample, "{byte:#04x}");
+        }
+    }
+
+    #[test]
+    fn decoding_and_encoding_again_changes_nothing() {
+        for byte in 0..=255 {
+            assert_eq!(encode(decode(byte)), byte, "{byte:#04x}");
+        }
+    }
+}

@@ -3,8 +3,8 @@
 //! The tables are computed by the compiler from the reference algorithm of ITU-T G.191 (`ulaw_compress`,
 //! `ulaw_expand`); G.711 itself gives the same values as printed tables.
 
-static DECODE: [i16; 256] = decode_table();
-static ENCODE: [u8; 1 << 14] = encode_table();
+pub(super) static DECODE: [i16; 256] = decode_table();
+pub(super) static ENCODE: [u8; 1 << 14] = encode_table();
 
 /// One byte to a linear sample of 16 bits; G.711 codes 14 of them, the low two are zero.
 #[inline]
@@ -51,3 +51,32 @@ const fn encode_table() -> [u8; 1 << 14] {
 
 /// Added to the 14-bit magnitude so that every segment begins at a power of two.
 const BIAS: usize = 33;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::tests::crc32;
+
+    #[test]
+    fn encodes_every_sample_as_the_itu_does() {
+        // Of the bytes that `ulaw_compress` of ITU-T G.191 gives for -32768, -32767, … 32767.
+        assert_eq!(crc32((i16::MIN..=i16::MAX).map(encode)), 0x6399_D432);
+    }
+
+    #[test]
+    fn decodes_known_values() {
+        let cases = [(0xFF, 0), (0x7F, 0), (0x80, 32124), (0x00, -32124), (0xFE, 8), (0x7E, -8), (0xEF, 132)];
+        for (byte, sample) in cases {
+            assert_eq!(decode(byte), sample, "{byte:#04x}");
+        }
+    }
+
+    #[test]
+    fn decoding_and_encoding_again_changes_nothing() {
+        for byte in 0..=255 {
+            // There are two zeros; the negative one becomes the positive.
+            let want = if byte == 0x7F { 0xFF } else { byte };
+            assert_eq!(encode(decode(byte)), want, "{byte:#04x}");
+        }
+    }
+}

@@ -1,38 +1,67 @@
-//! Session descriptions (RFC 4566, RFC 8866) and offer/answer (RFC 3264) for audio.
+//! Session descriptions (RFC 8866, before it RFC 4566) and offer/answer (RFC 3264) for audio.
+//!
+//! What goes in: the bodies of INVITE, its answers and ACK. What comes out: our own bodies and the
+//! [`Negotiated`](crate::Negotiated) media of a leg. Everything is a function of its arguments; [`Session`]
+//! remembers what was said last so that re-INVITEs follow the rules of RFC 3264 §8.
 
-use std::net::SocketAddr;
+mod description;
+mod negotiate;
+mod parse;
+mod session;
+mod stream;
 
-use crate::codec::CodecKind;
-use crate::command::{Direction, Negotiated};
+pub use description::{Attribute, Connection, Media, Origin, Sdp};
+pub use negotiate::{accept, answer, offer};
+pub use parse::{ATTRIBUTES_MAX, BYTES_MAX, FORMATS_MAX, LINE_BYTES_MAX, MEDIA_MAX};
+pub use session::Session;
 
 /// Why a description is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
-    /// Nothing both sides speak: 488.
+    /// One of the maxima of this module is exceeded.
+    #[error("more than {max} {what}")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much of it is taken.
+        max: usize,
+    },
+    /// Not a session description.
+    #[error("line {line}: {why}")]
+    Syntax {
+        /// Counted from 1; empty lines count.
+        line: usize,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is no audio stream, or every one is switched off (port 0).
+    #[error("no audio stream")]
+    NoAudio,
+    /// The only audio streams use a profile the box does not speak, such as `RTP/SAVP`.
+    #[error("profile {0} is not spoken, only RTP/AVP")]
+    Profile(String),
+    /// The audio stream has no connection address, or one that is not an IP address.
+    #[error("the audio stream has no usable address")]
+    Address,
+    /// Nothing both sides speak.
     #[error("no common codec")]
     NoCommonCodec,
+    /// The answer switches our audio stream off (RFC 3264 §6: port 0).
+    #[error("the audio stream was declined")]
+    Declined,
 }
 
-/// Describes our side to begin with.
-pub fn offer(local: SocketAddr, prefer: &[CodecKind], session: (u64, u64), direction: Direction) -> Vec<u8> {
-    let _ = (local, prefer, session, direction);
-    Vec::new()
-}
-
-/// Answers a peer's offer.
-pub fn answer(
-    offer: &[u8],
-    local: SocketAddr,
-    prefer: &[CodecKind],
-    session: (u64, u64),
-    direction: Direction,
-) -> Result<(Vec<u8>, Negotiated), SdpError> {
-    let _ = (offer, local, prefer, session, direction);
-    Err(SdpError::NoCommonCodec)
-}
-
-/// What the peer's answer to our offer means.
-pub fn accept(our_offer: &[u8], answer: &[u8]) -> Result<Negotiated, SdpError> {
-    let _ = (our_offer, answer);
-    Err(SdpError::NoCommonCodec)
+impl SdpError {
+    /// The SIP status that refuses such an offer: 400 when it cannot be read, else 488 Not Acceptable Here
+    /// (RFC 3261 §21.4.26).
+    pub fn status(&self) -> u16 {
+        match self {
+            SdpError::TooLarge { .. } | SdpError::Syntax { .. } => 400,
+            SdpError::NoAudio
+            | SdpError::Profile(_)
+            | SdpError::Address
+            | SdpError::NoCommonCodec
+            | SdpError::Declined => 488,
+        }
+    }
 }
