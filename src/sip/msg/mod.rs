@@ -17,7 +17,7 @@ mod method;
 mod name_addr;
 mod params;
 mod status;
-mod syntax;
+pub(crate) mod syntax;
 mod typed;
 mod uri;
 mod via;

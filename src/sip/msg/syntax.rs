@@ -5,31 +5,31 @@
 use std::borrow::Cow;
 
 /// Whether `b` may stand in a token.
-pub(super) fn is_token_byte(b: u8) -> bool {
+pub(crate) fn is_token_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric()
         || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
 /// Whether `text` is a token: at least one byte, all of them token bytes.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 /// `text` without linear white space at either end.
-pub(super) fn trim(text: &str) -> &str {
+pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
 
 /// Splits at each `separator` that stands neither in a quoted string nor between `<` and `>`.
 ///
 /// An unterminated quote or bracket swallows the rest; whoever parses the piece refuses it.
-pub(super) fn split(text: &str, separator: u8) -> Split<'_> {
+pub(crate) fn split(text: &str, separator: u8) -> Split<'_> {
     Split { rest: Some(text), separator }
 }
 
 /// See [`split`].
 #[derive(Clone, Debug)]
-pub(super) struct Split<'a> {
+pub(crate) struct Split<'a> {
     rest: Option<&'a str>,
     separator: u8,
 }
@@ -54,7 +54,7 @@ impl<'a> Iterator for Split<'a> {
 
 /// Where the first byte stands that `wanted` accepts, outside quoted strings and `<…>`. Such a byte must be
 /// ASCII.
-pub(super) fn find(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+pub(crate) fn find(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut quoted, mut bracketed, mut at) = (false, false, 0);
     while at < bytes.len() {
@@ -76,7 +76,7 @@ pub(super) fn find(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
 
 /// The length of the quoted string `text` begins with, both quotes included; `None` when it does not begin with
 /// one or the string does not end.
-pub(super) fn quoted_len(text: &str) -> Option<usize> {
+pub(crate) fn quoted_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if bytes.first() != Some(&b'"') {
         return None;
@@ -94,7 +94,7 @@ pub(super) fn quoted_len(text: &str) -> Option<usize> {
 }
 
 /// A quoted string's content, escapes taken away; any other text as it is.
-pub(super) fn unquote(text: &str) -> Cow<'_, str> {
+pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
     let Some(inner) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
         return Cow::Borrowed(text);
     };
@@ -110,7 +110,7 @@ pub(super) fn unquote(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` as a quoted string. Control characters have no business in a header and become spaces.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -128,7 +128,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// A decimal number of digits alone, at most `max`.
-pub(super) fn number(text: &str, max: u64) -> Option<u64> {
+pub(crate) fn number(text: &str, max: u64) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
