@@ -7,17 +7,23 @@
 
 mod dialect;
 mod document;
+mod encoding;
+mod errors;
 mod finding;
 mod interpreter;
 mod lint;
 mod method;
 mod overrides;
+mod reading;
+mod refused;
 mod request;
 mod signature;
 mod verb;
 
 pub use dialect::Dialect;
-pub use document::{Document, parse};
+pub use document::{Document, VerbError, parse};
+pub use encoding::decode;
+pub use errors::{CODES, ErrorCode, error_code, error_level};
 pub use finding::{Finding, Level};
 pub use interpreter::{After, FetchFailure, Fetched, Input, Interpreter, Output, Source};
 pub use lint::{lint, lint_dialect};

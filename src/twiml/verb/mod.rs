@@ -12,6 +12,9 @@ mod redirect;
 mod reject;
 mod say;
 mod sip;
+mod ssml;
+#[cfg(test)]
+pub(crate) mod table;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +30,9 @@ pub use redirect::Redirect;
 pub use reject::Reject;
 pub use say::Say;
 pub use sip::SipNoun;
+
+use crate::reading::{Node, Reading, tag};
+use crate::refused;
 
 /// One step of a document, with every default filled in.
 ///
@@ -53,4 +59,45 @@ pub enum Verb {
     Reject(Reject),
     /// Leave the queue this document is the wait music of; nothing elsewhere.
     Leave,
+}
+
+/// Reads an element under `<Response>`; `None` when it is nothing to execute.
+pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Verb> {
+    match tag(node) {
+        "Say" => say::read(node, reading, say::ALONE).map(Verb::Say),
+        "Play" => play::read(node, reading).map(Verb::Play),
+        "Pause" => Some(Verb::Pause(pause::read(node, reading))),
+        "Gather" => Some(Verb::Gather(gather::read(node, reading))),
+        "Record" => Some(Verb::Record(record::read(node, reading))),
+        "Dial" => Some(Verb::Dial(dial::read(node, reading))),
+        "Redirect" => Some(Verb::Redirect(redirect::read(node, reading))),
+        "Hangup" => {
+            // The SDKs can nest `<Parameter>`; it means nothing.
+            bare(node, reading, &["Parameter"]);
+            Some(Verb::Hangup)
+        }
+        "Reject" => Some(Verb::Reject(reject::read(node, reading))),
+        "Leave" => {
+            bare(node, reading, &[]);
+            Some(Verb::Leave)
+        }
+        other => {
+            match refused::verb(other) {
+                Some(row) if row.ends => {
+                    reading.bad(row.code, node.range().start, format!("{other} {}", row.why))
+                }
+                Some(row) => reading.note(row.code, node.range().start, format!("{other} {}", row.why)),
+                None => {
+                    reading.note(12200, node.range().start, format!("{other} is not a verb and was ignored"));
+                }
+            }
+            None
+        }
+    }
+}
+
+fn bare(node: Node<'_>, reading: &mut Reading<'_>, children: &[&str]) {
+    reading.known_attributes(node, &[], &[]);
+    reading.only_children(node, children);
+    reading.no_text(node);
 }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::LOOP_MAX;
+use crate::reading::{Node, Reading, attribute, is_digits, text};
+
 /// Play a file or send digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Play {
@@ -18,4 +21,69 @@ pub enum PlaySource {
     Url(String),
     /// DTMF: `0-9 A-D * #`, `w` half a second and `W` a second of silence.
     Digits(String),
+}
+
+/// `None` when there is nothing to play (12200, 13430).
+pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Play> {
+    reading.known_attributes(node, &["loop", "digits"], &["mediaStorage"]);
+    reading.no_children(node);
+    let loop_ = reading.whole(node, "loop", 0..=u32::MAX, 1, 13410).min(LOOP_MAX);
+    let url = text(node);
+    let source = match attribute(node, "digits") {
+        Some(digits) if is_digits(digits) => {
+            reading.no_text(node);
+            PlaySource::Digits(digits.to_owned())
+        }
+        Some(_) if url.is_empty() => {
+            reading.bad_value(node, "digits", 13430, "may contain 0-9 A-D * # w W; nothing is sent");
+            return None;
+        }
+        Some(_) => {
+            reading.bad_value(
+                node,
+                "digits",
+                13430,
+                "may contain 0-9 A-D * # w W; the media is played instead",
+            );
+            PlaySource::Url(url)
+        }
+        None if url.is_empty() => {
+            reading.note(12200, node.range().start, "Play without a URL: nothing is played");
+            return None;
+        }
+        None => PlaySource::Url(url),
+    };
+    Some(Play { source, loop_ })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Verb;
+    use crate::verb::table::one;
+
+    #[test]
+    fn attributes_and_their_bad_values() {
+        let url = |loop_| Some(Play { source: PlaySource::Url("http://h/a.mp3".into()), loop_ });
+        let digits = |digits: &str| Some(Play { source: PlaySource::Digits(digits.into()), loop_: 1 });
+        for (xml, expected, codes) in [
+            ("<Play>http://h/a.mp3</Play>", url(1), vec![]),
+            ("<Play>\n  http://h/a.mp3\n</Play>", url(1), vec![]),
+            ("<Play loop='100'>http://h/a.mp3</Play>", url(100), vec![]),
+            ("<Play loop='0'>http://h/a.mp3</Play>", url(0), vec![]),
+            ("<Play loop='2000'>http://h/a.mp3</Play>", url(1_000), vec![]),
+            ("<Play loop='x'>http://h/a.mp3</Play>", url(1), vec![13410]),
+            ("<Play loop=''>http://h/a.mp3</Play>", url(1), vec![13410]),
+            ("<Play digits='1w2W*#AD'/>", digits("1w2W*#AD"), vec![]),
+            ("<Play digits='12x'/>", None, vec![13430]),
+            ("<Play digits=''/>", None, vec![13430]),
+            ("<Play digits='x'>http://h/a.mp3</Play>", url(1), vec![13430]),
+            ("<Play digits='1'>http://h/a.mp3</Play>", digits("1"), vec![12200]),
+            ("<Play/>", None, vec![12200]),
+            ("<Play volume='3'>http://h/a.mp3</Play>", url(1), vec![12200]),
+            ("<Play>http://h/a.mp3<Say>x</Say></Play>", url(1), vec![12200]),
+        ] {
+            assert_eq!(one(xml), (expected.map(Verb::Play), codes), "{xml}");
+        }
+    }
 }

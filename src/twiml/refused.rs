@@ -1,0 +1,123 @@
+//! What a document may ask for and this box does not do: one table.
+//!
+//! Each row is told, loudly, when a document contains it (reference: twiml-voice §3). A row leaves this table
+//! when the thing becomes a verb, a noun or a field of its own.
+
+/// An element or attribute that is read over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// What it stands in: an element for a noun, nothing for a verb.
+    parent: Option<&'static str>,
+    name: &'static str,
+    /// The published number.
+    pub(crate) code: u32,
+    /// The document ends there (and the fallback is asked) instead of going on.
+    pub(crate) ends: bool,
+    /// A sentence's end: what the caller does not get.
+    pub(crate) why: &'static str,
+}
+
+/// A verb under `<Response>`.
+pub(crate) fn verb(name: &str) -> Option<&'static Refused> {
+    ELEMENTS.iter().find(|row| row.parent.is_none() && row.name == name)
+}
+
+/// A noun under a verb.
+pub(crate) fn noun(parent: &str, name: &str) -> Option<&'static Refused> {
+    ELEMENTS.iter().find(|row| row.parent == Some(parent) && row.name == name)
+}
+
+/// Whether an attribute has no effect here. `false` and its kin ask for nothing.
+pub(crate) fn attribute(element: &str, name: &str, value: &str) -> bool {
+    let asked = !matches!(value.trim(), "" | "false" | "Disable");
+    asked && ATTRIBUTES.iter().any(|(owner, attribute)| *owner == element && *attribute == name)
+}
+
+const fn verb_row(name: &'static str, code: u32, why: &'static str) -> Refused {
+    Refused { parent: None, name, code, ends: false, why }
+}
+
+const fn noun_row(parent: &'static str, name: &'static str, code: u32, why: &'static str) -> Refused {
+    Refused { parent: Some(parent), name, code, ends: false, why }
+}
+
+static ELEMENTS: &[Refused] = &[
+    verb_row("Connect", 13750, "is not supported; the next verb runs"),
+    verb_row("Echo", 13750, "is not supported; the next verb runs"),
+    verb_row("Enqueue", 13750, "is not supported; the next verb runs"),
+    verb_row("Message", 13803, "is not sent; the next verb runs"),
+    // Nobody may be left believing that a card was charged.
+    Refused {
+        parent: None,
+        name: "Pay",
+        code: 13750,
+        ends: true,
+        why: "is never supported: no card digits are collected here",
+    },
+    verb_row("Refer", 13750, "is not supported; the next verb runs"),
+    verb_row("Sms", 13803, "is not sent; the next verb runs"),
+    verb_row("Start", 13750, "is not supported; the next verb runs"),
+    verb_row("Stop", 13750, "is not supported; the next verb runs"),
+    noun_row("Dial", "Application", 13750, "cannot be dialled"),
+    noun_row("Dial", "Conference", 13750, "cannot be dialled"),
+    noun_row("Dial", "Queue", 13750, "cannot be dialled"),
+    noun_row("Dial", "Sim", 13258, "cannot be dialled"),
+    noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
+];
+
+/// Understood, and without effect: warning 99006.
+static ATTRIBUTES: &[(&str, &str)] = &[
+    ("Client", "clientNotificationUrl"),
+    ("Dial", "referUrl"),
+    ("Gather", "invalidDigitsAction"),
+    ("Gather", "minDigits"),
+    ("Gather", "validDigits"),
+    ("Number", "amdStatusCallback"),
+    ("Number", "machineDetection"),
+    ("Play", "mediaStorage"),
+    ("Record", "transcribe"),
+    ("Record", "transcription"),
+    ("Sip", "amdStatusCallback"),
+    ("Sip", "machineDetection"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::error_code;
+    use crate::{Dialect, parse};
+
+    #[test]
+    fn every_row_is_told_and_all_but_pay_go_on() {
+        for row in ELEMENTS {
+            assert!(error_code(row.code).is_some(), "{row:?}");
+            let xml = match row.parent {
+                None => format!("<Response><{} a='b'><X/>text</{}><Hangup/></Response>", row.name, row.name),
+                Some(parent) => {
+                    format!(
+                        "<Response><{parent}><{}>n</{}></{parent}><Hangup/></Response>",
+                        row.name, row.name
+                    )
+                }
+            };
+            let document = parse(&xml, Dialect::Twiml).unwrap();
+            let codes: Vec<u32> = document.findings.iter().map(|f| f.code).collect();
+            assert_eq!(codes, [row.code], "{xml}");
+            let verbs = usize::from(!row.ends) + usize::from(row.parent.is_some());
+            assert_eq!(document.verbs.len(), verbs, "{xml}");
+        }
+    }
+
+    #[test]
+    fn attributes_that_do_nothing_are_told_when_they_ask_for_something() {
+        for (xml, codes) in [
+            ("<Dial><Number machineDetection='Enable'>1</Number></Dial>", vec![99006]),
+            ("<Dial><Number machineDetection='Disable'>1</Number></Dial>", vec![]),
+            ("<Record transcribe='true'/>", vec![99006]),
+            ("<Record transcribe='false'/>", vec![]),
+        ] {
+            let document = parse(&format!("<Response>{xml}</Response>"), Dialect::Twiml).unwrap();
+            assert_eq!(document.findings.iter().map(|f| f.code).collect::<Vec<_>>(), codes, "{xml}");
+        }
+    }
+}
