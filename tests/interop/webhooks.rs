@@ -1,0 +1,169 @@
+//! A web server that is down, slow, broken or wrong: never silence on the line.
+
+use std::time::Instant;
+
+use crate::common::network::{in_own_network, loopback};
+use crate::common::office::Tandem;
+use crate::common::rtp::Rtp;
+use crate::common::scenario::Scenario;
+use crate::common::web::Reply;
+use crate::common::{hz, ms, s, tone};
+use crate::stage::{CALLER, Caller, NUMBER, office, office_with, web};
+
+/// Runs one call whose `/voice` cannot be had and whose fallback plays the menu prompt.
+fn fallback_is_heard(voice: Reply, error_code: &str) {
+    let web = web();
+    web.on("/voice", move |_| voice.clone());
+    web.document("/fallback", "<Play>/menu.wav</Play>");
+    let tandem = office_with(&web, &format!("voice_fallback_url = \"{}\"", web.url("/fallback"))).open();
+    let mut caller = Caller::calls_until_byed(&tandem);
+    caller.hears(hz::MENU, 1.5);
+    caller.sipp.succeeds(s(10));
+    let fallback = web.wait("/fallback", s(1));
+    assert_eq!(fallback.get("ErrorCode"), error_code, "{fallback:?}");
+    assert_eq!(fallback.get("ErrorUrl"), web.url("/voice"), "{fallback:?}");
+    tandem.wait_call(fallback.get("CallSid"), "completed");
+}
+
+#[test]
+fn an_error_500_leads_to_the_fallback() {
+    in_own_network(|| {
+        fallback_is_heard(Reply::new(500, "text/plain", "oops"), "11200");
+    });
+}
+
+#[test]
+fn an_html_page_with_200_leads_to_the_fallback() {
+    in_own_network(|| {
+        let page = "<!DOCTYPE html><html><body><h1>It works!</h1></body></html>";
+        fallback_is_heard(Reply::new(200, "text/html", page), "12300");
+    });
+}
+
+#[test]
+fn a_document_that_is_no_xml_leads_to_the_fallback() {
+    in_own_network(|| {
+        let broken = "<Response><Say>unfinished";
+        fallback_is_heard(Reply::new(200, "text/xml", broken), "12100");
+    });
+}
+
+#[test]
+fn a_slow_server_leads_to_the_fallback() {
+    in_own_network(|| {
+        let web = web();
+        web.on("/voice", |_| Reply::twiml("<Play>/prompt.wav</Play>").after(s(6)));
+        web.document("/fallback", "<Play>/menu.wav</Play>");
+        let slow = web.url("/voice#rt=1500");
+        let keys = format!("voice_fallback_url = \"{}\"", web.url("/fallback"));
+        let tandem = office(&web).number("+15550002222", &slow, &keys).open();
+        let rtp = Rtp::open(loopback(2));
+        let scenario = Scenario::caller(CALLER, "+15550002222").invite_answered(&rtp.sdp()).byed();
+        let began = Instant::now();
+        let mut caller = tandem.carrier_calls(&scenario);
+        rtp.talk_to(caller.wait("SIP/2.0 200", s(6)).media().unwrap());
+        rtp.wait_tone(hz::MENU, 1.5, began, s(6));
+        caller.succeeds(s(10));
+        let waited = web.asked("/fallback")[0].at - web.asked("/voice")[0].at;
+        assert!(waited > ms(1300) && waited < ms(4000), "{waited:?}");
+        assert_eq!(tone::seconds_of(&rtp.heard(), hz::PROMPT), 0.0, "the late document was played");
+    });
+}
+
+/// A call refused before it was answered, because no document can be had.
+fn is_refused(tandem: &Tandem) {
+    let rtp = Rtp::open(loopback(2));
+    let scenario = Scenario::caller(CALLER, NUMBER)
+        .invite(&rtp.sdp(), "")
+        .provisional()
+        .raw("<recv response=\"500\" optional=\"true\" next=\"1\"/><recv response=\"503\"/><label id=\"1\"/>")
+        .ack_refusal();
+    tandem.carrier_calls(&scenario).succeeds(s(15));
+}
+
+#[test]
+fn a_server_that_is_down_without_fallback_refuses_the_call_at_once() {
+    in_own_network(|| {
+        let web = web();
+        let tandem = office(&web).number("+15550002222", "http://127.0.0.9:9999/down", "").open();
+        let rtp = Rtp::open(loopback(2));
+        let scenario = Scenario::caller(CALLER, "+15550002222")
+            .invite(&rtp.sdp(), "")
+            .provisional()
+            .raw("<recv response=\"500\" optional=\"true\" next=\"1\"/><recv response=\"503\"/><label id=\"1\"/>")
+            .ack_refusal();
+        tandem.carrier_calls(&scenario).succeeds(s(10));
+        web.on("/voice", |_| Reply { hang_up: true, ..Reply::empty() });
+        is_refused(&tandem);
+    });
+}
+
+#[test]
+fn a_server_that_dies_in_mid_call_is_apologised_for() {
+    in_own_network(|| {
+        let web = web();
+        web.document(
+            "/voice",
+            r#"<Gather numDigits="1" action="/gone"><Play loop="10">/prompt.wav</Play></Gather>"#,
+        );
+        web.on("/gone", |_| Reply::new(502, "text/html", "<html>bad gateway</html>"));
+        let tandem = office(&web).open();
+        let mut caller = Caller::calls_until_byed(&tandem);
+        caller.hears(hz::PROMPT, 1.0);
+        caller.rtp.press("1");
+        web.wait("/gone", s(3));
+        let gone = Instant::now() + ms(300);
+        caller.sipp.succeeds(s(20));
+        let said = tone::seconds_of_other(&caller.rtp.heard_since(gone), &[hz::PROMPT]);
+        assert!(said > 0.5, "an apology of {said} s");
+        let sid = web.asked("/voice")[0].get("CallSid").to_owned();
+        tandem.wait_call(&sid, "completed");
+        assert!(tandem.says(&["trace", &sid]).contains("11200"), "the error is in the ladder");
+    });
+}
+
+#[test]
+fn a_missing_sound_and_an_unknown_verb_are_passed_over() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", r#"<Dance tempo="fast"/><Play>/no-such.wav</Play><Play>/menu.wav</Play>"#);
+        let tandem = office(&web).open();
+        let mut caller = Caller::calls_until_byed(&tandem);
+        caller.hears(hz::MENU, 1.5);
+        caller.sipp.succeeds(s(10));
+        let sid = web.asked("/voice")[0].get("CallSid").to_owned();
+        let trace = tandem.says(&["trace", &sid]);
+        assert!(trace.contains("Dance") && trace.contains("no-such.wav"), "{trace}");
+    });
+}
+
+#[test]
+fn spoken_text_is_heard() {
+    in_own_network(|| {
+        let web = web();
+        web.document(
+            "/voice",
+            "<Say>Welcome to the office. Please hold the line, somebody will be with you.</Say>",
+        );
+        let tandem = office(&web).open();
+        let mut caller = Caller::calls_until_byed(&tandem);
+        caller.sipp.succeeds(s(20));
+        let said = tone::seconds_of_other(&caller.rtp.heard(), &[hz::PROMPT, hz::MENU]);
+        assert!(said > 1.0, "{said} s of speech");
+    });
+}
+
+#[test]
+fn status_callbacks_tell_the_call_in_order() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", r#"<Play>/prompt.wav</Play>"#);
+        let keys = format!("status_callback = \"{}\"", web.url("/events"));
+        let tandem = office_with(&web, &keys).open();
+        let mut caller = Caller::calls_until_byed(&tandem);
+        caller.sipp.succeeds(s(10));
+        let done = web.wait_with("/events", "CallStatus", "completed", s(5));
+        assert_eq!(done.get("CallSid"), web.asked("/voice")[0].get("CallSid"));
+        assert!(done.get("CallDuration").parse::<u32>().unwrap() >= 1, "{done:?}");
+    });
+}
