@@ -1,1 +1,43 @@
-//! The call: one owner of signalling, interpreters and legs, without IO.
+//! The call: what happens between a SIP session, a TwiML document and the media plane. Still no IO.
+//!
+//! [`Node`] is the one owner of all signalling state. Everything the outside world does reaches it as an
+//! [`Input`], one at a time; everything it wants done leaves as an [`Output`] with an id, and what that
+//! brought comes back as a later input. It owns the SIP endpoint and every [`call`](crate::record::CallRow);
+//! each call owns its leg, its TwiML interpreter and the verb that is running, and one file a verb holds
+//! what that verb does. Calls never reach into each other: they send mail, which the node delivers.
+//!
+//! What never happens here: a clock is read, a thread or task is started, JSON, SQL or audio is touched.
+
+mod answer;
+mod call;
+mod callback;
+mod child;
+mod ctx;
+mod dial;
+mod endpoint_config;
+mod gather;
+mod hangup;
+mod incoming;
+mod io;
+mod leg;
+mod live;
+mod node;
+pub mod office;
+mod operator;
+mod originate;
+mod outcome;
+mod pause;
+mod play;
+mod prompt;
+pub mod record;
+mod record_verb;
+pub mod route;
+mod timers;
+mod trace;
+
+pub use io::{
+    BuiltinSound, FetchId, FetchKind, FetchRequest, Input, Operator, OperatorReply, Output, SoundInfo,
+    SoundSource,
+};
+pub use live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
+pub use node::Node;

@@ -26,6 +26,9 @@ pub struct Office {
     pub domain: Option<String>,
     /// Where the box takes SIP.
     pub listen: Vec<(TransportKind, SocketAddr)>,
+    /// The machine's own addresses, named in Via and Contact when a listener is bound to all of them. Found by the
+    /// shell at start; empty in a configuration that was only read.
+    pub addresses: Vec<IpAddr>,
     /// What callbacks and recording URLs begin with; no slash at the end.
     pub public_url: String,
     /// By name, which is the SIP user and the Client identity.
@@ -100,6 +103,8 @@ pub struct Application {
     pub status_callback: Option<StatusCallback>,
     /// How its documents are read.
     pub dialect: Dialect,
+    /// Whether every call is recorded whole, both voices and all prompts in one channel.
+    pub record: bool,
 }
 
 /// A document somewhere else.

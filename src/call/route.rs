@@ -279,6 +279,7 @@ mod tests {
                 fallback: None,
                 status_callback: None,
                 dialect: Dialect::Twiml,
+                record: false,
             },
         };
         Office {
@@ -287,6 +288,7 @@ mod tests {
             realm: "test".to_owned(),
             domain: None,
             listen: Vec::new(),
+            addresses: Vec::new(),
             public_url: "http://127.0.0.1".to_owned(),
             phones: BTreeMap::from([
                 ("ann".to_owned(), phone("ann", "101")),

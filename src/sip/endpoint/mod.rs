@@ -46,6 +46,17 @@ impl Endpoint {
         None
     }
 
+    /// The session whose messages bear this Call-ID, in either role; for whoever shows messages by call.
+    pub fn session_of(&self, call_id: &str) -> Option<SessionId> {
+        let _ = call_id;
+        None
+    }
+
+    /// The sources banned at the moment.
+    pub fn banned(&self) -> impl Iterator<Item = std::net::IpAddr> {
+        std::iter::empty()
+    }
+
     /// Every registered contact.
     pub fn registrations(&self) -> impl Iterator<Item = &Binding> {
         std::iter::empty()

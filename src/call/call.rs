@@ -1,0 +1,448 @@
+//! One call: a leg, the document that decides about it, and the verb that runs.
+//!
+//! The call is where the three cores meet, so its own methods only pass things on: what a verb does stands
+//! in the verb's file, answering in `answer`, dialling in `originate`, ending in `hangup`.
+
+use std::collections::BTreeMap;
+
+use base::{CallSid, Mono, RecordingSid};
+use media::PlayId;
+use twiml::{After, CallStatus, Interpreter, Level, PlaySource, Verb};
+
+use crate::callback::Callback;
+use crate::child::ChildOf;
+use crate::ctx::{Asked, Ctx, Mail};
+use crate::dial::DialRun;
+use crate::gather::GatherRun;
+use crate::leg::Leg;
+use crate::office::Application;
+use crate::outcome::{Cause, Outcome};
+use crate::play::PlayRun;
+use crate::prompt::Prompting;
+use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
+use crate::record_verb::{RecordRun, Recording};
+use crate::route::Who;
+use crate::timers::Timer;
+
+/// One call (leg), from its first message to its record.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) row: CallRow,
+    pub(crate) leg: Leg,
+    /// The document being executed; none on a child that is bridged without a whisper.
+    pub(crate) interpreter: Option<Interpreter>,
+    pub(crate) running: Running,
+    /// Set on a call that another one dialled.
+    pub(crate) child: Option<ChildOf>,
+    pub(crate) facts: twiml::CallFacts,
+    /// On whose behalf its document dials: what a phone may call, a carrier's call may not.
+    pub(crate) dialler: Who,
+    pub(crate) callback: Option<Callback>,
+    /// Recordings that are not complete yet.
+    pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
+    /// The number's application wants the whole call recorded.
+    pub(crate) record_all: bool,
+    /// Why it was ended; set once.
+    pub(crate) ended: Option<Cause>,
+    pub(crate) answered: Option<Mono>,
+    /// What the last `<Dial>` came to: the refusal of a caller whose only document was that dial.
+    pub(crate) last_dial: Option<Outcome>,
+    /// The Call-IDs whose messages belong to it: one, and one more for each further way it was tried.
+    pub(crate) call_ids: Vec<String>,
+    /// Number of the next event row.
+    pub(crate) event_seq: u32,
+    /// Number of the next status callback.
+    pub(crate) callback_seq: u32,
+}
+
+/// The verb that runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Running {
+    /// None: a document is awaited, or the call is bridged by its parent.
+    Nothing,
+    /// This one, as soon as the call is answered.
+    Answering(Box<Verb>),
+    Pause,
+    Play(PlayRun),
+    Gather(GatherRun),
+    Record(RecordRun),
+    Dial(DialRun),
+    /// The announcement that something is broken, as soon as the call is answered.
+    AnsweringToApologise {
+        code: u32,
+    },
+    /// The announcement that something is broken; the call ends after it.
+    Apology(Prompting),
+}
+
+impl Running {
+    /// For `tandem calls`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Running::Nothing => "",
+            Running::Answering(_) | Running::AnsweringToApologise { .. } => "answering",
+            Running::Pause => "pause",
+            Running::Play(_) => "play",
+            Running::Gather(_) => "gather",
+            Running::Record(_) => "record",
+            Running::Dial(_) => "dial",
+            Running::Apology(_) => "apology",
+        }
+    }
+}
+
+impl Call {
+    pub(crate) fn new(row: CallRow, leg: Leg, facts: twiml::CallFacts) -> Self {
+        Self {
+            row,
+            leg,
+            interpreter: None,
+            running: Running::Nothing,
+            child: None,
+            facts,
+            dialler: Who::Api,
+            callback: None,
+            recordings: BTreeMap::new(),
+            record_all: false,
+            ended: None,
+            answered: None,
+            last_dial: None,
+            call_ids: Vec::new(),
+            event_seq: 0,
+            callback_seq: 0,
+        }
+    }
+
+    pub(crate) fn sid(&self) -> CallSid {
+        self.row.sid
+    }
+
+    /// Whether nothing of it is left to wait for.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.ended.is_some() && self.leg.is_gone()
+    }
+
+    /// Begins the application's first document.
+    pub(crate) fn start(&mut self, application: &Application, ctx: &mut Ctx<'_>) {
+        let fallback = application.fallback.as_ref().map(|f| (f.url.clone(), f.method));
+        let interpreter = Interpreter::new(fallback, application.dialect);
+        self.interpret(interpreter, application.voice.clone(), ctx);
+    }
+
+    /// Begins a document with this interpreter.
+    pub(crate) fn interpret(
+        &mut self,
+        mut interpreter: Interpreter,
+        source: twiml::Source,
+        ctx: &mut Ctx<'_>,
+    ) {
+        interpreter.handle(twiml::Input::Start(source), ctx.now);
+        self.interpreter = Some(interpreter);
+        self.drive(ctx);
+    }
+
+    /// Does what the interpreter wants until it waits for something.
+    pub(crate) fn drive(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some(output) = self.interpreter.as_mut().and_then(Interpreter::poll_output) {
+            match output {
+                twiml::Output::Fetch { id, url, method, params } => {
+                    self.trace(EventKind::Fetch, format!("{} {url}", method.as_str()), ctx);
+                    let mut all = twiml::standard_params(&self.facts);
+                    all.extend(params);
+                    ctx.fetch(self.sid(), Asked::Interpreter(id), url, method, all);
+                    ctx.timer(self.sid(), Timer::Stuck, OVERDUE);
+                }
+                twiml::Output::Notify(finding, url) => self.notify(&finding, url, ctx),
+                twiml::Output::Execute(verb) if self.ended.is_none() => self.begin(verb, ctx),
+                twiml::Output::ApplicationError { code } if self.ended.is_none() => self.apologise(code, ctx),
+                twiml::Output::Finished if self.ended.is_none() => self.document_over(ctx),
+                twiml::Output::Execute(_)
+                | twiml::Output::ApplicationError { .. }
+                | twiml::Output::Finished => {}
+            }
+        }
+    }
+
+    /// Begins a verb: at once, or once the call is answered.
+    pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
+        self.trace(EventKind::Verb, describe(&verb), ctx);
+        let needs_answer = match &verb {
+            Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) => true,
+            Verb::Dial(dial) => !dial.answer_on_bridge,
+            Verb::Pause(_) | Verb::Hangup | Verb::Reject(_) | Verb::Redirect(_) | Verb::Leave => false,
+        };
+        if needs_answer && !self.leg.is_up() {
+            self.running = Running::Answering(Box::new(verb));
+            self.answer(ctx);
+            return;
+        }
+        match verb {
+            Verb::Say(say) => self.begin_say(say, ctx),
+            Verb::Play(play) => self.begin_play(play, ctx),
+            Verb::Gather(gather) => self.begin_gather(gather, ctx),
+            Verb::Record(record) => self.begin_record(record, ctx),
+            Verb::Dial(dial) => self.begin_dial(dial, ctx),
+            Verb::Pause(pause) => self.begin_pause(pause, ctx),
+            Verb::Hangup => self.end(Cause::Document, ctx),
+            Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
+            // Outside a queue's wait document there is nothing to leave (reference: twiml-voice §11.2), and
+            // the interpreter carries redirects out itself.
+            Verb::Leave | Verb::Redirect(_) => self.verb_done(After::Next, ctx),
+        }
+    }
+
+    /// The verb is over; what follows is the interpreter's to say.
+    pub(crate) fn verb_done(&mut self, after: After, ctx: &mut Ctx<'_>) {
+        self.running = Running::Nothing;
+        if let Some(interpreter) = &mut self.interpreter {
+            interpreter.handle(twiml::Input::VerbDone(after), ctx.now);
+        }
+    }
+
+    /// The call is answered and its audio agreed on.
+    pub(crate) fn on_up(&mut self, ctx: &mut Ctx<'_>) {
+        match std::mem::replace(&mut self.running, Running::Nothing) {
+            Running::Answering(verb) => self.begin(*verb, ctx),
+            Running::AnsweringToApologise { code } => self.apologise(code, ctx),
+            Running::Dial(run) => {
+                self.running = Running::Dial(run);
+                self.dial_caller_up(ctx);
+            }
+            other => self.running = other,
+        }
+        self.drive(ctx);
+    }
+
+    pub(crate) fn on_fetched(
+        &mut self,
+        asked: Asked,
+        result: Result<twiml::Fetched, twiml::FetchFailure>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        match asked {
+            Asked::Interpreter(id) => {
+                ctx.cancel_timer(self.sid(), Timer::Stuck);
+                let text = match &result {
+                    Ok(fetched) => {
+                        format!("{} {} bytes from {}", fetched.status, fetched.body.len(), fetched.url)
+                    }
+                    Err(failure) => format!("{} {}", failure.code, failure.message),
+                };
+                self.trace(EventKind::Fetch, text, ctx);
+                if let Some(interpreter) = &mut self.interpreter {
+                    interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
+                }
+                self.drive(ctx);
+            }
+            Asked::Callback => {
+                if let Err(failure) = result {
+                    let message = format!("status callback failed: {}", failure.message);
+                    self.warn(STATUS_CALLBACK_FAILED, message, ctx);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn on_sound(&mut self, key: &media::ClipKey, result: &Result<(), String>, ctx: &mut Ctx<'_>) {
+        if let Err(why) = result {
+            self.warn(SOUND_FAILED, format!("a sound cannot be had and is left out: {why}"), ctx);
+        }
+        let leg = self.leg.id;
+        let sid = self.row.sid;
+        if let Some(prompting) = self.running.prompting()
+            && prompting.on_sound(key, result.is_ok())
+            && !prompting.play(sid, leg, ctx)
+        {
+            self.on_prompted(ctx);
+        }
+        self.drive(ctx);
+    }
+
+    pub(crate) fn on_played(&mut self, play: PlayId, completed: bool, ctx: &mut Ctx<'_>) {
+        let ours = match self.running.prompting() {
+            Some(prompting) => prompting.is(play),
+            None => false,
+        };
+        if ours {
+            self.on_prompted(ctx);
+        } else if let Running::Play(run) = &self.running
+            && run.sends(play)
+        {
+            self.verb_done(After::Next, ctx);
+        } else {
+            self.child_played(play, completed, ctx);
+        }
+        self.drive(ctx);
+    }
+
+    /// What was to be heard has been heard.
+    fn on_prompted(&mut self, ctx: &mut Ctx<'_>) {
+        match &self.running {
+            Running::Play(_) => self.verb_done(After::Next, ctx),
+            Running::Gather(_) => self.gather_prompted(ctx),
+            Running::Apology(_) => self.end(Cause::Document, ctx),
+            Running::Nothing
+            | Running::Answering(_)
+            | Running::AnsweringToApologise { .. }
+            | Running::Pause
+            | Running::Record(_)
+            | Running::Dial(_) => {}
+        }
+    }
+
+    pub(crate) fn on_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {
+        self.trace(EventKind::Media, format!("key {digit}"), ctx);
+        match &self.running {
+            Running::Gather(_) => self.gather_digit(digit, ctx),
+            Running::Record(_) => self.record_digit(digit, ctx),
+            Running::Dial(_) => self.dial_digit(digit, ctx),
+            // A key pressed before a Gather began is not typed ahead (reference: twiml-voice §7).
+            Running::Nothing
+            | Running::Answering(_)
+            | Running::AnsweringToApologise { .. }
+            | Running::Pause
+            | Running::Play(_)
+            | Running::Apology(_) => {}
+        }
+        self.drive(ctx);
+    }
+
+    pub(crate) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
+        match timer {
+            Timer::Pause => {
+                if matches!(self.running, Running::Pause) {
+                    self.verb_done(After::Next, ctx);
+                }
+            }
+            Timer::Gather => self.gather_timeout(ctx),
+            Timer::DialRing => self.dial_ring_timeout(ctx),
+            Timer::DialLimit => self.dial_limit(ctx),
+            Timer::Open => self.on_open_failed("no port within the time", ctx),
+            Timer::Linger => self.leg.media = crate::leg::MediaState::Gone,
+            Timer::Stuck => self.overdue(ctx),
+        }
+        self.drive(ctx);
+    }
+
+    pub(crate) fn on_mail(&mut self, mail: Mail, ctx: &mut Ctx<'_>) {
+        match mail {
+            Mail::ChildRinging { child, early } => self.dial_child_ringing(child, early, ctx),
+            Mail::ChildAnswered { child } => self.dial_child_answered(child, ctx),
+            Mail::ChildReady { child, leg } => self.dial_child_ready(child, leg, ctx),
+            Mail::ChildEnded { child, outcome } => self.dial_child_ended(child, outcome, ctx),
+            Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
+            Mail::Bridged => self.on_bridged(ctx),
+        }
+        self.drive(ctx);
+    }
+
+    /// The document came to its end.
+    fn document_over(&mut self, ctx: &mut Ctx<'_>) {
+        if self.child.is_some() && self.leg.is_up() {
+            self.whisper_over(ctx);
+            return;
+        }
+        let cause = match self.last_dial {
+            Some(outcome) if !self.leg.is_up() && outcome.sip_code >= 300 => Cause::Refused(outcome.sip_code),
+            Some(_) | None => Cause::Document,
+        };
+        self.end(cause, ctx);
+    }
+
+    /// Something outside that always answers did not: give the waiting part a failure instead of waiting on.
+    fn overdue(&mut self, ctx: &mut Ctx<'_>) {
+        let ours: Vec<_> = ctx
+            .shared
+            .fetches
+            .iter()
+            .filter(|(_, (sid, asked))| *sid == self.sid() && matches!(asked, Asked::Interpreter(_)))
+            .map(|(id, (_, asked))| (*id, *asked))
+            .collect();
+        for (id, asked) in ours {
+            ctx.shared.fetches.remove(&id);
+            let failure = twiml::FetchFailure { code: 11200, message: "no answer at all".to_owned() };
+            self.on_fetched(asked, Err(failure), ctx);
+        }
+        let keys = self.running.prompting().map(|p| p.waiting()).unwrap_or_default();
+        for key in keys {
+            if let Some(waiting) = ctx.shared.sounds.get_mut(&key) {
+                waiting.remove(&self.row.sid);
+            }
+            self.on_sound(&key, &Err("it was not ready in time".to_owned()), ctx);
+        }
+    }
+
+    /// A finding of the interpreter becomes a notification of the call.
+    fn notify(&mut self, finding: &twiml::Finding, url: Option<String>, ctx: &mut Ctx<'_>) {
+        let row = NotificationRow {
+            url,
+            line: Some(finding.line).filter(|line| *line > 0),
+            column: Some(finding.column).filter(|column| *column > 0),
+            ..self.notification(finding.code, finding.level, finding.message.clone(), ctx)
+        };
+        self.trace(EventKind::Note, format!("{} {}", finding.code, finding.message), ctx);
+        ctx.store(StoreItem::Notification(row));
+    }
+
+    /// A warning of the call itself.
+    pub(crate) fn warn(&mut self, code: u32, message: String, ctx: &mut Ctx<'_>) {
+        self.trace(EventKind::Note, format!("{code} {message}"), ctx);
+        let row = self.notification(code, Level::Warning, message, ctx);
+        ctx.store(StoreItem::Notification(row));
+    }
+
+    fn notification(&self, code: u32, level: Level, message: String, ctx: &mut Ctx<'_>) -> NotificationRow {
+        NotificationRow {
+            sid: base::NotificationSid::random(&mut ctx.shared.rng),
+            call: Some(self.sid()),
+            at: ctx.now.wall,
+            code,
+            level,
+            message,
+            url: None,
+            method: None,
+            line: None,
+            column: None,
+            request_variables: None,
+            response_status: None,
+            response_headers: None,
+            response_body: None,
+        }
+    }
+
+    /// Changes the status, in the record and in what webhooks say.
+    pub(crate) fn set_status(&mut self, status: CallStatus, ctx: &mut Ctx<'_>) {
+        self.row.status = status;
+        self.row.updated = ctx.now.wall;
+        self.facts.status = status;
+        ctx.store(StoreItem::Call(self.row.clone()));
+    }
+}
+
+/// A verb in one line of the ladder.
+fn describe(verb: &Verb) -> String {
+    match verb {
+        Verb::Say(say) => format!("Say {:?}", say.text.chars().take(60).collect::<String>()),
+        Verb::Play(play) => match &play.source {
+            PlaySource::Url(url) => format!("Play {url}"),
+            PlaySource::Digits(digits) => format!("Play digits {digits}"),
+        },
+        Verb::Pause(pause) => format!("Pause {} s", pause.length_s),
+        Verb::Gather(gather) => format!("Gather, {} s", gather.timeout_s),
+        Verb::Record(record) => format!("Record, at most {} s", record.max_length_s),
+        Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
+        Verb::Redirect(redirect) => format!("Redirect {}", redirect.url),
+        Verb::Hangup => "Hangup".to_owned(),
+        Verb::Reject(reject) => if reject.busy { "Reject as busy" } else { "Reject" }.to_owned(),
+        Verb::Leave => "Leave".to_owned(),
+    }
+}
+
+/// Longer than any outside work may take (webhooks: 15 s in all; sounds: 20 s).
+const OVERDUE: std::time::Duration = std::time::Duration::from_secs(40);
+
+/// Status callback request failed (reference: error-codes).
+const STATUS_CALLBACK_FAILED: u32 = 15003;
+
+/// Media could not be fetched (reference: twiml-voice §5).
+const SOUND_FAILED: u32 = 11200;

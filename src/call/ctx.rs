@@ -1,0 +1,144 @@
+//! What a call may touch besides itself while one input is handled.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use base::{CallSid, Now, Rng};
+use media::{ClipKey, LegId, PlayId};
+use sip::SessionId;
+use twiml::HttpMethod;
+
+use crate::call::Call;
+use crate::io::{FetchId, FetchKind, FetchRequest, Output, SoundSource};
+use crate::office::Office;
+use crate::outcome::Outcome;
+use crate::record::StoreItem;
+use crate::timers::{Timer, Timers};
+
+/// What calls tell each other. Delivered by the node after the sender is done, so that no call ever runs
+/// inside another.
+#[derive(Clone, Debug)]
+pub(crate) enum Mail {
+    /// To the dialling call: this child rings.
+    ChildRinging {
+        child: CallSid,
+        /// Its leg, when the callee already sends sound.
+        early: Option<LegId>,
+    },
+    /// To the dialling call: this child was answered; it may still hear a whisper.
+    ChildAnswered { child: CallSid },
+    /// To the dialling call: this child is ready to be bridged.
+    ChildReady { child: CallSid, leg: LegId },
+    /// To the dialling call: this child is over.
+    ChildEnded { child: CallSid, outcome: Outcome },
+    /// To a child: your parent has no use for you any more.
+    Release {
+        /// Because nobody answered in time.
+        timeout: bool,
+    },
+    /// To a child: you are bridged.
+    Bridged,
+}
+
+/// What an answer from outside belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The call's interpreter asked, with its own id.
+    Interpreter(u64),
+    /// A status callback: only its failure is of interest.
+    Callback,
+}
+
+/// The state of the node that all calls share.
+pub(crate) struct Shared {
+    pub(crate) rng: Rng,
+    pub(crate) endpoint: sip::Endpoint,
+    pub(crate) user_agent: String,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) timers: Timers,
+    pub(crate) mail: VecDeque<(CallSid, Mail)>,
+    pub(crate) births: VecDeque<Call>,
+    pub(crate) sessions: BTreeMap<SessionId, CallSid>,
+    pub(crate) legs: BTreeMap<LegId, CallSid>,
+    pub(crate) fetches: BTreeMap<FetchId, (CallSid, Asked)>,
+    pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
+    pub(crate) next_id: u64,
+}
+
+/// One input's view of the node.
+pub(crate) struct Ctx<'a> {
+    pub(crate) now: Now,
+    pub(crate) office: &'a Office,
+    pub(crate) shared: &'a mut Shared,
+}
+
+impl Ctx<'_> {
+    /// Gives the SIP endpoint a command.
+    pub(crate) fn sip(&mut self, command: sip::Command) {
+        self.shared.endpoint.handle(sip::Input::Command(command), self.now);
+    }
+
+    /// Tells the media plane.
+    pub(crate) fn media(&mut self, command: media::Command) {
+        self.shared.outputs.push_back(Output::Media(command));
+    }
+
+    /// Writes a row.
+    pub(crate) fn store(&mut self, item: StoreItem) {
+        self.shared.outputs.push_back(Output::Store(item));
+    }
+
+    /// Sends mail to another call.
+    pub(crate) fn mail(&mut self, to: CallSid, mail: Mail) {
+        self.shared.mail.push_back((to, mail));
+    }
+
+    /// Sets a timer of a call.
+    pub(crate) fn timer(&mut self, call: CallSid, timer: Timer, after: Duration) {
+        self.shared.timers.set(call, timer, self.now.mono + after);
+    }
+
+    /// Stops a timer of a call.
+    pub(crate) fn cancel_timer(&mut self, call: CallSid, timer: Timer) {
+        self.shared.timers.cancel(call, timer);
+    }
+
+    /// A number never given before: sessions, legs, plays and fetches draw from one sequence.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.shared.next_id += 1;
+        self.shared.next_id
+    }
+
+    /// A new play's name.
+    pub(crate) fn next_play(&mut self) -> PlayId {
+        PlayId(self.next_id())
+    }
+
+    /// Asks a web server on behalf of a call.
+    pub(crate) fn fetch(
+        &mut self,
+        call: CallSid,
+        asked: Asked,
+        url: String,
+        method: HttpMethod,
+        params: Vec<(String, String)>,
+    ) {
+        let id = FetchId(self.next_id());
+        let kind = match asked {
+            Asked::Interpreter(_) => FetchKind::Document,
+            Asked::Callback => FetchKind::StatusCallback,
+        };
+        self.shared.fetches.insert(id, (call, asked));
+        self.shared.outputs.push_back(Output::Fetch(FetchRequest { id, call, kind, url, method, params }));
+    }
+
+    /// Asks for a sound; the call hears when it is ready. Many callers of one sound ask once.
+    pub(crate) fn prepare(&mut self, call: CallSid, key: &ClipKey, source: SoundSource) {
+        let waiting = self.shared.sounds.entry(key.clone()).or_default();
+        let first = waiting.is_empty();
+        waiting.insert(call);
+        if first {
+            self.shared.outputs.push_back(Output::Prepare { key: key.clone(), source });
+        }
+    }
+}

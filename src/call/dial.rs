@@ -1,0 +1,373 @@
+//! `<Dial>` with Number, Sip and Client (reference: twiml-voice §9): ring, bridge the first who answers, say
+//! how it ended.
+//!
+//! ```text
+//! ringing ──a child answers──▶ chosen ──whisper over──▶ bridged ──either hangs up──▶ over
+//!    │  timeout, all refused                               │ timeLimit, *
+//!    └──────────────▶ over                                 └──▶ over
+//! ```
+//! Each callee is a call of its own. Once one answers, the others are released; what became of each comes
+//! back by mail. The dial is over when the bridged child is, or when none is left.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use base::{CallSid, Mono, RecordingSid};
+use media::{LegId, PlayItem, RecordWhat, Tone};
+use twiml::{After, CallStatus, Dial, DialRecord, Noun};
+
+use crate::call::{Call, Running};
+use crate::ctx::{Ctx, Mail};
+use crate::leg::Side;
+use crate::outcome::{Outcome, best};
+use crate::record::{EventKind, RecordingSource};
+use crate::record_verb::{Asking, recording_url};
+use crate::timers::Timer;
+
+/// A `<Dial>` that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct DialRun {
+    dial: Dial,
+    /// Who is rung or talked to.
+    children: BTreeMap<CallSid, LegId>,
+    /// Who is still to be rung, one after the other (`sequential`).
+    later: VecDeque<Noun>,
+    chosen: Option<CallSid>,
+    /// Ready before the caller was answered.
+    ready: Option<(CallSid, LegId)>,
+    bridged: Option<(CallSid, LegId, Mono)>,
+    /// A callee whose sound the caller already hears.
+    early: Option<LegId>,
+    ringback: bool,
+    /// The most telling outcome so far, and whose.
+    best: Option<(CallSid, Outcome)>,
+    recording: Option<RecordingSid>,
+    timed_out: bool,
+}
+
+impl DialRun {
+    /// The callee whose early sound the caller is to hear.
+    pub(crate) fn early(&self) -> Option<LegId> {
+        self.early
+    }
+}
+
+impl Call {
+    pub(crate) fn begin_dial(&mut self, dial: Dial, ctx: &mut Ctx<'_>) {
+        let nouns: VecDeque<Noun> = dial.nouns.iter().cloned().collect();
+        self.running = Running::Dial(DialRun {
+            dial,
+            children: BTreeMap::new(),
+            later: nouns,
+            chosen: None,
+            ready: None,
+            bridged: None,
+            early: None,
+            ringback: false,
+            best: None,
+            recording: None,
+            timed_out: false,
+        });
+        self.dial_next(ctx);
+        if self.leg.is_up() {
+            self.start_ringback(ctx);
+            self.record_dial(&[DialRecord::RecordFromRinging, DialRecord::RecordFromRingingDual], ctx);
+        }
+    }
+
+    /// Rings the next noun, or all of them; over when there is nobody (left).
+    fn dial_next(&mut self, ctx: &mut Ctx<'_>) {
+        loop {
+            let Running::Dial(run) = &mut self.running else { return };
+            let batch: Vec<Noun> = if run.dial.sequential {
+                run.later.pop_front().into_iter().collect()
+            } else {
+                run.later.drain(..).collect()
+            };
+            if batch.is_empty() {
+                self.finish_dial(ctx);
+                return;
+            }
+            let dial = run.dial.clone();
+            for noun in &batch {
+                self.ring(noun, &dial, ctx);
+            }
+            let Running::Dial(run) = &mut self.running else { return };
+            if !run.children.is_empty() {
+                ctx.timer(self.row.sid, Timer::DialRing, Duration::from_secs(u64::from(run.dial.timeout_s)));
+                return;
+            }
+        }
+    }
+
+    /// Begins a child for each place the noun leads to.
+    fn ring(&mut self, noun: &Noun, dial: &Dial, ctx: &mut Ctx<'_>) {
+        match self.originate(noun, dial, ctx) {
+            Ok(children) => {
+                let Running::Dial(run) = &mut self.running else { return };
+                for child in children {
+                    run.children.insert(child.sid(), child.leg.id);
+                    ctx.shared.births.push_back(child);
+                }
+            }
+            Err(refusal) => {
+                self.warn(refusal.code, refusal.message, ctx);
+                let outcome =
+                    Outcome { status: CallStatus::Failed, sip_code: refusal.sip_code, duration_s: 0 };
+                let Running::Dial(run) = &mut self.running else { return };
+                run.note(refusal.call, outcome);
+            }
+        }
+    }
+
+    /// The caller was answered while somebody rings or waits for it.
+    pub(crate) fn dial_caller_up(&mut self, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        if let Some((child, leg)) = run.ready.take() {
+            self.bridge(child, leg, ctx);
+        }
+    }
+
+    pub(crate) fn dial_child_ringing(&mut self, child: CallSid, early: Option<LegId>, ctx: &mut Ctx<'_>) {
+        let up = self.leg.is_up();
+        let Running::Dial(run) = &mut self.running else { return };
+        if !run.children.contains_key(&child) || run.chosen.is_some() {
+            return;
+        }
+        // One callee's own sound is passed on; of several, none would be right (reference: twiml-voice §9.5).
+        let single = run.dial.nouns.len() == 1 && run.children.len() == 1 && run.dial.ring_tone.is_none();
+        match early {
+            Some(leg) if single && up && run.early.is_none() => {
+                run.early = Some(leg);
+                self.stop_ringback(ctx);
+                ctx.media(media::Command::Bridge { a: self.leg.id, b: leg });
+            }
+            Some(leg) if single && !up && run.early.is_none() => {
+                run.early = Some(leg);
+                self.progress(183, ctx);
+            }
+            Some(_) | None if !up => self.progress(180, ctx),
+            Some(_) | None => {}
+        }
+    }
+
+    pub(crate) fn dial_child_answered(&mut self, child: CallSid, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        if run.chosen.is_some() || !run.children.contains_key(&child) {
+            // A second one was faster than our release.
+            ctx.mail(child, Mail::Release { timeout: false });
+            return;
+        }
+        run.chosen = Some(child);
+        run.later.clear();
+        ctx.cancel_timer(self.row.sid, Timer::DialRing);
+        for other in run.children.keys().filter(|other| **other != child) {
+            ctx.mail(*other, Mail::Release { timeout: false });
+        }
+    }
+
+    pub(crate) fn dial_child_ready(&mut self, child: CallSid, leg: LegId, ctx: &mut Ctx<'_>) {
+        let up = self.leg.is_up();
+        let Running::Dial(run) = &mut self.running else { return };
+        if run.chosen != Some(child) {
+            return;
+        }
+        if up {
+            self.bridge(child, leg, ctx);
+        } else {
+            run.ready = Some((child, leg));
+            self.answer(ctx);
+        }
+    }
+
+    fn bridge(&mut self, child: CallSid, leg: LegId, ctx: &mut Ctx<'_>) {
+        self.stop_ringback(ctx);
+        let Running::Dial(run) = &mut self.running else { return };
+        run.bridged = Some((child, leg, ctx.now.mono));
+        let limit = Duration::from_secs(u64::from(run.dial.time_limit_s));
+        ctx.timer(self.row.sid, Timer::DialLimit, limit);
+        if run.early != Some(leg) {
+            ctx.media(media::Command::Bridge { a: self.leg.id, b: leg });
+        }
+        ctx.mail(child, Mail::Bridged);
+        self.trace(EventKind::Media, format!("bridged with {child}"), ctx);
+        self.record_dial(&[DialRecord::RecordFromAnswer, DialRecord::RecordFromAnswerDual], ctx);
+    }
+
+    pub(crate) fn dial_child_ended(&mut self, child: CallSid, outcome: Outcome, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        let Some(leg) = run.children.remove(&child) else { return };
+        run.note(child, outcome);
+        if run.early == Some(leg) {
+            run.early = None;
+        }
+        let chosen = run.chosen == Some(child);
+        if chosen && run.bridged.is_none() {
+            // It declined in its whisper, or hung up before it was bridged.
+            run.chosen = None;
+            run.ready = None;
+        }
+        if run.children.is_empty() {
+            self.dial_next(ctx);
+        }
+    }
+
+    pub(crate) fn dial_ring_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        if run.chosen.is_some() {
+            return;
+        }
+        run.timed_out = true;
+        for child in run.children.keys() {
+            ctx.mail(*child, Mail::Release { timeout: true });
+        }
+    }
+
+    pub(crate) fn dial_limit(&mut self, ctx: &mut Ctx<'_>) {
+        self.release_bridged(ctx);
+    }
+
+    pub(crate) fn dial_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &self.running else { return };
+        if digit == '*' && run.dial.hangup_on_star {
+            self.release_bridged(ctx);
+        }
+    }
+
+    fn release_bridged(&mut self, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &self.running else { return };
+        if let Some((child, _, _)) = run.bridged {
+            ctx.mail(child, Mail::Release { timeout: false });
+        }
+    }
+
+    /// The caller is gone: let everybody go, and say how it ended (reference: twiml-voice §2).
+    pub(crate) fn dial_abandoned(&mut self, _outcome: Outcome, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        let children: Vec<CallSid> = run.children.keys().copied().collect();
+        for child in children {
+            ctx.mail(child, Mail::Release { timeout: false });
+        }
+        let bridged = run.bridged;
+        if let Some((child, _, since)) = bridged {
+            let talked = ctx.now.mono.since(since);
+            let duration_s = u32::try_from(talked.as_secs()).unwrap_or(u32::MAX);
+            run.best = Some((child, Outcome { status: CallStatus::Completed, sip_code: 200, duration_s }));
+        }
+        run.later.clear();
+        self.finish_dial(ctx);
+    }
+
+    fn finish_dial(&mut self, ctx: &mut Ctx<'_>) {
+        if let Running::Dial(_) = &self.running {
+            self.stop_ringback(ctx);
+        }
+        let Running::Dial(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
+        ctx.cancel_timer(self.row.sid, Timer::DialRing);
+        ctx.cancel_timer(self.row.sid, Timer::DialLimit);
+        if let Some(recording) = run.recording {
+            ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
+        }
+        let bridged = run.bridged.is_some();
+        let nobody = Outcome { status: CallStatus::Failed, sip_code: 480, duration_s: 0 };
+        let outcome = run.best.map_or(nobody, |(_, outcome)| outcome);
+        self.last_dial = Some(outcome);
+        // A callee that answered but was never bridged did not take the call.
+        let status = match outcome.status {
+            CallStatus::Completed if !bridged => CallStatus::NoAnswer,
+            status => status,
+        };
+        self.trace(EventKind::Decision, format!("dial: {}", status.as_str()), ctx);
+        let Some(action) = run.dial.action else {
+            self.skip_verb(ctx);
+            return;
+        };
+        let mut params = vec![
+            ("DialCallStatus".to_owned(), status.as_str().to_owned()),
+            ("DialBridged".to_owned(), bridged.to_string()),
+        ];
+        if let Some((child, outcome)) = run.best {
+            params.push(("DialCallSid".to_owned(), child.to_string()));
+            params.push(("DialCallDuration".to_owned(), outcome.duration_s.to_string()));
+            params.push(("DialSipResponseCode".to_owned(), outcome.sip_code.to_string()));
+        }
+        if let Some(recording) = run.recording {
+            params.push(("RecordingUrl".to_owned(), recording_url(ctx, recording)));
+            params.push(("RecordingSid".to_owned(), recording.to_string()));
+        }
+        self.verb_done(After::Action { url: Some(action), method: run.dial.method, params }, ctx);
+    }
+
+    fn start_ringback(&mut self, ctx: &mut Ctx<'_>) {
+        let country = ctx.office.media.ringback.clone();
+        let Running::Dial(run) = &mut self.running else { return };
+        if run.ringback || run.early.is_some() || run.bridged.is_some() {
+            return;
+        }
+        run.ringback = true;
+        let tone = Tone::Ringback { country: run.dial.ring_tone.clone().unwrap_or(country) };
+        let play = ctx.next_play();
+        let items = vec![PlayItem::Tone(tone)];
+        ctx.media(media::Command::Play { leg: self.leg.id, play, items, repeat: 0 });
+    }
+
+    fn stop_ringback(&mut self, ctx: &mut Ctx<'_>) {
+        let leg = self.leg.id;
+        let Running::Dial(run) = &mut self.running else { return };
+        if std::mem::take(&mut run.ringback) {
+            ctx.media(media::Command::StopPlay { leg });
+        }
+    }
+
+    /// Starts the recording of this dial if it is one of those that begin now.
+    fn record_dial(&mut self, when: &[DialRecord], ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        if !when.contains(&run.dial.record) || run.recording.is_some() {
+            return;
+        }
+        let sid = RecordingSid::random(&mut ctx.shared.rng);
+        run.recording = Some(sid);
+        let asking = Asking {
+            sid,
+            source: RecordingSource::DialVerb,
+            what: RecordWhat::Both,
+            beep: false,
+            max_ms: u64::from(run.dial.time_limit_s) * 1_000,
+            silence_ms: 0,
+            trim: run.dial.trim,
+            callback: run.dial.recording_status_callback.clone(),
+        };
+        self.start_recording(asking, ctx);
+    }
+
+    /// The callee whose early sound the caller is to hear.
+    pub(crate) fn dial_early(&self) -> Option<LegId> {
+        match &self.running {
+            Running::Dial(run) => run.early(),
+            _ => None,
+        }
+    }
+
+    /// A provisional response to a caller that is not answered yet.
+    pub(crate) fn progress(&mut self, code: u16, ctx: &mut Ctx<'_>) {
+        if self.leg.side != Side::Called || self.leg.is_up() {
+            return;
+        }
+        if code == 183 {
+            self.answer_early(ctx);
+        } else {
+            ctx.sip(sip::Command::Progress { session: self.leg.session, code, body: None });
+        }
+    }
+}
+
+impl DialRun {
+    /// Remembers the more telling of two outcomes.
+    fn note(&mut self, child: CallSid, outcome: Outcome) {
+        self.best = Some(match self.best {
+            Some((_, _)) if self.bridged.is_some_and(|(bridged, _, _)| bridged == child) => (child, outcome),
+            Some((first, so_far)) if best(so_far, outcome) == so_far => (first, so_far),
+            Some(_) | None => (child, outcome),
+        });
+    }
+}

@@ -1,0 +1,43 @@
+//! What the SIP endpoint has to know of the office.
+
+use std::collections::BTreeMap;
+
+use sip::{EndpointConfig, EndpointLimits, TrunkConfig, UserCredentials};
+
+use crate::office::{Office, Phone, Secret, Trunk};
+
+impl Office {
+    /// The part of the configuration that concerns SIP alone.
+    pub(crate) fn endpoint_config(&self, user_agent: &str) -> EndpointConfig {
+        EndpointConfig {
+            realm: self.realm.clone(),
+            domains: self.domain.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+            user_agent: user_agent.to_owned(),
+            listen: self.listen.clone(),
+            addresses: self.addresses.clone(),
+            trunks: self.trunks.values().filter_map(trunk).collect(),
+            users: self.phones.values().map(user).collect::<BTreeMap<_, _>>(),
+            limits: EndpointLimits { sessions_max: self.limits.calls_max, ..EndpointLimits::default() },
+        }
+    }
+}
+
+/// A trunk whose address does not parse is left out: `config` lets none through.
+fn trunk(trunk: &Trunk) -> Option<TrunkConfig> {
+    Some(TrunkConfig {
+        name: trunk.name.clone(),
+        address: trunk.address.parse().ok()?,
+        accept_from: trunk.accept_from.clone(),
+        username: trunk.username.clone(),
+        password: trunk.password.as_ref().map(|password| Secret::reveal(password).to_owned()),
+        register: trunk.register,
+    })
+}
+
+fn user(phone: &Phone) -> (String, UserCredentials) {
+    let credentials = UserCredentials {
+        ha1_md5: phone.ha1_md5.reveal().to_owned(),
+        ha1_sha256: phone.ha1_sha256.reveal().to_owned(),
+    };
+    (phone.name.clone(), credentials)
+}

@@ -1,0 +1,142 @@
+//! How a call ends: once, for one cause, with everything it holds given back.
+
+use std::time::Duration;
+
+use twiml::{After, CallStatus, ProgressEvent};
+
+use crate::call::{Call, Running};
+use crate::ctx::{Ctx, Mail};
+use crate::leg::{MediaState, Side, Signalling};
+use crate::outcome::{Cause, Outcome};
+use crate::record::{EventKind, StoreItem};
+use crate::timers::Timer;
+
+impl Call {
+    /// Ends the call. Whatever happens to it afterwards changes nothing any more.
+    pub(crate) fn end(&mut self, cause: Cause, ctx: &mut Ctx<'_>) {
+        if self.ended.is_some() {
+            return;
+        }
+        self.trace(EventKind::Decision, format!("ended by {}", cause.words()), ctx);
+        self.end_signalling(&cause, ctx);
+        let outcome = self.record_outcome(&cause, ctx);
+        self.ended = Some(cause);
+        ctx.shared.timers.cancel_all(self.sid());
+        self.close_media(ctx);
+        self.end_document(outcome, ctx);
+        self.tell(ProgressEvent::Completed, Some(outcome), ctx);
+        if let Some(child) = &self.child {
+            let parent = child.parent;
+            ctx.mail(parent, Mail::ChildEnded { child: self.sid(), outcome });
+        }
+        self.drive(ctx);
+    }
+
+    /// Says to the peer what it has to know.
+    fn end_signalling(&mut self, cause: &Cause, ctx: &mut Ctx<'_>) {
+        let session = self.leg.session;
+        let told = matches!(cause, Cause::Peer | Cause::Cancelled | Cause::Signalling);
+        match (self.leg.signalling, self.leg.side) {
+            (Signalling::Invited, Side::Called) if !told => {
+                let code = cause.refusal();
+                self.row.sip_code = Some(code);
+                ctx.sip(sip::Command::Refuse { session, code, reason: None, headers: Vec::new() });
+            }
+            (Signalling::Invited, Side::Calling) if !matches!(cause, Cause::Refused(_)) => {
+                ctx.sip(sip::Command::Cancel { session });
+            }
+            (Signalling::Up, _) if !told => ctx.sip(sip::Command::Bye { session, reason: None }),
+            (Signalling::Waiting | Signalling::Invited | Signalling::Up | Signalling::Over, _) => {}
+        }
+        self.leg.signalling = Signalling::Over;
+        ctx.shared.sessions.remove(&session);
+    }
+
+    /// Decides what became of the call and writes it down.
+    fn record_outcome(&mut self, cause: &Cause, ctx: &mut Ctx<'_>) -> Outcome {
+        let duration = self.answered.map_or(Duration::ZERO, |answered| ctx.now.mono.since(answered));
+        let duration_s = u32::try_from((duration.as_millis() + 500) / 1_000).unwrap_or(u32::MAX);
+        let sip_code = match (self.answered, cause) {
+            (Some(_), _) => 200,
+            (None, Cause::Cancelled | Cause::Released { .. }) => 487,
+            (None, Cause::Refused(code) | Cause::Unroutable(code) | Cause::NoMedia(code)) => *code,
+            (None, other) => other.refusal(),
+        };
+        self.row.end = Some(ctx.now.wall);
+        self.row.duration_s = Some(duration_s);
+        self.row.sip_code = Some(sip_code);
+        self.row.ended_by = Some(cause.words());
+        let status = cause.status(self.answered.is_some());
+        self.set_status(status, ctx);
+        Outcome { status, sip_code, duration_s }
+    }
+
+    /// Tells the document that nobody listens any more; a last action may still be requested
+    /// (reference: twiml-voice §2).
+    fn end_document(&mut self, outcome: Outcome, ctx: &mut Ctx<'_>) {
+        if let Some(interpreter) = &mut self.interpreter {
+            interpreter.handle(twiml::Input::HungUp, ctx.now);
+        }
+        match &mut self.running {
+            // Its action waits for the complete file.
+            Running::Record(run) => {
+                run.ended_by.get_or_insert_with(|| "hangup".to_owned());
+            }
+            Running::Dial(_) => self.dial_abandoned(outcome, ctx),
+            _ => self.running = Running::Nothing,
+        }
+    }
+
+    /// Gives the media port back; its figures come with `Closed`.
+    fn close_media(&mut self, ctx: &mut Ctx<'_>) {
+        if self.leg.holds_media() {
+            self.leg.media = MediaState::Closing;
+            ctx.media(media::Command::Close { leg: self.leg.id });
+            ctx.timer(self.sid(), Timer::Linger, LINGER);
+        } else if self.leg.media == MediaState::None {
+            self.leg.media = MediaState::Gone;
+        }
+    }
+
+    /// The leg's port is free again; the call is gone after this.
+    pub(crate) fn on_closed(&mut self, stats: &media::LegStats, ctx: &mut Ctx<'_>) {
+        self.leg.media = MediaState::Gone;
+        ctx.cancel_timer(self.sid(), Timer::Linger);
+        let text = format!(
+            "media closed: {} packets in, {} out, {} lost, jitter {:.1} ms, {} from strangers",
+            stats.packets_received,
+            stats.packets_sent,
+            stats.lost,
+            f64::from(stats.jitter_us) / 1_000.0,
+            stats.strangers,
+        );
+        self.trace(EventKind::Media, text, ctx);
+        // A recording that the media plane lost with the leg must not keep its action waiting.
+        let open: Vec<_> = self.recordings.keys().copied().collect();
+        for sid in open {
+            let why = media::RecordEnd::Failed("the leg closed without it".to_owned());
+            self.on_recorded(sid, 0, 0, &why, ctx);
+        }
+        ctx.store(StoreItem::Call(self.row.clone()));
+    }
+
+    /// The call was answered: 200 sent, or received.
+    pub(crate) fn mark_answered(&mut self, ctx: &mut Ctx<'_>) {
+        if self.answered.is_some() {
+            return;
+        }
+        self.answered = Some(ctx.now.mono);
+        self.row.answer = Some(ctx.now.wall);
+        self.row.sip_code = Some(200);
+        self.set_status(CallStatus::InProgress, ctx);
+        self.tell(ProgressEvent::Answered, None, ctx);
+    }
+
+    /// The verb could not be done at all: the document goes on.
+    pub(crate) fn skip_verb(&mut self, ctx: &mut Ctx<'_>) {
+        self.verb_done(After::Next, ctx);
+    }
+}
+
+/// How long the media plane may take to close a leg before the call stops waiting for its figures.
+const LINGER: Duration = Duration::from_secs(10);

@@ -1,0 +1,283 @@
+//! A call arrives: who it is from, what it is for, and what decides about it.
+
+use base::CallSid;
+use media::LegId;
+use sip::{Caller, Flow, HeaderName, Request, SessionId};
+use twiml::{CallFacts, CallStatus, ProgressEvent, SipFacts};
+
+use crate::call::Call;
+use crate::callback::Callback;
+use crate::ctx::Ctx;
+use crate::leg::{Leg, Side};
+use crate::office::Application;
+use crate::record::{CallRow, EventKind, StoreItem};
+use crate::route::{Decision, Target, Who, route};
+
+/// How busy the node is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) calls: usize,
+    pub(crate) draining: bool,
+}
+
+/// What a new call begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct Begin {
+    application: Application,
+    /// The caller is told that it rings before anybody else does: the document decides alone.
+    rings: bool,
+    steps: Vec<String>,
+}
+
+impl Begin {
+    /// Starts the call's document.
+    pub(crate) fn start(self, call: &mut Call, ctx: &mut Ctx<'_>) {
+        ctx.store(StoreItem::Call(call.row.clone()));
+        call.trace(EventKind::Decision, self.steps.join(" "), ctx);
+        call.tell(ProgressEvent::Initiated, None, ctx);
+        if self.rings {
+            call.ring_back(ctx);
+        }
+        call.start(&self.application, ctx);
+    }
+}
+
+/// Decides about an INVITE: a new call, or a refusal that has been sent already.
+pub(crate) fn receive(
+    session: SessionId,
+    request: &Request,
+    flow: Flow,
+    from: Caller,
+    load: Load,
+    ctx: &mut Ctx<'_>,
+) -> Result<(Call, Begin), &'static str> {
+    let who = match &from {
+        Caller::Trunk { name } => Who::Trunk(name.clone()),
+        Caller::Phone { user } => Who::Phone(user.clone()),
+    };
+    let dialled =
+        if request.uri.is_sip() { request.uri.user_decoded().into_owned() } else { request.uri.to_string() };
+    let endpoint = &ctx.shared.endpoint;
+    let Decision { target, steps } =
+        route(ctx.office, &who, &dialled, |name| !endpoint.contacts_of(name).is_empty());
+    let emergency = matches!(target, Target::Emergency { .. });
+    if !emergency && (load.draining || load.calls >= ctx.office.limits.calls_max) {
+        return Err(refuse(session, 503, "too many calls", ctx));
+    }
+    let (application, rings, number) = match target {
+        Target::Application { number } => {
+            let number = ctx.office.numbers.get(&number).expect("routing names only owned numbers");
+            (number.application.clone(), true, Some(number.number.clone()))
+        }
+        Target::Phone { name, .. } => {
+            (dial_document(&format!("<Client>{}</Client>", escape(&name)), 60), false, None)
+        }
+        Target::Trunk { .. } | Target::Emergency { .. } => {
+            (dial_document(&format!("<Number>{}</Number>", escape(&dialled)), 120), false, None)
+        }
+        Target::NotFound => return Err(refuse(session, 404, "unknown number", ctx)),
+    };
+    let call = new_call(session, request, flow, from, who, number, &application, ctx);
+    Ok((call, Begin { application, rings, steps }))
+}
+
+/// A phone dials without a document of the user's: this one does what it asks for.
+fn dial_document(noun: &str, timeout_s: u32) -> Application {
+    let text =
+        format!("<Response><Dial answerOnBridge=\"true\" timeout=\"{timeout_s}\">{noun}</Dial></Response>");
+    Application {
+        voice: twiml::Source::Inline(text),
+        fallback: None,
+        status_callback: None,
+        dialect: twiml::Dialect::default(),
+        record: false,
+    }
+}
+
+fn refuse(session: SessionId, code: u16, what: &'static str, ctx: &mut Ctx<'_>) -> &'static str {
+    let headers = match code {
+        503 => vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_owned())],
+        _ => Vec::new(),
+    };
+    ctx.sip(sip::Command::Refuse { session, code, reason: None, headers });
+    what
+}
+
+/// Seconds after which a caller that was refused for load may try again.
+const RETRY_AFTER_S: &str = "30";
+
+#[expect(clippy::too_many_arguments, reason = "one call is made of all of these, in one place")]
+fn new_call(
+    session: SessionId,
+    request: &Request,
+    flow: Flow,
+    from: Caller,
+    who: Who,
+    number: Option<String>,
+    application: &Application,
+    ctx: &mut Ctx<'_>,
+) -> Call {
+    let sid = CallSid::random(&mut ctx.shared.rng);
+    let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Called, u64::from(ctx.shared.rng.u32()));
+    leg.peer = Some(flow.remote.ip());
+    leg.remote_offer = (!request.body.is_empty()).then(|| request.body.clone());
+    let caller = caller_text(request, &from);
+    let called = called_text(request, number.as_deref());
+    let name = request.headers.from().ok().and_then(|from| from.display).filter(|name| !name.is_empty());
+    let diverted = request.headers.text(&HeaderName::Diversion).map(|text| diverter(&text));
+    let (trunk, phone) = match from {
+        Caller::Trunk { name } => (Some(name), None),
+        Caller::Phone { user } => (None, Some(user)),
+    };
+    let facts = CallFacts {
+        call_sid: sid,
+        account_sid: ctx.office.account_sid,
+        from: caller.clone(),
+        to: called.clone(),
+        status: CallStatus::Ringing,
+        direction: twiml::Direction::Inbound,
+        parent_call_sid: None,
+        forwarded_from: diverted.clone(),
+        caller_name: name.clone(),
+        stir_verstat: None,
+        answered_by: None,
+        sip: Some(SipFacts {
+            domain: phone.as_ref().map(|_| request.uri.host.to_string()),
+            call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),
+            source_ip: flow.remote.ip(),
+            x_headers: x_headers(request),
+            trunk_sid: None,
+        }),
+    };
+    let mut row =
+        CallRow::new(sid, twiml::Direction::Inbound, caller, called, CallStatus::Ringing, ctx.now.wall);
+    row.caller_name = name;
+    row.forwarded_from = diverted;
+    row.number = number;
+    row.trunk = trunk;
+    row.phone = phone;
+    row.start = Some(ctx.now.wall);
+    let mut call = Call::new(row, leg, facts);
+    call.dialler = match who {
+        // A document of the office dials for the office, whoever called; only a phone dials for itself.
+        Who::Phone(name) if call.row.number.is_none() => Who::Phone(name),
+        Who::Phone(_) | Who::Trunk(_) | Who::Api => Who::Api,
+    };
+    call.callback = application.status_callback.as_ref().map(Callback::new);
+    call.record_all = application.record;
+    call
+}
+
+/// The calling party as webhooks name it: a number, or the phone's SIP address.
+fn caller_text(request: &Request, from: &Caller) -> String {
+    let Ok(header) = request.headers.from() else { return "anonymous".to_owned() };
+    match from {
+        Caller::Phone { user } => format!("sip:{user}@{}", request.uri.host),
+        Caller::Trunk { .. } => {
+            // What the carrier vouches for counts more than what the caller wrote (RFC 3325).
+            let asserted = request.headers.text(&HeaderName::PAssertedIdentity);
+            let asserted = asserted.and_then(|text| text.parse::<sip::NameAddr>().ok());
+            let uri = asserted.map_or(header.uri, |asserted| asserted.uri);
+            let user = if uri.is_sip() {
+                uri.user_decoded().into_owned()
+            } else {
+                crate::route::normalise(&uri.to_string())
+            };
+            let user: String = user.chars().filter(|c| !c.is_control()).take(ADDRESS_CHARS_MAX).collect();
+            match user.to_ascii_lowercase().as_str() {
+                "" | "anonymous" | "unknown" | "unavailable" => "anonymous".to_owned(),
+                _ => crate::route::normalise(&user),
+            }
+        }
+    }
+}
+
+/// The called party: the office's number as configured, else what was dialled.
+fn called_text(request: &Request, number: Option<&str>) -> String {
+    match number {
+        Some(number) => number.to_owned(),
+        None => {
+            let user = request.uri.user_decoded();
+            user.chars().filter(|c| !c.is_control()).take(ADDRESS_CHARS_MAX).collect()
+        }
+    }
+}
+
+/// The number a Diversion header names (RFC 5806).
+fn diverter(text: &str) -> String {
+    match text.parse::<sip::NameAddr>() {
+        Ok(by) => by.uri.user_decoded().into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Headers that a document may see (reference: webhooks §2.1).
+fn x_headers(request: &Request) -> Vec<(String, String)> {
+    request
+        .headers
+        .iter()
+        .filter(|(name, _)| {
+            let name = name.as_str();
+            name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-"))
+                || name.eq_ignore_ascii_case("user-to-user")
+        })
+        .take(X_HEADERS_MAX)
+        .map(|(name, value)| (name.as_str().to_owned(), value.text().into_owned()))
+        .collect()
+}
+
+/// The key in an INFO body: `application/dtmf-relay` or `application/dtmf`.
+pub(crate) fn info_digit(content_type: &str, body: &[u8]) -> Option<char> {
+    let text = std::str::from_utf8(body).ok()?;
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let signal = if kind.eq_ignore_ascii_case("application/dtmf-relay") {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
+        })?
+    } else if kind.eq_ignore_ascii_case("application/dtmf") {
+        text.trim().to_owned()
+    } else {
+        return None;
+    };
+    match signal.as_str() {
+        "10" => Some('*'),
+        "11" => Some('#'),
+        one => {
+            let mut chars = one.chars();
+            let digit = chars.next()?.to_ascii_uppercase();
+            (chars.next().is_none() && matches!(digit, '0'..='9' | 'A'..='D' | '*' | '#')).then_some(digit)
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Characters of an address that is shown and written down.
+const ADDRESS_CHARS_MAX: usize = 256;
+
+/// Headers of one INVITE that its document sees.
+const X_HEADERS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_info_bodies_are_read_in_both_forms() {
+        let cases: [(&str, &str, Option<char>); 7] = [
+            ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some('5')),
+            ("application/dtmf-relay; charset=utf-8", "signal = #\n", Some('#')),
+            ("application/dtmf-relay", "Signal=11\r\n", Some('#')),
+            ("application/dtmf", "7", Some('7')),
+            ("application/dtmf", "77", None),
+            ("text/plain", "7", None),
+            ("application/dtmf-relay", "Duration=160", None),
+        ];
+        for (content_type, body, digit) in cases {
+            assert_eq!(info_digit(content_type, body.as_bytes()), digit, "{content_type} {body}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What goes into the node and what comes out of it.
+
+use std::path::PathBuf;
+
+use base::CallSid;
+use media::ClipKey;
+use serde::{Deserialize, Serialize};
+use sip::{Flow, TransportKind};
+use twiml::HttpMethod;
+
+use crate::live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
+use crate::office::Office;
+use crate::record::StoreItem;
+
+/// Which request to a web server an answer belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FetchId(pub u64);
+
+/// One event of the outside world.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// SIP bytes, a lost connection, a resolved name. The node alone gives the endpoint commands.
+    Sip(sip::Input),
+    /// A web server answered, or did not.
+    Fetched {
+        /// The request it answers.
+        id: FetchId,
+        /// The answer, or why there is none.
+        result: Result<twiml::Fetched, twiml::FetchFailure>,
+    },
+    /// The media plane reports.
+    Media(media::Event),
+    /// A sound asked for by [`Output::Prepare`] is ready, or cannot be had.
+    Sound {
+        /// The key it was asked under.
+        key: ClipKey,
+        /// How long it is, or what is wrong with it.
+        result: Result<SoundInfo, String>,
+    },
+    /// The configuration was read again; calls in progress keep what they began with.
+    Office(Box<Office>),
+    /// Someone at the command line or the API asks or orders.
+    Command {
+        /// Comes back in [`Output::Reply`].
+        id: u64,
+        /// What is wanted.
+        command: Operator,
+    },
+}
+
+/// What the owner of the node must do.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send SIP bytes.
+    Transmit {
+        /// Over which transport, from where, to whom.
+        flow: Flow,
+        /// One whole message.
+        bytes: Vec<u8>,
+    },
+    /// Resolve a host name; answered by `sip::Input::Resolved` with the same id.
+    Resolve {
+        /// Comes back.
+        id: u64,
+        /// The name.
+        host: String,
+        /// Given in the URI; absent: SRV or the transport's default.
+        port: Option<u16>,
+        /// What it is wanted for.
+        transport: TransportKind,
+    },
+    /// Make a request to a web server.
+    Fetch(FetchRequest),
+    /// No more requests will be made for this call once those under way are done: cookies may go.
+    CallOver(CallSid),
+    /// Tell the media plane.
+    Media(media::Command),
+    /// Make a sound ready; answered by [`Input::Sound`].
+    Prepare {
+        /// What it is called from now on.
+        key: ClipKey,
+        /// What it is made from.
+        source: SoundSource,
+    },
+    /// Write a row.
+    Store(StoreItem),
+    /// Answer a command.
+    Reply {
+        /// The command's id.
+        id: u64,
+        /// The answer.
+        reply: OperatorReply,
+    },
+}
+
+/// A request to the user's web server. The shell signs it, retries it by the URL's connection overrides,
+/// follows redirects and keeps the call's cookies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// Comes back in [`Input::Fetched`].
+    pub id: FetchId,
+    /// The call it is made for.
+    pub call: CallSid,
+    /// Whether the call waits for it.
+    pub kind: FetchKind,
+    /// Absolute, possibly with connection overrides in its fragment.
+    pub url: String,
+    /// GET or POST.
+    pub method: HttpMethod,
+    /// All parameters, standard ones included.
+    pub params: Vec<(String, String)>,
+}
+
+/// The classes of `webhooks` §1 that the node makes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchKind {
+    /// The call waits for a document.
+    Document,
+    /// Nobody waits: delivered in order for its call; only a failure is reported back.
+    StatusCallback,
+}
+
+/// What a sound is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SoundSource {
+    /// Spoken text.
+    Speech {
+        /// What is said.
+        text: String,
+        /// The voice's published name.
+        voice: String,
+        /// BCP-47.
+        language: String,
+    },
+    /// Fetched over http(s) or from the documents folder (`file:`).
+    Url(String),
+    /// A file of the machine.
+    File(PathBuf),
+    /// Shipped inside the box.
+    Builtin(BuiltinSound),
+}
+
+/// Sounds the box always has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinSound {
+    /// "An application error has occurred."
+    ApplicationError,
+}
+
+/// What is known of a prepared sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoundInfo {
+    /// Its length.
+    pub duration_ms: u64,
+}
+
+/// A question or an order of an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    /// How the node is.
+    Status,
+    /// The calls in progress.
+    Calls,
+    /// The phones and where they are registered.
+    Phones,
+    /// The trunks and how they are.
+    Trunks,
+    /// End this call.
+    Hangup(CallSid),
+    /// Take no new calls; those in progress go on.
+    Drain,
+}
+
+/// The answer to an [`Operator`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum OperatorReply {
+    /// To `Status`.
+    Status(NodeStatus),
+    /// To `Calls`.
+    Calls(Vec<LiveCall>),
+    /// To `Phones`.
+    Phones(Vec<LivePhone>),
+    /// To `Trunks`.
+    Trunks(Vec<LiveTrunk>),
+    /// Done.
+    Done,
+    /// There is no such call in progress.
+    NoSuchCall(CallSid),
+}

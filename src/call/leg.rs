@@ -1,0 +1,120 @@
+//! One leg: a SIP session and the media that belongs to it.
+//!
+//! ```text
+//! called   Invited ──Progress──▶ Invited ──Answer──▶ Up ──BYE──▶ Over
+//! calling  Waiting (for a port) ──INVITE──▶ Invited ──200──▶ Up ──BYE──▶ Over
+//! media    None ──Open──▶ Opening ──Opened──▶ Open ──Close──▶ Closing ──Closed──▶ Gone
+//! ```
+
+use std::net::SocketAddr;
+
+use media::{LegId, Negotiated};
+use serde::{Deserialize, Serialize};
+use sip::SessionId;
+
+use crate::answer::Wants;
+
+/// Which side sent the INVITE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Side {
+    /// The peer did.
+    Called,
+    /// We did.
+    Calling,
+}
+
+/// Where the SIP session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Signalling {
+    /// Nothing sent yet: our INVITE waits for a media port.
+    Waiting,
+    /// The INVITE has no final answer.
+    Invited,
+    /// A 2xx was sent or received.
+    Up,
+    /// Refused, cancelled or ended.
+    Over,
+}
+
+/// Where the leg's media stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MediaState {
+    /// Never asked for.
+    None,
+    /// A port was asked for.
+    Opening,
+    /// It has a port.
+    Open(SocketAddr),
+    /// It was closed and its figures are awaited.
+    Closing,
+    /// There is none any more.
+    Gone,
+}
+
+/// One leg of a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) session: SessionId,
+    pub(crate) side: Side,
+    pub(crate) signalling: Signalling,
+    pub(crate) media: MediaState,
+    /// The offer of a peer's INVITE; `None`: it wants one from us (RFC 3261 §13.2.1).
+    pub(crate) remote_offer: Option<Vec<u8>>,
+    /// The last description we sent, offer or answer.
+    pub(crate) local_sdp: Option<Vec<u8>>,
+    /// The last agreement.
+    pub(crate) negotiated: Option<Negotiated>,
+    /// `o=` session id and version (RFC 8866 §5.2); the version grows with every change we make.
+    pub(crate) sdp_session: (u64, u64),
+    /// Where the peer is: decides which address of ours it is shown.
+    pub(crate) peer: Option<std::net::IpAddr>,
+    /// What the port is being opened for.
+    pub(crate) wants: Wants,
+    /// Whether our last description was an offer that has no answer yet.
+    pub(crate) offer_pending: bool,
+}
+
+impl Leg {
+    pub(crate) fn new(id: LegId, session: SessionId, side: Side, sdp_id: u64) -> Self {
+        let signalling = match side {
+            Side::Called => Signalling::Invited,
+            Side::Calling => Signalling::Waiting,
+        };
+        Self {
+            id,
+            session,
+            side,
+            signalling,
+            media: MediaState::None,
+            remote_offer: None,
+            local_sdp: None,
+            negotiated: None,
+            sdp_session: (sdp_id, 0),
+            peer: None,
+            wants: Wants::Nothing,
+            offer_pending: false,
+        }
+    }
+
+    /// Whether the call is answered and its audio agreed on: a verb that needs sound can run.
+    pub(crate) fn is_up(&self) -> bool {
+        self.signalling == Signalling::Up && self.negotiated.is_some()
+    }
+
+    /// Whether nothing of it is left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.signalling == Signalling::Over && matches!(self.media, MediaState::None | MediaState::Gone)
+    }
+
+    /// Whether a media port is held or asked for.
+    pub(crate) fn holds_media(&self) -> bool {
+        matches!(self.media, MediaState::Opening | MediaState::Open(_))
+    }
+
+    /// The next `o=` version for a description of ours.
+    pub(crate) fn next_sdp(&mut self) -> (u64, u64) {
+        self.sdp_session.1 += 1;
+        self.sdp_session
+    }
+}

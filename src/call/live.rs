@@ -1,0 +1,76 @@
+//! What the node tells an operator of the moment.
+
+use base::{CallSid, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One call in progress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveCall {
+    /// Its sid.
+    pub sid: CallSid,
+    /// The call that dialled it.
+    pub parent: Option<CallSid>,
+    /// `inbound`, `outbound-dial`.
+    pub direction: String,
+    /// Who calls.
+    pub from: String,
+    /// Who is called.
+    pub to: String,
+    /// `ringing`, `in-progress` …
+    pub status: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// The verb that runs.
+    pub doing: String,
+}
+
+/// One phone of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LivePhone {
+    /// SIP user.
+    pub name: String,
+    /// Short number.
+    pub extension: Option<String>,
+    /// Where it can be reached now; empty: not registered.
+    pub contacts: Vec<String>,
+    /// Calls it takes part in.
+    pub calls: usize,
+}
+
+/// One trunk of the configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveTrunk {
+    /// Its name.
+    pub name: String,
+    /// Where calls to it are sent.
+    pub address: String,
+    /// `static`, `registered`, `registering`, `failed: …`.
+    pub state: String,
+    /// Calls on it.
+    pub calls: usize,
+}
+
+/// The node's own state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// The office's name.
+    pub name: String,
+    /// Calls (legs) in progress.
+    pub calls: usize,
+    /// Phones with at least one contact.
+    pub phones_registered: usize,
+    /// Phones configured.
+    pub phones: usize,
+    /// Trunks configured.
+    pub trunks: usize,
+    /// No new calls are taken.
+    pub draining: bool,
+    /// Calls since start.
+    pub calls_total: u64,
+    /// What was dropped or refused, by name.
+    pub counters: Vec<(String, u64)>,
+    /// Sources banned for repeated wrong passwords.
+    pub banned: Vec<String>,
+}

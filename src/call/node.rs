@@ -1,0 +1,356 @@
+//! The one owner of all signalling state.
+//!
+//! An input is handled completely before the next: it goes to the endpoint or to the call concerned, then
+//! whatever that caused (events of the endpoint, mail between calls, children being born) is worked off until
+//! nothing is left. What has to be done outside waits in the outputs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use base::{CallSid, Mono, Now, Reason, Rng};
+use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
+
+use crate::call::Call;
+use crate::ctx::{Ctx, Mail, Shared};
+use crate::incoming;
+use crate::io::{Input, Output};
+use crate::live::LiveTrunk;
+use crate::office::Office;
+use crate::outcome::Cause;
+use crate::record::EventKind;
+use crate::timers::Timers;
+use crate::trace::{CallIds, peek_call_id, summary};
+
+/// The call centre without its IO.
+pub struct Node {
+    pub(crate) office: Office,
+    pub(crate) calls: BTreeMap<CallSid, Call>,
+    pub(crate) shared: Shared,
+    /// Which call a message is shown under.
+    call_ids: CallIds,
+    pub(crate) draining: bool,
+    pub(crate) calls_total: u64,
+    pub(crate) counters: BTreeMap<&'static str, u64>,
+    pub(crate) trunk_states: BTreeMap<String, String>,
+}
+
+impl Node {
+    /// A node for this office. `user_agent` is written into SIP messages.
+    pub fn new(office: Office, user_agent: &str, mut rng: Rng, now: Now) -> Self {
+        let endpoint = sip::Endpoint::new(office.endpoint_config(user_agent), rng.fork(), now);
+        Self {
+            office,
+            calls: BTreeMap::new(),
+            shared: Shared {
+                rng,
+                endpoint,
+                user_agent: user_agent.to_owned(),
+                outputs: VecDeque::new(),
+                timers: Timers::default(),
+                mail: VecDeque::new(),
+                births: VecDeque::new(),
+                sessions: BTreeMap::new(),
+                legs: BTreeMap::new(),
+                fetches: BTreeMap::new(),
+                sounds: BTreeMap::new(),
+                next_id: 0,
+            },
+            call_ids: CallIds::new(),
+            draining: false,
+            calls_total: 0,
+            counters: BTreeMap::new(),
+            trunk_states: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one event of the outside world.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Sip(input) => {
+                if let sip::Input::Received { flow, bytes } = &input {
+                    self.trace_sip(EventKind::SipIn, bytes, flow.remote, now);
+                }
+                self.shared.endpoint.handle(input, now);
+            }
+            Input::Fetched { id, result } => {
+                if let Some((sid, asked)) = self.shared.fetches.remove(&id) {
+                    self.with(sid, now, |call, ctx| call.on_fetched(asked, result, ctx));
+                }
+            }
+            Input::Media(event) => self.on_media(event, now),
+            Input::Sound { key, result } => {
+                let result = result.map(|_| ());
+                for sid in self.shared.sounds.remove(&key).unwrap_or_default() {
+                    self.with(sid, now, |call, ctx| call.on_sound(&key, &result, ctx));
+                }
+            }
+            Input::Office(office) => {
+                let config = office.endpoint_config(&self.shared.user_agent);
+                self.office = *office;
+                self.shared.endpoint.handle(sip::Input::Config(config), now);
+            }
+            Input::Command { id, command } => self.on_operator(id, command, now),
+        }
+        self.settle(now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.shared.endpoint.handle_timeout(now);
+        while let Some((sid, timer)) = self.shared.timers.expire(now.mono) {
+            self.with(sid, now, |call, ctx| call.on_timer(timer, ctx));
+        }
+        self.settle(now);
+    }
+
+    /// What the owner must do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.shared.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), and why.
+    pub fn poll_timeout(&self) -> Option<(Mono, Reason)> {
+        let calls = self.shared.timers.poll_timeout();
+        let endpoint = self.shared.endpoint.poll_timeout();
+        [calls, endpoint].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+    }
+
+    /// Legs in progress.
+    pub fn calls_open(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Gives one call an input.
+    pub(crate) fn with(&mut self, sid: CallSid, now: Now, f: impl FnOnce(&mut Call, &mut Ctx<'_>)) {
+        let Some(call) = self.calls.get_mut(&sid) else { return };
+        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+        f(call, &mut ctx);
+        if call.is_gone() {
+            self.bury(sid);
+        }
+    }
+
+    /// Works off what an input caused, until nothing is left.
+    fn settle(&mut self, now: Now) {
+        loop {
+            if let Some(output) = self.shared.endpoint.poll_output() {
+                match output {
+                    sip::Output::Transmit { flow, bytes } => {
+                        self.trace_sip(EventKind::SipOut, &bytes, flow.remote, now);
+                        self.shared.outputs.push_back(Output::Transmit { flow, bytes });
+                    }
+                    sip::Output::Resolve { id, host, port, transport } => {
+                        self.shared.outputs.push_back(Output::Resolve { id, host, port, transport });
+                    }
+                    sip::Output::Event(event) => self.on_sip(event, now),
+                }
+            } else if let Some(child) = self.shared.births.pop_front() {
+                self.adopt(child, now);
+            } else if let Some((sid, mail)) = self.shared.mail.pop_front() {
+                self.deliver(sid, mail, now);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// A new call becomes one of ours.
+    pub(crate) fn adopt(&mut self, call: Call, now: Now) {
+        let sid = call.sid();
+        self.calls_total += 1;
+        self.shared.sessions.insert(call.leg.session, sid);
+        self.shared.legs.insert(call.leg.id, sid);
+        let dialled = call.child.is_some();
+        self.calls.insert(sid, call);
+        if dialled {
+            self.with(sid, now, |call, ctx| call.born(ctx));
+        }
+    }
+
+    fn deliver(&mut self, sid: CallSid, mail: Mail, now: Now) {
+        // A child whose parent is gone before it was born or answered belongs to nobody.
+        if !self.calls.contains_key(&sid) {
+            if let Mail::ChildAnswered { child } | Mail::ChildReady { child, .. } = mail {
+                self.with(child, now, |call, ctx| call.end(Cause::Released { timeout: false }, ctx));
+            }
+            return;
+        }
+        self.with(sid, now, |call, ctx| call.on_mail(mail, ctx));
+    }
+
+    /// A call of which nothing is left.
+    fn bury(&mut self, sid: CallSid) {
+        let Some(call) = self.calls.remove(&sid) else { return };
+        self.shared.sessions.remove(&call.leg.session);
+        self.shared.legs.remove(&call.leg.id);
+        self.shared.timers.cancel_all(sid);
+        for id in &call.call_ids {
+            self.call_ids.remove(id);
+        }
+        for waiting in self.shared.sounds.values_mut() {
+            waiting.remove(&sid);
+        }
+        self.shared.outputs.push_back(Output::CallOver(sid));
+    }
+
+    fn on_sip(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Incoming { session, request, flow, from } => {
+                self.on_incoming(session, &request, flow, from, now)
+            }
+            Event::Progress { session, code, body, .. } => {
+                self.with_session(session, now, |call, ctx| call.on_progress(code, body.as_deref(), ctx));
+            }
+            Event::Answered { session, body, .. } => {
+                self.with_session(session, now, |call, ctx| call.on_answered(body.as_deref(), ctx));
+            }
+            Event::Refused { session, code, reason, .. } => {
+                self.with_session(session, now, |call, ctx| call.on_refused(code, &reason, ctx));
+            }
+            Event::Acked { session, body } => {
+                self.with_session(session, now, |call, ctx| call.on_acked(body.as_deref(), ctx));
+            }
+            Event::Cancelled { session } => {
+                self.with_session(session, now, |call, ctx| call.on_cancelled(ctx))
+            }
+            Event::Offered { session, body } => {
+                self.with_session(session, now, |call, ctx| call.on_offered(body, ctx));
+            }
+            Event::OfferAnswered { .. } => {
+                // The box makes no re-offers of its own yet; an answer to none changes nothing.
+            }
+            Event::Ended { session, why, .. } => {
+                let cause = match why {
+                    sip::Ended::ByPeer { .. } => Cause::Peer,
+                    sip::Ended::AckTimeout | sip::Ended::TransactionTimeout | sip::Ended::FlowLost => {
+                        Cause::Signalling
+                    }
+                };
+                self.with_session(session, now, |call, ctx| call.end(cause, ctx));
+            }
+            Event::Info { session, content_type, body } => {
+                if let Some(digit) = incoming::info_digit(&content_type, &body) {
+                    self.with_session(session, now, |call, ctx| call.on_digit(digit, ctx));
+                }
+            }
+            Event::Registered { .. } => self.count("phone registered"),
+            Event::Unregistered { .. } => self.count("phone unregistered"),
+            Event::TrunkState { trunk, state } => {
+                self.trunk_states.insert(trunk, crate::operator::trunk_words(&state));
+            }
+            Event::Rejected { what, .. } => self.count(what),
+        }
+    }
+
+    fn on_incoming(&mut self, session: SessionId, request: &Request, flow: Flow, from: Caller, now: Now) {
+        let limits = incoming::Load { calls: self.calls.len(), draining: self.draining };
+        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+        match incoming::receive(session, request, flow, from, limits, &mut ctx) {
+            Ok((call, begin)) => {
+                let sid = call.sid();
+                self.adopt(call, now);
+                if let Some(id) = request.headers.text(&HeaderName::CallId) {
+                    self.show_under(id.into_owned(), sid);
+                }
+                self.with(sid, now, |call, ctx| {
+                    call.trace(EventKind::SipIn, format!("INVITE {} ({})", request.uri, flow.remote), ctx);
+                    begin.start(call, ctx);
+                });
+            }
+            Err(refusal) => self.count(refusal),
+        }
+    }
+
+    fn on_media(&mut self, event: media::Event, now: Now) {
+        use media::Event as E;
+        let (E::Opened { leg, .. }
+        | E::OpenFailed { leg, .. }
+        | E::Played { leg, .. }
+        | E::Digit { leg, .. }
+        | E::MediaLost { leg }
+        | E::RecordStarted { leg, .. }
+        | E::Recorded { leg, .. }
+        | E::Closed { leg, .. }) = &event;
+        let Some(sid) = self.shared.legs.get(leg).copied() else {
+            self.orphan(event);
+            return;
+        };
+        self.with(sid, now, |call, ctx| match event {
+            E::Opened { local, .. } => call.on_opened(local, ctx),
+            E::OpenFailed { why, .. } => call.on_open_failed(&why, ctx),
+            E::Played { play, completed, .. } => call.on_played(play, completed, ctx),
+            E::Digit { digit, .. } => call.on_digit(digit, ctx),
+            E::MediaLost { .. } => call.end(Cause::MediaLost, ctx),
+            E::RecordStarted { recording, .. } => call.on_record_started(recording, ctx),
+            E::Recorded { recording, duration_ms, bytes, why, .. } => {
+                call.on_recorded(recording, duration_ms, bytes, &why, ctx);
+            }
+            E::Closed { stats, .. } => call.on_closed(&stats, ctx),
+        });
+    }
+
+    /// A leg opened too late for its call must not stay open.
+    fn orphan(&mut self, event: media::Event) {
+        if let media::Event::Opened { leg, .. } = event {
+            self.shared.outputs.push_back(Output::Media(media::Command::Close { leg }));
+            self.count("media leg without a call");
+        }
+    }
+
+    fn with_session(&mut self, session: SessionId, now: Now, f: impl FnOnce(&mut Call, &mut Ctx<'_>)) {
+        if let Some(sid) = self.shared.sessions.get(&session).copied() {
+            self.with(sid, now, f);
+        }
+    }
+
+    /// Writes a SIP message into the ladder of the call it belongs to.
+    fn trace_sip(&mut self, kind: EventKind, bytes: &[u8], peer: std::net::SocketAddr, now: Now) {
+        let Some(id) = peek_call_id(bytes) else { return };
+        let sid = match self.call_ids.get(id) {
+            Some(sid) => *sid,
+            None => {
+                let session = self.shared.endpoint.session_of(id);
+                let Some(sid) = session.and_then(|session| self.shared.sessions.get(&session)).copied()
+                else {
+                    return;
+                };
+                self.show_under(id.to_owned(), sid);
+                sid
+            }
+        };
+        self.with(sid, now, |call, ctx| call.trace(kind, summary(bytes, peer), ctx));
+    }
+
+    fn show_under(&mut self, call_id: String, sid: CallSid) {
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.call_ids.push(call_id.clone());
+            self.call_ids.insert(call_id, sid);
+        }
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counters.entry(what).or_default() += 1;
+    }
+
+    /// The legs of the media plane that a call still holds; for the simulator's invariants.
+    pub fn legs_held(&self) -> BTreeSet<media::LegId> {
+        self.calls.values().filter(|call| call.leg.holds_media()).map(|call| call.leg.id).collect()
+    }
+
+    /// The SIP endpoint, to look at.
+    pub fn endpoint(&self) -> &sip::Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// Trunks as an operator sees them.
+    pub(crate) fn live_trunks(&self) -> Vec<LiveTrunk> {
+        let live = |trunk: &crate::office::Trunk| LiveTrunk {
+            name: trunk.name.clone(),
+            address: trunk.address.clone(),
+            state: self.trunk_states.get(&trunk.name).cloned().unwrap_or_else(|| {
+                if trunk.register { "registering".to_owned() } else { "static".to_owned() }
+            }),
+            calls: self.calls.values().filter(|call| call.row.trunk.as_ref() == Some(&trunk.name)).count(),
+        };
+        self.office.trunks.values().map(live).collect()
+    }
+}

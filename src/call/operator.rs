@@ -1,0 +1,89 @@
+//! What operators ask and order.
+
+use base::Now;
+
+use crate::io::{Operator, OperatorReply, Output};
+use crate::live::{LiveCall, LivePhone, NodeStatus};
+use crate::node::Node;
+use crate::outcome::Cause;
+
+impl Node {
+    pub(crate) fn on_operator(&mut self, id: u64, command: Operator, now: Now) {
+        let reply = match command {
+            Operator::Status => OperatorReply::Status(self.status()),
+            Operator::Calls => OperatorReply::Calls(self.live_calls()),
+            Operator::Phones => OperatorReply::Phones(self.live_phones()),
+            Operator::Trunks => OperatorReply::Trunks(self.live_trunks()),
+            Operator::Hangup(sid) if self.calls.contains_key(&sid) => {
+                self.with(sid, now, |call, ctx| call.end(Cause::Operator, ctx));
+                OperatorReply::Done
+            }
+            Operator::Hangup(sid) => OperatorReply::NoSuchCall(sid),
+            Operator::Drain => {
+                self.draining = true;
+                OperatorReply::Done
+            }
+        };
+        self.shared.outputs.push_back(Output::Reply { id, reply });
+    }
+
+    fn status(&self) -> NodeStatus {
+        let registered = |name: &&String| !self.shared.endpoint.contacts_of(name).is_empty();
+        let own = self.counters.iter();
+        let endpoint = self.shared.endpoint.counters().iter();
+        NodeStatus {
+            name: self.office.name.clone(),
+            calls: self.calls.len(),
+            phones_registered: self.office.phones.keys().filter(registered).count(),
+            phones: self.office.phones.len(),
+            trunks: self.office.trunks.len(),
+            draining: self.draining,
+            calls_total: self.calls_total,
+            counters: own.chain(endpoint).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+            banned: self.shared.endpoint.banned().map(|ip| ip.to_string()).collect(),
+        }
+    }
+
+    fn live_calls(&self) -> Vec<LiveCall> {
+        let live = |call: &crate::call::Call| LiveCall {
+            sid: call.row.sid,
+            parent: call.row.parent,
+            direction: call.row.direction.as_str().to_owned(),
+            from: call.row.from.clone(),
+            to: call.row.to.clone(),
+            status: call.row.status.as_str().to_owned(),
+            started: call.row.created,
+            answered: call.row.answer,
+            doing: call.running.word().to_owned(),
+        };
+        self.calls.values().map(live).collect()
+    }
+
+    fn live_phones(&self) -> Vec<LivePhone> {
+        let live = |phone: &crate::office::Phone| LivePhone {
+            name: phone.name.clone(),
+            extension: phone.extension.clone(),
+            contacts: self
+                .shared
+                .endpoint
+                .contacts_of(&phone.name)
+                .iter()
+                .map(|b| b.contact.to_string())
+                .collect(),
+            calls: self.calls.values().filter(|call| call.row.phone.as_ref() == Some(&phone.name)).count(),
+        };
+        self.office.phones.values().map(live).collect()
+    }
+}
+
+/// A trunk's registration in words.
+pub(crate) fn trunk_words(state: &sip::TrunkState) -> String {
+    match state {
+        sip::TrunkState::Static => "static".to_owned(),
+        sip::TrunkState::Registering => "registering".to_owned(),
+        sip::TrunkState::Registered { .. } => "registered".to_owned(),
+        sip::TrunkState::Failed { code, reason, retry_s } => {
+            format!("failed: {code} {reason}, again in {retry_s} s")
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A `<Dial>` noun becomes calls: where it leads, what the callee is shown, and the INVITE.
+//!
+//! A `<Client>` with several registered devices becomes one call a device, so that each has its own record
+//! and the first device to answer wins like the first noun does.
+
+use std::net::IpAddr;
+
+use base::CallSid;
+use media::LegId;
+use sip::{Destination, HeaderName, Host, NameAddr, SessionId, Uri};
+use twiml::{CallFacts, CallStatus, Dial, HttpMethod, Noun, ProgressEvent};
+
+use crate::call::Call;
+use crate::callback::Callback;
+use crate::child::{ChildOf, Stage};
+use crate::ctx::{Ctx, Mail};
+use crate::leg::{Leg, Side, Signalling};
+use crate::outcome::Cause;
+use crate::record::{CallRow, EventKind, StoreItem};
+use crate::route::{Target, route};
+
+/// One place an INVITE can go to.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) destination: Destination,
+    pub(crate) trunk: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) peer: Option<IpAddr>,
+}
+
+/// Why a noun leads nowhere.
+pub(crate) struct Refusal {
+    /// For the notification.
+    pub(crate) code: u32,
+    pub(crate) message: String,
+    /// What a caller that is not answered yet is told.
+    pub(crate) sip_code: u16,
+    /// The call that would have been.
+    pub(crate) call: CallSid,
+}
+
+/// What all nouns have in common.
+struct Common<'a> {
+    url: Option<&'a String>,
+    method: HttpMethod,
+    callback: Option<&'a twiml::StatusCallback>,
+    send_digits: Option<&'a String>,
+    headers: Vec<(HeaderName, String)>,
+    credentials: Option<(String, String)>,
+}
+
+impl Call {
+    /// The calls that ring `noun`, not yet born.
+    pub(crate) fn originate(
+        &mut self,
+        noun: &Noun,
+        dial: &Dial,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Vec<Call>, Refusal> {
+        let common = common(noun);
+        let (to, places) = self.places(noun, ctx)?;
+        let from = dial.caller_id.clone().unwrap_or_else(|| self.facts.from.clone());
+        let mut children = Vec::new();
+        for ways in places {
+            let shown = shown_from(&from, ways.first(), self.facts.caller_name.as_deref(), ctx);
+            let sid = CallSid::random(&mut ctx.shared.rng);
+            let session = SessionId(ctx.next_id());
+            let sdp_id = u64::from(ctx.shared.rng.u32());
+            let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
+            leg.peer = ways.first().and_then(|way| way.peer);
+            let mut row = CallRow::new(
+                sid,
+                twiml::Direction::OutboundDial,
+                from.clone(),
+                to.clone(),
+                CallStatus::Queued,
+                ctx.now.wall,
+            );
+            row.parent = Some(self.sid());
+            row.start = Some(ctx.now.wall);
+            row.trunk = ways.first().and_then(|way| way.trunk.clone());
+            row.phone = ways.first().and_then(|way| way.phone.clone());
+            let facts = CallFacts {
+                call_sid: sid,
+                from: from.clone(),
+                to: to.clone(),
+                status: CallStatus::Queued,
+                direction: twiml::Direction::OutboundDial,
+                parent_call_sid: Some(self.sid()),
+                forwarded_from: None,
+                stir_verstat: None,
+                answered_by: None,
+                sip: None,
+                ..self.facts.clone()
+            };
+            let mut child = Call::new(row, leg, facts);
+            child.callback = common.callback.map(Callback::new);
+            child.child = Some(ChildOf {
+                parent: self.sid(),
+                near: self.leg.holds_media().then_some(self.leg.id),
+                send_digits: common.send_digits.cloned(),
+                whisper: common.url.map(|url| (url.clone(), common.method)),
+                ways,
+                from: shown,
+                headers: common.headers.clone(),
+                credentials: common.credentials.clone(),
+                sending: None,
+                stage: Stage::Ringing,
+            });
+            children.push(child);
+        }
+        Ok(children)
+    }
+
+    /// Where a noun leads: its name for webhooks, and for each call the ways to try in order.
+    fn places(&self, noun: &Noun, ctx: &mut Ctx<'_>) -> Result<(String, Vec<Vec<Way>>), Refusal> {
+        match noun {
+            Noun::Client(client) => {
+                let places = phone_places(&client.identity, ctx)?;
+                Ok((format!("client:{}", client.identity), places))
+            }
+            Noun::Sip(noun) => {
+                let uri: Uri = noun
+                    .uri
+                    .parse()
+                    .map_err(|_| refuse(13243, format!("`{}` is not a SIP address", noun.uri), 404, ctx))?;
+                let user = uri.user_decoded().into_owned();
+                if is_ours(&uri, ctx) && ctx.office.phones.contains_key(&user) {
+                    return Ok((noun.uri.clone(), phone_places(&user, ctx)?));
+                }
+                let peer = uri.host.ip();
+                let way = Way { destination: Destination::Uri(uri), trunk: None, phone: None, peer };
+                Ok((noun.uri.clone(), vec![vec![way]]))
+            }
+            Noun::Number(noun) => self.number_places(noun, ctx),
+        }
+    }
+
+    fn number_places(
+        &self,
+        noun: &twiml::Number,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(String, Vec<Vec<Way>>), Refusal> {
+        let office = ctx.office;
+        let decision = route(office, &self.dialler, &noun.number, |_| true);
+        match decision.target {
+            Target::Phone { name, .. } => Ok((noun.number.clone(), phone_places(&name, ctx)?)),
+            Target::Emergency { number, trunks } => {
+                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, ctx)]))
+            }
+            Target::Trunk { number, trunks } => {
+                let trunks = match &noun.trunk {
+                    Some(wanted) if office.trunks.contains_key(wanted) => vec![wanted.clone()],
+                    Some(_) | None => trunks,
+                };
+                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, ctx)]))
+            }
+            Target::Application { .. } => Err(refuse(
+                13224,
+                format!(
+                    "`{}` is a number of this office and cannot be dialled from its own document",
+                    noun.number
+                ),
+                404,
+                ctx,
+            )),
+            Target::NotFound => {
+                let why = decision.steps.join(" ");
+                Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404, ctx))
+            }
+        }
+    }
+
+    /// A new child begins: a port first.
+    pub(crate) fn born(&mut self, ctx: &mut Ctx<'_>) {
+        let near = self.child.as_ref().and_then(|child| child.near);
+        ctx.store(StoreItem::Call(self.row.clone()));
+        self.trace(EventKind::Decision, format!("rings {}", self.row.to), ctx);
+        self.open_media(near, ctx);
+    }
+
+    /// The port is there: the INVITE goes out, the first time or by the next way.
+    pub(crate) fn send_invite(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(body) = self.offer(media::Direction::SendRecv, ctx) else { return };
+        let first = self.leg.signalling == Signalling::Waiting;
+        let Some(child) = &mut self.child else { return };
+        if child.ways.is_empty() {
+            self.end(Cause::Unroutable(404), ctx);
+            return;
+        }
+        let way = child.ways.remove(0);
+        let outgoing = sip::Outgoing {
+            session: self.leg.session,
+            to: way.destination,
+            from: child.from.clone(),
+            to_header: None,
+            headers: child.headers.clone(),
+            body: Some(body),
+            credentials: child.credentials.clone(),
+        };
+        self.row.trunk = way.trunk;
+        self.leg.signalling = Signalling::Invited;
+        ctx.sip(sip::Command::Invite(Box::new(outgoing)));
+        if first {
+            self.tell(ProgressEvent::Initiated, None, ctx);
+            self.facts.status = CallStatus::Ringing;
+        }
+    }
+
+    /// 18x.
+    pub(crate) fn on_progress(&mut self, code: u16, body: Option<&[u8]>, ctx: &mut Ctx<'_>) {
+        let mut early = None;
+        if let (Some(answer), true) = (body, self.leg.offer_pending) {
+            // A description in a provisional response is the answer already (RFC 3261 §13.2.1).
+            if self.accept(Some(answer), ctx) {
+                early = Some(self.leg.id);
+            } else {
+                self.leg.offer_pending = true;
+            }
+        }
+        if !(180..=183).contains(&code) {
+            return;
+        }
+        if self.row.status != CallStatus::Ringing {
+            self.set_status(CallStatus::Ringing, ctx);
+            self.tell(ProgressEvent::Ringing, None, ctx);
+        }
+        let sid = self.sid();
+        if let Some(child) = &self.child {
+            ctx.mail(child.parent, Mail::ChildRinging { child: sid, early });
+        }
+    }
+
+    /// 2xx.
+    pub(crate) fn on_answered(&mut self, body: Option<&[u8]>, ctx: &mut Ctx<'_>) {
+        self.leg.signalling = Signalling::Up;
+        self.mark_answered(ctx);
+        if self.accept(body, ctx) && self.leg.negotiated.is_some() {
+            self.leg_up(ctx);
+        } else {
+            self.end(Cause::NoMedia(488), ctx);
+        }
+    }
+
+    /// A final refusal: the next way if this one was never reached, else the end.
+    pub(crate) fn on_refused(&mut self, code: u16, reason: &str, ctx: &mut Ctx<'_>) {
+        self.trace(EventKind::Decision, format!("refused with {code} {reason}"), ctx);
+        let another = self.child.as_ref().is_some_and(|child| !child.ways.is_empty());
+        let unreached = matches!(code, 408 | 500 | 502 | 503 | 504) && self.row.status != CallStatus::Ringing;
+        if another && unreached {
+            let old = self.leg.session;
+            self.leg.session = SessionId(ctx.next_id());
+            ctx.shared.sessions.remove(&old);
+            ctx.shared.sessions.insert(self.leg.session, self.row.sid);
+            self.send_invite(ctx);
+            return;
+        }
+        self.end(Cause::Refused(code), ctx);
+    }
+}
+
+fn common(noun: &Noun) -> Common<'_> {
+    match noun {
+        Noun::Number(n) => Common {
+            url: n.url.as_ref(),
+            method: n.method,
+            callback: n.status_callback.as_ref(),
+            send_digits: n.send_digits.as_ref(),
+            headers: Vec::new(),
+            credentials: None,
+        },
+        Noun::Sip(n) => Common {
+            url: n.url.as_ref(),
+            method: n.method,
+            callback: n.status_callback.as_ref(),
+            send_digits: None,
+            headers: n
+                .headers
+                .iter()
+                .map(|(name, value)| (HeaderName::Other(name.clone()), value.clone()))
+                .collect(),
+            credentials: n.username.clone().zip(n.password.clone()),
+        },
+        Noun::Client(n) => Common {
+            url: n.url.as_ref(),
+            method: n.method,
+            callback: n.status_callback.as_ref(),
+            send_digits: None,
+            headers: n.parameters.iter().filter_map(|(name, value)| parameter_header(name, value)).collect(),
+            credentials: None,
+        },
+    }
+}
+
+/// A `<Parameter>` as an `X-Param-` header; one that no header can carry is left out.
+fn parameter_header(name: &str, value: &str) -> Option<(HeaderName, String)> {
+    let name_fits =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let value_fits = !value.chars().any(char::is_control);
+    (name_fits && value_fits).then(|| (HeaderName::Other(format!("X-Param-{name}")), value.to_owned()))
+}
+
+/// One call for each place a phone is registered at.
+fn phone_places(name: &str, ctx: &mut Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal> {
+    let contacts = ctx.shared.endpoint.contacts_of(name);
+    if contacts.is_empty() {
+        let (message, sip_code) = if ctx.office.phones.contains_key(name) {
+            (format!("the phone `{name}` is not registered"), 480)
+        } else {
+            (format!("there is no phone `{name}`"), 404)
+        };
+        return Err(refuse(32009, message, sip_code, ctx));
+    }
+    let place = |binding: sip::Binding| {
+        let peer = Some(binding.flow.remote.ip());
+        vec![Way {
+            destination: Destination::Contact(binding),
+            trunk: None,
+            phone: Some(name.to_owned()),
+            peer,
+        }]
+    };
+    Ok(contacts.into_iter().map(place).collect())
+}
+
+fn trunk_ways(number: &str, trunks: &[String], ctx: &Ctx<'_>) -> Vec<Way> {
+    let way = |trunk: &String| {
+        let address = ctx.office.trunks.get(trunk)?.address.parse::<Uri>().ok()?;
+        let destination = Destination::Trunk { trunk: trunk.clone(), user: number.to_owned() };
+        Some(Way { destination, trunk: Some(trunk.clone()), phone: None, peer: address.host.ip() })
+    };
+    trunks.iter().filter_map(way).collect()
+}
+
+fn refuse(code: u32, message: String, sip_code: u16, ctx: &mut Ctx<'_>) -> Refusal {
+    Refusal { code, message, sip_code, call: CallSid::random(&mut ctx.shared.rng) }
+}
+
+/// Whether a SIP URI's host is this box.
+fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
+    match (&ctx.office.domain, uri.host.ip()) {
+        (Some(domain), None) => uri.host.to_string().eq_ignore_ascii_case(domain),
+        (_, Some(ip)) => ctx.office.listen.iter().any(|(_, address)| {
+            let here =
+                address.ip() == ip || (address.ip().is_unspecified() && ctx.office.addresses.contains(&ip));
+            here && uri.port.is_none_or(|port| port == address.port())
+        }),
+        (None, None) => false,
+    }
+}
+
+/// The From the callee sees.
+fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx: &Ctx<'_>) -> NameAddr {
+    let user = match from.parse::<Uri>() {
+        Ok(uri) if uri.is_sip() => uri.user_decoded().into_owned(),
+        Ok(_) | Err(_) => from.strip_prefix("client:").unwrap_or(from).to_owned(),
+    };
+    let is_number = !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit() || b == b'+');
+    // A carrier is shown a number it knows, never the name of a phone.
+    let trunk = way.and_then(|way| way.trunk.as_ref()).and_then(|trunk| ctx.office.trunks.get(trunk));
+    let user = match trunk {
+        Some(trunk) if !is_number || ctx.office.phones.contains_key(&user) => ctx
+            .office
+            .phones
+            .get(&user)
+            .and_then(|phone| phone.caller_id.clone())
+            .or_else(|| trunk.caller_id.clone())
+            .or_else(|| trunk.username.clone())
+            .unwrap_or_else(|| "anonymous".to_owned()),
+        Some(_) | None if user.is_empty() => "anonymous".to_owned(),
+        Some(_) | None => user,
+    };
+    let host = match &ctx.office.domain {
+        Some(domain) => Host::Name(domain.clone()),
+        None => match ctx.office.listen.first().map(|(_, address)| address.ip()) {
+            Some(IpAddr::V4(ip)) => Host::V4(ip),
+            Some(IpAddr::V6(ip)) => Host::V6(ip),
+            None => Host::Name("localhost".to_owned()),
+        },
+    };
+    let mut shown = NameAddr::new(Uri::sip(&user, host, None));
+    shown.display = name.filter(|_| trunk.is_none()).map(str::to_owned);
+    shown
+}

@@ -1,0 +1,163 @@
+//! How a call ended: decided once, in one place.
+
+use serde::{Deserialize, Serialize};
+use twiml::CallStatus;
+
+/// Why a call is being ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Cause {
+    /// Its document is over, or says so.
+    Document,
+    /// `<Reject>`.
+    Rejected {
+        /// `reason="busy"`.
+        busy: bool,
+    },
+    /// The other end hung up an answered call.
+    Peer,
+    /// The caller gave up before it was answered.
+    Cancelled,
+    /// The callee, or somebody on the way, refused with this final response.
+    Refused(u16),
+    /// Its parent has no use for it any more; `answered_elsewhere` when another callee was faster.
+    Released {
+        /// The parent's ring timer ran out.
+        timeout: bool,
+    },
+    /// An operator or the API.
+    Operator,
+    /// No audio and no reports for too long.
+    MediaLost,
+    /// The audio descriptions do not fit, or there is no port left.
+    NoMedia(u16),
+    /// The caller never confirmed our answer, or its connection broke.
+    Signalling,
+    /// It cannot be routed.
+    Unroutable(u16),
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    /// A final status.
+    pub(crate) status: CallStatus,
+    /// The final SIP code of its INVITE: 200 when it was answered.
+    pub(crate) sip_code: u16,
+    /// Connected time in whole seconds.
+    pub(crate) duration_s: u32,
+}
+
+impl Cause {
+    /// The final status of a call that ends for this cause (reference: webhooks §2, twiml-voice §9.3, §12).
+    pub(crate) fn status(&self, answered: bool) -> CallStatus {
+        if answered {
+            return CallStatus::Completed;
+        }
+        match self {
+            Cause::Rejected { busy: true } => CallStatus::Busy,
+            Cause::Rejected { busy: false } => CallStatus::NoAnswer,
+            Cause::Cancelled => CallStatus::Canceled,
+            Cause::Refused(code) | Cause::Unroutable(code) => refused(*code),
+            Cause::Released { .. } => CallStatus::NoAnswer,
+            Cause::Operator => CallStatus::Canceled,
+            Cause::NoMedia(_) | Cause::MediaLost | Cause::Signalling => CallStatus::Failed,
+            // A document that ends without ever answering has still been carried out; the peer was told
+            // by a refusal, so this is not a completed call.
+            Cause::Document | Cause::Peer => CallStatus::NoAnswer,
+        }
+    }
+
+    /// The final response to an INVITE that we end before answering it.
+    pub(crate) fn refusal(&self) -> u16 {
+        match self {
+            Cause::Rejected { busy: true } => 486,
+            // The published behaviour of `<Reject>` (reference: twiml-voice §12).
+            Cause::Rejected { busy: false } => 404,
+            Cause::Refused(code) | Cause::Unroutable(code) | Cause::NoMedia(code) => *code,
+            Cause::Operator => 603,
+            _ => 480,
+        }
+    }
+
+    /// Who or what ended it, for the call log.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Cause::Document => "the document".to_owned(),
+            Cause::Rejected { .. } => "<Reject>".to_owned(),
+            Cause::Peer => "the other end".to_owned(),
+            Cause::Cancelled => "the caller, before an answer".to_owned(),
+            Cause::Refused(code) => format!("refused with {code}"),
+            Cause::Released { timeout: true } => "nobody answered in time".to_owned(),
+            Cause::Released { timeout: false } => "the dialling call".to_owned(),
+            Cause::Operator => "an operator".to_owned(),
+            Cause::MediaLost => "no audio arrived any more".to_owned(),
+            Cause::NoMedia(code) => format!("no audio could be agreed on ({code})"),
+            Cause::Signalling => "the signalling connection was lost".to_owned(),
+            Cause::Unroutable(code) => format!("could not be routed ({code})"),
+        }
+    }
+}
+
+/// A final non-2xx response as a call status (reference: twiml-voice §9.3).
+fn refused(code: u16) -> CallStatus {
+    match code {
+        486 | 600 | 603 => CallStatus::Busy,
+        480 | 408 | 487 => CallStatus::NoAnswer,
+        _ => CallStatus::Failed,
+    }
+}
+
+/// Of several callees none of whom was bridged, the one whose outcome says most: busy, then no answer,
+/// then failed (reference: twiml-voice §9.3).
+pub(crate) fn best(a: Outcome, b: Outcome) -> Outcome {
+    fn rank(status: CallStatus) -> u8 {
+        match status {
+            CallStatus::Completed => 4,
+            CallStatus::Busy => 3,
+            CallStatus::NoAnswer => 2,
+            CallStatus::Canceled => 1,
+            CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress | CallStatus::Failed => 0,
+        }
+    }
+    if rank(b.status) > rank(a.status) { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_responses_become_statuses_as_published() {
+        let cases = [
+            (486, CallStatus::Busy),
+            (600, CallStatus::Busy),
+            (603, CallStatus::Busy),
+            (480, CallStatus::NoAnswer),
+            (408, CallStatus::NoAnswer),
+            (487, CallStatus::NoAnswer),
+            (404, CallStatus::Failed),
+            (403, CallStatus::Failed),
+            (503, CallStatus::Failed),
+        ];
+        for (code, status) in cases {
+            assert_eq!(Cause::Refused(code).status(false), status, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answered_call_is_completed_whatever_ended_it() {
+        for cause in [Cause::Peer, Cause::MediaLost, Cause::Operator, Cause::Signalling, Cause::Document] {
+            assert_eq!(cause.status(true), CallStatus::Completed, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn busy_says_more_than_no_answer_says_more_than_failed() {
+        let outcome = |status| Outcome { status, sip_code: 0, duration_s: 0 };
+        let (busy, none, failed) =
+            (outcome(CallStatus::Busy), outcome(CallStatus::NoAnswer), outcome(CallStatus::Failed));
+        assert_eq!(best(none, busy), busy);
+        assert_eq!(best(busy, none), busy);
+        assert_eq!(best(failed, none), none);
+    }
+}

@@ -1,0 +1,171 @@
+//! What one caller is to hear: sounds made ready first, then played in one go.
+//!
+//! All sounds of a prompt are asked for at once and playing starts when the last one is ready, so that there
+//! is no gap inside a prompt. A sound that cannot be had is left out (DESIGN: "the verb is over; the next
+//! runs").
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base::CallSid;
+use media::{ClipKey, LegId, PlayId, PlayItem};
+use serde::{Deserialize, Serialize};
+use twiml::{Play, PlaySource, Say};
+
+use crate::call::Running;
+use crate::ctx::Ctx;
+use crate::io::{BuiltinSound, SoundSource};
+use crate::timers::Timer;
+
+/// Repetitions that `loop="0"` stands for (reference: twiml-voice §4, §5).
+pub(crate) const LOOPS_MAX: u32 = 1_000;
+
+/// One piece of a prompt.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Sound { key: ClipKey, source: SoundSource, times: u32 },
+    Silence { ms: u32 },
+}
+
+/// A prompt on its way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Prompting {
+    items: Vec<(PlayItem, u32)>,
+    waiting: BTreeSet<ClipKey>,
+    broken: BTreeSet<ClipKey>,
+    play: Option<PlayId>,
+}
+
+impl Part {
+    pub(crate) fn say(say: &Say) -> Part {
+        let key = ClipKey(format!("say:{}:{}:{}", say.voice, say.language, say.text));
+        let source = SoundSource::Speech {
+            text: say.text.clone(),
+            voice: say.voice.clone(),
+            language: say.language.clone(),
+        };
+        Part::Sound { key, source, times: times(say.loop_) }
+    }
+
+    /// `None` for `<Play digits>`, which is not a sound.
+    pub(crate) fn play(play: &Play) -> Option<Part> {
+        match &play.source {
+            PlaySource::Url(url) => Some(Part::Sound {
+                key: ClipKey(format!("url:{url}")),
+                source: SoundSource::Url(url.clone()),
+                times: times(play.loop_),
+            }),
+            PlaySource::Digits(_) => None,
+        }
+    }
+
+    pub(crate) fn builtin(sound: BuiltinSound) -> Part {
+        let key = match sound {
+            BuiltinSound::ApplicationError => "builtin:application-error",
+        };
+        Part::Sound { key: ClipKey(key.to_owned()), source: SoundSource::Builtin(sound), times: 1 }
+    }
+}
+
+fn times(loop_: u32) -> u32 {
+    if loop_ == 0 { LOOPS_MAX } else { loop_.min(LOOPS_MAX) }
+}
+
+impl Prompting {
+    /// Asks for all sounds of the prompt.
+    pub(crate) fn begin(call: CallSid, parts: Vec<Part>, ctx: &mut Ctx<'_>) -> Self {
+        let mut prompting =
+            Self { items: Vec::new(), waiting: BTreeSet::new(), broken: BTreeSet::new(), play: None };
+        for part in parts {
+            match part {
+                Part::Sound { key, source, times } => {
+                    if prompting.waiting.insert(key.clone()) {
+                        ctx.prepare(call, &key, source);
+                    }
+                    prompting.items.push((PlayItem::Clip(key), times));
+                }
+                Part::Silence { ms } => prompting.items.push((PlayItem::Silence { ms }, 1)),
+            }
+        }
+        if !prompting.waiting.is_empty() {
+            ctx.timer(call, Timer::Stuck, SOUND_OVERDUE);
+        }
+        prompting
+    }
+
+    /// Notes that a sound is ready, or never will be; true when the last one awaited has come.
+    pub(crate) fn on_sound(&mut self, key: &ClipKey, good: bool) -> bool {
+        let awaited = self.waiting.remove(key);
+        if awaited && !good {
+            self.broken.insert(key.clone());
+        }
+        awaited && self.waiting.is_empty() && self.play.is_none()
+    }
+
+    /// Whether all sounds have come and nothing plays yet.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.waiting.is_empty() && self.play.is_none()
+    }
+
+    /// Starts playing; false when nothing is left to play.
+    pub(crate) fn play(&mut self, call: CallSid, leg: LegId, ctx: &mut Ctx<'_>) -> bool {
+        ctx.cancel_timer(call, Timer::Stuck);
+        let broken = &self.broken;
+        let whole = |item: &PlayItem| !matches!(item, PlayItem::Clip(key) if broken.contains(key));
+        self.items.retain(|(item, _)| whole(item));
+        if self.items.is_empty() {
+            return false;
+        }
+        let play = ctx.next_play();
+        // One item alone repeats in the media plane; several are written out, each as often as it says.
+        let (items, repeat) = match self.items.as_slice() {
+            [(item, times)] => (vec![item.clone()], *times),
+            several => {
+                let written =
+                    several.iter().flat_map(|(item, n)| std::iter::repeat_n(item.clone(), *n as usize));
+                (written.take(ITEMS_MAX).collect(), 1)
+            }
+        };
+        ctx.media(media::Command::Play { leg, play, items, repeat });
+        self.play = Some(play);
+        true
+    }
+
+    /// Whether this is the play it waits for.
+    pub(crate) fn is(&self, play: PlayId) -> bool {
+        self.play == Some(play)
+    }
+
+    /// Whether it is being heard.
+    pub(crate) fn is_playing(&self) -> bool {
+        self.play.is_some()
+    }
+
+    /// The sounds it still waits for.
+    pub(crate) fn waiting(&self) -> Vec<ClipKey> {
+        self.waiting.iter().cloned().collect()
+    }
+}
+
+impl Running {
+    /// The prompt of the verb that runs, if it has one.
+    pub(crate) fn prompting(&mut self) -> Option<&mut Prompting> {
+        match self {
+            Running::Play(run) => run.prompting(),
+            Running::Gather(run) => run.prompting.as_mut(),
+            Running::Apology(prompting) => Some(prompting),
+            Running::Nothing
+            | Running::Answering(_)
+            | Running::AnsweringToApologise { .. }
+            | Running::Pause
+            | Running::Record(_)
+            | Running::Dial(_) => None,
+        }
+    }
+}
+
+/// Items of one play; more than anyone will listen to.
+const ITEMS_MAX: usize = 4_000;
+
+/// Longer than the shell takes to give a sound up.
+const SOUND_OVERDUE: Duration = Duration::from_secs(40);

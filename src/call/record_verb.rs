@@ -1,0 +1,239 @@
+//! `<Record>` (reference: twiml-voice §8) and what becomes of every recording of a call.
+//!
+//! The media plane records; the call only says when. The action is requested once the file is complete, so
+//! that its length is true, also when the caller ended the recording by hanging up.
+
+use base::RecordingSid;
+use media::{RecordEnd, RecordWhat};
+use twiml::{After, HttpMethod, RecordingEvent, RecordingStatusCallback};
+
+use crate::call::{Call, Running};
+use crate::ctx::{Asked, Ctx};
+use crate::record::{EventKind, RecordingRow, RecordingSource, RecordingStatus, StoreItem};
+
+/// A `<Record>` that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordRun {
+    verb: twiml::Record,
+    sid: RecordingSid,
+    /// The key that ended it, or `hangup`.
+    pub(crate) ended_by: Option<String>,
+}
+
+/// A recording of this call that is not complete yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    pub(crate) row: RecordingRow,
+    pub(crate) callback: Option<RecordingStatusCallback>,
+}
+
+/// Four hours: the longest call that is recorded whole.
+const WHOLE_CALL_MS_MAX: u64 = 4 * 3_600 * 1_000;
+
+/// Recordings of one call that may run at once.
+const RECORDINGS_MAX: usize = 4;
+
+impl Call {
+    pub(crate) fn begin_record(&mut self, verb: twiml::Record, ctx: &mut Ctx<'_>) {
+        let sid = RecordingSid::random(&mut ctx.shared.rng);
+        let asked = Asking {
+            sid,
+            source: RecordingSource::RecordVerb,
+            what: RecordWhat::Received,
+            beep: verb.play_beep,
+            max_ms: u64::from(verb.max_length_s) * 1_000,
+            silence_ms: u64::from(verb.timeout_s) * 1_000,
+            trim: verb.trim,
+            callback: verb.recording_status_callback.clone(),
+        };
+        self.running = Running::Record(RecordRun { verb, sid, ended_by: None });
+        if !self.start_recording(asked, ctx) {
+            self.record_over(sid, 0, ctx);
+        }
+    }
+
+    /// Starts any recording of this call; false when it has too many.
+    pub(crate) fn start_recording(&mut self, asking: Asking, ctx: &mut Ctx<'_>) -> bool {
+        if self.recordings.len() >= RECORDINGS_MAX {
+            return false;
+        }
+        let path = format!("{}.wav", asking.sid);
+        let row = RecordingRow {
+            sid: asking.sid,
+            call: self.sid(),
+            conference: None,
+            path: path.clone(),
+            channels: 1,
+            status: RecordingStatus::InProgress,
+            source: asking.source,
+            track: match asking.what {
+                RecordWhat::Received => "inbound",
+                RecordWhat::Both => "both",
+            }
+            .to_owned(),
+            created: ctx.now.wall,
+            updated: ctx.now.wall,
+            start: None,
+            duration_ms: None,
+            bytes: None,
+            error_code: None,
+        };
+        ctx.store(StoreItem::Recording(row.clone()));
+        self.recordings.insert(asking.sid, Recording { row, callback: asking.callback });
+        self.trace(EventKind::Media, format!("recording {}", asking.sid), ctx);
+        ctx.media(media::Command::Record {
+            leg: self.leg.id,
+            recording: asking.sid,
+            path,
+            what: asking.what,
+            beep: asking.beep,
+            max_ms: asking.max_ms,
+            silence_ms: asking.silence_ms,
+            trim: asking.trim,
+        });
+        true
+    }
+
+    /// The number says that its calls are recorded whole, prompts included (`record = true`).
+    pub(crate) fn record_whole_call(&mut self, ctx: &mut Ctx<'_>) {
+        if !std::mem::take(&mut self.record_all) {
+            return;
+        }
+        let asking = Asking {
+            sid: RecordingSid::random(&mut ctx.shared.rng),
+            source: RecordingSource::Trunking,
+            what: RecordWhat::Both,
+            beep: false,
+            max_ms: WHOLE_CALL_MS_MAX,
+            silence_ms: 0,
+            trim: false,
+            callback: None,
+        };
+        self.start_recording(asking, ctx);
+    }
+
+    pub(crate) fn record_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {
+        let leg = self.leg.id;
+        let Running::Record(run) = &mut self.running else { return };
+        if run.ended_by.is_none() && run.verb.finish_on_key.contains(digit) {
+            run.ended_by = Some(digit.to_string());
+            ctx.media(media::Command::StopRecord { leg, recording: run.sid });
+        }
+    }
+
+    pub(crate) fn on_record_started(&mut self, sid: RecordingSid, ctx: &mut Ctx<'_>) {
+        let Some(recording) = self.recordings.get_mut(&sid) else { return };
+        recording.row.start = Some(ctx.now.wall);
+        recording.row.updated = ctx.now.wall;
+        ctx.store(StoreItem::Recording(recording.row.clone()));
+        let recording = recording.clone();
+        self.tell_recording(&recording, RecordingEvent::InProgress, ctx);
+    }
+
+    pub(crate) fn on_recorded(
+        &mut self,
+        sid: RecordingSid,
+        duration_ms: u64,
+        bytes: u64,
+        why: &RecordEnd,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(mut recording) = self.recordings.remove(&sid) else { return };
+        self.trace(EventKind::Media, format!("recorded {sid}: {duration_ms} ms, {why:?}"), ctx);
+        let row = &mut recording.row;
+        row.updated = ctx.now.wall;
+        row.duration_ms = Some(duration_ms);
+        row.bytes = Some(bytes);
+        row.status = RecordingStatus::Completed;
+        let mut event = RecordingEvent::Completed;
+        if let RecordEnd::Failed(why) = why {
+            row.status = RecordingStatus::Failed;
+            row.error_code = Some(RECORDING_FAILED);
+            event = RecordingEvent::Absent;
+            self.warn(RECORDING_FAILED, format!("the recording could not be written: {why}"), ctx);
+        } else if duration_ms == 0 {
+            row.status = RecordingStatus::Absent;
+            event = RecordingEvent::Absent;
+        }
+        ctx.store(StoreItem::Recording(recording.row.clone()));
+        self.tell_recording(&recording, event, ctx);
+        self.record_over(sid, duration_ms, ctx);
+        self.drive(ctx);
+    }
+
+    /// The verb's recording is complete: its action follows.
+    fn record_over(&mut self, sid: RecordingSid, duration_ms: u64, ctx: &mut Ctx<'_>) {
+        match &self.running {
+            Running::Record(run) if run.sid == sid => {}
+            _ => return,
+        }
+        let Running::Record(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
+        let params = vec![
+            ("RecordingUrl".to_owned(), recording_url(ctx, sid)),
+            ("RecordingSid".to_owned(), sid.to_string()),
+            ("RecordingDuration".to_owned(), seconds(duration_ms).to_string()),
+            ("Digits".to_owned(), run.ended_by.unwrap_or_default()),
+        ];
+        self.verb_done(After::Action { url: run.verb.action, method: run.verb.method, params }, ctx);
+    }
+
+    fn tell_recording(&mut self, recording: &Recording, event: RecordingEvent, ctx: &mut Ctx<'_>) {
+        let Some(callback) = &recording.callback else { return };
+        if !callback.events.contains(&event) {
+            return;
+        }
+        let row = &recording.row;
+        let mut params: Vec<(String, String)> = [
+            ("AccountSid", ctx.office.account_sid.to_string()),
+            ("CallSid", row.call.to_string()),
+            ("RecordingSid", row.sid.to_string()),
+            ("RecordingUrl", recording_url(ctx, row.sid)),
+            (
+                "RecordingStatus",
+                if row.status == RecordingStatus::Failed { "absent" } else { row.status.as_str() }.to_owned(),
+            ),
+            ("RecordingChannels", row.channels.to_string()),
+            ("RecordingSource", row.source.as_str().to_owned()),
+            ("RecordingTrack", row.track.clone()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        if let Some(start) = row.start {
+            params.push(("RecordingStartTime".to_owned(), start.rfc2822()));
+        }
+        if let (RecordingEvent::Completed, Some(ms)) = (event, row.duration_ms) {
+            params.push(("RecordingDuration".to_owned(), seconds(ms).to_string()));
+        }
+        if let Some(code) = row.error_code {
+            params.push(("ErrorCode".to_owned(), code.to_string()));
+        }
+        let (url, method): (String, HttpMethod) = (callback.url.clone(), callback.method);
+        ctx.fetch(self.sid(), Asked::Callback, url, method, params);
+    }
+}
+
+/// A recording that is asked for.
+pub(crate) struct Asking {
+    pub(crate) sid: RecordingSid,
+    pub(crate) source: RecordingSource,
+    pub(crate) what: RecordWhat,
+    pub(crate) beep: bool,
+    pub(crate) max_ms: u64,
+    pub(crate) silence_ms: u64,
+    pub(crate) trim: bool,
+    pub(crate) callback: Option<RecordingStatusCallback>,
+}
+
+/// Where a recording can be fetched from (reference: webhooks §4.4).
+pub(crate) fn recording_url(ctx: &Ctx<'_>, sid: RecordingSid) -> String {
+    format!("{}/2010-04-01/Accounts/{}/Recordings/{sid}", ctx.office.public_url, ctx.office.account_sid)
+}
+
+/// Whole seconds, rounded to the nearest: what a person would call the length.
+pub(crate) fn seconds(ms: u64) -> u64 {
+    (ms + 500) / 1_000
+}
+
+/// Recording: file could not be written (reference: error-codes, internal errors of a verb).
+const RECORDING_FAILED: u32 = 12400;

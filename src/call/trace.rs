@@ -1,0 +1,77 @@
+//! A call's ladder: what happened to it, in order.
+
+use base::CallSid;
+
+use crate::call::Call;
+use crate::ctx::Ctx;
+use crate::record::{EventKind, EventRow, StoreItem};
+
+/// Event rows one call may have; a call that goes on longer is no longer written down step by step.
+const EVENTS_PER_CALL_MAX: u32 = 5_000;
+
+impl Call {
+    /// Writes one line of the ladder.
+    pub(crate) fn trace(&mut self, kind: EventKind, text: String, ctx: &mut Ctx<'_>) {
+        if self.event_seq > EVENTS_PER_CALL_MAX {
+            return;
+        }
+        let (kind, text) = if self.event_seq == EVENTS_PER_CALL_MAX {
+            (EventKind::Note, "too many events: the rest is not written down".to_owned())
+        } else {
+            (kind, text)
+        };
+        let row = EventRow { call: self.sid(), seq: self.event_seq, at: ctx.now.wall, kind, text };
+        self.event_seq += 1;
+        ctx.store(StoreItem::Event(row));
+    }
+}
+
+/// The Call-ID of a message, read without parsing the rest: it only decides under which call a message is
+/// shown.
+pub(crate) fn peek_call_id(bytes: &[u8]) -> Option<&str> {
+    let head = &bytes[..bytes.len().min(PEEK_BYTES_MAX)];
+    for line in head.split(|b| *b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return None;
+        }
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let name = line[..colon].trim_ascii();
+        if name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i") {
+            return std::str::from_utf8(line[colon + 1..].trim_ascii()).ok();
+        }
+    }
+    None
+}
+
+/// One message in one line: its start line and what matters of the rest.
+pub(crate) fn summary(bytes: &[u8], peer: std::net::SocketAddr) -> String {
+    let line = bytes.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
+    let sdp = bytes.windows(4).position(|w| w == b"\r\n\r\n").is_some_and(|at| bytes.len() > at + 4);
+    format!("{line} ({peer}{})", if sdp { ", SDP" } else { "" })
+}
+
+/// Which call a Call-ID belongs to, remembered while the call lives.
+pub(crate) type CallIds = std::collections::BTreeMap<String, CallSid>;
+
+const PEEK_BYTES_MAX: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_call_id_is_found_in_either_spelling_and_only_among_headers() {
+        assert_eq!(peek_call_id(b"INVITE sip:x SIP/2.0\r\nVia: v\r\nCall-ID: a@b\r\n\r\n"), Some("a@b"));
+        assert_eq!(peek_call_id(b"INVITE sip:x SIP/2.0\r\ni:  c \r\n\r\n"), Some("c"));
+        assert_eq!(peek_call_id(b"INVITE sip:x SIP/2.0\r\nVia: v\r\n\r\nCall-ID: body"), None);
+        assert_eq!(peek_call_id(b"\xff\xfe"), None);
+    }
+
+    #[test]
+    fn a_summary_is_one_line() {
+        let text = summary(b"SIP/2.0 200 OK\r\nVia: v\r\n\r\nv=0", "192.0.2.1:5060".parse().unwrap());
+        assert_eq!(text, "SIP/2.0 200 OK (192.0.2.1:5060, SDP)");
+    }
+}
