@@ -116,7 +116,7 @@ fn request(line: &[u8], rest: &[u8]) -> Result<Request, Fault> {
         uri.parse().map_err(|e: super::UriError| Fault::from(&*format!("Bad Request-URI: {e}")))?;
     let method = Method::from(method);
     let (headers, body) = head_and_body(rest)?;
-    check(&headers)?;
+    check_request(&headers)?;
     if headers.cseq()?.method != method {
         return Err(Fault::from("CSeq method does not match the request"));
     }
@@ -140,19 +140,29 @@ fn response(line: &[u8], rest: &[u8]) -> Result<Response, Fault> {
     Ok(Response { code: code as u16, reason: reason.to_owned(), headers, body })
 }
 
-/// The headers every message has, each once and well-formed.
+/// What every message needs to be matched to a transaction or a dialog, each once and well-formed.
 fn check(headers: &Headers) -> Result<(), HeaderError> {
     headers.vias()?;
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
     headers.cseq()?;
+    Ok(())
+}
+
+/// What a request needs besides. A response is not dropped for these: its transaction would wait for another one
+/// in vain.
+fn check_request(headers: &Headers) -> Result<(), HeaderError> {
+    check(headers)?;
     headers.max_forwards()?;
     if !headers.contact_is_star() {
         headers.contacts()?;
     }
     headers.routes()?;
     headers.record_routes()?;
+    if headers.all(&HeaderName::ContentType).nth(1).is_some() {
+        return Err(HeaderError::Duplicate(HeaderName::ContentType));
+    }
     Ok(())
 }
 
@@ -188,6 +198,9 @@ fn header(line: &[u8]) -> Result<(HeaderName, HeaderValue), Fault> {
         return Err(Fault::from("Malformed header name"));
     }
     let value = line[colon + 1..].trim_ascii();
+    if has_stray_cr(value) {
+        return Err(Fault::from("Carriage return inside a header"));
+    }
     if value.len() > HEADER_BYTES_MAX {
         return Err(Fault::from("Header too long"));
     }
@@ -195,7 +208,7 @@ fn header(line: &[u8]) -> Result<(HeaderName, HeaderValue), Fault> {
 }
 
 /// The first line without its end, and what follows.
-fn cut_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn cut_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().position(|b| *b == b'\n') {
         Some(at) => (bytes[..at].strip_suffix(b"\r").unwrap_or(&bytes[..at]), &bytes[at + 1..]),
         None => (bytes, &[]),
@@ -222,6 +235,52 @@ fn looks_like_request(line: &[u8]) -> bool {
         && last.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/"))
 }
 
-fn reject(_line: &[u8], _rest: &[u8], fault: Fault) -> Decoded {
-    Decoded::Reject { code: fault.code, reason: fault.reason, response: None }
+/// A carriage return that ends no line could end one for the next reader.
+fn has_stray_cr(value: &[u8]) -> bool {
+    value.iter().enumerate().any(|(at, b)| *b == b'\r' && value.get(at + 1) != Some(&b'\n'))
+}
+
+fn reject(line: &[u8], rest: &[u8], fault: Fault) -> Decoded {
+    let response = answer(line, rest, fault.code, &fault.reason);
+    Decoded::Reject { code: fault.code, reason: fault.reason, response }
+}
+
+/// The response to a request that could not be read, from what can be read of it: `None` for an ACK, which is
+/// never answered, and for a request without a Via to answer along (RFC 3261 §8.2.6, §17.1.1.3).
+pub(super) fn answer(line: &[u8], rest: &[u8], code: u16, reason: &str) -> Option<Vec<u8>> {
+    if line.starts_with(b"ACK ") {
+        return None;
+    }
+    let mut headers = Headers::new();
+    let mut rest = rest;
+    for _ in 0..HEADERS_MAX {
+        let (line, after) = cut_folded(rest);
+        rest = after;
+        if line.is_empty() {
+            break;
+        }
+        let Ok((name, value)) = header(line) else { continue };
+        let copied = match name {
+            HeaderName::Via => true,
+            HeaderName::From | HeaderName::To | HeaderName::CallId | HeaderName::CSeq => !headers.has(&name),
+            _ => false,
+        };
+        if copied {
+            headers.push(name, value);
+        }
+    }
+    headers.via().ok()?;
+    if let Ok(to) = headers.to()
+        && to.tag().is_none()
+    {
+        // The same request gets the same tag, as RFC 3261 §8.2.7 asks of a server that keeps no state.
+        let tag = format!("{:016x}", fnv1a(&headers));
+        headers.set(HeaderName::To, to.with_tag(&tag));
+    }
+    Some(Response { code, reason: reason.to_owned(), headers, body: Vec::new() }.encode())
+}
+
+fn fnv1a(headers: &Headers) -> u64 {
+    let bytes = headers.iter().flat_map(|(_, value)| value.as_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -2,17 +2,38 @@
 
 use base::limits::SIP_MESSAGE_BYTES_MAX;
 
+use super::decode::{answer, cut_line};
 use super::syntax;
 
-/// Why a stream cannot be read on; the connection must be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Bytes kept at once: a message, and what one read may bring beyond it.
+const BUFFER_BYTES_MAX: usize = 4 * SIP_MESSAGE_BYTES_MAX;
+
+/// Why a stream cannot be read on; the connection must be closed, after the response if there is one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A message beyond [`SIP_MESSAGE_BYTES_MAX`].
     #[error("message too large")]
-    TooLarge,
+    TooLarge {
+        /// A 513, when the message's head could be read and may be answered.
+        response: Option<Vec<u8>>,
+    },
     /// A message whose end cannot be known (RFC 3261 §20.14 makes Content-Length mandatory on streams).
     #[error("no usable Content-Length")]
-    NoContentLength,
+    NoContentLength {
+        /// A 400, when the message may be answered.
+        response: Option<Vec<u8>>,
+    },
+}
+
+impl FrameError {
+    /// What to send before closing.
+    pub fn response(&self) -> Option<&[u8]> {
+        match self {
+            FrameError::TooLarge { response } | FrameError::NoContentLength { response } => {
+                response.as_deref()
+            }
+        }
+    }
 }
 
 /// Takes a stream's bytes as they come and gives whole messages.
@@ -49,22 +70,26 @@ impl Framer {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES_MAX {
+            self.fail(FrameError::TooLarge { response: None });
+            return;
+        }
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole message or keep-alive; an error is final.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Result<Vec<u8>, FrameError>> {
-        if let Some(error) = self.failed {
-            return Some(Err(error));
+        if let Some(error) = &self.failed {
+            return Some(Err(error.clone()));
         }
-        let frame = self.frame()?;
-        if let Err(error) = frame {
-            self.failed = Some(error);
-            self.buffer = Vec::new();
-            self.start = 0;
+        match self.frame()? {
+            Ok(length) => Some(Ok(self.take(length))),
+            Err(error) => {
+                self.fail(error.clone());
+                Some(Err(error))
+            }
         }
-        Some(frame.map(|length| self.take(length)))
     }
 
     fn frame(&mut self) -> Option<Result<usize, FrameError>> {
@@ -76,18 +101,31 @@ impl Framer {
             match head_end(unread, self.searched) {
                 Some(head) => {
                     let Some(body) = content_length(&unread[..head]) else {
-                        return Some(Err(FrameError::NoContentLength));
+                        let response = refuse(&unread[..head], 400, "Missing or bad Content-Length");
+                        return Some(Err(FrameError::NoContentLength { response }));
                     };
-                    self.length = Some(head.saturating_add(body));
+                    let length = head.saturating_add(body);
+                    if length > SIP_MESSAGE_BYTES_MAX {
+                        let response = refuse(&unread[..head], 513, "Message Too Large");
+                        return Some(Err(FrameError::TooLarge { response }));
+                    }
+                    self.length = Some(length);
                 }
                 None => self.searched = unread.len().saturating_sub(3),
             }
         }
         match self.length {
-            Some(length) if length > SIP_MESSAGE_BYTES_MAX => Some(Err(FrameError::TooLarge)),
             Some(length) => (unread.len() >= length).then_some(Ok(length)),
-            None => (unread.len() > SIP_MESSAGE_BYTES_MAX).then_some(Err(FrameError::TooLarge)),
+            None => {
+                (unread.len() > SIP_MESSAGE_BYTES_MAX).then_some(Err(FrameError::TooLarge { response: None }))
+            }
         }
+    }
+
+    fn fail(&mut self, error: FrameError) {
+        self.failed = Some(error);
+        self.buffer = Vec::new();
+        self.start = 0;
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {
@@ -97,6 +135,12 @@ impl Framer {
         self.length = None;
         frame
     }
+}
+
+/// The response to a head whose body is not read.
+fn refuse(head: &[u8], code: u16, reason: &str) -> Option<Vec<u8>> {
+    let (line, rest) = cut_line(head);
+    if line.starts_with(b"SIP/") { None } else { answer(line, rest, code, reason) }
 }
 
 /// Whether `unread` begins with line ends: their length, or `None` inside while more bytes may decide.

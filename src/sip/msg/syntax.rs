@@ -140,6 +140,14 @@ pub(crate) fn number(text: &str, max: u64) -> Option<u64> {
     (value <= max).then_some(value)
 }
 
+/// A number of seconds of digits alone; what is beyond 2³²−1 counts as that (RFC 3261 §20.19).
+pub(crate) fn seconds(text: &str) -> Option<u32> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(number(text, u64::from(u32::MAX)).map_or(u32::MAX, |n| n as u32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +185,7 @@ mod tests {
         for text in ["", "-1", "+1", "1 ", "11", "99999999999999999999999", "0x1"] {
             assert_eq!(number(text, 10), None, "{text}");
         }
+        assert_eq!(seconds("280297596632815"), Some(u32::MAX));
+        assert_eq!((seconds("60"), seconds("6O"), seconds("")), (Some(60), None, None));
     }
 }

@@ -105,12 +105,12 @@ impl Headers {
 
     /// Expires in seconds, when there; anything above 2³²−1 is 2³²−1 (RFC 3261 §20.19).
     pub fn expires(&self) -> Result<Option<u32>, HeaderError> {
-        self.number(HeaderName::Expires, u64::from(u32::MAX))
+        self.seconds(HeaderName::Expires)
     }
 
     /// Min-Expires in seconds, when there.
     pub fn min_expires(&self) -> Result<Option<u32>, HeaderError> {
-        self.number(HeaderName::MinExpires, u64::from(u32::MAX))
+        self.seconds(HeaderName::MinExpires)
     }
 
     /// The tokens of a comma-separated list over all lines: Supported, Require, Allow and their like.
@@ -161,6 +161,14 @@ impl Headers {
         let value = syntax::number(syntax::trim(&text), max)
             .ok_or(HeaderError::Bad(name, "not a number in range"))?;
         Ok(Some(value as u32))
+    }
+
+    fn seconds(&self, name: HeaderName) -> Result<Option<u32>, HeaderError> {
+        let Some(text) = self.text(&name) else { return Ok(None) };
+        match syntax::seconds(syntax::trim(&text)) {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(HeaderError::Bad(name, "not a number of seconds")),
+        }
     }
 
     fn one(&self, name: HeaderName) -> Result<&HeaderValue, HeaderError> {

@@ -97,8 +97,8 @@ impl Template<'_> {
         if !uri.is_sip() {
             return Err((416, "Contact is no SIP address"));
         }
-        let own = params.get("expires").and_then(|text| syntax::number(text, u64::from(u32::MAX)));
-        let wanted = own.map(|s| s as u32).or(self.expires).unwrap_or(self.limits.expires_default_s);
+        let own = params.get("expires").and_then(syntax::seconds);
+        let wanted = own.or(self.expires).unwrap_or(self.limits.expires_default_s);
         let granted = wanted.min(self.limits.expires_max_s);
         if granted != 0 && granted < self.limits.expires_min_s {
             return Err((423, "Interval Too Brief"));
