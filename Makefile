@@ -1,0 +1,75 @@
+# Tandem. `make run` starts the box with its demo office, `make test` runs every test there is.
+# Both install what the machine lacks (Debian packages, said aloud, never asked), and both may be repeated.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help run test demo bench fmt lint fuzz packages-run packages-test
+
+CARGO ?= cargo
+# Set to another directory to keep builds apart.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+# A C compiler for SQLite and ring, certificates for https, a voice for <Say>.
+PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev
+# Other people's SIP software, and the tools that give each test a network of its own.
+PACKAGES_TEST := $(PACKAGES_RUN) baresip-core iproute2 procps sip-tester util-linux
+
+# Installs those of the named Debian packages that are missing.
+define install
+missing=
+for package in $(1); do
+	[ "$$(dpkg-query -W -f='$${db:Status-Status}' "$$package" 2>/dev/null)" = installed ] || missing="$$missing $$package"
+done
+if [ -n "$$missing" ] && ! command -v apt-get >/dev/null; then
+	echo "not a Debian system: please make sure these are there:$$missing"
+elif [ -n "$$missing" ]; then
+	as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"
+	echo "installing$$missing"
+	$$as_root apt-get -qq update
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null
+fi
+endef
+
+help:
+	@echo "make run    start the box with its demo office"
+	@echo "make test   every check and test"
+	@echo "make demo   one real call through the box, shown step by step"
+	@echo "make bench  the benches, each against its budget"
+	@echo "make fmt    format the source;  make lint  clippy and documentation, warnings are errors"
+	@echo "make fuzz   fuzz the parsers for a while (FUZZ_SECONDS=60 each)"
+
+packages-run:
+	@$(call install,$(PACKAGES_RUN))
+
+packages-test:
+	@$(call install,$(PACKAGES_TEST))
+
+run: packages-run
+	@$(CARGO) build --locked --release --bin tandem
+	exec "$$CARGO_TARGET_DIR/release/tandem" run --demo
+
+# One profile and one set of features throughout, so that nothing is built twice: the tests' build is the binary's.
+test: packages-test
+	@step() { echo; echo "== $$*"; "$$@"; }
+	step $(CARGO) fmt --all --check
+	step $(CARGO) build --workspace --all-targets --locked
+	step $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" step $(CARGO) doc --workspace --no-deps --locked
+	if command -v cargo-deny >/dev/null; then step $(CARGO) deny --locked check; else echo "== cargo-deny is not installed: licences and advisories are not checked"; fi
+	step $(CARGO) test --manifest-path tests/fuzz/Cargo.toml --locked
+	step $(CARGO) test --workspace --locked
+
+demo: packages-test
+	@$(CARGO) test --locked --test demo
+
+bench:
+	@$(CARGO) bench --locked --workspace
+
+fmt:
+	@$(CARGO) fmt --all
+
+lint:
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
