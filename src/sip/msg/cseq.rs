@@ -36,3 +36,29 @@ impl fmt::Display for CSeq {
         write!(f, "{} {}", self.number, self.method)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_31_bits_and_methods_any_name() {
+        for (text, expected) in [
+            ("1 INVITE", Some((1, Method::Invite))),
+            ("0009 \t INVITE", Some((9, Method::Invite))),
+            ("2147483647 PING", Some((2_147_483_647, Method::Other("PING".into())))),
+            ("2147483648 INVITE", None),
+            ("36893488147419103232 REGISTER", None),
+            ("-1 INVITE", None),
+            ("1", None),
+            ("1 ", None),
+            ("INVITE", None),
+            ("1 IN VITE", None),
+            ("", None),
+        ] {
+            let read = text.parse::<CSeq>().ok().map(|c| (c.number, c.method));
+            assert_eq!(read, expected, "{text:?}");
+        }
+        assert_eq!("0009  BYE".parse::<CSeq>().unwrap().to_string(), "9 BYE");
+    }
+}

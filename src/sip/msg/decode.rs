@@ -78,7 +78,7 @@ pub fn decode(bytes: &[u8]) -> Decoded {
     let bytes = &bytes[start..];
     let (line, rest) = cut_line(bytes);
     if line.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/")) {
-        return match response(line, rest) {
+        return match response(bytes) {
             Ok(response) => Decoded::Message(Message::Response(response)),
             Err(_) => Decoded::Drop(DropReason::BadResponse),
         };
@@ -86,17 +86,18 @@ pub fn decode(bytes: &[u8]) -> Decoded {
     if !looks_like_request(line) {
         return Decoded::Drop(DropReason::NotSip);
     }
-    match request(line, rest) {
+    match request(bytes) {
         Ok(request) => Decoded::Message(Message::Request(request)),
         Err(fault) => reject(line, rest, fault),
     }
 }
 
-fn request(line: &[u8], rest: &[u8]) -> Result<Request, Fault> {
+fn request(bytes: &[u8]) -> Result<Request, Fault> {
+    let (line, rest) = cut_line(bytes);
     if line.len() > START_LINE_BYTES_MAX {
         return Err(Fault { code: 414, reason: "Request-URI Too Long".into() });
     }
-    if line.len() + rest.len() > SIP_MESSAGE_BYTES_MAX {
+    if bytes.len() > SIP_MESSAGE_BYTES_MAX {
         return Err(Fault { code: 513, reason: "Message Too Large".into() });
     }
     let line = std::str::from_utf8(line).map_err(|_| Fault::from("Bad Request-Line: not UTF-8"))?;
@@ -123,8 +124,9 @@ fn request(line: &[u8], rest: &[u8]) -> Result<Request, Fault> {
     Ok(Request { method, uri, headers, body })
 }
 
-fn response(line: &[u8], rest: &[u8]) -> Result<Response, Fault> {
-    if line.len() > START_LINE_BYTES_MAX || line.len() + rest.len() > SIP_MESSAGE_BYTES_MAX {
+fn response(bytes: &[u8]) -> Result<Response, Fault> {
+    let (line, rest) = cut_line(bytes);
+    if line.len() > START_LINE_BYTES_MAX || bytes.len() > SIP_MESSAGE_BYTES_MAX {
         return Err(Fault::from("too large"));
     }
     let line = String::from_utf8_lossy(line);
@@ -283,4 +285,79 @@ pub(super) fn answer(line: &[u8], rest: &[u8], code: u16, reason: &str) -> Optio
 fn fnv1a(headers: &Headers) -> u64 {
     let bytes = headers.iter().flat_map(|(_, value)| value.as_bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str =
+        "Via: SIP/2.0/UDP pc;branch=1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c1\r\n";
+
+    #[test]
+    fn what_is_no_sip_is_dropped_with_its_reason() {
+        for (bytes, reason) in [
+            (&b"\r\n\r\n"[..], DropReason::Ping),
+            (b"\r\n", DropReason::KeepAlive),
+            (b"", DropReason::KeepAlive),
+            (b"\0\0\0\0", DropReason::KeepAlive),
+            (b"GET / HTTP/1.1\r\n\r\n", DropReason::NotSip),
+            (b"\x80\x01 SIP/2.0\r\n\r\n", DropReason::NotSip),
+            (b"hello", DropReason::NotSip),
+            (b"SIP/2.0 200 OK\r\n\r\n", DropReason::BadResponse),
+        ] {
+            assert_eq!(decode(bytes), Decoded::Drop(reason), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong_to_whom_it_may_concern() {
+        let bytes = format!("INVITE sip:b@b SIP/2.0\r\n{HEAD}CSeq: 99999999999 INVITE\r\n\r\n");
+        let Decoded::Reject { code: 400, reason, response: Some(response) } = decode(bytes.as_bytes()) else {
+            panic!("not refused")
+        };
+        assert_eq!(reason, "Bad CSeq: number out of range");
+        let again = decode(bytes.as_bytes());
+        let text = String::from_utf8(response.clone()).unwrap();
+        assert!(
+            text.starts_with("SIP/2.0 400 Bad CSeq: number out of range\r\nVia: SIP/2.0/UDP pc;branch=1\r\n")
+        );
+        assert!(
+            text.contains("\r\nTo: <sip:b@b>;tag=") && text.contains("\r\nCSeq: 99999999999 INVITE\r\n"),
+            "{text}"
+        );
+        assert_eq!(again, Decoded::Reject { code: 400, reason, response: Some(response) });
+    }
+
+    #[test]
+    fn an_ack_or_a_request_without_a_way_back_is_never_answered() {
+        for bytes in [
+            format!("ACK sip:b@b SIP/2.0\r\n{HEAD}CSeq: x ACK\r\n\r\n"),
+            "INVITE sip:b@b SIP/2.0\r\nCall-ID: c1\r\n\r\n".to_owned(),
+            "INVITE sip:b@b SIP/2.0\r\nVia: nonsense\r\n\r\n".to_owned(),
+        ] {
+            assert!(matches!(decode(bytes.as_bytes()), Decoded::Reject { response: None, .. }), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded_in_every_direction() {
+        let request =
+            |head: String| format!("INFO sip:b@b SIP/2.0\r\n{HEAD}CSeq: 1 INFO\r\n{head}\r\n").into_bytes();
+        let code = |bytes: &[u8]| match decode(bytes) {
+            Decoded::Message(_) => 200,
+            Decoded::Reject { code, .. } => code,
+            Decoded::Drop(reason) => panic!("{reason:?}"),
+        };
+        assert_eq!(code(&request("X: y\r\n".repeat(HEADERS_MAX - 5))), 200);
+        assert_eq!(code(&request("X: y\r\n".repeat(HEADERS_MAX - 4))), 400);
+        assert_eq!(code(&request(format!("X: {}\r\n", "y".repeat(HEADER_BYTES_MAX)))), 200);
+        assert_eq!(code(&request(format!("X: {}\r\n", "y".repeat(HEADER_BYTES_MAX + 1)))), 400);
+        let long =
+            format!("INFO sip:{}@b SIP/2.0\r\n{HEAD}CSeq: 1 INFO\r\n\r\n", "b".repeat(START_LINE_BYTES_MAX));
+        assert_eq!(code(long.as_bytes()), 414);
+        let mut large = request(String::new());
+        large.resize(SIP_MESSAGE_BYTES_MAX + 1, b'x');
+        assert_eq!(code(&large), 513);
+    }
 }

@@ -183,3 +183,81 @@ fn content_length(head: &[u8]) -> Option<usize> {
         syntax::number(syntax::trim(value), u64::from(u32::MAX)).map(|n| n as usize)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"INFO sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c;branch=1\r\nl: 5\r\n\r\n";
+
+    fn all(framer: &mut Framer) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| framer.next()).map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn messages_and_keep_alives_come_out_however_the_stream_is_cut() {
+        let one = [HEAD, b"12345"].concat();
+        let stream = [&one[..], b"\r\n\r\n", &one, &one, b"\r\n", &one].concat();
+        let expected = [&one[..], b"\r\n\r\n", &one, &one, b"\r\n", &one];
+        for step in [1, 2, 3, 7, 64, stream.len()] {
+            let mut framer = Framer::new();
+            let mut frames = Vec::new();
+            for piece in stream.chunks(step) {
+                framer.push(piece);
+                frames.extend(all(&mut framer));
+            }
+            // Cut inside it, a ping is two lone line ends: nobody answers those.
+            let joined: Vec<u8> = frames.concat();
+            assert_eq!(joined, stream, "step {step}");
+            if step > 3 {
+                assert_eq!(frames.len(), expected.len(), "step {step}");
+            }
+            assert_eq!(frames.iter().filter(|frame| **frame == one).count(), 4, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_body_may_hold_anything() {
+        let mut framer = Framer::new();
+        framer.push(b"INFO sip:a@b SIP/2.0\r\nContent-Length : 8\r\n\r\n\r\n\r\n\xff\0\r\n");
+        let frames = all(&mut framer);
+        assert_eq!(frames.len(), 1);
+        assert!(frames[0].ends_with(b"\r\n\r\n\r\n\r\n\xff\0\r\n"));
+    }
+
+    #[test]
+    fn a_message_without_its_length_ends_the_stream_in_words() {
+        for length in ["", "Content-Length: -1\r\n", "Content-Length: x\r\n"] {
+            let mut framer = Framer::new();
+            framer.push(b"INFO sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c;branch=1\r\nCall-ID: q\r\n");
+            framer.push(length.as_bytes());
+            framer.push(b"\r\n");
+            let error = framer.next().unwrap().unwrap_err();
+            let response = String::from_utf8(error.response().unwrap().to_vec()).unwrap();
+            assert!(response.starts_with("SIP/2.0 400 Missing or bad Content-Length\r\n"), "{response}");
+            assert!(response.contains("Call-ID: q\r\n"), "{response}");
+            framer.push(HEAD);
+            assert_eq!(framer.next(), Some(Err(error)));
+        }
+    }
+
+    #[test]
+    fn nothing_grows_without_end() {
+        let mut framer = Framer::new();
+        framer.push(b"INFO sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c\r\nContent-Length: 4294967295\r\n\r\n");
+        let error = framer.next().unwrap().unwrap_err();
+        assert!(error.response().unwrap().starts_with(b"SIP/2.0 513 "));
+
+        let mut framer = Framer::new();
+        for _ in 0..=SIP_MESSAGE_BYTES_MAX / 1024 {
+            framer.push(&[b'x'; 1024]);
+        }
+        assert_eq!(framer.next(), Some(Err(FrameError::TooLarge { response: None })));
+
+        let mut framer = Framer::new();
+        for _ in 0..2000 {
+            framer.push(&[b'x'; 1024]);
+        }
+        assert!(framer.next().unwrap().is_err());
+    }
+}

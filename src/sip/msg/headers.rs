@@ -183,3 +183,38 @@ impl Headers {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_keeps_the_place_and_leaves_one() {
+        let mut headers = Headers::new();
+        for (name, value) in [(HeaderName::Via, "a"), (HeaderName::Route, "1"), (HeaderName::To, "t")] {
+            headers.push(name, value);
+        }
+        headers.push(HeaderName::Route, "2");
+        headers.set(HeaderName::Route, "3");
+        headers.set(HeaderName::From, "f");
+        headers.push_front(HeaderName::Via, "b");
+        let lines: Vec<String> = headers.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(lines, ["Via=b", "Via=a", "Route=3", "To=t", "From=f"]);
+        headers.remove(&HeaderName::Via);
+        assert!(!headers.has(&HeaderName::Via) && headers.len() == 3);
+    }
+
+    #[test]
+    fn a_value_made_here_stays_on_its_line() {
+        let value = HeaderValue::from("a\r\nVia: evil\0\x7f");
+        assert_eq!(value.as_bytes(), b"a  Via: evil  ");
+    }
+
+    #[test]
+    fn a_fold_reads_as_one_space_and_keeps_its_bytes() {
+        let value = HeaderValue::received(b"a \r\n\t b\n  c");
+        assert_eq!(value.text(), "a b c");
+        assert_eq!(value.as_bytes(), b"a \r\n\t b\n  c");
+        assert_eq!(HeaderValue::received(b"\xff").text(), "\u{fffd}");
+    }
+}

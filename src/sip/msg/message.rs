@@ -170,3 +170,62 @@ fn write_name(out: &mut Vec<u8>, name: &HeaderName) {
         known => out.extend_from_slice(known.as_str().as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Host;
+
+    fn invite() -> Request {
+        let mut request = Request::new(Method::Invite, Uri::sip("bob", Host::Name("b.example".into()), None));
+        for (name, value) in [
+            (HeaderName::Via, "SIP/2.0/UDP top;branch=1"),
+            (HeaderName::From, "<sip:a@b>;tag=1"),
+            (HeaderName::To, "<sip:b@b>"),
+            (HeaderName::Via, "SIP/2.0/UDP next"),
+            (HeaderName::CallId, "c1"),
+            (HeaderName::CSeq, "1 INVITE"),
+            (HeaderName::Timestamp, "54"),
+            (HeaderName::ContentLength, "999"),
+        ] {
+            request.headers.push(name, value);
+        }
+        request
+    }
+
+    #[test]
+    fn a_response_copies_what_leads_it_back() {
+        let lines = |response: Response| {
+            response.headers.iter().map(|(n, v)| format!("{n}: {v}")).collect::<Vec<_>>().join("|")
+        };
+        let back = "Via: SIP/2.0/UDP top;branch=1|From: <sip:a@b>;tag=1|To: <sip:b@b>|Via: SIP/2.0/UDP next|\
+                    Call-ID: c1|CSeq: 1 INVITE";
+        assert_eq!(lines(invite().response(486, None)), back);
+        assert_eq!(lines(invite().response(100, None)), format!("{back}|Timestamp: 54"));
+        assert_eq!(invite().response(486, None).reason, "Busy Here");
+        assert_eq!(invite().response(486, "At lunch").reason, "At lunch");
+    }
+
+    #[test]
+    fn content_length_is_written_once_and_true() {
+        let mut request = invite();
+        request.body = b"\xff\0x".to_vec();
+        let bytes = request.encode();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(
+            text.starts_with("INVITE sip:bob@b.example SIP/2.0\r\nVia: SIP/2.0/UDP top;branch=1\r\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches("Content-Length").count(), 1);
+        assert!(bytes.ends_with(b"Content-Length: 3\r\n\r\n\xff\0x"));
+    }
+
+    #[test]
+    fn nothing_written_ends_a_line_early() {
+        let mut response = invite().response(400, "bad\r\nVia: evil");
+        response.headers.push(HeaderName::Other("X-A\r\nEvil: x".into()), "b\r\nEvil: y");
+        let text = String::from_utf8(response.encode()).unwrap();
+        assert!(!text.contains("\r\nEvil") && !text.contains("\r\nVia: evil"), "{text}");
+        assert!(text.contains("X-AEvilx: b  Evil: y\r\n"), "{text}");
+    }
+}

@@ -98,3 +98,80 @@ fn plain(text: &str) -> Result<NameAddr, UriError> {
         params: Params::parse_header(&text[end..]).map_err(UriError)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_every_form() {
+        for (text, display, uri, params) in [
+            ("<sip:ann@a.example>;tag=1", None, "sip:ann@a.example", ";tag=1"),
+            ("Ann <sip:ann@a.example>", Some("Ann"), "sip:ann@a.example", ""),
+            ("Ann of the Desk<sip:ann@a.example>", Some("Ann of the Desk"), "sip:ann@a.example", ""),
+            (
+                r#""Doe, \"J\" <x>" <sip:j@a.example> ;q=0.1"#,
+                Some(r#"Doe, "J" <x>"#),
+                "sip:j@a.example",
+                ";q=0.1",
+            ),
+            ("\"\"<sip:j@a.example>", Some(""), "sip:j@a.example", ""),
+            ("Žofie <sip:z@a.example>", Some("Žofie"), "sip:z@a.example", ""),
+            ("sip:ann@a.example;tag=1", None, "sip:ann@a.example", ";tag=1"),
+            ("<sip:ann@a.example;lr;x=y>;tag=1", None, "sip:ann@a.example;lr;x=y", ";tag=1"),
+            ("<sip:a@b?Route=%3Csip:c%3E>;expires=3", None, "sip:a@b?Route=%3Csip:c%3E", ";expires=3"),
+            ("tel:+1555;tag=9", None, "tel:+1555", ";tag=9"),
+            ("<sip:a@b>;+sip.instance=\"<urn:uuid:0>\"", None, "sip:a@b", ";+sip.instance=\"<urn:uuid:0>\""),
+        ] {
+            let read: NameAddr = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(read.display.as_deref(), display, "{text}");
+            assert_eq!(
+                (read.uri.to_string().as_str(), read.params.to_string().as_str()),
+                (uri, params),
+                "{text}"
+            );
+            let again: NameAddr = read.to_string().parse().unwrap();
+            assert_eq!((again.uri, again.params), (read.uri, read.params), "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_addresses_are_refused() {
+        for text in [
+            "",
+            "Ann",
+            "\"Ann <sip:a@b>",
+            "\"Ann\" sip:a@b",
+            "<sip:a@b",
+            "Doe, J <sip:a@b>",
+            "sip:a@b?Route=x",
+            "sip:a@b,sip:c@d",
+            "<sip:a@b> tag=1",
+            "<sip:a@b>;;",
+            "<>",
+            "<sip:a@b>>",
+            "a\"b\" <sip:a@b>",
+            "*",
+        ] {
+            assert!(text.parse::<NameAddr>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_display_name_cannot_break_out() {
+        let addr = NameAddr {
+            display: Some("x\" <sip:evil@e>\r\nVia: \\".into()),
+            ..NameAddr::new(Uri::sip("a", crate::Host::Name("b".into()), None))
+        };
+        let text = addr.to_string();
+        assert!(!text.contains(['\r', '\n']));
+        let read: NameAddr = text.parse().unwrap();
+        assert_eq!((read.uri, read.display.as_deref()), (addr.uri, Some("x\" <sip:evil@e>  Via: \\")));
+    }
+
+    #[test]
+    fn an_empty_tag_is_none() {
+        assert_eq!("<sip:a@b>;tag=".parse::<NameAddr>().unwrap().tag(), None);
+        assert_eq!("<sip:a@b>".parse::<NameAddr>().unwrap().with_tag("x").to_string(), "<sip:a@b>;tag=x");
+    }
+}

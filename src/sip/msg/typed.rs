@@ -187,3 +187,86 @@ impl Headers {
 fn bad(name: HeaderName) -> impl FnOnce(super::UriError) -> HeaderError {
     move |error| HeaderError::Bad(name, error.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(HeaderName, &str)]) -> Headers {
+        let mut headers = Headers::new();
+        for (name, value) in lines {
+            headers.push(name.clone(), *value);
+        }
+        headers
+    }
+
+    #[test]
+    fn lists_run_over_lines_and_commas() {
+        let headers = headers(&[
+            (HeaderName::Via, "SIP/2.0/UDP a;branch=1, SIP/2.0/UDP b"),
+            (HeaderName::Contact, "\"Doe, J\" <sip:j@a>, <sip:k@a>;expires=3"),
+            (HeaderName::Via, "SIP/2.0/TCP c"),
+            (HeaderName::Contact, "sip:l@a"),
+        ]);
+        let hosts: Vec<String> = headers.vias().unwrap().iter().map(|via| via.host.to_string()).collect();
+        assert_eq!(hosts, ["a", "b", "c"]);
+        assert_eq!(headers.via().unwrap().branch(), Some("1"));
+        let users: Vec<_> =
+            headers.contacts().unwrap().iter().map(|c| c.uri.user_decoded().into_owned()).collect();
+        assert_eq!(users, ["j", "k", "l"]);
+    }
+
+    #[test]
+    fn the_top_via_is_replaced_alone() {
+        let mut headers = headers(&[
+            (HeaderName::Via, "SIP/2.0/UDP a;rport, SIP/2.0/UDP b"),
+            (HeaderName::Via, "SIP/2.0/UDP c"),
+        ]);
+        let mut via = headers.via().unwrap();
+        via.stamp("192.0.2.1:9".parse().unwrap());
+        headers.set_top_via(&via);
+        let vias: Vec<String> = headers.vias().unwrap().iter().map(Via::to_string).collect();
+        assert_eq!(vias, ["SIP/2.0/UDP a;rport=9;received=192.0.2.1", "SIP/2.0/UDP b", "SIP/2.0/UDP c"]);
+    }
+
+    #[test]
+    fn singles_are_there_once_and_right() {
+        let from = HeaderName::From;
+        assert_eq!(headers(&[]).from(), Err(HeaderError::Missing(from.clone())));
+        let twice = headers(&[(from.clone(), "<sip:a@b>"), (from.clone(), "<sip:a@b>")]);
+        assert_eq!(twice.from(), Err(HeaderError::Duplicate(from.clone())));
+        let wrong = headers(&[(from.clone(), "nobody")]).from().unwrap_err();
+        assert_eq!(wrong.to_string(), "Bad From: URI without a scheme");
+        assert!(headers(&[(HeaderName::CallId, "a b")]).call_id().is_err());
+    }
+
+    #[test]
+    fn numbers_are_read_within_their_ranges() {
+        let one = |name: HeaderName, value: &str| headers(&[(name, value)]);
+        assert_eq!(one(HeaderName::MaxForwards, "70").max_forwards(), Ok(Some(70)));
+        assert!(one(HeaderName::MaxForwards, "256").max_forwards().is_err());
+        assert_eq!(one(HeaderName::Expires, "99999999999").expires(), Ok(Some(u32::MAX)));
+        assert!(one(HeaderName::ContentLength, "-1").content_length().is_err());
+        assert_eq!(headers(&[]).expires(), Ok(None));
+    }
+
+    #[test]
+    fn a_star_contact_stands_alone() {
+        assert!(headers(&[(HeaderName::Contact, " * ")]).contact_is_star());
+        assert!(
+            !headers(&[(HeaderName::Contact, "*"), (HeaderName::Contact, "<sip:a@b>")]).contact_is_star()
+        );
+        assert!(headers(&[(HeaderName::Contact, "*, <sip:a@b>")]).contacts().is_err());
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let many = vec!["SIP/2.0/UDP a"; VALUES_MAX + 1].join(",");
+        let error = headers(&[(HeaderName::Via, &many)]).vias().unwrap_err();
+        assert_eq!(error, HeaderError::Bad(HeaderName::Via, "too many values"));
+        assert_eq!(
+            headers(&[(HeaderName::Supported, "a, b,,c")]).tokens(&HeaderName::Supported),
+            ["a", "b", "c"]
+        );
+    }
+}

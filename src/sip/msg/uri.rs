@@ -408,3 +408,127 @@ fn headers_equivalent(a: &[(String, String)], b: &[(String, String)]) -> bool {
     };
     a.len() == b.len() && a.iter().all(|h| has(b, h)) && b.iter().all(|h| has(a, h))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_are_written_as_they_were_read() {
+        for (text, user, host, port) in [
+            ("sip:ann@office.example", Some("ann"), "office.example", None),
+            ("sips:ann:secret@office.example:5061", Some("ann"), "office.example", Some(5061)),
+            ("sip:192.0.2.4", None, "192.0.2.4", None),
+            ("sip:ann@[2001:db8::9]:5070;transport=tcp", Some("ann"), "[2001:db8::9]", Some(5070)),
+            ("sip:[::1]", None, "[::1]", None),
+            ("sip:+15550001111@gw.example;user=phone", Some("+15550001111"), "gw.example", None),
+            ("sip:ann;day=tue@office.example", Some("ann;day=tue"), "office.example", None),
+            ("sip:a?b@office.example", Some("a?b"), "office.example", None),
+            ("sip:%61nn%00@office.example", Some("%61nn%00"), "office.example", None),
+            ("sip:*21*100#@pbx_1.example", Some("*21*100#"), "pbx_1.example", None),
+            ("sip:gw.example;lr;maddr=239.255.255.1;ttl=15", None, "gw.example", None),
+            ("sip:gw.example?Subject=a%20b&Route=%3Csip:x%3E", None, "gw.example", None),
+            ("sip:bob@gw.example?Replaces=1%402%3Bto-tag%3D3", Some("bob"), "gw.example", None),
+            ("sip:bob@gw.example?Replaces=1@2%3Bto-tag%3D3", Some("bob"), "gw.example", None),
+            ("tel:+1-555-000-1111", Some("+1-555-000-1111"), "", None),
+            ("tel:7042;phone-context=office.example", Some("7042"), "", None),
+            ("urn:service:sos", None, "", None),
+            ("https://a.example/b?c;d", None, "", None),
+        ] {
+            let uri: Uri = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(uri.to_string(), text);
+            assert_eq!(
+                (uri.user.as_deref(), uri.host.to_string().as_str(), uri.port),
+                (user, host, port),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn schemes_and_addresses_are_recognised_in_any_case() {
+        let uri: Uri = "SIPS:ann@[2001:DB8::9]".parse().unwrap();
+        assert_eq!(uri.scheme, Scheme::Sips);
+        assert_eq!(uri.host.ip(), Some("2001:db8::9".parse().unwrap()));
+        let other: Uri = "NobodyKnows:what?ever".parse().unwrap();
+        assert_eq!(other.scheme, Scheme::Other("nobodyknows".into()));
+        assert_eq!(other.opaque, "what?ever");
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for text in [
+            "",
+            "sip",
+            "sip:",
+            ":x",
+            "1sip:x",
+            "bob",
+            "sip:@host",
+            "sip:a@",
+            "sip:a@b@c",
+            "sip:a b@c",
+            "sip:<a@b>",
+            "sip:a@host:",
+            "sip:a@host:65536",
+            "sip:a@host:-1",
+            "sip:a@host:5060x",
+            "sip:a@[::1",
+            "sip:a@::1",
+            "sip:a@[192.0.2.1]",
+            "sip:a@ho!st",
+            "sip:a@host;",
+            "sip:a@host;;lr",
+            "sip:a@host;=x",
+            "sip:a@host?",
+            "sip:a@host?x",
+            "sip:a%zz@host",
+            "sip:a%4@host",
+            "sip:a\0@host",
+            "tel:",
+            "tel:+",
+            "tel:x",
+            "tel:1;",
+        ] {
+            assert!(text.parse::<Uri>().is_err(), "{text:?}");
+        }
+        assert!(format!("sip:h{}", ";a".repeat(PARAMS_MAX + 1)).parse::<Uri>().is_err());
+        assert!(format!("sip:h?a=b{}", "&a=b".repeat(PARAMS_MAX)).parse::<Uri>().is_err());
+    }
+
+    #[test]
+    fn a_user_made_here_is_escaped_and_comes_back() {
+        for user in ["ann", "a b", "a@b;c?d:e", "žofie", "100%", "\"<>\r\n"] {
+            let uri = Uri::sip(user, Host::Name("office.example".into()), None);
+            let back: Uri = uri.to_string().parse().unwrap();
+            assert_eq!(back.user_decoded(), user);
+        }
+        assert_eq!(Uri::sip("", Host::V4(Ipv4Addr::LOCALHOST), Some(5060)).to_string(), "sip:127.0.0.1:5060");
+        assert_eq!(Uri::tel("+15550001111").to_string(), "tel:+15550001111");
+    }
+
+    /// The cases of RFC 3261 §19.1.4, in our own words.
+    #[test]
+    fn equivalence_follows_the_rfc() {
+        for (a, b, same) in [
+            ("sip:%61nn@office.example", "sip:ann@OFFICE.example", true),
+            ("sip:ann@office.example", "sip:ann@office.example;newparam=5", true),
+            ("sip:ann@office.example;security=on", "sip:ann@office.example;newparam=5", true),
+            ("sip:ann@office.example;security=ON", "sip:ann@office.example;security=on", true),
+            ("sip:ann@office.example;security=off", "sip:ann@office.example;security=on", false),
+            ("sip:office.example?a=b&c=d", "sip:office.example?c=d&a=b", true),
+            ("sip:office.example?a=b", "sip:office.example", false),
+            ("SIP:ann@office.example", "sip:Ann@office.example", false),
+            ("sip:ann@office.example", "sips:ann@office.example", false),
+            ("sip:ann@office.example", "sip:ann@office.example:5060", false),
+            ("sip:ann@office.example", "sip:ann@office.example;transport=udp", false),
+            ("sip:ann@office.example;transport=TCP", "sip:ann@office.example;transport=tcp", true),
+            ("sip:ann@office.example", "sip:office.example", false),
+            ("tel:+1555", "tel:+1555", true),
+            ("urn:a:b", "urn:a:c", false),
+        ] {
+            let (x, y): (Uri, Uri) = (a.parse().unwrap(), b.parse().unwrap());
+            assert_eq!((x.equivalent(&y), y.equivalent(&x)), (same, same), "{a} {b}");
+        }
+    }
+}

@@ -140,3 +140,66 @@ impl fmt::Display for Via {
         self.params.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vias_are_read_in_every_form() {
+        for (text, written) in [
+            ("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa"),
+            ("SIP / 2.0 / udp  host ;branch=1 ; rport", "SIP/2.0/UDP host;branch=1;rport"),
+            ("sip/2.0/TLS [2001:db8::1]:5061", "SIP/2.0/TLS [2001:db8::1]:5061"),
+            ("SIP/2.0/SCTP host : 5060;x=\"a;b\"", "SIP/2.0/SCTP host:5060;x=\"a;b\""),
+            ("SIP/2.0/WSS df7jal23ls0d.invalid;branch=a", "SIP/2.0/WSS df7jal23ls0d.invalid;branch=a"),
+        ] {
+            let via: Via = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(via.to_string(), written);
+        }
+    }
+
+    #[test]
+    fn malformed_vias_are_refused() {
+        for text in [
+            "",
+            "SIP/2.0",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/7.0/UDP host",
+            "HTTP/2.0/UDP host",
+            "SIP/2.0/U@P host",
+            "SIP/2.0/UDP ;branch=1",
+            "SIP/2.0/UDP host:99999",
+            "SIP/2.0/UDP host;;branch=1",
+            "SIP/2.0/UDP a b;c=d",
+        ] {
+            assert!(text.parse::<Via>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn stamping_says_where_it_really_came_from() {
+        let remote: SocketAddr = "198.51.100.7:33000".parse().unwrap();
+        for (text, stamped) in [
+            ("SIP/2.0/UDP 198.51.100.7;branch=1", "SIP/2.0/UDP 198.51.100.7;branch=1"),
+            ("SIP/2.0/UDP 10.0.0.1;branch=1", "SIP/2.0/UDP 10.0.0.1;branch=1;received=198.51.100.7"),
+            (
+                "SIP/2.0/UDP 198.51.100.7;rport;branch=1",
+                "SIP/2.0/UDP 198.51.100.7;rport=33000;branch=1;received=198.51.100.7",
+            ),
+            (
+                "SIP/2.0/UDP pc.example;received=1.2.3.4;rport=9",
+                "SIP/2.0/UDP pc.example;received=198.51.100.7;rport=33000",
+            ),
+        ] {
+            let mut via: Via = text.parse().unwrap();
+            via.stamp(remote);
+            assert_eq!(via.to_string(), stamped);
+        }
+        let mut via: Via = "SIP/2.0/UDP a;rport".parse().unwrap();
+        assert_eq!((via.rport(), via.received(), via.branch()), (None, None, None));
+        via.stamp("[2001:db8::1]:7".parse().unwrap());
+        assert_eq!((via.rport(), via.received()), (Some(7), Some("2001:db8::1".parse().unwrap())));
+    }
+}
