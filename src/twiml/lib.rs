@@ -5,27 +5,33 @@
 //! leg through its documents; [`standard_params`] and its siblings say what a request carries, [`signature`]
 //! proves whose it is and [`Overrides`] how it is tried. Nothing here connects, waits or plays.
 
+mod context;
 mod dialect;
 mod document;
 mod encoding;
 mod errors;
 mod finding;
 mod interpreter;
+mod io;
 mod lint;
 mod method;
 mod overrides;
 mod reading;
+mod reference;
 mod refused;
 mod request;
+mod response;
 mod signature;
 mod verb;
 
+pub use context::Context;
 pub use dialect::Dialect;
 pub use document::{Document, VerbError, parse};
 pub use encoding::decode;
 pub use errors::{CODES, ErrorCode, error_code, error_level};
 pub use finding::{Finding, Level};
-pub use interpreter::{After, FetchFailure, Fetched, Input, Interpreter, Output, Source};
+pub use interpreter::Interpreter;
+pub use io::{After, FetchFailure, Fetched, Input, Output, Source};
 pub use lint::{lint, lint_dialect};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};

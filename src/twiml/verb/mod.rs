@@ -1,5 +1,6 @@
 //! The verbs and nouns a document is made of, as values: one file for each.
 
+mod absolute;
 mod callback;
 mod client;
 mod dial;
@@ -30,6 +31,8 @@ pub use redirect::Redirect;
 pub use reject::Reject;
 pub use say::Say;
 pub use sip::SipNoun;
+
+pub(crate) use absolute::absolute;
 
 use crate::reading::{Node, Reading, tag};
 use crate::refused;

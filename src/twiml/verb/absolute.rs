@@ -1,0 +1,167 @@
+//! Making the URLs of a verb absolute before it is executed.
+
+use super::{
+    Dial, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback, StatusCallback, Verb,
+};
+use crate::Finding;
+use crate::reference::resolve;
+
+/// The verb with absolute URLs, and what had to be left out. `None` when nothing of it is left.
+///
+/// A bad `action` stays as written: it is an error only if the verb ends in requesting it. A bad `url` of a noun
+/// stays too: the leg it would run on must not be bridged without it.
+pub(crate) fn absolute(verb: Verb, base: Option<&str>) -> (Option<Verb>, Vec<Finding>) {
+    let mut resolver = Resolver { base, findings: Vec::new() };
+    let verb = match verb {
+        Verb::Play(play) => resolver.play(play).map(Verb::Play),
+        Verb::Gather(gather) => Some(Verb::Gather(resolver.gather(gather))),
+        Verb::Record(record) => Some(Verb::Record(resolver.record(record))),
+        Verb::Dial(dial) => Some(Verb::Dial(resolver.dial(dial))),
+        plain @ (Verb::Say(_)
+        | Verb::Pause(_)
+        | Verb::Redirect(_)
+        | Verb::Hangup
+        | Verb::Reject(_)
+        | Verb::Leave) => Some(plain),
+    };
+    (verb, resolver.findings)
+}
+
+struct Resolver<'b> {
+    base: Option<&'b str>,
+    findings: Vec<Finding>,
+}
+
+impl Resolver<'_> {
+    fn play(&mut self, play: Play) -> Option<Play> {
+        match play.source {
+            PlaySource::Url(url) => {
+                let url = self.needed(&url, 11100)?;
+                Some(Play { source: PlaySource::Url(url), ..play })
+            }
+            PlaySource::Digits(_) => Some(play),
+        }
+    }
+
+    fn gather(&mut self, mut gather: Gather) -> Gather {
+        self.if_possible(&mut gather.action);
+        gather.speech.partial_result_callback =
+            gather.speech.partial_result_callback.and_then(|mut callback| {
+                callback.url = self.needed(&callback.url, 11100)?;
+                Some(callback)
+            });
+        let prompts = std::mem::take(&mut gather.prompts);
+        gather.prompts = prompts.into_iter().filter_map(|prompt| self.prompt(prompt)).collect();
+        gather
+    }
+
+    fn prompt(&mut self, prompt: Prompt) -> Option<Prompt> {
+        match prompt {
+            Prompt::Play(play) => self.play(play).map(Prompt::Play),
+            Prompt::Say(_) | Prompt::Pause(_) => Some(prompt),
+        }
+    }
+
+    fn record(&mut self, mut record: Record) -> Record {
+        self.if_possible(&mut record.action);
+        record.recording_status_callback = self.recording_callback(record.recording_status_callback);
+        if let Some(transcribe) = &mut record.transcribe {
+            transcribe.callback = transcribe.callback.take().and_then(|url| self.needed(&url, 13257));
+        }
+        record
+    }
+
+    fn dial(&mut self, mut dial: Dial) -> Dial {
+        self.if_possible(&mut dial.action);
+        dial.recording_status_callback = self.recording_callback(dial.recording_status_callback);
+        dial.refer_url = dial.refer_url.and_then(|url| self.needed(&url, 11100));
+        for noun in &mut dial.nouns {
+            let (url, callback) = match noun {
+                Noun::Number(number) => (&mut number.url, &mut number.status_callback),
+                Noun::Sip(sip) => (&mut sip.url, &mut sip.status_callback),
+                Noun::Client(client) => (&mut client.url, &mut client.status_callback),
+            };
+            self.if_possible(url);
+            *callback = self.status_callback(callback.take());
+        }
+        dial
+    }
+
+    fn status_callback(&mut self, callback: Option<StatusCallback>) -> Option<StatusCallback> {
+        let callback = callback?;
+        let url = self.needed(&callback.url, 11100)?;
+        Some(StatusCallback { url, ..callback })
+    }
+
+    fn recording_callback(
+        &mut self,
+        callback: Option<RecordingStatusCallback>,
+    ) -> Option<RecordingStatusCallback> {
+        let callback = callback?;
+        let url = self.needed(&callback.url, 13256)?;
+        Some(RecordingStatusCallback { url, ..callback })
+    }
+
+    fn needed(&mut self, url: &str, code: u32) -> Option<String> {
+        let resolved = resolve(self.base, url);
+        if resolved.is_none() {
+            self.findings.push(Finding::unplaced(code, url));
+        }
+        resolved
+    }
+
+    fn if_possible(&self, url: &mut Option<String>) {
+        if let Some(resolved) = url.as_deref().and_then(|url| resolve(self.base, url)) {
+            *url = Some(resolved);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verb::table::verb_of;
+
+    fn urls(xml: &str, base: Option<&str>) -> (String, Vec<u32>) {
+        let (verb, findings) = absolute(verb_of(xml, &[]), base);
+        let text = verb.map_or_else(|| "nothing".to_owned(), |verb| format!("{verb:?}"));
+        (text, findings.iter().map(|finding| finding.code).collect())
+    }
+
+    #[test]
+    fn every_url_of_every_verb_becomes_absolute() {
+        let base = Some("http://h/a/voice");
+        for (xml, expected) in [
+            ("<Play>x.mp3</Play>", "\"http://h/a/x.mp3\""),
+            ("<Gather action='x'/>", "action: Some(\"http://h/a/x\")"),
+            ("<Gather action=''/>", "action: Some(\"http://h/a/voice\")"),
+            ("<Gather><Play>x.mp3</Play></Gather>", "\"http://h/a/x.mp3\""),
+            ("<Gather partialResultCallback='x'/>", "url: \"http://h/a/x\""),
+            ("<Record action='/x'/>", "action: Some(\"http://h/x\")"),
+            ("<Record recordingStatusCallback='x'/>", "url: \"http://h/a/x\""),
+            ("<Dial action='?x=1'/>", "action: Some(\"http://h/a/voice?x=1\")"),
+            ("<Dial recordingStatusCallback='x'/>", "url: \"http://h/a/x\""),
+            ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"http://h/a/x\")"),
+            ("<Dial><Sip statusCallback='x'>sip:a@h</Sip></Dial>", "url: \"http://h/a/x\""),
+            ("<Dial><Client statusCallback='x#rc=2'>a</Client></Dial>", "url: \"http://h/a/x#rc=2\""),
+        ] {
+            let (verb, codes) = urls(xml, base);
+            assert!(verb.contains(expected) && codes.is_empty(), "{xml}: {verb} {codes:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_resolved_is_left_out_and_told() {
+        for (xml, expected, codes) in [
+            ("<Play>x.mp3</Play>", "nothing", vec![11100]),
+            ("<Gather><Play>x.mp3</Play></Gather>", "prompts: []", vec![11100]),
+            ("<Gather action='x'/>", "action: Some(\"x\")", vec![]),
+            ("<Record recordingStatusCallback='x'/>", "recording_status_callback: None", vec![13256]),
+            ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"x\")", vec![]),
+            ("<Dial><Number statusCallback='x'>1</Number></Dial>", "status_callback: None", vec![11100]),
+        ] {
+            let (verb, told) = urls(xml, None);
+            assert!(verb.contains(expected) && told == codes, "{xml}: {verb} {told:?}");
+        }
+    }
+}
