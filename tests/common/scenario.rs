@@ -73,6 +73,11 @@ impl Scenario {
         self.raw("<recv request=\"INFO\"/>")
     }
 
+    /// SIPp itself says the caller's tone from here on, at the port of [`OWN_AUDIO`].
+    pub fn say_caller_tone(self) -> Self {
+        self.raw("<nop><action><exec rtp_stream=\"caller.ulaw,-1,0\"/></action></nop>")
+    }
+
     /// INVITE with this body; `more` are further header lines.
     pub fn invite(self, sdp: &str, more: &str) -> Self {
         let (from, to) = (self.from.clone(), self.to.clone());
@@ -201,6 +206,10 @@ impl Scenario {
         )
     }
 }
+
+/// An SDP body for SIPp's own audio.
+pub const OWN_AUDIO: &str = "v=0\no=sipp 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt=0 0\n\
+     m=audio [rtpstream_audio_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000\n";
 
 const END: &str = "Max-Forwards: 70\nContent-Length: 0\n";
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::tone;
+
 /// UDP or TCP; SIPp as packaged has no TLS.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -91,6 +93,8 @@ impl Sipp {
     fn start(scenario: &str, local: SocketAddr, more: &[&str], waits: bool) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("scenario.xml"), scenario).unwrap();
+        let tone: Vec<u8> = tone::sine(super::hz::CALLER, 1.0).into_iter().map(tone::ulaw_encode).collect();
+        std::fs::write(dir.path().join("caller.ulaw"), tone).unwrap();
         let call_id = format!(
             "{}-{}",
             local.port(),

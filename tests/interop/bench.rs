@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::common::baresip::{Account, Baresip};
 use crate::common::network::{Line, in_own_network, loopback};
 use crate::common::rtp::Rtp;
-use crate::common::scenario::Scenario;
+use crate::common::scenario::{OWN_AUDIO, Scenario};
 use crate::common::sipp::{Sipp, Transport};
 use crate::common::{hz, ms, s, tone, wait_for};
 
@@ -37,6 +37,26 @@ fn sipp_and_baresip_hear_each_other() {
             wait_for("the recording", s(3), || Some(agent.heard()).filter(|heard| heard.len() > 8000));
         assert!(tone::seconds_of(&heard, hz::CALLER) > 1.0, "{}", tone::seconds_of(&heard, hz::CALLER));
         assert_eq!(tone::seconds_of(&heard, hz::AGENT), 0.0);
+    })
+}
+
+#[test]
+fn sipp_has_audio_of_its_own() {
+    in_own_network(|| {
+        let line = Line::lay(1);
+        let agent = Baresip::start(&line, &phone("ann", &line, hz::AGENT));
+        let scenario = Scenario::caller("+15557770001", "ann")
+            .invite_answered(OWN_AUDIO)
+            .say_caller_tone()
+            .pause(2500)
+            .bye();
+        let mut caller =
+            Sipp::call(&scenario.xml(), Transport::Udp, (line.near, 5070).into(), (line.far, 5060).into());
+        caller.succeeds(s(10));
+        agent.wait("CALL_CLOSED", s(5));
+        let heard =
+            wait_for("the recording", s(3), || Some(agent.heard()).filter(|heard| heard.len() > 8000));
+        assert!(tone::seconds_of(&heard, hz::CALLER) > 1.5, "{}", tone::seconds_of(&heard, hz::CALLER));
     })
 }
 

@@ -6,7 +6,7 @@ use crate::common::baresip::{Account, Baresip};
 use crate::common::network::{Line, in_own_network, loopback};
 use crate::common::office::{AUTH_TOKEN, Tandem};
 use crate::common::rtp::Rtp;
-use crate::common::scenario::Scenario;
+use crate::common::scenario::{OWN_AUDIO, Scenario};
 use crate::common::sipp::{Sipp, Transport};
 use crate::common::web::{Request, Web};
 use crate::common::{hz, ms, s, tone, wait_for};
@@ -143,6 +143,29 @@ fn carrier_over_tcp_and_agent_over_tcp_who_hangs_up_first() {
         assert!(tone::seconds_of(&heard, hz::CALLER) > 1.5, "{} s", tone::seconds_of(&heard, hz::CALLER));
         let sid = web.asked("/voice")[0].get("CallSid").to_owned();
         assert_on_record(&tandem, &sid);
+    });
+}
+
+#[test]
+fn sipps_own_audio_reaches_baresip() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", "<Dial><Client>ann</Client></Dial>");
+        let line = Line::lay(1);
+        let tandem = office(&web).listen(line.near).open();
+        let agent = Baresip::start(&line, &ann(&line, "udp", true));
+        agent.wait("REGISTER_OK", s(10));
+        let scenario =
+            Scenario::caller(CALLER, NUMBER).invite_answered(OWN_AUDIO).say_caller_tone().until_told().bye();
+        let mut caller = tandem.carrier_calls(&scenario);
+        agent.wait("CALL_ESTABLISHED", s(8));
+        std::thread::sleep(ms(2500));
+        caller.go_on();
+        caller.succeeds(s(5));
+        agent.wait("CALL_CLOSED", s(5));
+        let heard =
+            wait_for("what the agent heard", s(3), || Some(agent.heard()).filter(|heard| heard.len() > 8000));
+        assert!(tone::seconds_of(&heard, hz::CALLER) > 1.5, "{} s", tone::seconds_of(&heard, hz::CALLER));
     });
 }
 
