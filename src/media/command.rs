@@ -231,7 +231,7 @@ pub enum Event {
         leg: LegId,
         /// Which one.
         recording: RecordingSid,
-        /// Milliseconds of sound in the file.
+        /// Milliseconds recorded, before anything was trimmed (reference: twiml-voice §8).
         duration_ms: u64,
         /// Bytes of the file.
         bytes: u64,
@@ -285,6 +285,8 @@ pub struct LegStats {
     pub duplicates: u64,
     /// Packets that were not RTP, or of a payload type nobody agreed on.
     pub malformed: u64,
+    /// Microseconds to the peer and back (RFC 3550 §6.4.1), when its reports let us measure it.
+    pub round_trip_us: Option<u32>,
 }
 
 impl Direction {

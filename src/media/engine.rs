@@ -4,13 +4,19 @@
 //! recorded sound through [`Out`]. Nothing here reads a clock, waits, locks or logs, and the path of a packet
 //! or a frame does not allocate.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use base::RecordingSid;
+use base::{RecordingSid, Rng};
 
 use crate::clip::Clip;
 use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, RecordWhat};
+use crate::leg::Leg;
+use crate::play::Player;
+use crate::record::Recorder;
+use crate::{bridge, dtmf};
 
 /// Which of a leg's two sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,4 +208,356 @@ pub trait Out {
     fn event(&mut self, event: CoreEvent);
     /// 20 ms of a recording (fewer only at its end); `at` counts samples since the recording started.
     fn tap(&mut self, recording: RecordingSid, samples: &[i16], at: u64);
+    /// Something the core is done with. A thread that must not free memory hands it to one that may.
+    fn retire(&mut self, garbage: Garbage) {
+        drop(garbage);
+    }
+}
+
+/// Memory to be freed, nothing else.
+#[derive(Debug)]
+pub struct Garbage {
+    _memory: Memory,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "held only to be dropped")]
+enum Memory {
+    Leg(Box<Leg>),
+    Player(Player),
+    Digits(dtmf::Sender),
+    Recorder(Recorder),
+    Items(Vec<CoreItem>),
+    Text(String),
+    Clip(Arc<Clip>),
+}
+
+impl Garbage {
+    pub(crate) fn player(player: Player) -> Garbage {
+        Garbage { _memory: Memory::Player(player) }
+    }
+
+    pub(crate) fn digits(sender: dtmf::Sender) -> Garbage {
+        Garbage { _memory: Memory::Digits(sender) }
+    }
+
+    pub(crate) fn recorder(recorder: Recorder) -> Garbage {
+        Garbage { _memory: Memory::Recorder(recorder) }
+    }
+}
+
+/// The legs of one media thread.
+#[derive(Debug)]
+pub struct MediaCore {
+    rng: Rng,
+    slots: Vec<Option<Box<Leg>>>,
+    free: Vec<u32>,
+    index: LegMap<u32>,
+    /// Legs that have something to do every 20 ms, spread over the milliseconds of a frame.
+    phases: [Vec<u32>; PHASES],
+    /// The last millisecond whose phase had its turn.
+    tick: u64,
+    /// When the next fifth of the legs is looked after, and which.
+    keep_at: u64,
+    keep_share: usize,
+}
+
+/// A map whose order nobody may see, for looking legs up in the path of a packet.
+pub type LegMap<T> = HashMap<LegId, T, BuildHasherDefault<LegHasher>>;
+
+/// Spreads leg numbers, which are handed out one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LegHasher(u64);
+
+impl Hasher for LegHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, n: u64) {
+        self.0 = (self.0 ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+}
+
+/// Legs one core takes; more are refused.
+pub const LEGS_MAX: usize = 16_384;
+
+/// Milliseconds of a frame, each with the legs whose turn it is.
+const PHASES: usize = 20;
+
+const MS: u64 = 1_000_000;
+
+/// After a longer stall (in milliseconds) frames are left out instead of sent in one burst.
+const STALL_MS_MAX: u64 = 100;
+
+/// Every leg is looked after once in so many rounds, of so many nanoseconds.
+const KEEP_SHARES: usize = 5;
+const KEEP_NS: u64 = 50 * MS;
+
+impl MediaCore {
+    /// A core without legs. The seed decides SSRCs and the first numbers of streams: a random one in production.
+    pub fn new(seed: u64) -> MediaCore {
+        MediaCore {
+            rng: Rng::seeded(seed),
+            slots: Vec::with_capacity(LEGS_MAX / 4),
+            free: Vec::with_capacity(LEGS_MAX / 4),
+            index: LegMap::with_capacity_and_hasher(LEGS_MAX / 4, BuildHasherDefault::default()),
+            phases: std::array::from_fn(|_| Vec::with_capacity(LEGS_MAX / PHASES / 4)),
+            tick: 0,
+            keep_at: 0,
+            keep_share: 0,
+        }
+    }
+
+    /// Legs open.
+    pub fn legs(&self) -> usize {
+        self.index.len()
+    }
+
+    /// What went through a leg so far.
+    pub fn stats(&self, leg: LegId) -> Option<LegStats> {
+        Some(self.slots[*self.index.get(&leg)? as usize].as_ref()?.stats())
+    }
+
+    /// A packet came. The bytes are the core's to overwrite. `now` in nanoseconds.
+    pub fn on_packet(
+        &mut self,
+        leg: LegId,
+        channel: Channel,
+        from: SocketAddr,
+        bytes: &mut [u8],
+        now: u64,
+        out: &mut impl Out,
+    ) {
+        let Some(&slot) = self.index.get(&leg) else { return };
+        let Some(leg) = &mut self.slots[slot as usize] else { return };
+        match channel {
+            Channel::Rtcp => leg.on_rtcp(from, bytes, now),
+            Channel::Rtp => {
+                let Some(heard) = leg.on_rtp(from, bytes, now) else { return };
+                leg.hear(&heard, bytes, now, out);
+                let Some(peer) = leg.peer else { return };
+                if let Some(peer) = &mut self.slots[peer as usize] {
+                    peer.relay(heard, bytes, now, out);
+                }
+            }
+        }
+    }
+
+    /// The call wants something.
+    pub fn on_command(&mut self, command: CoreCommand, now: u64, out: &mut impl Out) {
+        match command {
+            CoreCommand::Open { leg, local, peer } => self.open(leg, local, peer, now, out),
+            CoreCommand::Configure { leg, negotiated } => {
+                let Some(slot) = self.slot(leg) else { return };
+                let Some(leg) = &mut self.slots[slot as usize] else { return };
+                leg.configure(negotiated, now, &mut self.rng);
+                self.clock(slot, now);
+            }
+            CoreCommand::Play { leg, play, items, repeat } => match self.leg(leg) {
+                Some((slot, leg)) => {
+                    leg.play(Player::new(Some(play), items, repeat), now, out);
+                    self.clock(slot, now);
+                }
+                None => out.retire(Garbage { _memory: Memory::Items(items) }),
+            },
+            CoreCommand::StopPlay { leg } => {
+                if let Some((_, leg)) = self.leg(leg) {
+                    leg.stop_playing(now, out);
+                }
+            }
+            CoreCommand::SendDigits { leg, play, digits } => match self.leg(leg) {
+                Some((slot, leg)) => {
+                    leg.send_digits(play, digits, now, out);
+                    self.clock(slot, now);
+                }
+                None => out.retire(Garbage { _memory: Memory::Text(digits) }),
+            },
+            CoreCommand::Bridge { a, b } => self.bridge(a, b, now),
+            CoreCommand::Unbridge { a, b } => {
+                let (Some(a), Some(b)) = (self.slot(a), self.slot(b)) else { return };
+                if self.slots[a as usize].as_ref().is_some_and(|leg| leg.peer == Some(b)) {
+                    self.unbridge(a, now);
+                }
+            }
+            CoreCommand::Record { leg, recording, what, beep, max_ms, silence_ms } => match self.leg(leg) {
+                Some((slot, leg)) => {
+                    let beep = beep.map(|clip| Player::new(None, vec![CoreItem::Clip(clip)], 1));
+                    let recorder = Recorder::new(recording, what, max_ms, silence_ms);
+                    leg.record(recorder, beep.filter(|player| !player.is_over()), now, out);
+                    self.clock(slot, now);
+                }
+                None => {
+                    out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why: RecordEnd::Closed });
+                    if let Some(clip) = beep {
+                        out.retire(Garbage { _memory: Memory::Clip(clip) });
+                    }
+                }
+            },
+            CoreCommand::StopRecord { leg, recording } => {
+                if let Some((_, leg)) = self.leg(leg) {
+                    leg.stop_record(recording, now, out);
+                }
+            }
+            CoreCommand::Watch { leg, timeout_ms } => {
+                if let Some((_, leg)) = self.leg(leg) {
+                    leg.watch(timeout_ms, now);
+                }
+            }
+            CoreCommand::Close { leg } => self.close(leg, now, out),
+        }
+    }
+
+    /// When [`MediaCore::on_deadline`] wants to be called, in nanoseconds; perhaps in the past.
+    pub fn next_deadline(&self) -> Option<u64> {
+        if self.index.is_empty() {
+            return None;
+        }
+        let tick = (1..=PHASES as u64)
+            .map(|n| self.tick + n)
+            .find(|tick| !self.phases[phase_of(*tick)].is_empty())
+            .map(|tick| tick * MS);
+        Some(tick.map_or(self.keep_at, |tick| tick.min(self.keep_at)))
+    }
+
+    /// Time has passed: everything that was due by `now` happens, at the times it was due.
+    pub fn on_deadline(&mut self, now: u64, out: &mut impl Out) {
+        let end = now / MS;
+        if end > self.tick + STALL_MS_MAX {
+            self.tick = end - PHASES as u64;
+        }
+        while self.tick < end {
+            self.tick += 1;
+            self.run_phase(phase_of(self.tick), self.tick * MS, out);
+        }
+        while self.keep_at <= now && !self.index.is_empty() {
+            self.keep_at =
+                if now - self.keep_at > 10 * KEEP_NS { now + KEEP_NS } else { self.keep_at + KEEP_NS };
+            self.keep_share = (self.keep_share + 1) % KEEP_SHARES;
+            for leg in self.slots.iter_mut().skip(self.keep_share).step_by(KEEP_SHARES).flatten() {
+                leg.keep(now, &mut self.rng, out);
+            }
+        }
+    }
+
+    fn run_phase(&mut self, phase: usize, now: u64, out: &mut impl Out) {
+        let mut n = 0;
+        while let Some(&slot) = self.phases[phase].get(n) {
+            let leg = self.slots[slot as usize].as_mut().expect("a closed leg is in no phase");
+            // A leg whose turn began after this moment was not there yet.
+            if leg.phase.is_some_and(|(_, since)| since <= now) {
+                leg.tick(now, out);
+            }
+            if leg.wants_clock() {
+                n += 1;
+            } else {
+                leg.phase = None;
+                self.phases[phase].swap_remove(n);
+            }
+        }
+    }
+
+    fn open(&mut self, id: LegId, local: SocketAddr, peer: Option<IpAddr>, now: u64, out: &mut impl Out) {
+        if self.index.contains_key(&id) {
+            return out.event(CoreEvent::OpenFailed { leg: id, why: "this leg is open already" });
+        }
+        if self.index.len() >= LEGS_MAX {
+            return out.event(CoreEvent::OpenFailed { leg: id, why: "too many legs on one media thread" });
+        }
+        if self.index.is_empty() {
+            (self.tick, self.keep_at) = (now / MS, now + KEEP_NS);
+        }
+        let leg = Box::new(Leg::new(id, peer, &mut self.rng));
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                self.slots.len() as u32 - 1
+            }
+        };
+        self.slots[slot as usize] = Some(leg);
+        self.index.insert(id, slot);
+        out.event(CoreEvent::Opened { leg: id, local });
+    }
+
+    fn bridge(&mut self, a: LegId, b: LegId, now: u64) {
+        let (Some(a), Some(b)) = (self.slot(a), self.slot(b)) else { return };
+        let is_bridged = self.slots[a as usize].as_ref().is_some_and(|leg| leg.peer == Some(b));
+        if a == b || is_bridged {
+            return;
+        }
+        self.unbridge(a, now);
+        self.unbridge(b, now);
+        bridge::join(&mut self.slots, a, b);
+        self.unclock_idle(a);
+        self.unclock_idle(b);
+    }
+
+    fn unbridge(&mut self, slot: u32, now: u64) {
+        for slot in bridge::part(&mut self.slots, slot).into_iter().flatten() {
+            self.clock(slot, now);
+        }
+    }
+
+    fn close(&mut self, id: LegId, now: u64, out: &mut impl Out) {
+        let Some(slot) = self.index.remove(&id) else { return };
+        self.unbridge(slot, now);
+        let mut leg = self.slots[slot as usize].take().expect("an indexed leg has its slot");
+        self.unclock(slot, &mut leg);
+        self.free.push(slot);
+        leg.close(now, out);
+        out.retire(Garbage { _memory: Memory::Leg(leg) });
+    }
+
+    fn slot(&self, leg: LegId) -> Option<u32> {
+        self.index.get(&leg).copied()
+    }
+
+    fn leg(&mut self, leg: LegId) -> Option<(u32, &mut Leg)> {
+        let slot = self.slot(leg)?;
+        Some((slot, self.slots[slot as usize].as_deref_mut()?))
+    }
+
+    /// Gives the leg a turn every 20 ms if it has something to do, in the emptiest phase.
+    fn clock(&mut self, slot: u32, now: u64) {
+        let Some(leg) = &mut self.slots[slot as usize] else { return };
+        if leg.phase.is_some() || !leg.wants_clock() {
+            return;
+        }
+        // Among equally empty ones the next to come, so that a prompt starts at once.
+        let phase = (1..=PHASES as u64)
+            .map(|n| phase_of(now / MS + n))
+            .min_by_key(|&phase| self.phases[phase].len())
+            .expect("there are phases");
+        leg.phase = Some((phase as u8, now));
+        self.phases[phase].push(slot);
+    }
+
+    fn unclock_idle(&mut self, slot: u32) {
+        let Some(mut leg) = self.slots[slot as usize].take() else { return };
+        if !leg.wants_clock() {
+            self.unclock(slot, &mut leg);
+        }
+        self.slots[slot as usize] = Some(leg);
+    }
+
+    fn unclock(&mut self, slot: u32, leg: &mut Leg) {
+        if let Some((phase, _)) = leg.phase.take() {
+            let phase = &mut self.phases[usize::from(phase)];
+            if let Some(n) = phase.iter().position(|&s| s == slot) {
+                phase.swap_remove(n);
+            }
+        }
+    }
+}
+
+fn phase_of(tick: u64) -> usize {
+    (tick % PHASES as u64) as usize
 }
