@@ -1,1 +1,24 @@
-//! What survives a restart: calls, events, recordings, in SQLite or PostgreSQL.
+//! What survives a restart: calls, events, recordings, notifications, in SQLite or PostgreSQL.
+//!
+//! [`Store::write`] never waits: a row goes into bounded memory ([`pending`]) and one task ([`writer`]) moves
+//! rows from there into the database, up to 100 of them or 20 ms' worth in one transaction. A database that is
+//! down or a disk that is full degrades the store and nothing else: rows wait, [`Store::health`] says so, and
+//! the writer tries again. Reading goes straight to the database.
+
+mod error;
+mod health;
+mod pending;
+mod read;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::StoreError;
+pub use health::{Degraded, Health};
+pub use read::{CallFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, Page, RecordingFilter};
+pub use store::Store;

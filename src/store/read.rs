@@ -1,0 +1,205 @@
+//! Reading: lists newest first, page by page, and single rows.
+
+use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
+use call::record::{CallRow, EventRow, NotificationRow, RecordingRow};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
+use twiml::{CallStatus, Level};
+
+use crate::rows::{
+    CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, RECORDING_COLUMNS, level_word, read_call, read_event,
+    read_notification, read_recording,
+};
+use crate::{Store, StoreError};
+
+/// Rows in one page; a larger limit counts as this (`rest-voice` §3).
+pub const PAGE_ROWS_MAX: u32 = 1_000;
+/// Events of one call that are read; a call that has more is shown up to there.
+pub const EVENTS_READ_MAX: u32 = 100_000;
+
+/// Which calls (`rest-voice` §5.4). A bound in time is included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallFilter {
+    /// Exactly this calling party.
+    pub from: Option<String>,
+    /// Exactly this called party.
+    pub to: Option<String>,
+    /// Children of this call.
+    pub parent: Option<CallSid>,
+    /// In this state.
+    pub status: Option<CallStatus>,
+    /// Started then or later.
+    pub started_from: Option<Timestamp>,
+    /// Started then or earlier.
+    pub started_to: Option<Timestamp>,
+    /// Ended then or later.
+    pub ended_from: Option<Timestamp>,
+    /// Ended then or earlier.
+    pub ended_to: Option<Timestamp>,
+}
+
+/// Which recordings (`rest-voice` §8). A bound in time is included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordingFilter {
+    /// Of this call.
+    pub call: Option<CallSid>,
+    /// Of this conference.
+    pub conference: Option<ConferenceSid>,
+    /// Created then or later.
+    pub created_from: Option<Timestamp>,
+    /// Created then or earlier.
+    pub created_to: Option<Timestamp>,
+}
+
+/// Which notifications (`rest-voice` §13). A bound in time is included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotificationFilter {
+    /// Of this call.
+    pub call: Option<CallSid>,
+    /// Of this level.
+    pub level: Option<Level>,
+    /// Then or later.
+    pub from: Option<Timestamp>,
+    /// Then or earlier.
+    pub to: Option<Timestamp>,
+}
+
+/// Which part of a list that is newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<Sid> {
+    /// Rows at most, up to [`PAGE_ROWS_MAX`].
+    pub limit: u32,
+    /// After this row, named by its creation and sid: rows that come in meanwhile move nothing.
+    pub after: Option<(Timestamp, Sid)>,
+}
+
+impl<Sid> Page<Sid> {
+    /// The newest `limit` rows.
+    pub fn first(limit: u32) -> Self {
+        Self { limit, after: None }
+    }
+}
+
+type Select = Query<'static, Any, AnyArguments>;
+
+impl Store {
+    /// Calls, newest first.
+    pub async fn calls(&self, filter: &CallFilter, page: &Page<CallSid>) -> Result<Vec<CallRow>, StoreError> {
+        let sql = format!(
+            "SELECT {CALL_COLUMNS} FROM calls \
+             WHERE ($1 IS NULL OR from_party = $1) AND ($2 IS NULL OR to_party = $2) \
+             AND ($3 IS NULL OR parent = $3) AND ($4 IS NULL OR status = $4) \
+             AND ($5 IS NULL OR started_at >= $5) AND ($6 IS NULL OR started_at <= $6) \
+             AND ($7 IS NULL OR ended_at >= $7) AND ($8 IS NULL OR ended_at <= $8) \
+             AND ($9 IS NULL OR created_at < $9 OR (created_at = $9 AND sid < $10)) \
+             ORDER BY created_at DESC, sid DESC LIMIT $11"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(filter.from.clone())
+            .bind(filter.to.clone())
+            .bind(filter.parent.map(|sid| sid.to_string()))
+            .bind(filter.status.map(|status| status.as_str().to_owned()))
+            .bind(filter.started_from.map(|at| at.0))
+            .bind(filter.started_to.map(|at| at.0))
+            .bind(filter.ended_from.map(|at| at.0))
+            .bind(filter.ended_to.map(|at| at.0));
+        self.rows(paged(query, page), read_call).await
+    }
+
+    /// One call.
+    pub async fn call(&self, sid: CallSid) -> Result<Option<CallRow>, StoreError> {
+        let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE sid = $1");
+        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_call).await
+    }
+
+    /// A call's events in their order.
+    pub async fn events(&self, call: CallSid) -> Result<Vec<EventRow>, StoreError> {
+        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE call = $1 ORDER BY seq LIMIT $2");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(call.to_string()).bind(i64::from(EVENTS_READ_MAX));
+        self.rows(query, read_event).await
+    }
+
+    /// Recordings, newest first.
+    pub async fn recordings(
+        &self,
+        filter: &RecordingFilter,
+        page: &Page<RecordingSid>,
+    ) -> Result<Vec<RecordingRow>, StoreError> {
+        let sql = format!(
+            "SELECT {RECORDING_COLUMNS} FROM recordings \
+             WHERE ($1 IS NULL OR call = $1) AND ($2 IS NULL OR conference = $2) \
+             AND ($3 IS NULL OR created_at >= $3) AND ($4 IS NULL OR created_at <= $4) \
+             AND ($5 IS NULL OR created_at < $5 OR (created_at = $5 AND sid < $6)) \
+             ORDER BY created_at DESC, sid DESC LIMIT $7"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(filter.call.map(|sid| sid.to_string()))
+            .bind(filter.conference.map(|sid| sid.to_string()))
+            .bind(filter.created_from.map(|at| at.0))
+            .bind(filter.created_to.map(|at| at.0));
+        self.rows(paged(query, page), read_recording).await
+    }
+
+    /// One recording.
+    pub async fn recording(&self, sid: RecordingSid) -> Result<Option<RecordingRow>, StoreError> {
+        let sql = format!("SELECT {RECORDING_COLUMNS} FROM recordings WHERE sid = $1");
+        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_recording).await
+    }
+
+    /// Notifications, newest first.
+    pub async fn notifications(
+        &self,
+        filter: &NotificationFilter,
+        page: &Page<NotificationSid>,
+    ) -> Result<Vec<NotificationRow>, StoreError> {
+        let sql = format!(
+            "SELECT {NOTIFICATION_COLUMNS} FROM notifications \
+             WHERE ($1 IS NULL OR call = $1) AND ($2 IS NULL OR level = $2) \
+             AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at <= $4) \
+             AND ($5 IS NULL OR at < $5 OR (at = $5 AND sid < $6)) \
+             ORDER BY at DESC, sid DESC LIMIT $7"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(filter.call.map(|sid| sid.to_string()))
+            .bind(filter.level.map(|level| level_word(level).to_owned()))
+            .bind(filter.from.map(|at| at.0))
+            .bind(filter.to.map(|at| at.0));
+        self.rows(paged(query, page), read_notification).await
+    }
+
+    /// One notification.
+    pub async fn notification(&self, sid: NotificationSid) -> Result<Option<NotificationRow>, StoreError> {
+        let sql = format!("SELECT {NOTIFICATION_COLUMNS} FROM notifications WHERE sid = $1");
+        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_notification).await
+    }
+
+    async fn rows<T>(
+        &self,
+        query: Select,
+        read: impl Fn(&AnyRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.settle().await;
+        let rows = query.fetch_all(&self.inner.pool).await?;
+        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    async fn row<T>(
+        &self,
+        query: Select,
+        read: impl Fn(&AnyRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Option<T>, StoreError> {
+        self.settle().await;
+        let row = query.fetch_optional(&self.inner.pool).await?;
+        Ok(row.as_ref().map(read).transpose()?)
+    }
+}
+
+/// Binds a page's last three parameters: the time and the sid it comes after, and its length.
+fn paged<Sid: ToString>(query: Select, page: &Page<Sid>) -> Select {
+    let after = page.after.as_ref();
+    query
+        .bind(after.map(|(at, _)| at.0))
+        .bind(after.map(|(_, sid)| sid.to_string()))
+        .bind(i64::from(page.limit.min(PAGE_ROWS_MAX)))
+}

@@ -1,0 +1,305 @@
+//! Rows to statements and back: the only place that knows the columns.
+
+use std::str::FromStr;
+
+use base::Timestamp;
+use call::record::{CallRow, EventRow, NotificationRow, RecordingRow, StoreItem};
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{Error, Row};
+use twiml::{CallStatus, Direction, HttpMethod, Level};
+
+pub(crate) const CALL_COLUMNS: &str = "sid, parent, direction, from_party, to_party, caller_name, forwarded_from, \
+    number, trunk, phone, status, created_at, updated_at, started_at, answered_at, ended_at, duration_s, sip_code, \
+    answered_by, ended_by, queue_time_ms";
+pub(crate) const EVENT_COLUMNS: &str = "call, seq, at, kind, text";
+pub(crate) const RECORDING_COLUMNS: &str = "sid, call, conference, path, channels, status, source, track, \
+    created_at, updated_at, started_at, duration_ms, bytes, error_code";
+pub(crate) const NOTIFICATION_COLUMNS: &str = "sid, call, at, code, level, message, url, method, line_no, \
+    column_no, request_variables, response_status, response_headers, response_body";
+
+/// Writes one row. Writing it again leaves the table as it is.
+pub(crate) async fn write(
+    connection: &mut AnyConnection,
+    box_id: &str,
+    item: &StoreItem,
+) -> Result<(), Error> {
+    match item {
+        StoreItem::Call(row) => write_call(connection, box_id, row).await,
+        StoreItem::Event(row) => write_event(connection, box_id, row).await,
+        StoreItem::Recording(row) => write_recording(connection, box_id, row).await,
+        StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
+    }
+}
+
+async fn write_call(connection: &mut AnyConnection, box_id: &str, row: &CallRow) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO calls (sid, parent, direction, from_party, to_party, caller_name, forwarded_from, \
+        number, trunk, phone, status, created_at, updated_at, started_at, answered_at, ended_at, duration_s, \
+        sip_code, answered_by, ended_by, queue_time_ms, box) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22) \
+        ON CONFLICT (sid) DO UPDATE SET parent=excluded.parent, direction=excluded.direction, \
+        from_party=excluded.from_party, to_party=excluded.to_party, caller_name=excluded.caller_name, \
+        forwarded_from=excluded.forwarded_from, number=excluded.number, trunk=excluded.trunk, \
+        phone=excluded.phone, status=excluded.status, created_at=excluded.created_at, \
+        updated_at=excluded.updated_at, started_at=excluded.started_at, answered_at=excluded.answered_at, \
+        ended_at=excluded.ended_at, duration_s=excluded.duration_s, sip_code=excluded.sip_code, \
+        answered_by=excluded.answered_by, ended_by=excluded.ended_by, queue_time_ms=excluded.queue_time_ms, \
+        box=excluded.box";
+    sqlx::query(SQL)
+        .bind(row.sid.to_string())
+        .bind(row.parent.map(|sid| sid.to_string()))
+        .bind(row.direction.as_str())
+        .bind(text(&row.from))
+        .bind(text(&row.to))
+        .bind(optional_text(&row.caller_name))
+        .bind(optional_text(&row.forwarded_from))
+        .bind(optional_text(&row.number))
+        .bind(optional_text(&row.trunk))
+        .bind(optional_text(&row.phone))
+        .bind(row.status.as_str())
+        .bind(row.created.0)
+        .bind(row.updated.0)
+        .bind(row.start.map(|at| at.0))
+        .bind(row.answer.map(|at| at.0))
+        .bind(row.end.map(|at| at.0))
+        .bind(row.duration_s.map(i64::from))
+        .bind(row.sip_code.map(i64::from))
+        .bind(optional_text(&row.answered_by))
+        .bind(optional_text(&row.ended_by))
+        .bind(i64::from(row.queue_time_ms))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_event(connection: &mut AnyConnection, box_id: &str, row: &EventRow) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO events (call, seq, at, kind, text, box) VALUES ($1,$2,$3,$4,$5,$6) \
+        ON CONFLICT (call, seq) DO NOTHING";
+    sqlx::query(SQL)
+        .bind(row.call.to_string())
+        .bind(i64::from(row.seq))
+        .bind(row.at.0)
+        .bind(row.kind.as_str())
+        .bind(text(&row.text))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_recording(
+    connection: &mut AnyConnection,
+    box_id: &str,
+    row: &RecordingRow,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO recordings (sid, call, conference, path, channels, status, source, track, \
+        created_at, updated_at, started_at, duration_ms, bytes, error_code, box) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) \
+        ON CONFLICT (sid) DO UPDATE SET call=excluded.call, conference=excluded.conference, \
+        path=excluded.path, channels=excluded.channels, status=excluded.status, source=excluded.source, \
+        track=excluded.track, created_at=excluded.created_at, updated_at=excluded.updated_at, \
+        started_at=excluded.started_at, duration_ms=excluded.duration_ms, bytes=excluded.bytes, \
+        error_code=excluded.error_code, box=excluded.box";
+    sqlx::query(SQL)
+        .bind(row.sid.to_string())
+        .bind(row.call.to_string())
+        .bind(row.conference.map(|sid| sid.to_string()))
+        .bind(text(&row.path))
+        .bind(i64::from(row.channels))
+        .bind(row.status.as_str())
+        .bind(row.source.as_str())
+        .bind(text(&row.track))
+        .bind(row.created.0)
+        .bind(row.updated.0)
+        .bind(row.start.map(|at| at.0))
+        .bind(row.duration_ms.map(signed))
+        .bind(row.bytes.map(signed))
+        .bind(row.error_code.map(i64::from))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_notification(
+    connection: &mut AnyConnection,
+    box_id: &str,
+    row: &NotificationRow,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO notifications (sid, call, at, code, level, message, url, method, line_no, \
+        column_no, request_variables, response_status, response_headers, response_body, box) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) ON CONFLICT (sid) DO NOTHING";
+    sqlx::query(SQL)
+        .bind(row.sid.to_string())
+        .bind(row.call.map(|sid| sid.to_string()))
+        .bind(row.at.0)
+        .bind(i64::from(row.code))
+        .bind(level_word(row.level))
+        .bind(text(&row.message))
+        .bind(optional_text(&row.url))
+        .bind(row.method.map(HttpMethod::as_str))
+        .bind(row.line.map(i64::from))
+        .bind(row.column.map(i64::from))
+        .bind(optional_text(&row.request_variables))
+        .bind(row.response_status.map(i64::from))
+        .bind(optional_text(&row.response_headers))
+        .bind(optional_text(&row.response_body))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn read_call(row: &AnyRow) -> Result<CallRow, Error> {
+    Ok(CallRow {
+        sid: parsed(row, "sid")?,
+        parent: optional_parsed(row, "parent")?,
+        direction: word(row, "direction", direction)?,
+        from: row.try_get("from_party")?,
+        to: row.try_get("to_party")?,
+        caller_name: row.try_get("caller_name")?,
+        forwarded_from: row.try_get("forwarded_from")?,
+        number: row.try_get("number")?,
+        trunk: row.try_get("trunk")?,
+        phone: row.try_get("phone")?,
+        status: word(row, "status", status)?,
+        created: Timestamp(row.try_get("created_at")?),
+        updated: Timestamp(row.try_get("updated_at")?),
+        start: optional_time(row, "started_at")?,
+        answer: optional_time(row, "answered_at")?,
+        end: optional_time(row, "ended_at")?,
+        duration_s: optional_number(row, "duration_s")?,
+        sip_code: optional_number(row, "sip_code")?,
+        answered_by: row.try_get("answered_by")?,
+        ended_by: row.try_get("ended_by")?,
+        queue_time_ms: number(row, "queue_time_ms")?,
+    })
+}
+
+pub(crate) fn read_event(row: &AnyRow) -> Result<EventRow, Error> {
+    Ok(EventRow {
+        call: parsed(row, "call")?,
+        seq: number(row, "seq")?,
+        at: Timestamp(row.try_get("at")?),
+        kind: parsed(row, "kind")?,
+        text: row.try_get("text")?,
+    })
+}
+
+pub(crate) fn read_recording(row: &AnyRow) -> Result<RecordingRow, Error> {
+    Ok(RecordingRow {
+        sid: parsed(row, "sid")?,
+        call: parsed(row, "call")?,
+        conference: optional_parsed(row, "conference")?,
+        path: row.try_get("path")?,
+        channels: number(row, "channels")?,
+        status: parsed(row, "status")?,
+        source: parsed(row, "source")?,
+        track: row.try_get("track")?,
+        created: Timestamp(row.try_get("created_at")?),
+        updated: Timestamp(row.try_get("updated_at")?),
+        start: optional_time(row, "started_at")?,
+        duration_ms: optional_number(row, "duration_ms")?,
+        bytes: optional_number(row, "bytes")?,
+        error_code: optional_number(row, "error_code")?,
+    })
+}
+
+pub(crate) fn read_notification(row: &AnyRow) -> Result<NotificationRow, Error> {
+    let method: Option<String> = row.try_get("method")?;
+    Ok(NotificationRow {
+        sid: parsed(row, "sid")?,
+        call: optional_parsed(row, "call")?,
+        at: Timestamp(row.try_get("at")?),
+        code: number(row, "code")?,
+        level: word(row, "level", level)?,
+        message: row.try_get("message")?,
+        url: row.try_get("url")?,
+        method: method.and_then(|text| HttpMethod::parse(&text)),
+        line: optional_number(row, "line_no")?,
+        column: optional_number(row, "column_no")?,
+        request_variables: row.try_get("request_variables")?,
+        response_status: optional_number(row, "response_status")?,
+        response_headers: row.try_get("response_headers")?,
+        response_body: row.try_get("response_body")?,
+    })
+}
+
+/// How a level stands in its column.
+pub(crate) fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    }
+}
+
+fn level(text: &str) -> Option<Level> {
+    [Level::Error, Level::Warning].into_iter().find(|level| level_word(*level) == text)
+}
+
+fn direction(text: &str) -> Option<Direction> {
+    [Direction::Inbound, Direction::OutboundApi, Direction::OutboundDial]
+        .into_iter()
+        .find(|direction| direction.as_str() == text)
+}
+
+fn status(text: &str) -> Option<CallStatus> {
+    [
+        CallStatus::Queued,
+        CallStatus::Ringing,
+        CallStatus::InProgress,
+        CallStatus::Completed,
+        CallStatus::Busy,
+        CallStatus::Failed,
+        CallStatus::NoAnswer,
+        CallStatus::Canceled,
+    ]
+    .into_iter()
+    .find(|status| status.as_str() == text)
+}
+
+/// PostgreSQL's `TEXT` cannot hold NUL, and one such row would hold up all that follow it.
+fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn optional_text(value: &Option<String>) -> Option<String> {
+    value.as_deref().map(text)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn optional_time(row: &AnyRow, column: &str) -> Result<Option<Timestamp>, Error> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp))
+}
+
+fn number<T: TryFrom<i64>>(row: &AnyRow, column: &str) -> Result<T, Error> {
+    T::try_from(row.try_get::<i64, _>(column)?).map_err(|_| wrong(column, "a number out of range"))
+}
+
+fn optional_number<T: TryFrom<i64>>(row: &AnyRow, column: &str) -> Result<Option<T>, Error> {
+    let value: Option<i64> = row.try_get(column)?;
+    value.map(|value| T::try_from(value).map_err(|_| wrong(column, "a number out of range"))).transpose()
+}
+
+fn parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<T, Error> {
+    word(row, column, |text| text.parse().ok())
+}
+
+fn optional_parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<Option<T>, Error> {
+    let text: Option<String> = row.try_get(column)?;
+    text.map(|text| text.parse().map_err(|_| wrong(column, "a word no version of the box has written")))
+        .transpose()
+}
+
+fn word<T>(row: &AnyRow, column: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+    let text: String = row.try_get(column)?;
+    read(&text).ok_or_else(|| wrong(column, "a word no version of the box has written"))
+}
+
+fn wrong(column: &str, what: &str) -> Error {
+    Error::ColumnDecode { index: column.to_owned(), source: format!("{column} holds {what}").into() }
+}

@@ -1,0 +1,60 @@
+//! Rows for tests.
+
+use base::{CallSid, NotificationSid, RecordingSid, Timestamp};
+use call::record::{
+    CallRow, EventKind, EventRow, NotificationRow, RecordingRow, RecordingSource, RecordingStatus,
+};
+use twiml::{CallStatus, Direction, HttpMethod, Level};
+
+pub(crate) fn call(n: u128) -> CallRow {
+    let at = Timestamp(1_000_000 * n as i64);
+    CallRow::new(CallSid(n), Direction::Inbound, "+15550001111", "101", CallStatus::Ringing, at)
+}
+
+pub(crate) fn event(call: u128, seq: u32) -> EventRow {
+    EventRow {
+        call: CallSid(call),
+        seq,
+        at: Timestamp(i64::from(seq)),
+        kind: EventKind::SipIn,
+        text: "INVITE sip:101@box SIP/2.0\r\n\r\n".to_owned(),
+    }
+}
+
+pub(crate) fn recording(n: u128, call: u128) -> RecordingRow {
+    RecordingRow {
+        sid: RecordingSid(n),
+        call: CallSid(call),
+        conference: None,
+        path: "2026/RE.wav".to_owned(),
+        channels: 1,
+        status: RecordingStatus::InProgress,
+        source: RecordingSource::RecordVerb,
+        track: "both".to_owned(),
+        created: Timestamp(n as i64),
+        updated: Timestamp(n as i64),
+        start: Some(Timestamp(n as i64)),
+        duration_ms: None,
+        bytes: None,
+        error_code: None,
+    }
+}
+
+pub(crate) fn notification(n: u128, call: u128) -> NotificationRow {
+    NotificationRow {
+        sid: NotificationSid(n),
+        call: Some(CallSid(call)),
+        at: Timestamp(n as i64),
+        code: 12100,
+        level: Level::Error,
+        message: "Document parse failure".to_owned(),
+        url: Some("http://127.0.0.1/voice".to_owned()),
+        method: Some(HttpMethod::Post),
+        line: Some(3),
+        column: Some(7),
+        request_variables: None,
+        response_status: Some(200),
+        response_headers: None,
+        response_body: Some("<Response".to_owned()),
+    }
+}

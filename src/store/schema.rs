@@ -1,0 +1,68 @@
+//! The tables, and how they came to be: one list of steps for both databases.
+//!
+//! Types are `TEXT` and `BIGINT` only: both databases have them and the driver reads them alike. Times are
+//! microseconds since 1970. Every row names the box that wrote it.
+
+use sqlx::AnyConnection;
+use sqlx::{Connection, Row};
+
+use crate::StoreError;
+
+/// Steps, in order; one that has been released is never changed, only followed by another.
+const STEPS: &[&[&str]] = &[&[
+    "CREATE TABLE calls (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, parent TEXT, direction TEXT NOT NULL,
+        from_party TEXT NOT NULL, to_party TEXT NOT NULL, caller_name TEXT, forwarded_from TEXT,
+        number TEXT, trunk TEXT, phone TEXT, status TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+        started_at BIGINT, answered_at BIGINT, ended_at BIGINT,
+        duration_s BIGINT, sip_code BIGINT, answered_by TEXT, ended_by TEXT, queue_time_ms BIGINT NOT NULL)",
+    "CREATE INDEX calls_by_creation ON calls (created_at, sid)",
+    "CREATE INDEX calls_by_parent ON calls (parent)",
+    "CREATE INDEX calls_by_status ON calls (box, status)",
+    "CREATE TABLE events (
+        call TEXT NOT NULL, seq BIGINT NOT NULL, box TEXT NOT NULL, at BIGINT NOT NULL,
+        kind TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (call, seq))",
+    "CREATE INDEX events_by_time ON events (at)",
+    "CREATE TABLE recordings (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, call TEXT NOT NULL, conference TEXT, path TEXT NOT NULL,
+        channels BIGINT NOT NULL, status TEXT NOT NULL, source TEXT NOT NULL, track TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, started_at BIGINT,
+        duration_ms BIGINT, bytes BIGINT, error_code BIGINT)",
+    "CREATE INDEX recordings_by_creation ON recordings (created_at, sid)",
+    "CREATE INDEX recordings_by_call ON recordings (call)",
+    "CREATE TABLE notifications (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, call TEXT, at BIGINT NOT NULL, code BIGINT NOT NULL,
+        level TEXT NOT NULL, message TEXT NOT NULL, url TEXT, method TEXT, line_no BIGINT, column_no BIGINT,
+        request_variables TEXT, response_status BIGINT, response_headers TEXT, response_body TEXT)",
+    "CREATE INDEX notifications_by_time ON notifications (at, sid)",
+    "CREATE INDEX notifications_by_call ON notifications (call)",
+]];
+
+/// Brings the database up to the last step, or refuses one that a later version made.
+pub(crate) async fn migrate(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let postgres = connection.backend_name() == "PostgreSQL";
+    let mut tx = connection.begin().await?;
+    if postgres {
+        // Several boxes may start on one database at once; the lock ends with the transaction.
+        sqlx::query("SELECT pg_advisory_xact_lock(7233017)").execute(&mut *tx).await?;
+    }
+    sqlx::query("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT PRIMARY KEY)")
+        .execute(&mut *tx)
+        .await?;
+    let done: Option<i64> =
+        sqlx::query("SELECT MAX(step) FROM schema_steps").fetch_one(&mut *tx).await?.try_get(0)?;
+    let done = usize::try_from(done.unwrap_or(0)).unwrap_or(usize::MAX);
+    if done > STEPS.len() {
+        return Err(StoreError::TooNew { found: done, known: STEPS.len() });
+    }
+    for (index, step) in STEPS.iter().enumerate().skip(done) {
+        for statement in *step {
+            sqlx::query(*statement).execute(&mut *tx).await?;
+        }
+        let number = i64::try_from(index + 1).expect("there are few steps");
+        sqlx::query("INSERT INTO schema_steps (step) VALUES ($1)").bind(number).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The store as its callers see it, on SQLite in a directory of its own and, where one is offered, on
+//! PostgreSQL.
+
+use base::{CallSid, ConferenceSid, RecordingSid, Timestamp};
+use call::record::{CallRow, EventRow, NotificationRow, RecordingRow, RecordingStatus, StoreItem};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use twiml::{CallStatus, Direction, Level};
+
+use crate::pending::EVENTS_PENDING_MAX;
+use crate::{CallFilter, NotificationFilter, Page, RecordingFilter, Store, StoreError, sample};
+
+fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+async fn sqlite(state: &TempDir) -> Store {
+    Store::open("sqlite:", state.path()).await.unwrap()
+}
+
+/// A call with every column filled.
+fn full_call(n: u128) -> CallRow {
+    CallRow {
+        parent: Some(CallSid(n + 1000)),
+        direction: Direction::OutboundDial,
+        caller_name: Some("Ann \"the\" O'Hara; DROP TABLE calls".to_owned()),
+        forwarded_from: Some("+15550002222".to_owned()),
+        number: Some("+15550001111".to_owned()),
+        trunk: Some("carrier".to_owned()),
+        phone: Some("ann".to_owned()),
+        status: CallStatus::NoAnswer,
+        start: Some(Timestamp(10)),
+        answer: Some(Timestamp(20)),
+        end: Some(Timestamp(30)),
+        duration_s: Some(u32::MAX),
+        sip_code: Some(480),
+        answered_by: Some("human".to_owned()),
+        ended_by: Some("caller".to_owned()),
+        queue_time_ms: 7,
+        ..sample::call(n)
+    }
+}
+
+/// What every database must do, told once.
+async fn rows_survive(store: &Store) {
+    let recording = RecordingRow {
+        conference: Some(ConferenceSid(5)),
+        status: RecordingStatus::Completed,
+        duration_ms: Some(1_234),
+        bytes: Some(u64::from(u32::MAX) * 4),
+        error_code: Some(13_000),
+        ..sample::recording(1, 1)
+    };
+    let notification = NotificationRow {
+        request_variables: Some("From=%2B1555".to_owned()),
+        response_headers: Some("a=b".to_owned()),
+        ..sample::notification(1, 1)
+    };
+    let bare =
+        NotificationRow { call: None, url: None, method: None, line: None, ..sample::notification(2, 1) };
+    store.write(StoreItem::Call(full_call(1)));
+    store.write(StoreItem::Call(sample::call(2)));
+    store.write(StoreItem::Recording(recording.clone()));
+    store.write(StoreItem::Notification(notification.clone()));
+    store.write(StoreItem::Notification(bare.clone()));
+    for seq in [1, 0, 2, 1] {
+        store.write(StoreItem::Event(sample::event(1, seq)));
+    }
+    store.write(StoreItem::Event(EventRow { text: "a\0b".to_owned(), ..sample::event(2, 0) }));
+    store.flush().await.unwrap();
+
+    assert_eq!(store.call(CallSid(1)).await.unwrap(), Some(full_call(1)));
+    assert_eq!(store.call(CallSid(2)).await.unwrap(), Some(sample::call(2)));
+    assert_eq!(store.call(CallSid(3)).await.unwrap(), None);
+    assert_eq!(store.recording(recording.sid).await.unwrap(), Some(recording));
+    assert_eq!(store.notification(notification.sid).await.unwrap(), Some(notification));
+    assert_eq!(store.notification(bare.sid).await.unwrap(), Some(bare));
+    let events = store.events(CallSid(1)).await.unwrap();
+    assert_eq!(events, [sample::event(1, 0), sample::event(1, 1), sample::event(1, 2)]);
+    assert_eq!(store.events(CallSid(2)).await.unwrap()[0].text, "a\u{fffd}b");
+
+    let later = CallRow { status: CallStatus::Completed, sip_code: None, ..full_call(1) };
+    store.write(StoreItem::Call(later.clone()));
+    assert_eq!(store.call(CallSid(1)).await.unwrap(), Some(later), "a reader finds what was written before");
+    let health = store.health();
+    assert_eq!((health.degraded, health.pending, health.dropped), (None, 0, 0));
+}
+
+async fn lists_filter_and_page(store: &Store) {
+    for n in 100..110 {
+        let status = if n % 2 == 0 { CallStatus::Completed } else { CallStatus::Busy };
+        let from = if n < 105 { "+1" } else { "+2" };
+        let start = Some(Timestamp(n as i64));
+        store.write(StoreItem::Call(CallRow { status, from: from.to_owned(), start, ..sample::call(n) }));
+        store.write(StoreItem::Recording(sample::recording(n, n % 3)));
+        store.write(StoreItem::Notification(NotificationRow {
+            level: if n % 2 == 0 { Level::Warning } else { Level::Error },
+            ..sample::notification(n, n % 3)
+        }));
+    }
+    // Two calls of one moment keep their order by sid.
+    store.write(StoreItem::Call(CallRow { created: Timestamp(109_000_000), ..sample::call(200) }));
+    let sids = |rows: Vec<CallRow>| rows.into_iter().map(|row| row.sid.0).collect::<Vec<_>>();
+    let all = CallFilter { started_from: Some(Timestamp(100)), ..CallFilter::default() };
+    let found = sids(store.calls(&all, &Page::first(3)).await.unwrap());
+    assert_eq!(found, [109, 108, 107], "newest first");
+    let next = Page { limit: 3, after: Some((Timestamp(107_000_000), CallSid(107))) };
+    assert_eq!(sids(store.calls(&all, &next).await.unwrap()), [106, 105, 104]);
+    let any = CallFilter::default();
+    assert_eq!(sids(store.calls(&any, &Page::first(2)).await.unwrap()), [200, 109]);
+    let next = Page { limit: 1, after: Some((Timestamp(109_000_000), CallSid(200))) };
+    assert_eq!(sids(store.calls(&any, &next).await.unwrap()), [109]);
+    let cases = [
+        (CallFilter { from: Some("+1".to_owned()), ..all.clone() }, 5),
+        (CallFilter { status: Some(CallStatus::Busy), ..all.clone() }, 5),
+        (CallFilter { status: Some(CallStatus::Busy), from: Some("+1".to_owned()), ..all.clone() }, 2),
+        (CallFilter { started_to: Some(Timestamp(102)), ..all.clone() }, 3),
+        (CallFilter { parent: Some(CallSid(9)), ..all.clone() }, 0),
+        (CallFilter { ended_from: Some(Timestamp(0)), ..all.clone() }, 0),
+        (CallFilter { to: Some("101".to_owned()), ..all.clone() }, 10),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(store.calls(&filter, &Page::first(1000)).await.unwrap().len(), expected, "{filter:?}");
+    }
+    let of_call = RecordingFilter {
+        call: Some(CallSid(0)),
+        created_from: Some(Timestamp(103)),
+        ..RecordingFilter::default()
+    };
+    let found = store.recordings(&of_call, &Page::first(10)).await.unwrap();
+    assert_eq!(found.iter().map(|row| row.sid).collect::<Vec<_>>(), [RecordingSid(108), RecordingSid(105)]);
+    let warnings = NotificationFilter {
+        level: Some(Level::Warning),
+        from: Some(Timestamp(100)),
+        ..NotificationFilter::default()
+    };
+    assert_eq!(store.notifications(&warnings, &Page::first(100)).await.unwrap().len(), 5);
+}
+
+async fn orphans_end_and_old_rows_go(store: &Store) {
+    store.write(StoreItem::Call(CallRow { status: CallStatus::InProgress, ..sample::call(300) }));
+    store.flush().await.unwrap();
+    assert!(store.end_orphans(Timestamp(400)).await.unwrap() >= 1);
+    let ended = store.call(CallSid(300)).await.unwrap().unwrap();
+    assert_eq!((ended.status, ended.end), (CallStatus::Failed, Some(Timestamp(400))));
+    assert_eq!(store.end_orphans(Timestamp(500)).await.unwrap(), 0);
+    assert!(store.purge(Timestamp(401)).await.unwrap() >= 1);
+    assert_eq!(store.call(CallSid(300)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn sqlite_does_what_a_store_must() {
+    let state = directory();
+    let store = sqlite(&state).await;
+    rows_survive(&store).await;
+    lists_filter_and_page(&store).await;
+    orphans_end_and_old_rows_go(&store).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn postgres_does_what_a_store_must() {
+    let Ok(url) = std::env::var("TANDEM_TEST_POSTGRES") else {
+        eprintln!("skipped: TANDEM_TEST_POSTGRES names no database (its tables are dropped)");
+        return;
+    };
+    let state = directory();
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    for sql in [
+        "DROP TABLE IF EXISTS calls",
+        "DROP TABLE IF EXISTS events",
+        "DROP TABLE IF EXISTS recordings",
+        "DROP TABLE IF EXISTS notifications",
+        "DROP TABLE IF EXISTS schema_steps",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    let store = Store::open(&url, state.path()).await.unwrap();
+    assert_eq!(store.health().degraded, None);
+    rows_survive(&store).await;
+    lists_filter_and_page(&store).await;
+    orphans_end_and_old_rows_go(&store).await;
+    store.close().await;
+    Store::open(&url, state.path()).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn what_was_flushed_is_there_after_a_crash() {
+    let state = directory();
+    let store = sqlite(&state).await;
+    store.write(StoreItem::Call(sample::call(1)));
+    store.flush().await.unwrap();
+    // No close, no drop: as after a power cut, the write-ahead log is all there is.
+    std::mem::forget(store);
+    let store = sqlite(&state).await;
+    assert_eq!(store.call(CallSid(1)).await.unwrap(), Some(sample::call(1)));
+    assert_eq!(store.end_orphans(Timestamp(5)).await.unwrap(), 1, "the box id is the same");
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_left() {
+    let state = directory();
+    let store = sqlite(&state).await;
+    for seq in 0..1_000 {
+        store.write(StoreItem::Event(sample::event(1, seq)));
+    }
+    store.close().await;
+    assert_eq!(store.health().pending, 0);
+    store.write(StoreItem::Event(sample::event(1, 1_000)));
+    assert!(matches!(store.flush().await, Err(StoreError::Closed)));
+    let store = sqlite(&state).await;
+    assert_eq!(store.events(CallSid(1)).await.unwrap().len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_full_disk_degrades_the_store_and_room_heals_it() {
+    let state = directory();
+    let store = Store::open_with("sqlite:", state.path(), "PRAGMA max_page_count = 60").await.unwrap();
+    store.write(StoreItem::Call(sample::call(1)));
+    store.flush().await.unwrap();
+    let text = "x".repeat(1_000);
+    for seq in 0..500 {
+        store.write(StoreItem::Event(EventRow { text: text.clone(), ..sample::event(1, seq) }));
+    }
+    let error = store.flush().await.unwrap_err();
+    assert!(matches!(error, StoreError::Degraded(_)), "{error}");
+    let health = store.health();
+    let degraded = health.degraded.expect("the health says so");
+    assert!(degraded.error.contains("full"), "{}", degraded.error);
+    assert!(health.pending > 0 && health.dropped == 0);
+    // Reading still works, and writing still does not wait.
+    assert!(store.call(CallSid(1)).await.unwrap().is_some());
+    store.write(StoreItem::Call(CallRow { status: CallStatus::Completed, ..sample::call(1) }));
+    store.purge(Timestamp(i64::MAX)).await.unwrap();
+    while store.flush().await.is_err() {
+        store.purge(Timestamp(i64::MAX)).await.unwrap();
+    }
+    let health = store.health();
+    assert_eq!((health.degraded, health.pending, health.dropped), (None, 0, 0));
+    assert_eq!(store.call(CallSid(1)).await.unwrap().unwrap().status, CallStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_row_the_database_never_takes_holds_up_no_other() {
+    let state = directory();
+    let store = sqlite(&state).await;
+    let file = format!("sqlite://{}", state.path().join("tandem.sqlite").display());
+    let mut connection = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::query(
+        "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.text = 'poison' \
+         BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    for (seq, text) in ["a", "poison", "c"].into_iter().enumerate() {
+        store.write(StoreItem::Event(EventRow { text: text.to_owned(), ..sample::event(1, seq as u32) }));
+    }
+    store.flush().await.unwrap();
+    let texts: Vec<String> =
+        store.events(CallSid(1)).await.unwrap().into_iter().map(|row| row.text).collect();
+    assert_eq!(texts, ["a", "c"]);
+    assert_eq!((store.health().dropped, store.health().written), (1, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_keeps_rows_in_bounded_memory() {
+    let state = directory();
+    // Port 1 is nobody's.
+    let store = Store::open("postgres://nobody@127.0.0.1:1/none", state.path()).await.unwrap();
+    assert!(store.health().degraded.is_some());
+    for seq in 0..u32::try_from(EVENTS_PENDING_MAX).unwrap() + 5 {
+        store.write(StoreItem::Event(EventRow { text: String::new(), ..sample::event(1, seq) }));
+    }
+    store.write(StoreItem::Call(sample::call(1)));
+    assert!(matches!(store.flush().await, Err(StoreError::Degraded(_))));
+    let health = store.health();
+    assert_eq!((health.pending, health.dropped), (EVENTS_PENDING_MAX + 1, 5));
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_why() {
+    let state = directory();
+    assert!(matches!(Store::open("mysql://x", state.path()).await, Err(StoreError::Url)));
+    let missing = state.path().join("missing");
+    let error = Store::open("sqlite:", &missing).await.err().unwrap();
+    assert!(error.to_string().contains("missing"), "{error}");
+    sqlite(&state).await.close().await;
+    let file = format!("sqlite://{}", state.path().join("tandem.sqlite").display());
+    let mut connection = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::query("INSERT INTO schema_steps (step) VALUES (999)").execute(&mut connection).await.unwrap();
+    let error = Store::open("sqlite:", state.path()).await.err().unwrap();
+    assert!(error.to_string().contains("later version"), "{error}");
+}
