@@ -35,8 +35,13 @@ pub use io::{After, FetchFailure, Fetched, Input, Output, Source};
 pub use lint::{lint, lint_dialect};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
-pub use request::{CallFacts, CallStatus, Direction, SipFacts, standard_params};
-pub use signature::signature;
+pub use request::{
+    CallFacts, CallStatus, DialCallStatus, DialFacts, DialSip, Direction, GatherResult, ProgressFacts,
+    RecordFacts, RecordingCallbackFacts, RecordingFacts, RecordingSource, RecordingStatus, SipFacts,
+    call_ended_params, country, dial_call_status, dial_params, gather_params, progress_params, record_params,
+    recording_params, standard_params,
+};
+pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
 pub use verb::{
     ClientNoun, Dial, DialRecord, Gather, GatherInput, Noun, Number, PartialResultCallback, Pause, Play,
     PlaySource, ProgressEvent, Prompt, Record, RecordChannels, RecordFormat, RecordingEvent,

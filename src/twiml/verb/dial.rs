@@ -85,6 +85,17 @@ pub enum RecordingTrack {
     Outbound,
 }
 
+impl RecordingTrack {
+    /// As published.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RecordingTrack::Both => "both",
+            RecordingTrack::Inbound => "inbound",
+            RecordingTrack::Outbound => "outbound",
+        }
+    }
+}
+
 pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Dial {
     reading.known_attributes(node, ATTRIBUTES, TEXML_ATTRIBUTES);
     let (timeout, time_limit) = match reading.dialect {
