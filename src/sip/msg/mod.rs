@@ -19,6 +19,8 @@ mod params;
 mod rsip;
 mod status;
 pub(crate) mod syntax;
+#[cfg(test)]
+mod torture;
 mod typed;
 mod uri;
 mod via;
