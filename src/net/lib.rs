@@ -6,6 +6,7 @@
 
 pub mod border;
 pub mod dns;
+pub mod local;
 pub mod media;
 pub mod sip;
 pub mod webhook;
