@@ -5,6 +5,7 @@ pub mod dialog;
 mod endpoint;
 mod msg;
 mod registrar;
+mod session;
 pub mod transaction;
 
 pub use auth::*;

@@ -1,86 +1,266 @@
 //! The one object the node talks to: messages in, messages and events out.
+//!
+//! ```text
+//!   Received ──► decode ──► transaction layer ──► requests: inbound ──┐
+//!                                  ▲   │                              ▼
+//!                                  │   └────────► responses ──────► session ──► Event
+//!   Command ───────────────────────┼─────────────────────────────────▲
+//!                                  └── core: send, answer, locate ◄───┘
+//! ```
+//!
+//! It decides who is calling and whether they may, keeps the registrar and our own registrations, and hands each
+//! message to the session it belongs to. It never looks into a session description.
 
+mod calls;
+mod capabilities;
 mod command;
 mod config;
+mod core;
 mod event;
+mod guard;
+mod inbound;
+mod outbound;
+mod trunk;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use base::{Mono, Now, Reason, Rng};
 
-use crate::Binding;
+use self::guard::Guard;
+use self::trunk::Trunks;
+use crate::session::{Session, turn_away};
+use crate::transaction::{Deadlines, Indication, Received};
+use crate::{
+    Authenticator, Binding, Decoded, Flow, Message, Registrar, RegistrarEvent, RegistrarLimits, Response,
+    decode,
+};
 
+pub(crate) use self::capabilities::ALLOW;
+pub(crate) use self::core::{Core, Failure};
+pub(crate) use self::outbound::{Cancelled, Hop, Purpose, RequestId, User};
 pub use command::{Command, Destination, Input, Outgoing, SessionId};
 pub use config::{EndpointConfig, EndpointLimits, IpNet, ParseIpNetError, TrunkConfig};
 pub use event::{Caller, Ended, Event, Output, TrunkState};
 
 /// A SIP user agent with its registrar: phones and trunks on one side, the node on the other.
 pub struct Endpoint {
-    config: EndpointConfig,
+    core: Core,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Call-ID and our tag; one entry a session.
+    dialogs: BTreeMap<(String, String), SessionId>,
+    deadlines: Deadlines<SessionId>,
+    authenticator: Authenticator,
+    guard: Guard,
+    registrar: Registrar,
+    trunks: Trunks,
 }
 
 impl Endpoint {
     /// An endpoint without calls. `rng` gives branches, tags, Call-IDs and nonces.
-    pub fn new(config: EndpointConfig, rng: Rng, now: Now) -> Self {
-        let _ = (rng, now);
-        Self { config }
+    pub fn new(config: EndpointConfig, mut rng: Rng, now: Now) -> Self {
+        let authenticator = Authenticator::new(&config.realm, &mut rng);
+        let mut core = Core::new(config, rng, now);
+        let mut trunks = Trunks::new();
+        trunks.configure(&mut core);
+        Self {
+            core,
+            sessions: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            deadlines: Deadlines::new(),
+            authenticator,
+            guard: Guard::new(),
+            registrar: Registrar::new(RegistrarLimits::default()),
+            trunks,
+        }
     }
 
     /// Takes one event of the outside world.
     pub fn handle(&mut self, input: Input, now: Now) {
-        let _ = (input, now, &self.config);
+        self.core.now = now;
+        match input {
+            Input::Received { flow, bytes } => self.on_bytes(flow, &bytes),
+            Input::FlowClosed { flow } => {
+                self.core.layer.transport_error(flow, now.mono);
+                self.registrar.handle_flow_closed(flow);
+            }
+            Input::SendFailed { flow } => self.core.layer.transport_error(flow, now.mono),
+            Input::Resolved { id, addrs } => self.core.resolved(id, &addrs),
+            Input::Command(Command::Invite(outgoing)) => self.invite(*outgoing),
+            Input::Command(command) => {
+                let id = command.session();
+                if self.sessions.contains_key(&id) {
+                    self.with(id, |session, core| session.on_command(command, core));
+                } else {
+                    self.core.count("sip_commands_ignored");
+                }
+            }
+            Input::Config(config) => {
+                self.authenticator.set_realm(&config.realm);
+                self.core.configure(config);
+                self.trunks.configure(&mut self.core);
+            }
+        }
+        self.settle();
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        self.core.now = now;
+        self.core.layer.handle_timeout(now.mono);
+        self.registrar.handle_timeout(now);
+        self.authenticator.handle_timeout(now.mono);
+        self.trunks.handle_timeout(&mut self.core);
+        self.settle();
+        while let Some(id) = self.deadlines.pop(now.mono) {
+            self.with(id, |session, core| session.handle_timeout(core));
+            self.settle();
+        }
     }
 
     /// What is to be done outside.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.core.poll_output()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, and why.
     pub fn poll_timeout(&self) -> Option<(Mono, Reason)> {
-        None
-    }
-
-    /// The session whose messages bear this Call-ID, in either role; for whoever shows messages by call.
-    pub fn session_of(&self, call_id: &str) -> Option<SessionId> {
-        let _ = call_id;
-        None
-    }
-
-    /// The sources banned at the moment.
-    pub fn banned(&self) -> impl Iterator<Item = std::net::IpAddr> {
-        std::iter::empty()
+        let session = self.deadlines.first().map(|(at, _)| (at, Reason("session")));
+        [
+            self.core.layer.poll_timeout(),
+            session,
+            self.registrar.poll_timeout(),
+            self.authenticator.poll_timeout(),
+            self.trunks.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Every registered contact.
     pub fn registrations(&self) -> impl Iterator<Item = &Binding> {
-        std::iter::empty()
+        self.registrar.bindings()
     }
 
     /// The contacts of one phone, best first.
     pub fn contacts_of(&self, user: &str) -> Vec<Binding> {
-        let _ = user;
-        Vec::new()
+        self.registrar.contacts_of(user)
     }
 
-    /// How each trunk stands.
+    /// How each trunk stands, by name.
     pub fn trunk_states(&self) -> impl Iterator<Item = (&str, &TrunkState)> {
-        std::iter::empty()
+        self.trunks.states()
+    }
+
+    /// The sources that are banned for guessing passwords; of IPv6 the /64.
+    pub fn bans(&self) -> impl Iterator<Item = IpAddr> {
+        self.guard.banned()
     }
 
     /// What was counted: messages dropped and refused, each under a name of its own.
     pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
-        static NONE: BTreeMap<&'static str, u64> = BTreeMap::new();
-        &NONE
+        self.core.counters()
     }
 
     /// INVITE sessions that are not over.
     pub fn open_sessions(&self) -> usize {
-        0
+        self.sessions.len()
+    }
+
+    /// Transactions that are not over.
+    pub fn open_transactions(&self) -> usize {
+        self.core.layer.len()
+    }
+
+    fn on_bytes(&mut self, flow: Flow, bytes: &[u8]) {
+        match decode(bytes) {
+            Decoded::Message(Message::Request(request)) => self.on_request(request, flow),
+            Decoded::Message(Message::Response(response)) => self.on_response(response),
+            Decoded::Reject { response, .. } => {
+                self.core.count("sip_malformed_requests");
+                if let Some(bytes) = response {
+                    self.core.push(Output::Transmit { flow, bytes });
+                }
+            }
+            Decoded::Drop(reason) => self.core.count(reason.as_str()),
+        }
+    }
+
+    fn on_response(&mut self, response: Response) {
+        let request = match self.core.layer.receive(&response, self.core.now.mono) {
+            Received::Deliver(request, _) => request,
+            Received::Absorbed => return,
+            Received::Stray => return self.core.count("sip_stray_responses"),
+        };
+        match self.core.answered(request, &response) {
+            Some(User::Session(id, purpose)) if self.sessions.contains_key(&id) => {
+                self.with(id, |session, core| session.on_response(purpose, request, response, core));
+            }
+            Some(User::Session(_, Purpose::Invite | Purpose::Reinvite)) if response.is_success() => {
+                self.on_orphaned_answer(request, &response);
+            }
+            Some(User::Trunk(name)) => self.trunks.on_response(&name, request, &response, &mut self.core),
+            Some(User::Session(..) | User::Nobody) | None => {}
+        }
+    }
+
+    /// A 2xx whose session is over: a fork that answered late (RFC 3261 §13.2.2.4).
+    fn on_orphaned_answer(&mut self, request: RequestId, response: &Response) {
+        self.core.count("sip_answers_too_late");
+        if let Some(invite) = self.core.request(request).cloned() {
+            turn_away(&invite, response, None, &mut self.core);
+        }
+    }
+
+    /// Lets everything that follows from an input happen before the next one.
+    fn settle(&mut self) {
+        loop {
+            if let Some(indication) = self.core.layer.poll_indication() {
+                match indication {
+                    Indication::Unanswerable(id, server) => {
+                        self.with(id, |session, core| session.on_unanswerable(server, core));
+                    }
+                    Indication::NoAnswer(..) | Indication::Unreachable(..) | Indication::Gone(..) => {
+                        self.core.client_indication(&indication);
+                    }
+                }
+            } else if let Some((user, request, failure)) = self.core.failures.pop_front() {
+                match user {
+                    User::Session(id, purpose) => {
+                        self.with(id, |session, core| session.on_failure(purpose, request, failure, core));
+                    }
+                    User::Trunk(name) => self.trunks.on_failure(&name, request, failure, &mut self.core),
+                    User::Nobody => {}
+                }
+            } else {
+                break;
+            }
+        }
+        while let Some(event) = self.registrar.poll_event() {
+            self.core.tell(match event {
+                RegistrarEvent::Registered { user, contacts } => Event::Registered { user, contacts },
+                RegistrarEvent::Unregistered { user } => Event::Unregistered { user },
+            });
+        }
+    }
+
+    fn insert(&mut self, id: SessionId, session: Session) {
+        self.dialogs.insert(session.key(), id);
+        self.deadlines.set(id, session.poll_timeout());
+        self.sessions.insert(id, session);
+    }
+
+    /// Lets a session act, then notes its next deadline, or its end.
+    fn with(&mut self, id: SessionId, act: impl FnOnce(&mut Session, &mut Core)) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        act(session, &mut self.core);
+        if session.is_over() {
+            self.dialogs.remove(&session.key());
+            self.deadlines.set(id, None);
+            self.sessions.remove(&id);
+        } else {
+            self.deadlines.set(id, session.poll_timeout());
+        }
     }
 }

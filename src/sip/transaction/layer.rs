@@ -144,6 +144,11 @@ impl<C: Clone, S: Clone> Layer<C, S> {
         }
     }
 
+    /// Takes new maxima; what runs goes on.
+    pub fn set_limits(&mut self, limits: LayerLimits) {
+        self.limits = limits;
+    }
+
     /// Sends `request`, which has its top Via with a fresh branch, and repeats it as its machine says. ACK to a 2xx
     /// is no transaction and does not come here.
     pub fn send(&mut self, request: Request, flow: Flow, user: C, now: Mono) -> Result<ClientId, Full> {

@@ -1,0 +1,7 @@
+//! Endpoints that talk to each other over a wire of our own: what their owners see, and that nothing is left over.
+
+extern crate tandem_sip as sip;
+
+mod calls;
+mod registration;
+mod wire;
