@@ -186,3 +186,122 @@ impl Realm {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Host, Method, Uri};
+
+    fn invite() -> Request {
+        Request::new(Method::Invite, Uri::sip("bob", Host::Name("carrier.example".into()), None))
+    }
+
+    fn challenge(code: u16, values: &[&str]) -> Response {
+        let mut response = invite().response(code, None);
+        for value in values {
+            let name = if code == 401 { HeaderName::WwwAuthenticate } else { HeaderName::ProxyAuthenticate };
+            response.headers.push(name, *value);
+        }
+        response
+    }
+
+    fn credentials(client: &mut DigestClient, name: &HeaderName) -> Vec<String> {
+        let mut request = invite();
+        client.authorize(&mut request, &mut Rng::seeded(1));
+        request.headers.all(name).map(|value| value.text().into_owned()).collect()
+    }
+
+    #[test]
+    fn credentials_say_what_the_challenge_asked_for() {
+        let mut client = DigestClient::new("a \"b\"", "secret");
+        let asked =
+            "Digest realm=\"c\", nonce=\"n1\", opaque=\"o\\\"1\", algorithm=md5, qop=\"auth-int, auth\"";
+        assert_eq!(client.on_response(&challenge(401, &[asked])), DigestStep::Retry);
+        for nc in ["00000001", "00000002"] {
+            let list = credentials(&mut client, &HeaderName::Authorization);
+            let text = &list[0];
+            assert!(
+                list.len() == 1
+                    && text.starts_with("Digest username=\"a \\\"b\\\"\", realm=\"c\", nonce=\"n1\", ")
+            );
+            assert!(
+                text.contains("uri=\"sip:bob@carrier.example\"")
+                    && text.contains("algorithm=MD5, qop=auth, ")
+            );
+            assert!(text.contains(&format!("nc={nc}")) && text.ends_with("opaque=\"o\\\"1\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_named_is_not_named_back() {
+        let mut client = DigestClient::new("ann", "secret");
+        client.on_response(&challenge(407, &["Digest realm=\"c\", nonce=\"n\""]));
+        let text = credentials(&mut client, &HeaderName::ProxyAuthorization).remove(0);
+        assert!(!["algorithm", "qop", "nc=", "opaque"].iter().any(|word| text.contains(word)), "{text}");
+        assert!(credentials(&mut client, &HeaderName::Authorization).is_empty());
+    }
+
+    #[test]
+    fn the_first_challenge_that_can_be_met_is_met() {
+        let offers = [
+            "Digest realm=\"c\", nonce=\"n\", algorithm=SHA-512-256, qop=\"auth\"",
+            "Digest realm=\"c\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"",
+            "Digest realm=\"c\", nonce=\"n\", algorithm=MD5, qop=\"auth\"",
+            "Digest realm=\"d\", nonce=\"n\"",
+        ];
+        let mut client = DigestClient::new("ann", "secret");
+        assert_eq!(client.on_response(&challenge(401, &offers)), DigestStep::Retry);
+        let list = credentials(&mut client, &HeaderName::Authorization);
+        assert!(
+            list.len() == 2 && list[0].contains("algorithm=SHA-256") && list[1].contains("realm=\"d\""),
+            "{list:?}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_ends_the_attempt_and_not_the_next_one() {
+        let mut client = DigestClient::new("ann", "secret");
+        let ask = |nonce: &str, stale: &str| {
+            challenge(401, &[&format!("Digest realm=\"c\", nonce=\"{nonce}\"{stale}")])
+        };
+        assert_eq!(client.on_response(&ask("1", "")), DigestStep::Retry);
+        credentials(&mut client, &HeaderName::Authorization);
+        // Only the nonce was too old.
+        assert_eq!(client.on_response(&ask("2", ", stale=TRUE")), DigestStep::Retry);
+        credentials(&mut client, &HeaderName::Authorization);
+        assert_eq!(client.on_response(&ask("3", "")), DigestStep::GiveUp("credentials refused"));
+        assert!(credentials(&mut client, &HeaderName::Authorization).is_empty());
+        assert_eq!(client.on_response(&ask("4", "")), DigestStep::Retry);
+        credentials(&mut client, &HeaderName::Authorization);
+        // Accepted; a server that later challenges anew without saying stale is answered too.
+        assert_eq!(client.on_response(&invite().response(200, None)), DigestStep::Done);
+        assert_eq!(client.on_response(&ask("5", "")), DigestStep::Retry);
+        credentials(&mut client, &HeaderName::Authorization);
+        assert_eq!(client.on_response(&ask("5", ", stale=true")), DigestStep::GiveUp("credentials refused"));
+    }
+
+    #[test]
+    fn what_cannot_be_met_is_given_up() {
+        let none = DigestStep::GiveUp("no challenge that can be met");
+        for value in [
+            "Basic realm=\"c\"",
+            "Digest realm=\"c\"",
+            "Digest nonce=\"n\"",
+            "Digest realm=\"c\", nonce=\"n\", qop=\"auth-int\"",
+            "Digest realm=\"c\", nonce=\"n\", algorithm=MD5-sess",
+            &format!("Digest realm=\"c\", nonce=\"{}\"", "n".repeat(2000)),
+        ] {
+            assert_eq!(DigestClient::new("a", "b").on_response(&challenge(401, &[value])), none, "{value}");
+        }
+        assert_eq!(DigestClient::new("a", "b").on_response(&challenge(401, &[])), none);
+        let many: Vec<String> = (0..9).map(|n| format!("Digest realm=\"{n}\", nonce=\"n\"")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let step = DigestClient::new("a", "b").on_response(&challenge(401, &many));
+        assert_eq!(step, DigestStep::GiveUp("too many realms"));
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        assert!(!format!("{:?}", DigestClient::new("ann", "secret")).contains("secret"));
+    }
+}

@@ -159,3 +159,65 @@ impl<'a> AuthParams<'a> {
 pub(super) fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b))) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of RFC 7616 §3.9.1 and RFC 2617 §3.5.
+    #[test]
+    fn digests_are_those_of_the_rfcs() {
+        let newer =
+            ("http-auth@example.org", "Circle of Life", "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v");
+        let older = ("testrealm@host.com", "Circle Of Life", "dcd98b7102dd2f0e8b11d0f600bfb0c093");
+        let long = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
+        for (algorithm, (realm, password, nonce), cnonce, expected) in [
+            (DigestAlgorithm::Md5, newer, long, "8ca523f5e9506fed4657c9700eebdbec"),
+            (
+                DigestAlgorithm::Sha256,
+                newer,
+                long,
+                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+            ),
+            (DigestAlgorithm::Md5, older, "0a4f113b", "6629fae49393a05397450978507c4ef1"),
+        ] {
+            let credentials = UserCredentials::from_password("Mufasa", realm, password);
+            let input = DigestInput {
+                algorithm,
+                method: "GET",
+                uri: "/dir/index.html",
+                nonce,
+                qop_auth: Some(("00000001", cnonce)),
+            };
+            assert_eq!(input.response(credentials.ha1(algorithm)), expected);
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_with_commas_and_escapes_in_their_quotes() {
+        let params =
+            AuthParams::parse("digest  Realm=\"a, \\\"b\\\"\" ,nc = 0000000a,, qop=\"auth,auth-int\"")
+                .unwrap();
+        assert_eq!(params.text("realm").as_deref(), Some("a, \"b\""));
+        assert_eq!(params.raw("REALM"), Some("a, \\\"b\\\""));
+        assert_eq!((params.raw("nc"), params.raw("qop")), (Some("0000000a"), Some("auth,auth-int")));
+        let many = format!("Digest {}", "a=b,".repeat(AUTH_PARAMS_MAX + 1));
+        for text in
+            ["", "Digest", "Basic a=b", "Digest a", "Digest =b", "Digest a=\"b", "Digestx a=b", many.as_str()]
+        {
+            assert!(AuthParams::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn equality_is_equality() {
+        assert!(equal_in_constant_time(b"", b"") && equal_in_constant_time(b"abc", b"abc"));
+        assert!(!equal_in_constant_time(b"abc", b"abd") && !equal_in_constant_time(b"abc", b"ab"));
+    }
+
+    #[test]
+    fn credentials_are_never_printed() {
+        let credentials = UserCredentials::from_password("ann", "office", "secret");
+        assert_eq!(format!("{credentials:?}"), "UserCredentials(redacted)");
+    }
+}
