@@ -22,6 +22,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod tone;
+pub mod trim;
 pub mod wav;
 
 pub use clip::{Clip, ClipKey};
