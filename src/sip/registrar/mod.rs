@@ -282,3 +282,243 @@ fn drop_earliest(list: &mut Vec<Binding>) {
         list.remove(at);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Decoded, Message, TransportKind, decode};
+
+    fn at(seconds: u64) -> Now {
+        Now::default() + Duration::from_secs(seconds)
+    }
+
+    fn flow(port: u16) -> Flow {
+        let [local, remote] = [5060, port].map(|port| ([192, 0, 2, 1], port).into());
+        Flow { transport: TransportKind::Tcp, local, remote }
+    }
+
+    /// A REGISTER by ann; `lines` are its other headers.
+    fn register(cseq: u32, lines: &str) -> Request {
+        let text = format!(
+            "REGISTER sip:office SIP/2.0\r\nVia: SIP/2.0/TCP pc;branch=1\r\nFrom: <sip:ann@office>;tag=1\r\n\
+             To: <sip:ann@office>\r\nCall-ID: c\r\nCSeq: {cseq} REGISTER\r\n{lines}\r\n"
+        );
+        match decode(text.as_bytes()) {
+            Decoded::Message(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn contacts(response: &Response) -> Vec<String> {
+        response.headers.all(&HeaderName::Contact).map(|value| value.text().into_owned()).collect()
+    }
+
+    /// What a REGISTER with these headers is answered, at second 0.
+    fn answer(registrar: &mut Registrar, cseq: u32, lines: &str) -> (u16, Vec<String>) {
+        let response = registrar.handle_register(&register(cseq, lines), "ann", flow(9), at(0));
+        (response.code, contacts(&response))
+    }
+
+    fn events(registrar: &mut Registrar) -> Vec<RegistrarEvent> {
+        std::iter::from_fn(|| registrar.poll_event()).collect()
+    }
+
+    fn registered(contacts: usize) -> RegistrarEvent {
+        RegistrarEvent::Registered { user: "ann".into(), contacts }
+    }
+
+    fn unregistered() -> RegistrarEvent {
+        RegistrarEvent::Unregistered { user: "ann".into() }
+    }
+
+    #[test]
+    fn times_are_granted_between_their_bounds() {
+        for (lines, code, granted) in [
+            ("Contact: <sip:a@pc>\r\n", 200, "<sip:a@pc>;expires=3600"),
+            ("Contact: <sip:a@pc>\r\nExpires: 120\r\n", 200, "<sip:a@pc>;expires=120"),
+            ("Contact: <sip:a@pc>;expires=90\r\nExpires: 120\r\n", 200, "<sip:a@pc>;expires=90"),
+            ("Contact: <sip:a@pc>;expires=99999999999\r\n", 200, "<sip:a@pc>;expires=3600"),
+            ("Contact: <sip:a@pc>;expires=soon\r\n", 200, "<sip:a@pc>;expires=3600"),
+            ("Contact: <sip:a@pc>\r\nExpires: soon\r\n", 200, "<sip:a@pc>;expires=3600"),
+            ("Contact: sip:a@pc;expires=60;q=0.5\r\n", 200, "<sip:a@pc>;q=0.5;expires=60"),
+            ("Contact: <sip:a@pc>;expires=59\r\n", 423, ""),
+            ("Contact: <sip:a@pc>, <sip:b@pc>;expires=1\r\n", 423, ""),
+            ("Contact: <sip:a@pc>;expires=0\r\n", 200, ""),
+            ("Contact: *\r\n", 400, ""),
+            ("Contact: *\r\nExpires: 60\r\n", 400, ""),
+            ("Contact: <tel:+1555>\r\n", 416, ""),
+            ("Contact: <sip:a@pc>\r\nPath: nonsense\r\n", 400, ""),
+            ("", 200, ""),
+        ] {
+            let granted: Vec<&str> = granted.split_terminator('|').collect();
+            let mut registrar = Registrar::new(RegistrarLimits::default());
+            let (c, list) = answer(&mut registrar, 1, lines);
+            assert_eq!((c, list.iter().map(String::as_str).collect()), (code, granted), "{lines}");
+            assert_eq!(registrar.len(), list.len(), "{lines}");
+        }
+    }
+
+    #[test]
+    fn too_brief_says_how_long_it_must_be() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        let request = register(1, "Contact: <sip:a@pc>;expires=5\r\n");
+        let response = registrar.handle_register(&request, "ann", flow(9), at(0));
+        assert_eq!((response.code, response.headers.min_expires()), (423, Ok(Some(60))));
+    }
+
+    #[test]
+    fn bindings_are_added_refreshed_listed_and_taken_away() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        let (_, list) =
+            answer(&mut registrar, 1, "Contact: <sip:a@pc>;q=0.1, <sip:a@desk;transport=tcp>;expires=60\r\n");
+        assert_eq!(list, ["<sip:a@pc>;q=0.1;expires=3600", "<sip:a@desk;transport=tcp>;expires=60"]);
+        assert_eq!(events(&mut registrar), [registered(2)]);
+
+        // Refreshing one leaves the other and changes no number.
+        let request = register(2, "Contact: <sip:a@PC>;q=0.2\r\n");
+        let response = registrar.handle_register(&request, "ann", flow(7), at(30));
+        assert_eq!(
+            contacts(&response),
+            ["<sip:a@desk;transport=tcp>;expires=30", "<sip:a@PC>;q=0.2;expires=3600"]
+        );
+        assert_eq!(events(&mut registrar), []);
+
+        // The most wanted first.
+        let order: Vec<u16> = registrar.contacts_of("ann").iter().map(|binding| binding.q).collect();
+        assert_eq!(order, [1000, 200]);
+        assert_eq!(registrar.contacts_of("ann")[1].flow, flow(7));
+        assert!(registrar.contacts_of("bob").is_empty());
+
+        let (_, list) = answer(&mut registrar, 3, "Contact: <sip:a@desk;transport=tcp>;expires=0\r\n");
+        assert_eq!(list.len(), 1);
+        let (code, list) = answer(&mut registrar, 4, "Contact: *\r\nExpires: 0\r\n");
+        assert_eq!((code, list.len(), registrar.len()), (200, 0, 0));
+        assert_eq!(events(&mut registrar), [unregistered()]);
+        assert_eq!(registrar.poll_timeout(), None);
+    }
+
+    #[test]
+    fn bindings_expire_on_time() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        answer(
+            &mut registrar,
+            1,
+            "Contact: <sip:a@pc>;expires=60, <sip:b@pc>;expires=60, <sip:c@pc>;expires=90\r\n",
+        );
+        assert_eq!(registrar.poll_timeout(), Some((at(60).mono, Reason("registration"))));
+        registrar.handle_timeout(at(59));
+        assert_eq!(registrar.len(), 3);
+        registrar.handle_timeout(at(60));
+        assert_eq!(
+            (registrar.len(), registrar.poll_timeout()),
+            (1, Some((at(90).mono, Reason("registration"))))
+        );
+        registrar.handle_timeout(at(1000));
+        assert_eq!((registrar.len(), registrar.poll_timeout()), (0, None));
+        assert_eq!(events(&mut registrar), [registered(3), unregistered()]);
+    }
+
+    #[test]
+    fn an_older_request_changes_nothing() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        answer(&mut registrar, 5, "Contact: <sip:a@pc>\r\n");
+        for lines in [
+            "Contact: <sip:a@pc>;expires=0\r\n",
+            "Contact: <sip:b@pc>, <sip:a@pc>;expires=0\r\n",
+            "Contact: *\r\nExpires: 0\r\n",
+        ] {
+            for cseq in [4, 5] {
+                assert_eq!(answer(&mut registrar, cseq, lines).0, 500, "{cseq} {lines}");
+            }
+        }
+        assert_eq!(registrar.len(), 1);
+        // Another Call-ID is another phone, or this one after a restart: its numbers begin anew.
+        let mut request = register(1, "Contact: <sip:a@pc>;expires=0\r\n");
+        request.headers.set(HeaderName::CallId, "d");
+        assert_eq!(registrar.handle_register(&request, "ann", flow(9), at(0)).code, 200);
+        assert!(registrar.is_empty());
+    }
+
+    #[test]
+    fn one_device_has_one_binding_a_flow() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        let device = "+sip.instance=\"<urn:uuid:7>\"";
+        let lines = |user: &str, id: u32| {
+            format!("Contact: <sip:{user}@x.invalid>;{device};reg-id={id}\r\nSupported: path, outbound\r\n")
+        };
+        answer(&mut registrar, 1, &lines("a", 1));
+        // Back from another address, with another contact.
+        let response = registrar.handle_register(&register(2, &lines("b", 1)), "ann", flow(8), at(0));
+        assert_eq!(contacts(&response), [format!("<sip:b@x.invalid>;{device};reg-id=1;expires=3600")]);
+        assert_eq!(response.headers.text(&HeaderName::Require).as_deref(), Some("outbound"));
+        answer(&mut registrar, 3, &lines("c", 2));
+        let binding = &registrar.contacts_of("ann")[0];
+        assert_eq!((binding.instance.as_deref(), binding.reg_id), (Some("urn:uuid:7"), Some(2)));
+        // A closed connection takes its flow along, and no other.
+        registrar.handle_flow_closed(flow(8));
+        assert_eq!(registrar.contacts_of("ann").iter().map(|b| b.reg_id).collect::<Vec<_>>(), [Some(2)]);
+        registrar.handle_flow_closed(flow(9));
+        assert!(registrar.is_empty());
+    }
+
+    #[test]
+    fn a_phone_that_can_be_reached_again_outlives_its_connection() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        answer(&mut registrar, 1, "Contact: <sip:a@pc>\r\n");
+        registrar.handle_flow_closed(flow(9));
+        assert_eq!(registrar.len(), 1);
+        let browser = Flow { transport: TransportKind::Wss, ..flow(9) };
+        registrar.handle_register(&register(2, "Contact: <sip:b@x.invalid>\r\n"), "ann", browser, at(0));
+        registrar.handle_flow_closed(browser);
+        assert_eq!(registrar.len(), 1);
+    }
+
+    #[test]
+    fn the_path_is_kept_and_returned() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        let lines =
+            "Contact: <sip:a@pc>\r\nPath: <sip:edge1;lr>, <sip:edge2;lr>\r\nUser-Agent: Phone 1.0\r\n";
+        let response = registrar.handle_register(&register(1, lines), "ann", flow(9), at(0));
+        let binding = &registrar.contacts_of("ann")[0];
+        assert_eq!(binding.path, ["<sip:edge1;lr>", "<sip:edge2;lr>"]);
+        assert_eq!(binding.user_agent.as_deref(), Some("Phone 1.0"));
+        let path: Vec<_> = response.headers.all(&HeaderName::Path).map(|value| value.text()).collect();
+        assert_eq!(path, ["<sip:edge1;lr>", "<sip:edge2;lr>"]);
+    }
+
+    #[test]
+    fn nobody_registers_for_somebody_else() {
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        let request = register(1, "Contact: <sip:a@pc>\r\n");
+        assert_eq!(registrar.handle_register(&request, "bob", flow(9), at(0)).code, 403);
+        assert!(registrar.is_empty() && events(&mut registrar).is_empty());
+    }
+
+    #[test]
+    fn a_full_user_replaces_and_a_full_registrar_refuses() {
+        let limits =
+            RegistrarLimits { contacts_per_user_max: 2, bindings_max: 3, ..RegistrarLimits::default() };
+        let mut registrar = Registrar::new(limits);
+        answer(&mut registrar, 1, "Contact: <sip:a@pc>;expires=100, <sip:b@pc>;expires=90\r\n");
+        let (code, list) = answer(&mut registrar, 2, "Contact: <sip:c@pc>;expires=80\r\n");
+        assert_eq!(
+            (code, list),
+            (200, vec!["<sip:a@pc>;expires=100".into(), "<sip:c@pc>;expires=80".into()])
+        );
+
+        let mut other = register(1, "Contact: <sip:a@pc>, <sip:b@pc>\r\n");
+        other.headers.set(HeaderName::To, "<sip:bob@office>");
+        let response = registrar.handle_register(&other, "bob", flow(9), at(0));
+        assert_eq!(response.code, 503);
+        assert_eq!(response.headers.text(&HeaderName::RetryAfter).as_deref(), Some("60"));
+        other.headers.set(HeaderName::Contact, "<sip:a@pc>");
+        assert_eq!(registrar.handle_register(&other, "bob", flow(9), at(0)).code, 200);
+        assert_eq!(registrar.len(), 3);
+        // Who is registered already may refresh.
+        assert_eq!(answer(&mut registrar, 3, "Contact: <sip:c@pc>\r\n").0, 200);
+        let many = format!("Contact: <sip:a@pc>{}\r\n", ", <sip:a@pc>".repeat(16));
+        assert_eq!(answer(&mut registrar, 4, &many).0, 400);
+    }
+}

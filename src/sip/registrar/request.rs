@@ -134,3 +134,29 @@ fn parse_q(text: &str) -> Option<u16> {
         decimals.bytes().chain([b'0'; 3]).take(3).fold(0, |sum, b| sum * 10 + u16::from(b - b'0'));
     Some(whole * 1000 + thousandths).filter(|q| *q <= 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences_are_thousandths() {
+        for (text, expected) in [
+            ("1", Some(1000)),
+            ("0", Some(0)),
+            ("0.5", Some(500)),
+            ("0.05", Some(50)),
+            ("0.123", Some(123)),
+            ("1.000", Some(1000)),
+            ("0.", Some(0)),
+            ("1.001", None),
+            ("2", None),
+            ("0.1234", None),
+            ("-1", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_q(text), expected, "{text}");
+        }
+    }
+}
