@@ -10,6 +10,7 @@ use crate::callback::Callback;
 use crate::ctx::Ctx;
 use crate::leg::{Leg, Side};
 use crate::office::Application;
+use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, StoreItem};
 use crate::route::{Decision, Target, Who, route};
 
@@ -75,7 +76,13 @@ pub(crate) fn receive(
         Target::Trunk { .. } | Target::Emergency { .. } => {
             (dial_document(&format!("<Number>{}</Number>", escape(&dialled)), 120), false, None)
         }
-        Target::NotFound => return Err(refuse(session, 404, "unknown number", ctx)),
+        Target::NotFound => {
+            let nothing = dial_document("", 0);
+            let mut call = new_call(session, request, flow, from, who, None, &nothing, ctx);
+            call.trace(EventKind::Decision, steps.join(" "), ctx);
+            call.end(Cause::Unroutable(404), ctx);
+            return Err("unknown number");
+        }
     };
     let call = new_call(session, request, flow, from, who, number, &application, ctx);
     Ok((call, Begin { application, rings, steps }))

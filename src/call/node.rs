@@ -308,7 +308,7 @@ impl Node {
         let sid = match self.call_ids.get(id) {
             Some(sid) => *sid,
             None => {
-                let session = self.shared.endpoint.session_of(id);
+                let session = self.shared.endpoint.session_by_call_id(id);
                 let Some(sid) = session.and_then(|session| self.shared.sessions.get(&session)).copied()
                 else {
                     return;

@@ -40,7 +40,7 @@ impl Node {
             draining: self.draining,
             calls_total: self.calls_total,
             counters: own.chain(endpoint).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
-            banned: self.shared.endpoint.banned().map(|ip| ip.to_string()).collect(),
+            banned: self.shared.endpoint.bans().map(|ip| ip.to_string()).collect(),
         }
     }
 

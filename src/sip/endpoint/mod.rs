@@ -158,6 +158,13 @@ impl Endpoint {
         self.guard.banned()
     }
 
+    /// A session whose messages bear this Call-ID, in either role; for whoever shows messages by call.
+    pub fn session_by_call_id(&self, call_id: &str) -> Option<SessionId> {
+        let from = (call_id.to_owned(), String::new());
+        let ((found, _), id) = self.dialogs.range(from..).next()?;
+        (found == call_id).then_some(*id)
+    }
+
     /// What was counted: messages dropped and refused, each under a name of its own.
     pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
         self.core.counters()

@@ -1,0 +1,65 @@
+//! What the box answers over HTTP: health, metrics, and the recordings that its webhooks name.
+//!
+//! Nothing here changes state. Every resource under `/2010-04-01` asks for `AccountSid:AuthToken` by HTTP
+//! Basic, compared in constant time.
+
+mod auth;
+mod health;
+mod recordings;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use base::AccountSid;
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Api {
+    /// The one account.
+    pub account_sid: AccountSid,
+    /// Its secret.
+    pub auth_token: Arc<str>,
+    /// Where the rows are.
+    pub store: store::Store,
+    /// Where recordings lie.
+    pub recordings: PathBuf,
+    /// For `/metrics`.
+    pub metrics: telemetry::Metrics,
+    /// Whether the box takes calls.
+    pub ready: Ready,
+}
+
+/// Whether the box takes calls; shared between whoever knows and `/readyz`.
+#[derive(Clone, Debug, Default)]
+pub struct Ready(Arc<AtomicBool>);
+
+impl Ready {
+    /// From now on it does, or does not.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether it does.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Every route of the box.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/", get(health::front_page))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::media))
+        .with_state(api)
+}
+
+/// Serves until the task is dropped.
+pub async fn serve(listener: tokio::net::TcpListener, router: Router) -> std::io::Result<()> {
+    axum::serve(listener, router).await
+}
