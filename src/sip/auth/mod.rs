@@ -3,6 +3,7 @@
 
 mod client;
 mod digest;
+mod nonce;
 mod server;
 
 pub use client::{DigestClient, DigestStep};

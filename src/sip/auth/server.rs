@@ -1,29 +1,14 @@
 //! Challenging and verifying (RFC 7616 §3.3, §3.4.6; RFC 3261 §22).
-//!
-//! A nonce carries its own time and a keyed hash over it, so that a flood of unauthenticated requests takes no
-//! memory and pushes nobody's nonce out. Only a nonce that has passed is remembered, with the counts it was used
-//! with, until it expires.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use base::{ExpiringMap, Mono, Reason, Rng};
-use md5::Digest;
-use sha2::Sha256;
+use base::{Mono, Reason, Rng};
 
-use super::digest::{AuthParams, DigestInput, equal_in_constant_time, hex};
+use super::digest::{AuthParams, DigestInput, equal_in_constant_time};
+use super::nonce::Nonces;
 use super::{DigestAlgorithm, UserCredentials};
 use crate::msg::syntax;
 use crate::{HeaderName, HeaderValue, Request, Response};
-
-/// How long a nonce may be used. A phone that registers every few minutes is challenged once in a while only.
-pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
-
-/// Nonces in use at once; beyond it the oldest is forgotten and its user challenged anew.
-pub const NONCES_MAX: usize = 8_192;
-
-/// Hexadecimal digits of a nonce: time, serial number and keyed hash, 16 bytes less than a SHA-256.
-const NONCE_DIGITS: usize = 16 + 16 + 32;
 
 /// The hashes challenged with unless [`Authenticator::set_offered`] says otherwise.
 ///
@@ -67,30 +52,18 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct Authenticator {
     realm: String,
-    secret: [u8; 32],
-    serial: u64,
+    nonces: Nonces,
     /// Stands in for the credentials of users that do not exist, so that they cost the same work.
     nobody: UserCredentials,
     offered: Vec<DigestAlgorithm>,
-    used: ExpiringMap<String, NonceCounts>,
 }
 
 impl Authenticator {
     /// An authenticator for `realm`. `rng` gives the secret its nonces are keyed with.
     pub fn new(realm: &str, rng: &mut Rng) -> Self {
-        let mut secret = [0; 32];
-        for chunk in secret.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&rng.u64().to_be_bytes());
-        }
+        let nonces = Nonces::new(rng);
         let nobody = UserCredentials { ha1_md5: rng.hex(32), ha1_sha256: rng.hex(64) };
-        Self {
-            realm: realm.to_owned(),
-            secret,
-            serial: 0,
-            nobody,
-            offered: OFFERED.to_vec(),
-            used: ExpiringMap::new(NONCES_MAX),
-        }
+        Self { realm: realm.to_owned(), nonces, nobody, offered: OFFERED.to_vec() }
     }
 
     /// Changes which hashes are challenged with, the preferred one first (RFC 8760 §2.3). Both are always verified.
@@ -109,7 +82,7 @@ impl Authenticator {
             Challenger::Server => (401, HeaderName::WwwAuthenticate),
             Challenger::Proxy => (407, HeaderName::ProxyAuthenticate),
         };
-        let nonce = self.nonce(now);
+        let nonce = self.nonces.issue(now);
         let mut response = request.response(code, None);
         for algorithm in &self.offered {
             let realm = syntax::quote(&self.realm);
@@ -150,12 +123,12 @@ impl Authenticator {
 
     /// When a nonce in use expires.
     pub fn poll_timeout(&self) -> Option<(Mono, Reason)> {
-        self.used.poll_timeout().map(|at| (at, Reason("nonce")))
+        self.nonces.poll_timeout()
     }
 
     /// Forgets the nonces that have expired.
     pub fn handle_timeout(&mut self, now: Mono) {
-        while self.used.expire(now).is_some() {}
+        self.nonces.handle_timeout(now);
     }
 
     fn judge(
@@ -195,76 +168,11 @@ impl Authenticator {
         if !(right && known.is_some()) {
             return Verdict::Wrong { user: user.into_owned() };
         }
-        if self.spend(nonce, count, now) {
+        if self.nonces.spend(nonce, count, now) {
             Verdict::Accepted { user: user.into_owned() }
         } else {
             Verdict::Stale
         }
-    }
-
-    /// Whether `nonce` is ours, still good and was not used with `count` before; notes that it now is.
-    fn spend(&mut self, nonce: &str, count: u32, now: Mono) -> bool {
-        self.handle_timeout(now);
-        let Some(issued) = self.issued(nonce) else { return false };
-        let deadline = issued + NONCE_LIFETIME;
-        if deadline <= now {
-            return false;
-        }
-        if let Some(counts) = self.used.get_mut(&nonce.to_owned()) {
-            return counts.take(count);
-        }
-        let mut counts = NonceCounts::default();
-        let fresh = counts.take(count);
-        self.used.insert(nonce.to_owned(), counts, deadline);
-        fresh
-    }
-
-    fn nonce(&mut self, now: Mono) -> String {
-        self.serial = self.serial.wrapping_add(1);
-        self.sign(&format!("{:016x}{:016x}", now.0, self.serial))
-    }
-
-    fn issued(&self, nonce: &str) -> Option<Mono> {
-        let head = nonce.get(..32)?;
-        let ours = nonce.len() == NONCE_DIGITS
-            && equal_in_constant_time(self.sign(head).as_bytes(), nonce.as_bytes());
-        let time = u64::from_str_radix(head.get(..16)?, 16).ok()?;
-        ours.then_some(Mono(time))
-    }
-
-    /// A hash keyed by a prefix is sound here: what it covers has one length, and half of it is withheld.
-    fn sign(&self, head: &str) -> String {
-        let hash = Sha256::new().chain_update(self.secret).chain_update(head.as_bytes()).finalize();
-        format!("{head}{}", hex(&hash[..16]))
-    }
-}
-
-/// Which counts a nonce was used with: the highest, and which of the 64 below it. Requests of one phone may
-/// overtake each other.
-#[derive(Clone, Debug, Default)]
-struct NonceCounts {
-    highest: u32,
-    /// Bit n: `highest - n` was seen.
-    seen: u64,
-}
-
-impl NonceCounts {
-    fn take(&mut self, count: u32) -> bool {
-        if count == 0 {
-            return false;
-        }
-        if count > self.highest {
-            let ahead = count - self.highest;
-            self.seen = if ahead < 64 { (self.seen << ahead) | 1 } else { 1 };
-            self.highest = count;
-            return true;
-        }
-        let behind = self.highest - count;
-        if behind >= 64 || self.seen & (1 << behind) != 0 {
-            return false;
-        }
-        self.seen |= 1 << behind;
-        true
     }
 }
 
@@ -278,7 +186,10 @@ fn parse_count(nc: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::auth::nonce::NONCE_LIFETIME;
     use crate::{DigestClient, DigestStep, Host, Method, Uri};
 
     const START: Mono = Mono(1_000_000_000);
@@ -376,7 +287,7 @@ mod tests {
         assert_eq!(office.verify(&request, START), wrong("ann"));
         let request = office.answer(&mut DigestClient::new("eve", "secret"), START);
         assert_eq!(office.verify(&request, START), wrong("eve"));
-        assert!(office.authenticator.used.is_empty());
+        assert!(office.authenticator.poll_timeout().is_none());
     }
 
     #[test]
@@ -479,29 +390,5 @@ mod tests {
             .headers
             .push(HeaderName::Authorization, ours.headers.text(&HeaderName::Authorization).unwrap());
         assert_eq!(office.verify(&request, START), accepted());
-    }
-
-    #[test]
-    fn counts_are_remembered_64_deep() {
-        let mut counts = NonceCounts::default();
-        for (count, fresh) in [
-            (0, false),
-            (1, true),
-            (1, false),
-            (100, true),
-            (99, true),
-            (37, true),
-            (36, false),
-            (37, false),
-            (101, true),
-            (100, false),
-            (38, true),
-            (1_000, true),
-            (999, true),
-            (u32::MAX, true),
-            (u32::MAX, false),
-        ] {
-            assert_eq!(counts.take(count), fresh, "{count}");
-        }
     }
 }

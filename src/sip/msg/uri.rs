@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::host::parse_hostport;
 use super::limits::PARAMS_MAX;
-use super::{Params, syntax};
+use super::{Host, Params};
 
 /// A URI's scheme.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,55 +31,6 @@ impl Scheme {
             Scheme::Sips => "sips",
             Scheme::Tel => "tel",
             Scheme::Other(name) => name,
-        }
-    }
-}
-
-/// Where a URI points: a name to resolve or an address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Host {
-    /// A domain name, as received. Empty in URIs that have no host (`tel:`).
-    Name(String),
-    /// An IPv4 address.
-    V4(Ipv4Addr),
-    /// An IPv6 address, in brackets on the wire.
-    V6(Ipv6Addr),
-}
-
-impl Host {
-    /// The address, when it is one.
-    pub fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Host::Name(_) => None,
-            Host::V4(ip) => Some(IpAddr::V4(*ip)),
-            Host::V6(ip) => Some(IpAddr::V6(*ip)),
-        }
-    }
-
-    /// Whether both mean the same host: names without case (RFC 3261 §19.1.4).
-    pub fn equivalent(&self, other: &Host) -> bool {
-        match (self, other) {
-            (Host::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
-            (Host::Name(_) | Host::V4(_) | Host::V6(_), _) => self == other,
-        }
-    }
-}
-
-impl From<IpAddr> for Host {
-    fn from(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(ip) => Host::V4(ip),
-            IpAddr::V6(ip) => Host::V6(ip),
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Name(name) => f.write_str(name),
-            Host::V4(ip) => ip.fmt(f),
-            Host::V6(ip) => write!(f, "[{ip}]"),
         }
     }
 }
@@ -284,38 +235,6 @@ fn parse_tel(rest: &str) -> Result<Uri, UriError> {
     Ok(Uri { user: Some(number.to_owned()), params, ..Uri::tel("") })
 }
 
-/// `host`, `host:port`, `[v6]`, `[v6]:port`: the `sent-by` of a Via as well.
-pub(super) fn parse_hostport(text: &str) -> Result<(Host, Option<u16>), UriError> {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (address, port) =
-            rest.split_once(']').ok_or(UriError("IPv6 address without its closing bracket"))?;
-        let address = address.parse().map_err(|_| UriError("malformed IPv6 address"))?;
-        (Host::V6(address), port)
-    } else {
-        let end = text.find(':').unwrap_or(text.len());
-        (parse_host_name(syntax::trim(&text[..end]))?, &text[end..])
-    };
-    let port = match syntax::trim(port) {
-        "" => None,
-        port => {
-            let digits = port.strip_prefix(':').ok_or(UriError("malformed host"))?;
-            let port = syntax::number(syntax::trim(digits), u64::from(u16::MAX))
-                .ok_or(UriError("malformed port"))?;
-            Some(port as u16)
-        }
-    };
-    Ok((host, port))
-}
-
-fn parse_host_name(text: &str) -> Result<Host, UriError> {
-    // The underscore is in no grammar and in many networks.
-    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if text.is_empty() || !text.bytes().all(fine) {
-        return Err(UriError("malformed host"));
-    }
-    Ok(text.parse().map_or_else(|_| Host::Name(text.to_owned()), Host::V4))
-}
-
 fn parse_headers(text: &str) -> Result<Vec<(String, String)>, UriError> {
     let mut headers = Vec::new();
     for piece in text.split('&') {
@@ -503,7 +422,10 @@ mod tests {
             let back: Uri = uri.to_string().parse().unwrap();
             assert_eq!(back.user_decoded(), user);
         }
-        assert_eq!(Uri::sip("", Host::V4(Ipv4Addr::LOCALHOST), Some(5060)).to_string(), "sip:127.0.0.1:5060");
+        assert_eq!(
+            Uri::sip("", Host::V4(std::net::Ipv4Addr::LOCALHOST), Some(5060)).to_string(),
+            "sip:127.0.0.1:5060"
+        );
         assert_eq!(Uri::tel("+15550001111").to_string(), "tel:+15550001111");
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::uri::parse_hostport;
+use super::host::parse_hostport;
 use super::{Host, Params, UriError, syntax};
 
 /// The transport a Via names. Unlike [`TransportKind`](super::TransportKind) it may be one the box does not have.
