@@ -18,7 +18,7 @@ impl SessionId {
 }
 
 /// One event of the outside world.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A datagram, or one framed message of a stream.
     Received {
@@ -52,7 +52,7 @@ pub enum Input {
 
 /// What the owner asks for. A command that no longer fits (its session has ended meanwhile) is ignored and
 /// counted: the owner learns of the end by an event that is already on its way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// We are called: a provisional response.
     Progress {
@@ -129,7 +129,7 @@ pub enum Command {
 }
 
 /// An INVITE to send.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outgoing {
     /// Its session, numbered by the owner; see [`SessionId`].
     pub session: SessionId,
@@ -148,7 +148,7 @@ pub struct Outgoing {
 }
 
 /// Whom an INVITE is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Destination {
     /// A registered phone: along its Path, over the flow it registered with (RFC 3327, RFC 5626 §5.3).
     Contact(Binding),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{TransportKind, Uri, UserCredentials};
 
 /// Everything the endpoint is configured with. A reload hands in a whole new one; calls in progress keep theirs.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndpointConfig {
     /// The digest realm (RFC 7616 §3.3); the users' HA1 values are made for it.
     pub realm: String,
