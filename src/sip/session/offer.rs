@@ -64,7 +64,8 @@ impl Up {
         if self.unacked.is_some() || self.owed.is_some() || self.theirs.is_some() || self.closing.is_some() {
             return;
         }
-        if let Ours::Waiting { body, attempt } = std::mem::replace(&mut self.ours, Ours::Idle) {
+        if let Ours::Waiting { body, attempt } = &mut self.ours {
+            let (body, attempt) = (std::mem::take(body), *attempt);
             let mut invite = self.peer.dialog.request(Method::Invite);
             set_sdp(&mut invite, Some(body.clone()));
             let request = self.peer.send(invite, id, Purpose::Reinvite, core);
@@ -127,9 +128,7 @@ impl Up {
         sdp: Option<Vec<u8>>,
         core: &mut Core,
     ) {
-        if self.closing.is_some() {
-            core.reply(server, request, 481);
-        } else if self.theirs.is_some() {
+        if self.theirs.is_some() {
             // Their first offer has no answer yet (§14.2, RFC 3311 §5.2).
             core.reply_later(server, request);
         } else if self.unacked.is_some() || self.owed.is_some() || matches!(self.ours, Ours::Sent { .. }) {

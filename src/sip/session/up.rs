@@ -139,6 +139,11 @@ impl Up {
         if self.peer.pinned.is_some() {
             self.peer.pinned = Some(flow);
         }
+        if self.closing.is_some() && request.method != Method::Bye {
+            // For its owner this session is over.
+            core.reply(server, request, 481);
+            return None;
+        }
         match &request.method {
             Method::Bye => {
                 core.reply(server, request, 200);

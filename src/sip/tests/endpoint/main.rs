@@ -3,5 +3,6 @@
 extern crate tandem_sip as sip;
 
 mod calls;
+mod lossy;
 mod registration;
 mod wire;
