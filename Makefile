@@ -48,7 +48,9 @@ packages-test:
 
 run: packages-run
 	@$(CARGO) build --locked --release --bin tandem
-	exec "$$CARGO_TARGET_DIR/release/tandem" run --demo
+	tandem="$$CARGO_TARGET_DIR/release/tandem"
+	[ -e tandem.toml ] || "$$tandem" init .
+	exec "$$tandem" run
 
 # One profile and one set of features throughout, so that nothing is built twice: the tests' build is the binary's.
 test: packages-test

@@ -7,7 +7,7 @@
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const MARK: &str = "TANDEM_TEST_NETWORK";
@@ -24,10 +24,8 @@ pub fn in_own_network<F: FnOnce()>(test: F) {
     // A closure's type is named after the function it stands in: `interop::file::test::{{closure}}`.
     let path = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     let name = path.split_once("::").map_or(path, |(_crate, name)| name);
-    let me = std::env::current_exe().unwrap();
-    let mut inner = unshare(&["--pid", "--fork", "--kill-child", "--mount-proc"]);
-    inner.args(["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).arg(me);
-    inner.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(MARK, "1");
+    let mut inner = me_in_own_network();
+    inner.args(["--exact", name, "--nocapture", "--test-threads=1"]);
     let child = inner
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -37,6 +35,24 @@ pub fn in_own_network<F: FnOnce()>(test: F) {
     let (ok, text) = finish(child, TEST_TIME_MAX);
     assert!(ok, "{name}:\n{text}");
     assert!(text.contains("1 passed"), "{name} was not found in its own network:\n{text}");
+}
+
+/// The same for a program without a test harness: `main` is run again in a network of its own, in full view.
+pub fn main_in_own_network(main: impl FnOnce()) -> ExitCode {
+    if std::env::var_os(MARK).is_some() {
+        main();
+        return ExitCode::SUCCESS;
+    }
+    let status = me_in_own_network().args(std::env::args_os().skip(1)).status().expect("unshare starts");
+    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// This program again, in new network and process namespaces.
+fn me_in_own_network() -> Command {
+    let mut command = unshare(&["--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
+    command.arg(std::env::current_exe().unwrap()).env(MARK, "1");
+    command
 }
 
 /// `unshare` with what the current user needs to be allowed a network namespace.

@@ -75,7 +75,8 @@ impl Office {
         let sockets: Vec<String> = sockets.collect();
         let mut text = format!(
             "[box]\nname = \"Bench\"\naccount_sid = \"{ACCOUNT_SID}\"\nauth_token = \"{AUTH_TOKEN}\"\n\
-             [sip]\nlisten = [{}]\n[media]\nports = \"20000-20999\"\n{}\n[http]\nlisten = \"127.0.0.1:8080\"\n",
+             [sip]\nlisten = [{}]\n[media]\nports = \"20000-20999\"\n{}\n[http]\nlisten = \"127.0.0.1:8080\"\n\
+             [log]\nfilter = \"debug\"\n",
             sockets.join(", "),
             self.media
         );
@@ -87,7 +88,7 @@ impl Office {
     pub fn open(self) -> Tandem {
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("tandem.toml"), self.toml()).unwrap();
-        let mut tandem = Tandem { dir, child: None };
+        let mut tandem = Tandem { dir: dir.path().to_owned(), child: None, temporary: Some(dir) };
         tandem.start();
         tandem
     }
@@ -98,31 +99,37 @@ pub const CARRIER_PORT: u16 = 5080;
 
 /// The running box; killed when dropped.
 pub struct Tandem {
-    dir: TempDir,
+    /// Where `tandem.toml` lies, and `state/` beside it.
+    dir: PathBuf,
     child: Option<Child>,
+    temporary: Option<TempDir>,
 }
 
 /// The binary under test; `TANDEM_BIN` names another, a release build for instance.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     std::env::var_os("TANDEM_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_tandem")), PathBuf::from)
 }
 
 impl Tandem {
+    /// A box whose `tandem.toml` is in this directory already; not started yet.
+    pub fn in_directory(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), child: None, temporary: None }
+    }
+
     /// Where phones and carriers reach it on the loopback network.
     pub fn sip(&self) -> SocketAddr {
         (loopback(1), 5060).into()
     }
 
     pub fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.dir.join("state")
     }
 
     /// Starts the box, or starts it again, with the same configuration and state.
     pub fn start(&mut self) {
-        let log =
-            std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
         let mut command = self.command(&["run"]);
-        command.arg("--state").arg(self.state()).env("TANDEM_LOG", "debug");
+        command.arg("--state").arg(self.state());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().expect("the box starts"));
         let socket = UdpSocket::bind((loopback(250), 0)).unwrap();
@@ -158,8 +165,8 @@ impl Tandem {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         let (verb, rest) = arguments.split_first().expect("a command");
-        command.arg(verb).args(rest).arg("--config").arg(self.dir.path().join("tandem.toml"));
-        command.current_dir(self.dir.path());
+        command.arg(verb).args(rest).arg("--config").arg(self.dir.join("tandem.toml"));
+        command.current_dir(&self.dir);
         command
     }
 
@@ -196,15 +203,21 @@ impl Tandem {
         self.calls().into_iter().filter(|call| call["parent"] == sid).collect()
     }
 
-    /// Every finished recording's channels, oldest first.
-    pub fn recordings(&self) -> Vec<Vec<Vec<i16>>> {
+    /// The files of every recording, oldest first.
+    pub fn recording_files(&self) -> Vec<PathBuf> {
         let mut files = wav_files(&self.state());
         files.sort_by_key(|path| std::fs::metadata(path).and_then(|meta| meta.modified()).unwrap());
+        files
+    }
+
+    /// Every recording's channels, oldest first.
+    pub fn recordings(&self) -> Vec<Vec<Vec<i16>>> {
+        let files = self.recording_files();
         files.iter().map(|path| super::tone::read_wav(&std::fs::read(path).unwrap())).collect()
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
     /// Registers a phone at `local` by SIPp.

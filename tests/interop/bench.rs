@@ -152,3 +152,24 @@ fn sipp_phone_picks_up_talks_and_hangs_up_when_told() {
         caller.succeeds(s(5));
     })
 }
+
+#[test]
+fn a_tone_survives_g711_and_is_told_from_its_neighbours() {
+    for hz in [440.0, 550.0, 700.0, 900.0] {
+        let pcm = tone::sine(hz, 1.0);
+        let ulaw: Vec<i16> = pcm.iter().map(|&x| tone::ulaw_decode(tone::ulaw_encode(x))).collect();
+        let alaw: Vec<i16> = pcm.iter().map(|&x| tone::alaw_decode(tone::alaw_encode(x))).collect();
+        for heard in [&ulaw, &alaw] {
+            assert!(tone::share(heard, hz) > 0.99, "{hz}: {}", tone::share(heard, hz));
+            assert!((tone::seconds_of(heard, hz) - 1.0).abs() < 0.06);
+            assert_eq!(tone::seconds_of(heard, hz + 150.0), 0.0);
+        }
+    }
+    assert_eq!(tone::seconds_of(&[0; 8000], 440.0), 0.0);
+}
+
+#[test]
+fn a_wav_file_reads_back() {
+    let pcm = tone::sine(440.0, 0.1);
+    assert_eq!(tone::read_wav(&tone::wav(&pcm)), vec![pcm]);
+}

@@ -6,7 +6,9 @@ use crate::common::network::{in_own_network, loopback};
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
 use crate::common::{hz, ms, s, tone, wait_for};
-use crate::stage::{Caller, NUMBER, answering, office, outside, ringing_until_cancelled, web};
+use crate::stage::{
+    Caller, NUMBER, answering, answering_until_byed, office, outside, ringing_until_cancelled, web,
+};
 
 #[test]
 fn greeting_with_music_and_any_key_leaves_a_message() {
@@ -42,6 +44,40 @@ fn greeting_with_music_and_any_key_leaves_a_message() {
         let heard = tone::seconds_of(&recordings[0][0], hz::CALLER);
         assert!((2.5..3.6).contains(&heard), "{heard} s of the caller in the recording");
         assert_eq!(tone::seconds_of(&recordings[0][0], hz::MENU), 0.0, "the prompt is in the recording");
+    });
+}
+
+#[test]
+fn a_recorded_dial_has_both_voices() {
+    in_own_network(|| {
+        let web = web();
+        let dial = r#"<Dial record="record-from-answer" action="/after" recordingStatusCallback="/recorded"><Client>ann</Client></Dial>"#;
+        web.document("/voice", &format!("<Play>/prompt.wav</Play>{dial}"));
+        web.document("/after", "<Hangup/>").on("/recorded", |_| crate::common::web::Reply::empty());
+        let tandem = office(&web).open();
+        let phone = Rtp::open(loopback(11));
+        let mut agent = tandem.phone("ann", 11, &answering_until_byed(&phone));
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        phone.talk_to(agent.wait("INVITE", s(8)).media().unwrap()).say(hz::AGENT);
+        caller.hears(hz::AGENT, 1.5);
+        // First the agent alone, then both, then the caller alone.
+        caller.rtp.say(hz::CALLER);
+        std::thread::sleep(ms(1500));
+        phone.hush();
+        std::thread::sleep(ms(1500));
+        caller.hangs_up();
+        agent.succeeds(s(5));
+        let recorded = web.wait("/recorded", s(8));
+        assert_eq!(recorded.get("RecordingStatus"), "completed", "{recorded:?}");
+        assert!((4..=7).contains(&recorded.get("RecordingDuration").parse::<u32>().unwrap()), "{recorded:?}");
+        let recording =
+            wait_for("the recording", s(5), || tandem.recordings().into_iter().next()).swap_remove(0);
+        let (agent_heard, caller_heard) =
+            (tone::seconds_with(&recording, hz::AGENT), tone::seconds_with(&recording, hz::CALLER));
+        assert!(agent_heard > 2.5 && caller_heard > 2.5, "agent {agent_heard} s, caller {caller_heard} s");
+        assert!(tone::seconds_of(&recording, hz::CALLER) > 1.0, "the caller alone at the end");
+        assert!(tone::first_heard(&recording, hz::AGENT).unwrap() < 1.5, "the agent alone at the beginning");
+        assert_eq!(tone::seconds_of(&recording, hz::PROMPT), 0.0, "nothing from before the answer");
     });
 }
 
