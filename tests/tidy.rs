@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("config", 3),
     ("telemetry", 3),
     ("speech", 4), // its sounds come and go through `net`
+    ("api", 4),    // serves what `store` and `telemetry` know
     ("appliance", 5),
     ("sim", 5),
 ];
