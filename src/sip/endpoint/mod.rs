@@ -32,8 +32,8 @@ use self::trunk::Trunks;
 use crate::session::{Session, turn_away};
 use crate::transaction::{Deadlines, Indication, Received};
 use crate::{
-    Authenticator, Binding, Decoded, Flow, Message, Registrar, RegistrarEvent, RegistrarLimits, Response,
-    decode,
+    Authenticator, Binding, Decoded, DigestAlgorithm, Flow, Message, Registrar, RegistrarEvent,
+    RegistrarLimits, Response, decode,
 };
 
 pub(crate) use self::capabilities::ALLOW;
@@ -73,6 +73,12 @@ impl Endpoint {
             registrar: Registrar::new(RegistrarLimits::default()),
             trunks,
         }
+    }
+
+    /// Which hashes phones are challenged with, the preferred one first (RFC 8760 §2.3). MD5 alone unless set, for
+    /// there are phones that do not pass over what they do not know; SHA-256 is accepted in any case.
+    pub fn set_challenges(&mut self, hashes: &[DigestAlgorithm]) {
+        self.authenticator.set_offered(hashes);
     }
 
     /// Takes one event of the outside world.

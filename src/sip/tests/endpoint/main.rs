@@ -4,5 +4,7 @@ extern crate tandem_sip as sip;
 
 mod calls;
 mod lossy;
+mod odd_peers;
+mod raw;
 mod registration;
 mod wire;

@@ -1,11 +1,15 @@
 //! Phones that register and call, trunks that want to be registered with.
 
+use std::time::Duration;
+
+use base::Rng;
 use sip::{
-    Caller, Command, Destination, EndpointConfig, Event, HeaderName, Message, Outgoing, SessionId,
-    TransportKind, TrunkState,
+    Caller, Command, Destination, DigestAlgorithm, DigestClient, EndpointConfig, Event, HeaderName, Input,
+    Message, Outgoing, SessionId, TransportKind, TrunkState,
 };
 
 use crate::expect;
+use crate::raw::{Bench, reply};
 use crate::wire::{SDP, SDP_ANSWER, Wire, config, trunk, user};
 
 /// A box at 192.0.2.1 that knows ann, and her phone at 192.0.2.2, which is an endpoint that registers.
@@ -80,13 +84,13 @@ fn a_wrong_password_is_challenged_again_and_gets_the_source_banned() {
     expect!(wire, 1, Event::TrunkState { state: TrunkState::Failed { code: 401, .. }, .. });
     assert_eq!(wire.ends[0].endpoint.registrations().count(), 0);
     for n in 1..20 {
-        wire.input(1, sip::Input::Config(config("192.0.2.2", TransportKind::Udp)));
-        wire.input(1, sip::Input::Config(phone("192.0.2.2", TransportKind::Udp, &format!("wrong{n}"))));
+        wire.input(1, Input::Config(config("192.0.2.2", TransportKind::Udp)));
+        wire.input(1, Input::Config(phone("192.0.2.2", TransportKind::Udp, &format!("wrong{n}"))));
         wire.run_ms(10);
     }
     assert_eq!(wire.ends[0].endpoint.bans().count(), 1);
     wire.sent.clear();
-    wire.input(1, sip::Input::Config(phone("192.0.2.2", TransportKind::Udp, "secret")));
+    wire.input(1, Input::Config(phone("192.0.2.2", TransportKind::Udp, "secret")));
     wire.run_ms(1_000);
     assert_eq!(wire.codes(0, "REGISTER"), []);
 }
@@ -95,7 +99,7 @@ fn a_wrong_password_is_challenged_again_and_gets_the_source_banned() {
 fn a_nonce_that_is_too_old_is_replaced_and_nobody_is_at_fault() {
     let mut wire = office(TransportKind::Udp, "secret");
     // The refresh comes after 59 minutes, long after the nonce's end.
-    wire.run(std::time::Duration::from_secs(3_600));
+    wire.run(Duration::from_secs(3_600));
     assert_eq!(wire.codes(0, "REGISTER"), [401, 200, 401, 200]);
     let stale = wire.sent.iter().any(|(_, message)| match message {
         Message::Response(response) => response
@@ -107,4 +111,115 @@ fn a_nonce_that_is_too_old_is_replaced_and_nobody_is_at_fault() {
     assert!(stale);
     assert_eq!(wire.ends[0].endpoint.registrations().count(), 1);
     assert_eq!(wire.ends[0].endpoint.counters().get("sip_bad_passwords"), None);
+}
+
+#[test]
+fn either_hash_will_do() {
+    for hashes in [
+        &[DigestAlgorithm::Md5][..],
+        &[DigestAlgorithm::Sha256],
+        &[DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        &[DigestAlgorithm::Md5, DigestAlgorithm::Sha256],
+    ] {
+        let mut wire = office(TransportKind::Udp, "secret");
+        wire.ends[0].endpoint.set_challenges(hashes);
+        wire.run_ms(10);
+        assert_eq!(wire.codes(0, "REGISTER"), [401, 200], "{hashes:?}");
+        let wanted = format!("algorithm={}", hashes[0].as_str());
+        let used =
+            wire.requests(1, "REGISTER")[1].headers.text(&HeaderName::Authorization).unwrap().into_owned();
+        assert!(used.contains(&wanted), "{used}");
+    }
+}
+
+#[test]
+fn a_phone_registers_itself_alone_and_here_alone() {
+    let mut office = config("192.0.2.1", TransportKind::Udp);
+    user(&mut office, "ann", "secret");
+    office.domains.push("office.example".into());
+    for (from, to, code) in [
+        ("ann@192.0.2.1", "ann@192.0.2.1", 200),
+        ("ann@office.example", "ann@OFFICE.example", 200),
+        ("ann@192.0.2.1", "bob@192.0.2.1", 403),
+        ("bob@192.0.2.1", "ann@192.0.2.1", 403),
+        ("ann@192.0.2.1", "ann@elsewhere.example", 404),
+        ("ann@192.0.2.1", "ann@198.51.100.1", 404),
+    ] {
+        let mut bench = Bench::with(office.clone());
+        let mut register = sip::Request::new(sip::Method::Register, "sip:192.0.2.1".parse().unwrap());
+        let mut digest = DigestClient::new("ann", "secret");
+        for (seq, code) in [(1, 401), (2, code)] {
+            let via = format!("SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK{seq};rport");
+            register.headers.set(HeaderName::Via, via);
+            register.headers.set(HeaderName::From, format!("<sip:{from}>;tag=1"));
+            register.headers.set(HeaderName::To, format!("<sip:{to}>"));
+            register.headers.set(HeaderName::CallId, "r");
+            register.headers.set(HeaderName::CSeq, format!("{seq} REGISTER"));
+            register.headers.set(HeaderName::Contact, "<sip:ann@192.0.2.2>");
+            bench.hear(register.clone());
+            let response = bench.response(code);
+            assert!(response.headers.to().unwrap().tag().is_some());
+            digest.on_response(&response);
+            digest.authorize(&mut register, &mut Rng::seeded(seq));
+        }
+        // The repeated request gets the same answer, not a stale nonce.
+        bench.hear({
+            let mut again = register.clone();
+            again.headers.set(HeaderName::CSeq, "2 REGISTER");
+            again
+        });
+        bench.response(code);
+        assert_eq!(bench.endpoint.registrations().count(), usize::from(code == 200));
+    }
+}
+
+#[test]
+fn a_trunk_that_refuses_is_tried_again_later_and_later() {
+    let mut bench = Bench::with(phone("192.0.2.1", TransportKind::Udp, "secret"));
+    bench.wait(Duration::ZERO);
+    let mut waits = Vec::new();
+    for attempt in 0..9 {
+        let register = bench.request("REGISTER");
+        bench.hear(reply(&register, 503, "x", &[], b""));
+        let retry_s = match bench.event() {
+            Some(Event::TrunkState { state: TrunkState::Failed { code: 503, retry_s, .. }, .. }) => retry_s,
+            other => panic!("{attempt}: {other:?}"),
+        };
+        waits.push(retry_s);
+        bench.wait(Duration::from_secs(u64::from(retry_s) - 1));
+        bench.assert_quiet();
+        bench.wait(Duration::from_secs(1));
+    }
+    assert!((15..=30).contains(&waits[0]) && (30..=60).contains(&waits[1]), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= 1_800) && *waits.last().unwrap() >= 900, "{waits:?}");
+    // It says how long to wait, then that the time is too short, then yes.
+    let register = bench.request("REGISTER");
+    bench.hear(reply(&register, 500, "x", &[(HeaderName::RetryAfter, "7 (busy);duration=3")], b""));
+    assert!(matches!(
+        bench.event(),
+        Some(Event::TrunkState { state: TrunkState::Failed { code: 500, retry_s: 7, .. }, .. })
+    ));
+    bench.wait(Duration::from_secs(7));
+    let register = bench.request("REGISTER");
+    assert_eq!(register.headers.expires(), Ok(Some(3_600)));
+    bench.hear(reply(&register, 423, "x", &[(HeaderName::MinExpires, "7200")], b""));
+    let register = bench.request("REGISTER");
+    assert_eq!(register.headers.expires(), Ok(Some(7_200)));
+    let contact = register.headers.contacts().unwrap().remove(0);
+    let granted = format!("<sip:other@192.0.2.77>;expires=9, {contact};expires=1000");
+    bench.hear(reply(&register, 200, "x", &[(HeaderName::Contact, &granted)], b""));
+    let state = TrunkState::Registered { expires_s: 1_000 };
+    assert_eq!(bench.endpoint.trunk_states().next(), Some(("other", &state)));
+    bench.event();
+    bench.wait(Duration::from_secs(890));
+    bench.assert_quiet();
+    bench.wait(Duration::from_secs(10));
+    let refresh = bench.request("REGISTER");
+    assert_eq!(refresh.headers.call_id(), register.headers.call_id());
+    bench.hear(reply(&refresh, 200, "x", &[(HeaderName::Contact, &granted)], b""));
+    bench.assert_quiet();
+    // A trunk that is taken away is left in good order.
+    bench.input(Input::Config(config("192.0.2.1", TransportKind::Udp)));
+    assert_eq!(bench.request("REGISTER").headers.expires(), Ok(Some(0)));
+    assert_eq!(bench.endpoint.trunk_states().count(), 0);
 }
