@@ -50,6 +50,13 @@ const NOT_IN_A_CORE: &[(&str, &str)] = &[
     ("rand::random", "base::Rng, passed in"),
 ];
 
+/// Where a core says it all the same, and why that is sound.
+const IN_A_CORE_ALL_THE_SAME: &[(&str, &str, &str)] = &[(
+    "src/media/engine.rs",
+    "HashMap",
+    "looks up a packet's leg, with a hasher of its own; never iterated",
+)];
+
 /// Crates a core's manifest may not name.
 const NOT_A_CORES_DEPENDENCY: &[&str] =
     &["tokio", "reqwest", "axum", "sqlx", "rustls", "socket2", "libc", "hickory-resolver", "rand"];
@@ -67,6 +74,9 @@ fn cores_have_no_io_no_clock_and_no_chance() {
     {
         for (number, line) in code_lines(text) {
             for (word, instead) in NOT_IN_A_CORE.iter().filter(|(word, _)| has_word(line, word)) {
+                if IN_A_CORE_ALL_THE_SAME.iter().any(|(file, allowed, _)| file == path && allowed == word) {
+                    continue;
+                }
                 faults.push(format!("{path}:{number}: {word}: {instead}"));
             }
         }
