@@ -234,8 +234,8 @@ impl Endpoint {
                     Indication::Unanswerable(id, server) => {
                         self.with(id, |session, core| session.on_unanswerable(server, core));
                     }
-                    Indication::NoAnswer(..) | Indication::Unreachable(..) | Indication::Gone(..) => {
-                        self.core.client_indication(&indication);
+                    Indication::Client(request, client, news) => {
+                        self.core.on_client_news(request, client, news);
                     }
                 }
             } else if let Some((user, request, failure)) = self.core.failures.pop_front() {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::core::{Core, Failure};
 use super::{Output, SessionId};
-use crate::transaction::{ClientId, Indication, cancel_of};
+use crate::transaction::{ClientId, ClientNews, cancel_of};
 use crate::{
     CSeq, DigestClient, Flow, HeaderName, Host, Message, Method, Request, Response, Scheme, TransportKind,
     Uri, Via,
@@ -189,30 +189,24 @@ impl Core {
         Some(outbound.user.clone())
     }
 
-    /// What the transaction layer says about our requests.
-    pub(super) fn client_indication(&mut self, indication: &Indication<RequestId, SessionId>) {
-        let (id, which, failure) = match indication {
-            Indication::NoAnswer(id, client) => (*id, *client, Some(Failure::NoAnswer)),
-            Indication::Unreachable(id, client) => (*id, *client, Some(Failure::Unreachable)),
-            Indication::Gone(id, client) => (*id, *client, None),
-            Indication::Unanswerable(..) => return,
-        };
-        let Some(Outbound { stage: Stage::Sent { client, left, .. }, .. }) = self.outbound.get_mut(&id)
-        else {
-            return;
-        };
+    /// What the transaction layer says about a request of ours.
+    pub(super) fn on_client_news(&mut self, id: RequestId, which: ClientId, news: ClientNews) {
+        let stage = self.outbound.get_mut(&id).map(|outbound| &mut outbound.stage);
+        let Some(Stage::Sent { client, left, .. }) = stage else { return };
+        // News of an address that is no longer being tried.
         if *client != which {
             return;
         }
-        match failure {
-            Some(failure) => {
-                let left = std::mem::take(left);
-                self.attempt(id, left, failure);
-            }
-            None => {
+        let failure = match news {
+            ClientNews::NoAnswer => Failure::NoAnswer,
+            ClientNews::Unreachable => Failure::Unreachable,
+            ClientNews::Gone => {
                 self.outbound.remove(&id);
+                return;
             }
-        }
+        };
+        let left = std::mem::take(left);
+        self.attempt(id, left, failure);
     }
 
     /// Finds out where a URI leads (RFC 3263 §4).

@@ -3,18 +3,25 @@
 //! Four machines, one a file, each a pure table `(state, input) → (next state, actions)` that can be held against
 //! the RFC's figure; [`Layer`] owns the running ones, finds the one a message belongs to and performs the actions.
 
+mod along;
 pub mod client_invite;
 pub mod client_non_invite;
+mod clients;
 mod deadlines;
 mod key;
 mod layer;
+mod machine;
 pub mod server_invite;
 pub mod server_non_invite;
+mod servers;
 mod timer;
 
+pub use along::cancel_of;
+pub use clients::{ClientId, ClientNews, Received};
 pub use deadlines::Deadlines;
 pub use key::{MAGIC_COOKIE, reply_flow};
-pub use layer::{ClientId, Full, Indication, Layer, LayerLimits, Received, ServerId, Sighting, cancel_of};
+pub use layer::{Full, Indication, Layer, LayerLimits};
+pub use servers::{ServerId, Sighting};
 pub use timer::{T1, T1_64, T2, T4, Timer, TimerSet};
 
 /// What a machine asks its owner to do.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use base::Mono;
 use serde::{Deserialize, Serialize};
 
+use super::Action;
+
 /// Round-trip time estimate (RFC 3261 §17.1.1.1).
 pub const T1: Duration = Duration::from_millis(500);
 /// The longest interval between two sendings of one message (RFC 3261 §17.1.2.2).
@@ -132,9 +134,18 @@ impl TimerSet {
         self.running[timer as usize] = None;
     }
 
-    /// Stops all.
-    pub fn clear_all(&mut self) {
-        *self = Self::default();
+    /// Does what a machine says about timers; `last` is how long the timer ran that has just fired.
+    pub(super) fn act(&mut self, action: Action, reliable: bool, last: Duration, now: Mono) {
+        match action {
+            Action::Start(timer) => {
+                if let Some(interval) = timer.first(reliable) {
+                    self.set(timer, interval, now);
+                }
+            }
+            Action::Again(timer) => self.set(timer, timer.next(last), now),
+            Action::Stop(timer) => self.clear(timer),
+            Action::Send | Action::SendAck | Action::Deliver | Action::TimedOut | Action::Unreachable => {}
+        }
     }
 
     /// The one that fires first.
