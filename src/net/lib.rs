@@ -4,7 +4,6 @@
 //! comes out as an input of the node. Nothing one peer does (never reading, never answering, flooding) may
 //! hold up what another one is owed.
 
-pub mod border;
 pub mod dns;
 pub mod local;
 pub mod media;

@@ -29,13 +29,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sip::{Flow, TransportKind};
+use sip::{Flow, Input as SipInput, TransportKind};
 use tokio::sync::mpsc;
 
 use self::connections::{Connections, Sent};
 use self::shared::{Shared, Stop};
 use self::udp::UdpListener;
-use crate::border::SipInput;
 use crate::local;
 
 pub use self::limits::SipLimits;
@@ -108,8 +107,6 @@ impl SipTransports {
     /// Sends one message and never waits: a datagram from the socket bound to the flow's local address; over a
     /// stream on the connection to the flow's remote end, which is opened if there is none. What cannot be sent
     /// comes back as [`SipInput::SendFailed`] with this flow.
-    ///
-    /// Must be called inside a tokio runtime.
     pub fn send(&self, flow: Flow, bytes: Vec<u8>) {
         match flow.transport {
             TransportKind::Udp => match self.udp.iter().find(|listener| listener.serves(flow.local)) {

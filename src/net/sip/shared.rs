@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sip::Flow;
+use sip::{Flow, Input as SipInput};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use super::counters::Counters;
 use super::limits::SipLimits;
-use crate::border::SipInput;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,16 +29,21 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) limits: SipLimits,
     stop: watch::Sender<Stop>,
+    /// Sends come from threads that are none of the runtime's.
+    runtime: Handle,
 }
 
 impl Shared {
+    /// Must be called inside a tokio runtime.
     pub(super) fn new(inbound: mpsc::Sender<SipInput>, limits: SipLimits) -> Self {
-        Self { inbound, counters: Counters::default(), limits, stop: watch::Sender::new(Stop::Running) }
+        let (counters, stop) = (Counters::default(), watch::Sender::new(Stop::Running));
+        Self { inbound, counters, limits, stop, runtime: Handle::current() }
     }
 
     /// Runs a task that ends at the latest when everything stops.
     pub(super) fn spawn(self: Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(async move {
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move {
             tokio::select! {
                 () = self.reached(Stop::Now) => {}
                 () = task => {}

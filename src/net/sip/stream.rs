@@ -5,13 +5,12 @@
 use std::io;
 use std::sync::Arc;
 
-use sip::{Flow, Framer};
+use sip::{Flow, Framer, Input as SipInput};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connections::{Outbox, Place, Queue, TakenOut};
 use super::shared::{Shared, Stop};
-use crate::border::SipInput;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sip::{Flow, TransportKind};
+use sip::{Flow, Input as SipInput, TransportKind};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use super::connections::{Connections, Place, Queue};
 use super::shared::{Shared, Stop};
 use super::stream;
-use crate::border::SipInput;
 
 /// Connections the kernel keeps for us between two accepts.
 const BACKLOG: i32 = 1_024;

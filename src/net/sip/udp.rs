@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::limits::SIP_MESSAGE_BYTES_MAX;
-use sip::{Flow, TransportKind};
+use sip::{Flow, Input as SipInput, TransportKind};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::datagram::{Arrival, DatagramSocket};
 use super::shared::Shared;
-use crate::border::SipInput;
 
 /// One UDP listener.
 #[derive(Debug)]

@@ -1,54 +1,226 @@
-//! The requests the box makes of web servers.
+//! The requests the box makes of web servers (reference: webhooks; twiml-voice §1).
+//!
+//! What goes in: requests with their parameters. What comes out: answers, or failures under their published
+//! codes. In between a request is signed, its URL's connection overrides are obeyed, redirects are followed,
+//! cookies are kept a call, and every wait and every size has its limit. A document is fetched by whoever awaits
+//! it and abandoned with the future; a status callback is delivered in the background, after those of the same
+//! call before it, and only a failure is heard of again.
+//!
+//! Nothing here reads a document or knows a call's state.
 
-use std::path::PathBuf;
+mod connect;
+mod cookies;
+mod destination;
+mod documents;
+mod exchange;
+mod failure;
+mod media;
+mod settings;
+mod status;
+mod target;
 
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use base::limits::DOCUMENT_BYTES_MAX;
 use base::{CallSid, Rng};
+use reqwest::header;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use twiml::{FetchFailure, Fetched};
+use twiml::{FetchFailure, Fetched, HttpMethod};
 
-use crate::border::{FetchId, FetchRequest};
+use self::cookies::{Jar, Jars};
+use self::exchange::{Body, Exchange};
+use self::failure::{CALLBACK_FAILED, failure};
+use self::settings::Settings;
+use self::status::{Callback, Queued, StatusQueues};
+use self::target::Target;
+use crate::dns::Resolver;
+use call::{FetchId, FetchRequest};
 
-/// How requests are made.
-#[derive(Clone, Debug)]
-pub struct WebhookConfig {
-    /// Signs every request.
-    pub auth_token: String,
-    /// Where `file:` URLs are read; absent: they are refused.
-    pub documents_root: Option<PathBuf>,
-    /// The `User-Agent` header.
-    pub user_agent: String,
-}
+pub use self::connect::Trust;
+pub use self::destination::Destinations;
+pub use self::media::{MediaAnswer, MediaRequest};
+pub use self::settings::{Secret, WebhookConfig};
+
+/// Bytes of a status callback's answer that are read before the connection is given up.
+const DISCARD_MAX: usize = 1024 * 1024;
 
 /// The client; a clone shares connections, cookies and queues.
 #[derive(Clone, Debug)]
-pub struct Webhooks {}
+pub struct Webhooks {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: RwLock<Arc<Settings>>,
+    resolver: Resolver,
+    rng: Mutex<Rng>,
+    jars: Jars,
+    status: StatusQueues,
+    failures: mpsc::Sender<(FetchId, FetchFailure)>,
+    runtime: Handle,
+}
 
 /// The client could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the web client: {0}")]
-pub struct WebhooksError(String);
+pub struct WebhooksError(#[from] reqwest::Error);
 
 impl Webhooks {
-    /// A client. What becomes of failed status callbacks is told through `failures`.
+    /// A client; must be called inside a tokio runtime. A status callback that fails is told through `failures`
+    /// as warning 15003; when nobody takes it, it is only logged.
     pub fn new(
-        _config: WebhookConfig,
-        _rng: Rng,
-        _failures: mpsc::Sender<(FetchId, FetchFailure)>,
+        config: WebhookConfig,
+        rng: Rng,
+        failures: mpsc::Sender<(FetchId, FetchFailure)>,
     ) -> Result<Self, WebhooksError> {
-        Ok(Self {})
+        let resolver = Resolver::system();
+        let settings = Settings::new(config, resolver.clone())?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                settings: RwLock::new(Arc::new(settings)),
+                resolver,
+                rng: Mutex::new(rng),
+                jars: Jars::default(),
+                status: StatusQueues::new(),
+                failures,
+                runtime: Handle::current(),
+            }),
+        })
     }
 
-    /// Makes a request; dropping the future aborts it.
+    /// Takes another configuration; requests under way go on with what they began with. On an error the old one
+    /// stays.
+    pub fn configure(&self, config: WebhookConfig) -> Result<(), WebhooksError> {
+        let settings = Arc::new(Settings::new(config, self.inner.resolver.clone())?);
+        *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        Ok(())
+    }
+
+    /// Makes a request, with whatever status it is answered; dropping the future aborts it.
     pub fn fetch(
         &self,
         request: FetchRequest,
     ) -> impl Future<Output = (FetchId, Result<Fetched, FetchFailure>)> + Send + 'static {
-        async move { (request.id, Err(FetchFailure { code: 11200, message: String::new() })) }
+        let client = self.clone();
+        let jar = client.inner.jars.of(request.call);
+        async move {
+            let id = request.id;
+            (id, client.document(request, jar).await)
+        }
     }
 
-    /// Makes a request in the background, after those made for the same call before.
-    pub fn post_status(&self, _request: FetchRequest) {}
+    /// Makes a request in the background, after those made for the same call before. Never waits, and may be
+    /// called from any thread.
+    pub fn post_status(&self, request: FetchRequest) {
+        let (call, jar) = (request.call, self.inner.jars.of(request.call));
+        match self.inner.status.push(Callback { request, jar }) {
+            Queued::Behind(None) => {}
+            Queued::Behind(Some(lost)) | Queued::Refused(lost) => {
+                self.report(lost.request.id, "it was never sent: too many are waiting".to_owned());
+            }
+            Queued::First => {
+                let client = self.clone();
+                self.inner.runtime.spawn(async move {
+                    while let Some(callback) = client.inner.status.next(call) {
+                        client.deliver(callback).await;
+                    }
+                });
+            }
+        }
+    }
 
-    /// No more requests will be made for this call.
-    pub fn call_ended(&self, _call: CallSid) {}
+    /// No more requests will be made for this call: its cookies are forgotten once those under way are done.
+    pub fn call_ended(&self, call: CallSid) {
+        self.inner.jars.forget(call);
+    }
+
+    /// Status callbacks that were never sent because too many waited.
+    pub fn callbacks_dropped(&self) -> u64 {
+        self.inner.status.dropped()
+    }
+
+    async fn document(&self, request: FetchRequest, jar: Jar) -> Result<Fetched, FetchFailure> {
+        let settings = self.settings();
+        let (url, overrides) = target::parse(&request.url)?;
+        if url.scheme() == "file" {
+            let root = settings.documents_root.as_deref();
+            let file = documents::read(root, &url, None, DOCUMENT_BYTES_MAX).await?;
+            return Ok(Fetched {
+                status: 200,
+                content_type: file.content_type.map(str::to_owned),
+                body: file.body.unwrap_or_default(),
+                url: url.into(),
+            });
+        }
+        // Relative references resolve against the URL as configured, not with a GET's parameters in it: an empty
+        // one, which keeps the query, would otherwise grow with every request.
+        let target = Target::of(url)?;
+        let base = target.base();
+        let exchange = Exchange {
+            jar: Some(jar),
+            ..Self::exchange(target, &overrides, request, Body::Document(DOCUMENT_BYTES_MAX))
+        };
+        let answer = exchange.run(&settings, &self.token()).await?;
+        Ok(Fetched {
+            status: answer.status,
+            content_type: media::text(&answer.headers, &header::CONTENT_TYPE),
+            body: answer.body,
+            url: answer.redirected_to.map_or(base, |target| target.base()),
+        })
+    }
+
+    async fn deliver(&self, Callback { request, jar }: Callback) {
+        let id = request.id;
+        let told = match self.status_callback(request, jar).await {
+            Ok(200..=299) => return,
+            Ok(status) => format!("it was answered with status {status}"),
+            Err(failure) => format!("{} {}", failure.code, failure.message),
+        };
+        self.report(id, told);
+    }
+
+    async fn status_callback(&self, request: FetchRequest, jar: Jar) -> Result<u16, FetchFailure> {
+        let (url, overrides) = target::parse(&request.url)?;
+        let target = Target::of(url)?;
+        let _turn = self.inner.status.turn(target.url.host_str().unwrap_or_default()).await;
+        let exchange = Exchange {
+            jar: Some(jar),
+            ..Self::exchange(target, &overrides, request, Body::Discard(DISCARD_MAX))
+        };
+        Ok(exchange.run(&self.settings(), &self.token()).await?.status)
+    }
+
+    fn exchange(target: Target, overrides: &twiml::Overrides, request: FetchRequest, body: Body) -> Exchange {
+        let mut params = request.params;
+        // By name, so that two captures compare; equal names stay in their order.
+        params.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let target = target.with_params(request.method, &params);
+        if request.method == HttpMethod::Get {
+            params.clear();
+        }
+        Exchange { method: request.method, params, ..Exchange::new(target, overrides, body) }
+    }
+
+    fn report(&self, id: FetchId, told: String) {
+        tracing::debug!(?id, told, "a status callback failed");
+        let _ = self.inner.failures.try_send((id, failure(CALLBACK_FAILED, told)));
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A new token of one logical request, in the form of a UUID.
+    fn token(&self) -> String {
+        let digits = self.inner.rng.lock().unwrap_or_else(PoisonError::into_inner).hex(32);
+        let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+        parts.join("-")
+    }
 }
+
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod tests;

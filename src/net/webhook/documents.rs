@@ -1,0 +1,157 @@
+//! `file:` URLs: documents and sounds in one folder of the machine.
+//!
+//! `file:welcome.xml` and `file:///menu/main.xml` name files below the documents folder, whatever the current
+//! folder is; nothing outside of it can be read, not by `..` and not through a link.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use tokio::io::AsyncReadExt;
+use twiml::FetchFailure;
+use url::Url;
+
+use super::failure::{BAD_URL, FAILED, TOO_LARGE, failure};
+
+/// A file's content and what it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct File {
+    pub(super) content_type: Option<&'static str>,
+    /// Changes when the file does, like an `ETag`.
+    pub(super) tag: String,
+    /// `None` when the tag is the known one.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// Reads the file a URL names, unless its tag is `known`.
+pub(super) async fn read(
+    root: Option<&Path>,
+    url: &Url,
+    known: Option<&str>,
+    bytes_max: usize,
+) -> Result<File, FetchFailure> {
+    let Some(root) = root else {
+        return Err(failure(BAD_URL, "file: URLs are not served: no documents folder is configured"));
+    };
+    let path = locate(root, url).await?;
+    let told = |error: io::Error| failure(FAILED, format!("{}: {error}", url.path()));
+    let file = tokio::fs::File::open(&path).await.map_err(told)?;
+    let metadata = file.metadata().await.map_err(told)?;
+    if !metadata.is_file() {
+        return Err(failure(FAILED, format!("{}: not a file", url.path())));
+    }
+    let content_type = content_type(&path);
+    let tag = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    if known == Some(&tag) {
+        return Ok(File { content_type, tag, body: None });
+    }
+    let mut body = Vec::new();
+    file.take(bytes_max as u64 + 1).read_to_end(&mut body).await.map_err(told)?;
+    if body.len() > bytes_max {
+        return Err(failure(TOO_LARGE, format!("{} is larger than {bytes_max} bytes", url.path())));
+    }
+    Ok(File { content_type, tag, body: Some(body) })
+}
+
+/// The real path of a URL's file, which lies below the root's.
+async fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
+    let not_found = |why: &str| failure(FAILED, format!("{}: {why}", url.path()));
+    if url.host_str().is_some_and(|host| !host.is_empty() && host != "localhost") {
+        return Err(failure(BAD_URL, format!("`{url}` names a host; a local file is file:name")));
+    }
+    let decoded = percent_decode_str(url.path()).decode_utf8().map_err(|_| not_found("not UTF-8"))?;
+    if decoded.contains('\0') {
+        return Err(not_found("not a file name"));
+    }
+    let root = tokio::fs::canonicalize(root)
+        .await
+        .map_err(|error| not_found(&format!("the documents folder cannot be read: {error}")))?;
+    // A path written out in full may itself begin with the folder's.
+    let wanted = Path::new(&*decoded);
+    let below: PathBuf = match wanted.strip_prefix(&root) {
+        Ok(below) => below.into(),
+        Err(_) => wanted.components().filter(|part| *part != Component::RootDir).collect(),
+    };
+    if below.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(not_found("outside of the documents folder"));
+    }
+    let path =
+        tokio::fs::canonicalize(root.join(below)).await.map_err(|error| not_found(&error.to_string()))?;
+    if path.starts_with(&root) { Ok(path) } else { Err(not_found("outside of the documents folder")) }
+}
+
+/// The type a web server would give a file, by its name.
+pub(super) fn content_type(path: &Path) -> Option<&'static str> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    Some(match extension.as_str() {
+        "xml" | "twiml" | "texml" => "text/xml",
+        "txt" => "text/plain",
+        "html" | "htm" => "text/html",
+        "wav" => "audio/wav",
+        "mp3" => "audio/mpeg",
+        "aif" | "aiff" | "aifc" => "audio/aiff",
+        "gsm" => "audio/gsm",
+        "ul" | "ulaw" | "mulaw" => "audio/ulaw",
+        "au" => "audio/basic",
+        "flac" => "audio/flac",
+        "ogg" | "oga" => "audio/ogg",
+        "m4a" => "audio/mp4",
+        "aac" => "audio/aac",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    async fn get(root: &Path, url: &str) -> Result<File, u32> {
+        read(Some(root), &url.parse().unwrap(), None, 100).await.map_err(|failure| failure.code)
+    }
+
+    #[tokio::test]
+    async fn files_are_found_below_the_folder_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("documents");
+        fs::create_dir_all(root.join("menu")).unwrap();
+        fs::write(root.join("welcome.xml"), "<Response/>").unwrap();
+        fs::write(root.join("menu/main menu.XML"), "<Response/>").unwrap();
+        fs::write(root.join("hello.txt"), "x").unwrap();
+        fs::write(root.join("notes"), "x").unwrap();
+        fs::write(root.join("big.wav"), [0; 101]).unwrap();
+        fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret.txt"), root.join("link.txt")).unwrap();
+        let full = format!("file://{}/welcome.xml", root.display());
+        for (url, expected) in [
+            ("file:welcome.xml", Ok(Some("text/xml"))),
+            ("file:///welcome.xml", Ok(Some("text/xml"))),
+            (&full, Ok(Some("text/xml"))),
+            ("file:./welcome.xml?x=1", Ok(Some("text/xml"))),
+            ("file:menu/main%20menu.XML", Ok(Some("text/xml"))),
+            ("file:hello.txt", Ok(Some("text/plain"))),
+            ("file:notes", Ok(None)),
+            ("file:missing.xml", Err(11200)),
+            ("file:menu", Err(11200)),
+            ("file:", Err(11200)),
+            ("file:link.txt", Err(11200)),
+            ("file:../secret.txt", Err(11200)),
+            ("file:menu/..%2f..%2fsecret.txt", Err(11200)),
+            ("file:hello.txt%00.xml", Err(11200)),
+            ("file:%ff.xml", Err(11200)),
+            ("file:///etc/passwd", Err(11200)),
+            ("file://elsewhere/welcome.xml", Err(11100)),
+            ("file:big.wav", Err(11750)),
+        ] {
+            assert_eq!(get(&root, url).await.map(|file| file.content_type), expected, "{url}");
+        }
+        let none = read(None, &"file:welcome.xml".parse().unwrap(), None, 100).await.unwrap_err();
+        assert_eq!(none.code, 11100);
+        let url: Url = "file:hello.txt".parse().unwrap();
+        let first = read(Some(&root), &url, None, 100).await.unwrap();
+        let again = read(Some(&root), &url, Some(&first.tag), 100).await.unwrap();
+        assert_eq!((first.body, again.body), (Some(b"x".to_vec()), None));
+    }
+}

@@ -1,0 +1,283 @@
+//! One request with everything that belongs to it: redirects, retries, cookies, the signature, the limits.
+
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use twiml::{FetchFailure, HttpMethod, Overrides, RetryPolicy};
+
+use super::connect::{Patience, Phase, TooLong, attempt};
+use super::cookies::Jar;
+use super::failure::{
+    CONNECT_TIMED_OUT, FAILED, NOT_RESOLVED, REDIRECTED_TOO_OFTEN, TIME_USED_UP, TOO_LARGE, answer_failure,
+    connect_failure, failure,
+};
+use super::settings::Settings;
+use super::target::{Target, form};
+
+/// Redirects followed; one more is error 11215 (reference: twiml-voice §1.1).
+const REDIRECTS_MAX: u32 = 10;
+
+/// A request that is to be made.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) target: Target,
+    pub(super) method: HttpMethod,
+    /// Those of a POST's body; a GET has them in its target.
+    pub(super) params: Vec<(String, String)>,
+    /// More request headers.
+    pub(super) headers: HeaderMap,
+    pub(super) jar: Option<Jar>,
+    pub(super) sni: bool,
+    pub(super) retries: u32,
+    pub(super) retry: RetryPolicy,
+    pub(super) connect: Duration,
+    pub(super) read: Duration,
+    pub(super) total: Duration,
+    pub(super) body: Body,
+}
+
+/// What becomes of an answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Kept; longer than this is error 11750. What is audio is cut off there instead: nobody reads it, it only
+    /// says that the URL is to be played.
+    Document(usize),
+    /// Kept; longer than this is error 11750.
+    Keep(usize),
+    /// Read so far, for the connection's sake, and thrown away.
+    Discard(usize),
+}
+
+/// The answer that was not a redirect.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Where it came from, if redirects led elsewhere than to the first target.
+    pub(super) redirected_to: Option<Target>,
+}
+
+impl Exchange {
+    /// A request as an URL's overrides want it.
+    pub(super) fn new(target: Target, overrides: &Overrides, body: Body) -> Self {
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        Self {
+            target,
+            method: HttpMethod::Get,
+            params: Vec::new(),
+            headers: HeaderMap::new(),
+            jar: None,
+            sni: overrides.sni,
+            retries: overrides.retries,
+            retry: overrides.retry,
+            connect: ms(overrides.connect_timeout_ms),
+            read: ms(overrides.read_timeout_ms),
+            total: ms(overrides.total_timeout_ms),
+            body,
+        }
+    }
+
+    /// Makes it. One logical request has one `token`, over retries and redirects (reference: webhooks §1).
+    pub(super) async fn run(mut self, settings: &Settings, token: &str) -> Result<Answer, FetchFailure> {
+        let deadline = Instant::now() + self.total;
+        let mut redirects = 0;
+        let mut retries = self.retries;
+        loop {
+            let response = match self.send_once(settings, token, deadline).await {
+                Ok(response) => response,
+                Err(Missed { failure, retry }) => {
+                    if retries == 0 || !retry.is_wanted(self.retry) || Instant::now() >= deadline {
+                        return Err(failure);
+                    }
+                    retries -= 1;
+                    continue;
+                }
+            };
+            let status = response.status();
+            if let Some(jar) = &self.jar {
+                for cookie in response.headers().get_all(header::SET_COOKIE) {
+                    jar.set(&self.target.url, &String::from_utf8_lossy(cookie.as_bytes()));
+                }
+            }
+            let again = status.is_client_error() && self.retry.status_4xx
+                || status.is_server_error() && self.retry.status_5xx;
+            if again && retries > 0 && Instant::now() < deadline {
+                retries -= 1;
+                continue;
+            }
+            match location(&response) {
+                Some(_) if redirects == REDIRECTS_MAX => {
+                    let told = format!("redirected more than {REDIRECTS_MAX} times");
+                    return Err(failure(REDIRECTED_TOO_OFTEN, told));
+                }
+                Some(location) => {
+                    redirects += 1;
+                    self.redirect(status, &location)?;
+                }
+                None => {
+                    let redirected_to = (redirects > 0).then(|| self.target.clone());
+                    return self.finish(response, redirected_to, deadline).await;
+                }
+            }
+        }
+    }
+
+    /// 307 and 308 repeat the request elsewhere; the others become a GET without parameters, as browsers do.
+    fn redirect(&mut self, status: StatusCode, location: &str) -> Result<(), FetchFailure> {
+        self.target = self.target.redirected(location)?;
+        if !matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+            self.method = HttpMethod::Get;
+            self.params.clear();
+        }
+        Ok(())
+    }
+
+    async fn send_once(
+        &self,
+        settings: &Settings,
+        token: &str,
+        deadline: Instant,
+    ) -> Result<Response, Missed> {
+        let url = &self.target.url;
+        settings.destinations.check(url).map_err(|failure| Missed { failure, retry: Retry::Never })?;
+        let client = settings.clients.client(self.sni);
+        let mut request = match self.method {
+            HttpMethod::Get => client.request(Method::GET, url.clone()),
+            HttpMethod::Post => client
+                .request(Method::POST, url.clone())
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
+                .body(form(&self.params)),
+        };
+        let signed: &[(String, String)] = match self.method {
+            HttpMethod::Get => &[],
+            HttpMethod::Post => &self.params,
+        };
+        request = request
+            .headers(self.headers.clone())
+            .header(header::ACCEPT, "*/*")
+            .header(
+                twiml::SIGNATURE_HEADER,
+                twiml::signature(settings.auth_token.as_str(), url.as_str(), signed),
+            )
+            .header("I-Twilio-Idempotency-Token", token);
+        if let Some((user, password)) = &self.target.user {
+            request = request.basic_auth(user, Some(password));
+        }
+        if let Some(cookies) = self.jar.as_ref().and_then(|jar| jar.header(url)) {
+            // A cookie that is no header value was set by the server itself; it does not get it back.
+            if let Ok(cookies) = HeaderValue::try_from(cookies) {
+                request = request.header(header::COOKIE, cookies);
+            }
+        }
+        let patience = Patience { connect: self.connect, read: self.read, deadline };
+        let port = url.port_or_known_default().unwrap_or_default();
+        let attempt = attempt(request.send(), port, patience).await;
+        match attempt.result {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) if error.is_connect() => {
+                let failure = connect_failure(&error, self.target.is_tls());
+                Err(Missed { failure, retry: Retry::Connect })
+            }
+            Ok(Err(error)) => {
+                let failure = answer_failure(&error);
+                // An old connection that the server closed when the request was on its way is no answer.
+                Err(Missed { failure, retry: if attempt.connected { Retry::Never } else { Retry::Connect } })
+            }
+            Err(too_long) => Err(self.missed(too_long)),
+        }
+    }
+
+    fn missed(&self, TooLong { phase, at_deadline }: TooLong) -> Missed {
+        let (code, what, retry) = match phase {
+            Phase::Resolving => (NOT_RESOLVED, "its name was not resolved", Retry::Connect),
+            Phase::Connecting => (CONNECT_TIMED_OUT, "it was not connected", Retry::Connect),
+            // The usual case: both limits are 15 s, and it is the server that did not answer.
+            Phase::Waiting if !at_deadline || self.total >= self.read => {
+                (FAILED, "it did not answer", Retry::Read)
+            }
+            Phase::Waiting => (TIME_USED_UP, "it did not answer", Retry::Read),
+        };
+        let (code, retry) =
+            if at_deadline && code != FAILED { (TIME_USED_UP, Retry::Never) } else { (code, retry) };
+        let host = self.target.url.host_str().unwrap_or_default();
+        Missed { failure: failure(code, format!("{host}: {what} in time")), retry }
+    }
+
+    async fn finish(
+        self,
+        mut response: Response,
+        redirected_to: Option<Target>,
+        deadline: Instant,
+    ) -> Result<Answer, FetchFailure> {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let is_audio = headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"audio/"));
+        let (max, kept) = match self.body {
+            Body::Document(max) | Body::Keep(max) => (max, true),
+            Body::Discard(max) => (max, false),
+        };
+        let mut body = Vec::new();
+        let mut length = 0;
+        loop {
+            let chunk = match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                // What a status callback's receiver says does not matter, nor does how it ends.
+                Ok(Err(_)) | Err(_) if !kept => break,
+                Ok(Err(error)) => return Err(answer_failure(&error)),
+                Err(_) => return Err(failure(TIME_USED_UP, "the body did not end in time")),
+            };
+            length += chunk.len();
+            if kept {
+                body.extend_from_slice(&chunk[..chunk.len().min((max + 1).saturating_sub(body.len()))]);
+            }
+            if length > max {
+                match self.body {
+                    Body::Document(_) if is_audio => break,
+                    Body::Discard(_) => break,
+                    Body::Document(_) | Body::Keep(_) => {
+                        return Err(failure(TOO_LARGE, format!("the body is longer than {max} bytes")));
+                    }
+                }
+            }
+        }
+        Ok(Answer { status, headers, body, redirected_to })
+    }
+}
+
+/// An attempt without an answer.
+struct Missed {
+    failure: FetchFailure,
+    retry: Retry,
+}
+
+/// Which word of a retry policy asks for another attempt.
+#[derive(Clone, Copy)]
+enum Retry {
+    Never,
+    Connect,
+    Read,
+}
+
+impl Retry {
+    fn is_wanted(self, policy: RetryPolicy) -> bool {
+        match self {
+            Retry::Never => false,
+            Retry::Connect => policy.connect,
+            Retry::Read => policy.read,
+        }
+    }
+}
+
+/// Where a redirect leads; `None` for every other answer, and for one that does not say.
+fn location(response: &Response) -> Option<String> {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+        .then(|| response.headers().get(header::LOCATION))
+        .flatten()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}

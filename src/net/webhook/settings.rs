@@ -1,0 +1,89 @@
+//! What the configuration says about requests.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::connect::{Clients, Trust};
+use super::destination::Destinations;
+use crate::dns::Resolver;
+
+/// How requests are made.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookConfig {
+    /// The account's auth token, which signs every request.
+    pub auth_token: Secret,
+    /// Where `file:` URLs are read; absent: they are refused.
+    pub documents_root: Option<PathBuf>,
+    /// The `User-Agent` header; empty: [`WebhookConfig::USER_AGENT`].
+    pub user_agent: String,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Where requests may go.
+    pub destinations: Destinations,
+}
+
+impl WebhookConfig {
+    /// Our name and, because some applications ask for it, the vendor's.
+    pub const USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"), " TwilioProxy/1.1");
+}
+
+/// A text that never shows in logs.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// A configuration made ready for use.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) auth_token: Secret,
+    pub(super) documents_root: Option<PathBuf>,
+    pub(super) destinations: Arc<Destinations>,
+    pub(super) clients: Clients,
+}
+
+impl Settings {
+    pub(super) fn new(config: WebhookConfig, resolver: Resolver) -> Result<Self, reqwest::Error> {
+        let destinations = Arc::new(config.destinations);
+        let user_agent = match config.user_agent.as_str() {
+            "" => WebhookConfig::USER_AGENT,
+            other => other,
+        };
+        let clients = Clients::new(user_agent, &config.trust, destinations.clone(), resolver)?;
+        Ok(Self {
+            auth_token: config.auth_token,
+            documents_root: config.documents_root,
+            destinations,
+            clients,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_prints_without_its_secret() {
+        let config = WebhookConfig { auth_token: "hush".into(), ..WebhookConfig::default() };
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Status callbacks: in order within a call, independent between calls (reference: webhooks §4.2, §9).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::CallSid;
+use base::limits::CALLS_MAX;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::cookies::Jar;
+use call::FetchRequest;
+
+/// Callbacks of one call that may wait; a further one takes the place of the oldest.
+pub(super) const WAITING_MAX: usize = 100;
+
+/// Calls whose callbacks may wait at a time.
+const QUEUES_MAX: usize = 2 * CALLS_MAX;
+
+/// Callbacks under way at a time.
+const UNDER_WAY_MAX: usize = 256;
+
+/// Callbacks under way to one host: a receiver that hangs for its 15 s leaves room for the others.
+const UNDER_WAY_PER_HOST_MAX: usize = 32;
+
+/// One callback on its way.
+#[derive(Debug)]
+pub(super) struct Callback {
+    pub(super) request: FetchRequest,
+    pub(super) jar: Jar,
+}
+
+/// Every call's waiting callbacks.
+#[derive(Debug)]
+pub(super) struct StatusQueues {
+    queues: Mutex<BTreeMap<CallSid, VecDeque<Callback>>>,
+    hosts: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    under_way: Arc<Semaphore>,
+    dropped: AtomicU64,
+}
+
+/// What becomes of a callback that is handed in.
+#[derive(Debug)]
+pub(super) enum Queued {
+    /// It waits behind others, one of which may have made room.
+    Behind(Option<Callback>),
+    /// It is the first: somebody must [`next`](StatusQueues::next) through the call's queue.
+    First,
+    /// Too many calls have callbacks waiting.
+    Refused(Callback),
+}
+
+/// The right to make one request.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _host: OwnedSemaphorePermit,
+    _any: OwnedSemaphorePermit,
+}
+
+impl StatusQueues {
+    pub(super) fn new() -> Self {
+        Self {
+            queues: Mutex::default(),
+            hosts: Mutex::default(),
+            under_way: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a callback behind those of the same call.
+    pub(super) fn push(&self, callback: Callback) -> Queued {
+        let call = callback.request.call;
+        let mut queues = lock(&self.queues);
+        let room = queues.len() < QUEUES_MAX;
+        match queues.get_mut(&call) {
+            Some(queue) => {
+                let oldest = if queue.len() >= WAITING_MAX { queue.pop_front() } else { None };
+                self.dropped.fetch_add(oldest.iter().len() as u64, Ordering::Relaxed);
+                queue.push_back(callback);
+                Queued::Behind(oldest)
+            }
+            None if room => {
+                queues.insert(call, VecDeque::from([callback]));
+                Queued::First
+            }
+            None => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                Queued::Refused(callback)
+            }
+        }
+    }
+
+    /// The call's next callback; after `None` the next one handed in is the first again.
+    pub(super) fn next(&self, call: CallSid) -> Option<Callback> {
+        let mut queues = lock(&self.queues);
+        let next = queues.get_mut(&call).and_then(VecDeque::pop_front);
+        if next.is_none() {
+            queues.remove(&call);
+        }
+        next
+    }
+
+    /// Waits until `host` may be asked. First the host's own limit: who waits for a slow host holds no place that
+    /// others could use.
+    pub(super) async fn turn(&self, host: &str) -> Turn {
+        let at_host = {
+            let mut hosts = lock(&self.hosts);
+            // Nobody waits for, or is at, a host whose semaphore only the map knows.
+            hosts.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+            let new = || Arc::new(Semaphore::new(UNDER_WAY_PER_HOST_MAX));
+            hosts.entry(host.to_owned()).or_insert_with(new).clone()
+        };
+        const OPEN: &str = "these semaphores are never closed";
+        let host = at_host.acquire_owned().await.expect(OPEN);
+        let any = self.under_way.clone().acquire_owned().await.expect(OPEN);
+        Turn { _host: host, _any: any }
+    }
+
+    /// Callbacks that were never sent because too many waited.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics between two changes, so what a panic elsewhere left is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use twiml::HttpMethod;
+
+    use super::*;
+    use call::{FetchId, FetchKind};
+
+    fn callback(call: u128, id: u64) -> Callback {
+        let request = FetchRequest {
+            id: FetchId(id),
+            call: CallSid(call),
+            kind: FetchKind::StatusCallback,
+            url: "http://h/".to_owned(),
+            method: HttpMethod::Post,
+            params: Vec::new(),
+        };
+        Callback { request, jar: Jar::default() }
+    }
+
+    #[test]
+    fn a_call_has_one_worker_and_its_order() {
+        let queues = StatusQueues::new();
+        assert!(matches!(queues.push(callback(1, 1)), Queued::First));
+        assert!(matches!(queues.push(callback(1, 2)), Queued::Behind(None)));
+        assert!(matches!(queues.push(callback(2, 3)), Queued::First));
+        let ids: Vec<u64> =
+            std::iter::from_fn(|| queues.next(CallSid(1))).map(|callback| callback.request.id.0).collect();
+        assert_eq!(ids, [1, 2]);
+        assert!(matches!(queues.push(callback(1, 4)), Queued::First));
+    }
+
+    #[test]
+    fn the_oldest_makes_room_and_is_counted() {
+        let queues = StatusQueues::new();
+        queues.push(callback(1, 0));
+        for id in 1..WAITING_MAX as u64 {
+            assert!(matches!(queues.push(callback(1, id)), Queued::Behind(None)));
+        }
+        let Queued::Behind(Some(oldest)) = queues.push(callback(1, 1_000)) else { panic!("it was full") };
+        assert_eq!((oldest.request.id, queues.dropped()), (FetchId(0), 1));
+    }
+
+    #[test]
+    fn calls_beyond_the_limit_are_refused() {
+        let queues = StatusQueues::new();
+        for call in 0..QUEUES_MAX as u128 {
+            assert!(matches!(queues.push(callback(call, 0)), Queued::First));
+        }
+        assert!(matches!(queues.push(callback(u128::MAX, 7)), Queued::Refused(_)));
+        assert!(matches!(queues.push(callback(0, 8)), Queued::Behind(None)));
+        assert_eq!(queues.dropped(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_hanging_host_leaves_room_for_others() {
+        let queues = StatusQueues::new();
+        let mut hanging = Vec::new();
+        for _ in 0..UNDER_WAY_PER_HOST_MAX {
+            hanging.push(queues.turn("slow").await);
+        }
+        let waits = tokio::time::timeout(std::time::Duration::from_millis(20), queues.turn("slow")).await;
+        assert!(waits.is_err());
+        queues.turn("quick").await;
+        drop(hanging);
+        queues.turn("slow").await;
+        assert!(lock(&queues.hosts).len() <= 2);
+    }
+}

@@ -1,0 +1,509 @@
+//! The client against a server that behaves well, badly, or not at all; each test in well under two seconds.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use call::FetchKind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc::Receiver;
+
+use super::server::{Reply, Seen, Server, answer, redirect, xml};
+use super::*;
+
+const TOKEN: &str = "12345";
+const CALL: CallSid = CallSid(7);
+
+fn client() -> (Webhooks, Receiver<(FetchId, FetchFailure)>) {
+    client_with(WebhookConfig::default())
+}
+
+fn client_with(config: WebhookConfig) -> (Webhooks, Receiver<(FetchId, FetchFailure)>) {
+    let (failures, heard) = mpsc::channel(16);
+    let config = WebhookConfig { auth_token: TOKEN.into(), ..config };
+    (Webhooks::new(config, Rng::seeded(1), failures).unwrap(), heard)
+}
+
+fn get(url: impl Into<String>) -> FetchRequest {
+    FetchRequest { method: HttpMethod::Get, params: Vec::new(), ..post(url) }
+}
+
+fn post(url: impl Into<String>) -> FetchRequest {
+    FetchRequest {
+        id: FetchId(1),
+        call: CALL,
+        kind: FetchKind::Document,
+        url: url.into(),
+        method: HttpMethod::Post,
+        params: params(&[("To", "+1 555"), ("CallSid", "CA1"), ("Digits", "")]),
+    }
+}
+
+fn params(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+async fn fetch(request: FetchRequest) -> Result<Fetched, FetchFailure> {
+    client().0.fetch(request).await.1
+}
+
+async fn code(url: impl Into<String>) -> u32 {
+    match fetch(post(url)).await {
+        Ok(fetched) => panic!("answered {fetched:?}"),
+        Err(failure) => failure.code,
+    }
+}
+
+/// Whether the signature is that of the URL as the server saw it, with the body's parameters.
+fn is_signed(server: &Server, seen: &Seen) -> bool {
+    let url = format!("{}{}", server.url, seen.path);
+    seen.header("x-twilio-signature") == twiml::signature(TOKEN, &url, &seen.form())
+}
+
+#[tokio::test]
+async fn a_post_carries_parameters_signature_and_token() {
+    let server = Server::start(|_, _| xml("<Response/>")).await;
+    let url = format!("{}/voice?x=%41b", server.url);
+    let fetched = fetch(post(format!("{url}#rc=0"))).await.unwrap();
+    let content_type = Some("text/xml".to_owned());
+    assert_eq!(fetched, Fetched { status: 200, content_type, body: b"<Response/>".to_vec(), url });
+    let seen = &server.seen()[0];
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/voice?x=%41b"));
+    assert_eq!(seen.body, "CallSid=CA1&Digits=&To=%2B1+555");
+    assert_eq!(seen.header("content-type"), "application/x-www-form-urlencoded; charset=UTF-8");
+    assert_eq!(seen.header("content-length"), seen.body.len().to_string());
+    assert_eq!((seen.header("accept"), seen.header("user-agent")), ("*/*", WebhookConfig::USER_AGENT));
+    assert_eq!(seen.header("i-twilio-idempotency-token").len(), 36);
+    assert!(is_signed(&server, seen), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_get_carries_them_in_its_query_and_signs_that() {
+    let server = Server::start(|_, _| xml("<Response/>")).await;
+    let url = format!("{}/voice?x=%41b", server.url);
+    let request = FetchRequest { params: params(&[("To", "+1"), ("From", "b")]), ..get(&url) };
+    let fetched = fetch(request).await.unwrap();
+    assert_eq!(fetched.url, url, "the base of relative references has no parameters of ours");
+    let seen = &server.seen()[0];
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("GET", "/voice?x=%41b&From=b&To=%2B1"));
+    assert_eq!(seen.body, "");
+    assert!(is_signed(&server, seen), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_user_in_the_url_becomes_basic_authentication() {
+    let server = Server::start(|_, _| xml("<Response/>")).await;
+    let url = format!("{}/v", server.url).replace("//", "//ann:p%40ss@");
+    let fetched = fetch(post(&url)).await.unwrap();
+    assert_eq!(fetched.url, url);
+    let seen = &server.seen()[0];
+    let basic = base64::engine::general_purpose::STANDARD.encode("ann:p@ss");
+    assert_eq!(seen.header("authorization"), format!("Basic {basic}"));
+    assert!(is_signed(&server, seen), "signed without the user");
+}
+
+#[tokio::test]
+async fn error_statuses_and_odd_types_are_answers() {
+    for (status, kind, body) in
+        [(500, "text/html", "<h1>oops"), (404, "text/plain", ""), (200, "image/png", "x")]
+    {
+        let head = format!("Content-Type: {kind}\r\nConnection: close\r\n");
+        let server = Server::start(move |_, _| Reply::Raw(answer(status, &head, body))).await;
+        let fetched = fetch(post(&server.url)).await.unwrap();
+        assert_eq!((fetched.status, fetched.content_type.as_deref()), (status, Some(kind)));
+        assert_eq!(fetched.body, body.as_bytes());
+        assert_eq!(server.seen().len(), 1, "a status is not tried again unless asked for");
+    }
+}
+
+#[tokio::test]
+async fn each_failure_has_its_code() {
+    let hangs = Server::start(|_, _| Reply::Hang(Vec::new())).await;
+    let begins = Server::start(|_, _| Reply::Hang(b"HTTP/1.1 200 OK\r\n\r\n<Resp".to_vec())).await;
+    let garbage = Server::start(|_, _| Reply::Raw(b"220 mail.example ESMTP\r\n".to_vec())).await;
+    let silent = Server::start(|_, _| Reply::Raw(Vec::new())).await;
+    let short =
+        Server::start(|_, _| Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<R".to_vec())).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refuses_tls = hangs.url.replace("http", "https");
+    for (url, expected) in [
+        ("voice.xml".to_owned(), 11100),
+        ("gopher://h/".to_owned(), 11100),
+        (format!("{}#rt=100", hangs.url), 11200),
+        (format!("{}#tt=100", hangs.url), 11203),
+        (format!("{}#tt=200", begins.url), 11203),
+        (format!("http://{closed}/"), 11202),
+        ("http://nowhere.invalid/".to_owned(), 11210),
+        ("http://169.254.169.254/latest".to_owned(), 11205),
+        (garbage.url.clone(), 11206),
+        (silent.url.clone(), 11206),
+        (short.url.clone(), 11206),
+        (format!("{refuses_tls}#ct=300&rc=0"), 11201),
+    ] {
+        let began = Instant::now();
+        assert_eq!(code(&url).await, expected, "{url}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{url} took {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn the_answer_may_take_its_time_once_connected() {
+    // The limit on connecting does not count what comes after.
+    let late =
+        || Reply::Late(Duration::from_millis(300), answer(200, "Connection: close\r\n", "<Response/>"));
+    let server = Server::start(move |_, _| late()).await;
+    assert_eq!(fetch(post(format!("{}#ct=100&rt=1000", server.url))).await.unwrap().status, 200);
+    assert_eq!(code(format!("{}#ct=1000&rt=100", server.url)).await, 11200);
+}
+
+#[tokio::test]
+async fn retries_follow_the_policy_and_repeat_the_same_request() {
+    let fails_twice = |n: usize, _: &Seen| match n {
+        0 | 1 => Reply::Raw(answer(503, "Connection: close\r\n", "")),
+        _ => xml("<Response/>"),
+    };
+    for (fragment, status, requests) in
+        [("", 503, 1), ("#rc=1&rp=5xx", 503, 2), ("#rc=3&rp=5xx", 200, 3), ("#rc=3&rp=4xx,rt", 503, 1)]
+    {
+        let server = Server::start(fails_twice).await;
+        let fetched = fetch(post(format!("{}/v{fragment}", server.url))).await.unwrap();
+        let seen = server.seen();
+        assert_eq!((fetched.status, seen.len()), (status, requests), "{fragment}");
+        let same = |name: &str| seen.iter().all(|s| s.header(name) == seen[0].header(name));
+        assert!(same("i-twilio-idempotency-token") && same("x-twilio-signature"));
+        assert!(seen.iter().all(|s| s.body == seen[0].body));
+    }
+    let hangs_once = |n: usize, _: &Seen| if n == 0 { Reply::Hang(Vec::new()) } else { xml("<Response/>") };
+    let server = Server::start(hangs_once).await;
+    let url = format!("{}#rt=150&rp=rt", server.url);
+    assert_eq!(fetch(post(url)).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_failed_connection_is_tried_once_more_by_default() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (client, _) = client();
+    let began = Instant::now();
+    let refused = client.fetch(get(format!("http://{address}/#rc=5&ct=100"))).await.1.unwrap_err();
+    assert_eq!(refused.code, 11202);
+    assert!(began.elapsed() < Duration::from_secs(1));
+    // A connection kept from an earlier request, closed by the server as the next one arrives, is no failure.
+    let closes = |n: usize, _: &Seen| match n {
+        1 => Reply::Raw(Vec::new()),
+        _ => Reply::Stay(answer(200, "Content-Type: text/xml\r\n", "<Response/>")),
+    };
+    let server = Server::start(closes).await;
+    for n in 0..2 {
+        assert_eq!(client.fetch(post(&server.url)).await.1.unwrap().status, 200, "{n}");
+    }
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn redirects_are_followed_as_published() {
+    for (status, method, body) in [
+        (301, "GET", ""),
+        (302, "GET", ""),
+        (303, "GET", ""),
+        (307, "POST", "CallSid=CA1&Digits=&To=%2B1+555"),
+        (308, "POST", "CallSid=CA1&Digits=&To=%2B1+555"),
+    ] {
+        let moves = move |_: usize, seen: &Seen| match seen.path.as_str() {
+            "/a/b" => redirect(status, "../c?x=1#frag"),
+            _ => xml("<Response/>"),
+        };
+        let server = Server::start(moves).await;
+        let fetched = fetch(post(format!("{}/a/b", server.url))).await.unwrap();
+        assert_eq!(fetched.url, format!("{}/c?x=1", server.url));
+        let seen = &server.seen()[1];
+        assert_eq!((seen.method.as_str(), seen.path.as_str(), seen.body.as_str()), (method, "/c?x=1", body));
+        assert!(is_signed(&server, seen), "{status} signs where it leads");
+        assert_eq!(
+            seen.header("i-twilio-idempotency-token"),
+            server.seen()[0].header("i-twilio-idempotency-token")
+        );
+    }
+}
+
+#[tokio::test]
+async fn redirects_end_after_ten_and_never_lead_into_the_machine() {
+    let ten = Server::start(|n, _| if n < 10 { redirect(302, "/again") } else { xml("<Response/>") }).await;
+    assert_eq!(fetch(post(&ten.url)).await.unwrap().status, 200);
+    let endless = Server::start(|_, _| redirect(302, "/again")).await;
+    assert_eq!(code(&endless.url).await, 11215);
+    assert_eq!(endless.seen().len(), 11);
+    for (to, expected) in [("file:///etc/passwd", 11100), ("http://169.254.169.254/", 11205)] {
+        let server = Server::start(move |_, _| redirect(302, to)).await;
+        assert_eq!(code(&server.url).await, expected, "{to}");
+    }
+    let nowhere = Server::start(|_, _| Reply::Raw(answer(302, "Connection: close\r\n", ""))).await;
+    assert_eq!(fetch(post(&nowhere.url)).await.unwrap().status, 302);
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_11750_however_it_comes() {
+    let sized = |length: usize| {
+        move |_: usize, _: &Seen| Reply::Raw(answer(200, "Content-Type: text/xml\r\n", &"x".repeat(length)))
+    };
+    let fits = Server::start(sized(DOCUMENT_BYTES_MAX)).await;
+    assert_eq!(fetch(post(&fits.url)).await.unwrap().body.len(), DOCUMENT_BYTES_MAX);
+    let large = Server::start(sized(DOCUMENT_BYTES_MAX + 1)).await;
+    assert_eq!(code(&large.url).await, 11750);
+    let endless = Server::start(|_, _| {
+        let chunk = format!("4000\r\n{}\r\n", "x".repeat(0x4000)).repeat(20);
+        Reply::Hang(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}").into_bytes())
+    })
+    .await;
+    assert_eq!(code(&endless.url).await, 11750);
+    let bomb = Server::start(|_, _| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n";
+        Reply::Raw([head.as_bytes(), &gzip(&[0; 1_000_000])].concat())
+    })
+    .await;
+    assert_eq!(code(&bomb.url).await, 11750);
+    let audio = Server::start(|_, _| {
+        Reply::Raw(answer(200, "Content-Type: Audio/MPEG\r\n", &"x".repeat(2 * DOCUMENT_BYTES_MAX)))
+    })
+    .await;
+    let fetched = fetch(post(&audio.url)).await.unwrap();
+    assert_eq!((fetched.status, fetched.body.is_empty()), (200, false));
+}
+
+#[tokio::test]
+async fn chunked_and_compressed_answers_are_whole() {
+    let chunked = Server::start(|_, _| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Reply::Raw(format!("{head}5\r\n<Resp\r\n6\r\nonse/>\r\n0\r\n\r\n").into_bytes())
+    })
+    .await;
+    assert_eq!(fetch(post(&chunked.url)).await.unwrap().body, b"<Response/>");
+    let gzip = Server::start(|_, seen| {
+        assert!(seen.header("accept-encoding").contains("gzip"));
+        let body = gzip(b"<Response/>");
+        let head = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len());
+        Reply::Raw([format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes(), &body].concat())
+    })
+    .await;
+    assert_eq!(fetch(post(&gzip.url)).await.unwrap().body, b"<Response/>");
+}
+
+#[tokio::test]
+async fn cookies_belong_to_a_call() {
+    let server = Server::start(|n, _| {
+        let cookie = format!("Set-Cookie: session={n}; Path=/\r\nConnection: close\r\n");
+        Reply::Raw(answer(200, &cookie, "<Response/>"))
+    })
+    .await;
+    let (client, _) = client();
+    let other = FetchRequest { call: CallSid(8), ..get(&server.url) };
+    for request in [get(&server.url), get(&server.url), other] {
+        client.fetch(request).await.1.unwrap();
+    }
+    client.call_ended(CALL);
+    client.fetch(get(&server.url)).await.1.unwrap();
+    let cookies: Vec<String> = server.seen().iter().map(|seen| seen.header("cookie").to_owned()).collect();
+    assert_eq!(cookies, ["", "session=0", "", ""]);
+}
+
+#[tokio::test]
+async fn documents_may_be_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("welcome.xml"), "<Response/>").unwrap();
+    let config = WebhookConfig { documents_root: Some(folder.path().into()), ..WebhookConfig::default() };
+    let (client, _) = client_with(config);
+    let fetched = client.fetch(post("file:welcome.xml")).await.1.unwrap();
+    assert_eq!((fetched.status, fetched.content_type.as_deref()), (200, Some("text/xml")));
+    let relative = url::Url::parse(&fetched.url).unwrap().join("menu.xml").unwrap();
+    std::fs::write(folder.path().join("menu.xml"), "<Response/>").unwrap();
+    assert_eq!(client.fetch(post(relative)).await.1.unwrap().body, b"<Response/>");
+    assert_eq!(client.fetch(post("file:missing.xml")).await.1.unwrap_err().code, 11200);
+    assert_eq!(fetch(post("file:welcome.xml")).await.unwrap_err().code, 11100);
+}
+
+fn callback(url: &str, call: u128, id: u64) -> FetchRequest {
+    let kind = FetchKind::StatusCallback;
+    FetchRequest {
+        id: FetchId(id),
+        call: CallSid(call),
+        kind,
+        params: params(&[("n", &id.to_string())]),
+        ..post(url)
+    }
+}
+
+#[tokio::test]
+async fn callbacks_of_a_call_arrive_in_order_and_others_do_not_wait() {
+    let slow = Server::start(|_, _| Reply::Late(Duration::from_millis(60), answer(204, "", ""))).await;
+    let quick = Server::start(|_, _| Reply::Raw(answer(204, "", ""))).await;
+    let (client, mut failures) = client();
+    for id in 0..5 {
+        client.post_status(callback(&slow.url, 1, id));
+        client.post_status(callback(&quick.url, 2, id));
+    }
+    let began = Instant::now();
+    while quick.seen().len() < 5 {
+        assert!(began.elapsed() < Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(slow.seen().len() < 5, "a slow receiver holds up nobody else");
+    while slow.seen().len() < 5 {
+        assert!(began.elapsed() < Duration::from_secs(2));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for server in [&slow, &quick] {
+        let order: Vec<String> = server.seen().iter().map(|seen| seen.body.clone()).collect();
+        assert_eq!(order, ["n=0", "n=1", "n=2", "n=3", "n=4"]);
+        assert!(server.seen().iter().all(|seen| is_signed(server, seen)));
+    }
+    assert!(failures.try_recv().is_err(), "204 is an answer");
+}
+
+#[tokio::test]
+async fn a_failed_callback_is_warned_about_once_and_the_next_is_sent() {
+    let server = Server::start(|n, _| Reply::Raw(answer(if n == 0 { 500 } else { 200 }, "", ""))).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (client, mut failures) = client();
+    client.post_status(callback(&server.url, 1, 1));
+    client.post_status(callback(&format!("http://{closed}/"), 1, 2));
+    client.post_status(callback("nonsense", 1, 3));
+    client.post_status(callback(&server.url, 1, 4));
+    for (id, told) in [(1, "500"), (2, "11202"), (3, "11100")] {
+        let (failed, failure) =
+            tokio::time::timeout(Duration::from_secs(1), failures.recv()).await.unwrap().unwrap();
+        assert_eq!((failed, failure.code), (FetchId(id), 15003));
+        assert!(failure.message.contains(told), "{}", failure.message);
+    }
+    while server.seen().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(failures.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_dropped_fetch_is_aborted() {
+    let server = Server::start(|_, _| Reply::Hang(Vec::new())).await;
+    let (client, _) = client();
+    let fetch = client.fetch(post(&server.url));
+    assert!(tokio::time::timeout(Duration::from_millis(100), fetch).await.is_err());
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_next_request() {
+    let server = Server::start(|_, _| xml("<Response/>")).await;
+    let (client, _) = client();
+    client.fetch(get(&server.url)).await.1.unwrap();
+    let config = WebhookConfig {
+        auth_token: "other".into(),
+        user_agent: "Desk/1".to_owned(),
+        ..WebhookConfig::default()
+    };
+    client.configure(config).unwrap();
+    client.fetch(get(&server.url)).await.1.unwrap();
+    let seen = server.seen();
+    assert_ne!(seen[0].header("x-twilio-signature"), seen[1].header("x-twilio-signature"));
+    assert_eq!(seen[1].header("user-agent"), "Desk/1");
+}
+
+#[tokio::test]
+async fn media_is_asked_for_again_by_its_validators() {
+    let server = Server::start(|_, seen| match seen.header("if-none-match") {
+        "\"v1\"" => Reply::Raw(answer(304, "Connection: close\r\n", "")),
+        _ => Reply::Raw(answer(
+            200,
+            "Content-Type: audio/wav\r\nETag: \"v1\"\r\nCache-Control: max-age=5\r\n",
+            "RIFF",
+        )),
+    })
+    .await;
+    let (client, _) = client();
+    let ask = |etag| MediaRequest { url: server.url.clone(), etag, bytes_max: 4, ..MediaRequest::default() };
+    let first = client.get_media(ask(None)).await.unwrap();
+    assert_eq!((first.status, first.body.as_slice()), (200, &b"RIFF"[..]));
+    assert_eq!(first.cache_control.as_deref(), Some("max-age=5"));
+    let again = client.get_media(ask(first.etag)).await.unwrap();
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let seen = &server.seen()[0];
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("GET", "/"));
+    assert!(is_signed(&server, seen));
+    let small = MediaRequest { bytes_max: 3, ..ask(None) };
+    assert_eq!(client.get_media(small).await.unwrap_err().code, 11750);
+}
+
+#[tokio::test]
+async fn certificates_are_judged() {
+    let good = tls::certificate("localhost", 1);
+    let named = tls::certificate("elsewhere.example", 1);
+    let expired = tls::certificate("localhost", -1);
+    let trusted = [&good, &named, &expired].map(|made| made.authority.as_str()).concat();
+    for (made, trust, expected) in [
+        (&good, Trust::Only(trusted.clone().into()), Ok(200)),
+        (&good, Trust::SystemAnd(trusted.clone().into()), Ok(200)),
+        (&good, Trust::Anyone, Ok(200)),
+        (&expired, Trust::Anyone, Ok(200)),
+        (&good, Trust::Only(named.authority.clone().into()), Err(11237)),
+        (&named, Trust::Only(trusted.clone().into()), Err(11235)),
+        (&expired, Trust::Only(trusted.clone().into()), Err(11236)),
+    ] {
+        let server = Server::start_tls(made.acceptor.clone(), |_, _| xml("<Response/>")).await;
+        let (client, _) = client_with(WebhookConfig { trust, ..WebhookConfig::default() });
+        let result = client.fetch(post(&server.url)).await.1;
+        assert_eq!(result.map(|fetched| fetched.status).map_err(|failure| failure.code), expected);
+    }
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", plain.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ = stream.read(&mut [0; 1_000]).await;
+            let _ = stream.write_all(&answer(400, "", "")).await;
+        }
+    });
+    assert_eq!(code(url).await, 11220);
+}
+
+mod tls {
+    use std::sync::Arc;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+    pub(super) struct Made {
+        /// The authority's certificate, PEM.
+        pub(super) authority: String,
+        pub(super) acceptor: TlsAcceptor,
+    }
+
+    /// A certificate for `name` by an authority of its own; valid in this century, or only in the last one.
+    pub(super) fn certificate(name: &str, century: i32) -> Made {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authority_key = KeyPair::generate().unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, format!("authority for {name} {century}"));
+        let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let first_year = if century > 0 { 2000 } else { 1990 };
+        params.not_before = date_time_ymd(first_year, 1, 1);
+        params.not_after = date_time_ymd(first_year + if century > 0 { 99 } else { 9 }, 1, 1);
+        let certificate = params.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        Made { authority: authority_pem, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
