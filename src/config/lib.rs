@@ -1,9 +1,28 @@
-//! tandem.toml: as typed, then resolved.
+//! `tandem.toml`: as typed, then resolved.
+//!
+//! [`load`] reads a file into what was typed (`raw`, every key with its place), then resolves it into a
+//! [`Config`] that is valid by type: whoever holds one need not check it again. Everything that is wrong is
+//! found at once, each with file, line, column, key and what would be right. A reload is a new [`Config`].
 
+mod account;
+mod cross;
+mod directory;
 mod error;
+mod init;
+mod load;
+mod raw;
+mod read;
+mod reload;
+mod resolve;
 mod resolved;
+#[cfg(test)]
+mod tests;
+mod value;
 
+pub use account::{AccountError, keep_account};
 pub use error::ConfigError;
-pub use resolved::{
-    Config, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, TlsConfig,
-};
+pub use init::{InitError, init};
+pub use load::{find_config, load};
+pub use raw::reference;
+pub use reload::Change;
+pub use resolved::{Config, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig};

@@ -43,17 +43,6 @@ pub struct Config {
 pub struct SipConfig {
     /// The sockets to open, the same as in [`Office::listen`].
     pub listen: Vec<(TransportKind, SocketAddr)>,
-    /// For `tls` and `wss`; present whenever one of them is listened on.
-    pub tls: Option<TlsConfig>,
-}
-
-/// A certificate with its key, both PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// The chain, leaf first.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
 }
 
 /// Media ports and threads.
@@ -81,8 +70,6 @@ pub struct HttpConfig {
 pub struct SpeechConfig {
     /// The program that turns text into WAV; empty: `<Say>` is silent.
     pub command: String,
-    /// The language of a `<Say>` that names none.
-    pub language: String,
 }
 
 /// Logging.

@@ -1,0 +1,330 @@
+//! The file as typed: every section and key, each documented where it is declared.
+//!
+//! The declarations make three things at once: the structs the reader fills, the table unknown keys are
+//! compared with, and the commented default file ([`reference`]), which `firmware-config/tandem.toml` must
+//! equal.
+
+use std::ops::Range;
+
+use call::office::Secret;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::value::FromToml;
+
+/// A value and where it stands in the file, in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Range<usize>,
+}
+
+/// What is known of one key without a file.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) sample: Sample,
+    pub(crate) doc: &'static [&'static str],
+}
+
+/// The value shown for a key in the default file, in TOML.
+pub(crate) enum Sample {
+    /// What holds when the key is absent.
+    Default(&'static str),
+    /// One possible value; absent, the key does what its text says.
+    Example(&'static str),
+}
+
+/// A table of the file.
+pub(crate) trait Section: Default {
+    const NAME: &'static str;
+    /// Whether it may stand several times, as `[[name]]`.
+    const REPEATED: bool;
+    const DOC: &'static [&'static str];
+    const KEYS: &'static [Key];
+    /// Tells the section where its header, or its first key, stands.
+    fn set_span(&mut self, span: Range<usize>);
+    /// Takes a value for one of [`Self::KEYS`]; the error says what kind of value is right.
+    fn take(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<(), String>;
+}
+
+macro_rules! sections {
+    ($(
+        $(#[doc = $section_doc:literal])*
+        $name:ident = $section:literal, repeated $repeated:literal {
+            $($(#[doc = $doc:literal])* $key:ident: $type:ty, $sample:ident $text:literal;)*
+        }
+    )*) => {$(
+        $(#[doc = $section_doc])*
+        #[derive(Debug, Default)]
+        pub(crate) struct $name {
+            pub(crate) span: Range<usize>,
+            $($(#[doc = $doc])* pub(crate) $key: Option<At<$type>>,)*
+        }
+
+        impl Section for $name {
+            const NAME: &'static str = $section;
+            const REPEATED: bool = $repeated;
+            const DOC: &'static [&'static str] = &[$($section_doc),*];
+            const KEYS: &'static [Key] = &[
+                $(Key { name: stringify!($key), sample: Sample::$sample($text), doc: &[$($doc),*] },)*
+            ];
+
+            fn set_span(&mut self, span: Range<usize>) {
+                self.span = span;
+            }
+
+            fn take(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<(), String> {
+                match key {
+                    $(stringify!($key) => {
+                        let span = value.span();
+                        self.$key = Some(At { value: <$type>::from_toml(value.get_ref())?, span });
+                    })*
+                    _ => return Err("there is no such key.".to_owned()),
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+sections! {
+    /// The box itself.
+    BoxKeys = "box", repeated false {
+        /// What people call it; shown on pages and in logs.
+        name: String, Default "\"Tandem\"";
+        /// Where database, recordings and credentials are kept, relative to this file; `--state` overrides.
+        /// Absent: /var/lib/tandem for a file under /etc, otherwise `state` beside this file.
+        state: String, Example "\"/var/lib/tandem\"";
+        /// The account webhooks and the REST API speak of. Absent: made at the first start and kept in state.
+        account_sid: String, Example "\"AC00000000000000000000000000000001\"";
+        /// Its secret: signs webhooks, opens the REST API. Absent: made at the first start and kept in state.
+        auth_token: Secret, Example "\"a-long-random-text\"";
+    }
+
+    /// SIP: where phones and trunks reach the box.
+    SipKeys = "sip", repeated false {
+        /// Sockets, each transport:address:port. Transports: udp, tcp.
+        listen: Vec<String>, Default "[\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]";
+        /// The realm and host of phones' addresses. Absent: any address of the box.
+        domain: String, Example "\"office.example\"";
+        /// Numbers that leave by any working trunk ahead of every rule, web server and limit.
+        emergency: Vec<String>, Default "[\"112\", \"911\", \"999\"]";
+    }
+
+    /// Audio.
+    MediaKeys = "media", repeated false {
+        /// The address SDP offers. Absent: the one that routes to the peer.
+        address: String, Example "\"192.0.2.10\"";
+        /// UDP ports for RTP and RTCP, two a leg; outside the kernel's ephemeral range.
+        ports: String, Default "\"20000-29999\"";
+        /// Media threads. Absent: one less than the cores, at least one.
+        threads: u64, Example "2";
+        /// Codecs offered and accepted, best first: pcmu, pcma.
+        codecs: Vec<String>, Default "[\"pcmu\", \"pcma\"]";
+        /// Seconds without RTP and RTCP after which a leg counts as lost; 0: never.
+        timeout_s: u64, Default "30";
+        /// Whose ringing tone callers hear, as a country code.
+        ringback: String, Default "\"us\"";
+    }
+
+    /// HTTP: REST API, status and metrics.
+    HttpKeys = "http", repeated false {
+        /// The socket, address:port.
+        listen: String, Default "\"127.0.0.1:8080\"";
+        /// What callbacks and recording URLs begin with. Absent: http:// and the socket above.
+        public_url: String, Example "\"http://127.0.0.1:8080\"";
+    }
+
+    /// The database.
+    StoreKeys = "store", repeated false {
+        /// `sqlite:` is a file in state, `sqlite:<file>` another file, `postgres://user@host/db` a server.
+        url: Secret, Default "\"sqlite:\"";
+    }
+
+    /// Text to speech for <Say>.
+    SpeechKeys = "speech", repeated false {
+        /// The program that speaks: espeak-ng or another that takes the same arguments; "" leaves <Say> silent.
+        command: String, Default "\"espeak-ng\"";
+    }
+
+    /// How much is allowed. Emergency numbers are excepted.
+    LimitKeys = "limits", repeated false {
+        /// Calls (legs) in progress; beyond it 503 with Retry-After.
+        calls: u64, Default "2000";
+        /// Outside calls in progress from one phone.
+        calls_per_phone: u64, Default "10";
+        /// Outside calls one phone may begin in a minute.
+        calls_per_phone_minute: u64, Default "30";
+    }
+
+    /// Logging, to standard error.
+    LogKeys = "log", repeated false {
+        /// A level (error, warn, info, debug, trace), or several as "info,sip=debug".
+        filter: String, Default "\"info\"";
+        /// How a line looks: text or json.
+        format: String, Default "\"text\"";
+    }
+
+    /// A device or soft client that registers.
+    PhoneKeys = "phone", repeated true {
+        /// SIP user and Client identity: <Client>ann</Client>.
+        name: String, Example "\"ann\"";
+        /// What it registers with.
+        password: Secret, Example "\"secret\"";
+        /// What other phones dial for it.
+        extension: String, Example "\"101\"";
+        /// The number it shows when it calls outside. Absent: the trunk's.
+        caller_id: String, Example "\"+15550001111\"";
+    }
+
+    /// A carrier.
+    TrunkKeys = "trunk", repeated true {
+        /// Its name in routes, logs and records.
+        name: String, Example "\"carrier\"";
+        /// Where calls to it are sent.
+        address: String, Example "\"sip:192.0.2.20:5060\"";
+        /// Whose INVITEs are its calls: addresses or ranges; never an address phones use too.
+        accept_from: Vec<String>, Example "[\"192.0.2.20\", \"198.51.100.0/24\"]";
+        /// For its digest challenge.
+        username: String, Example "\"office\"";
+        /// For its digest challenge.
+        password: Secret, Example "\"secret\"";
+        /// Whether the box registers with it.
+        register: bool, Default "false";
+        /// The number shown to it when nothing else says one.
+        caller_id: String, Example "\"+15550001111\"";
+        /// Calls it carries at once. Absent: as many as the box.
+        calls: u64, Example "30";
+    }
+
+    /// A number of the office.
+    NumberKeys = "number", repeated true {
+        /// As it is dialled, from trunks and from phones.
+        number: String, Example "\"+15550001111\"";
+        /// The document that answers: http(s)://…, file:welcome.xml (relative to this file), app:flow/reception.
+        voice_url: String, Example "\"file:welcome.xml\"";
+        /// How it is requested: GET or POST.
+        voice_method: String, Default "\"POST\"";
+        /// Instead of voice_url: the document itself.
+        voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
+        /// Requested when the document, or one it led to, cannot be had.
+        voice_fallback_url: String, Example "\"file:sorry.xml\"";
+        /// How the fallback is requested: GET or POST.
+        voice_fallback_method: String, Default "\"POST\"";
+        /// Who is told how the call went.
+        status_callback: String, Example "\"http://127.0.0.1:9000/status\"";
+        /// How it is told: GET or POST.
+        status_callback_method: String, Default "\"POST\"";
+        /// About what: initiated, ringing, answered, completed.
+        status_callback_event: Vec<String>, Default "[\"completed\"]";
+        /// How its documents are read: twiml or texml.
+        dialect: String, Default "\"twiml\"";
+        /// Whether every call is recorded whole, both voices and all prompts in one channel.
+        record: bool, Default "false";
+    }
+
+    /// What phones, <Dial> and the REST API may call outside. The first pattern that matches decides.
+    RouteKeys = "route", repeated true {
+        /// Digits and `+` stand for themselves, `?` for one character, `*` at the end for one or more.
+        pattern: String, Example "\"+*\"";
+        /// The trunks that take it, in order.
+        trunk: Vec<String>, Example "[\"carrier\"]";
+        /// Characters taken off the front before the number leaves.
+        strip: u64, Default "0";
+        /// What is then put in front of it.
+        prefix: String, Default "\"\"";
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(crate) struct Raw {
+    pub(crate) r#box: BoxKeys,
+    pub(crate) sip: SipKeys,
+    pub(crate) media: MediaKeys,
+    pub(crate) http: HttpKeys,
+    pub(crate) store: StoreKeys,
+    pub(crate) speech: SpeechKeys,
+    pub(crate) limits: LimitKeys,
+    pub(crate) log: LogKeys,
+    pub(crate) phones: Vec<PhoneKeys>,
+    pub(crate) trunks: Vec<TrunkKeys>,
+    pub(crate) numbers: Vec<NumberKeys>,
+    pub(crate) routes: Vec<RouteKeys>,
+}
+
+/// A section's name with its keys, for the reader's messages.
+pub(crate) type SectionKeys = (&'static str, &'static [Key]);
+
+/// Every section in the order of the default file.
+pub(crate) const SECTIONS: [SectionKeys; 12] = [
+    (BoxKeys::NAME, BoxKeys::KEYS),
+    (SipKeys::NAME, SipKeys::KEYS),
+    (MediaKeys::NAME, MediaKeys::KEYS),
+    (HttpKeys::NAME, HttpKeys::KEYS),
+    (StoreKeys::NAME, StoreKeys::KEYS),
+    (SpeechKeys::NAME, SpeechKeys::KEYS),
+    (LimitKeys::NAME, LimitKeys::KEYS),
+    (LogKeys::NAME, LogKeys::KEYS),
+    (PhoneKeys::NAME, PhoneKeys::KEYS),
+    (TrunkKeys::NAME, TrunkKeys::KEYS),
+    (NumberKeys::NAME, NumberKeys::KEYS),
+    (RouteKeys::NAME, RouteKeys::KEYS),
+];
+
+/// The default file: every key, commented out, with its default or an example.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Tandem's configuration. Every key may be left out: what stands here is what then holds, or, where the\n\
+         # text says what happens without the key, an example. `tandem check` says what is wrong with this file.\n",
+    );
+    write_section::<BoxKeys>(&mut text);
+    write_section::<SipKeys>(&mut text);
+    write_section::<MediaKeys>(&mut text);
+    write_section::<HttpKeys>(&mut text);
+    write_section::<StoreKeys>(&mut text);
+    write_section::<SpeechKeys>(&mut text);
+    write_section::<LimitKeys>(&mut text);
+    write_section::<LogKeys>(&mut text);
+    write_section::<PhoneKeys>(&mut text);
+    write_section::<TrunkKeys>(&mut text);
+    write_section::<NumberKeys>(&mut text);
+    write_section::<RouteKeys>(&mut text);
+    text
+}
+
+fn write_section<S: Section>(text: &mut String) {
+    text.push('\n');
+    for line in S::DOC {
+        text.push_str(&format!("#{line}\n"));
+    }
+    let header = if S::REPEATED { format!("# [[{}]]\n", S::NAME) } else { format!("[{}]\n", S::NAME) };
+    text.push_str(&header);
+    for Key { name, sample, doc } in S::KEYS {
+        for line in *doc {
+            text.push_str(&format!("#{line}\n"));
+        }
+        let (Sample::Default(value) | Sample::Example(value)) = sample;
+        text.push_str(&format!("# {name} = {value}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_default_file_is_generated_from_the_declarations() {
+        let shipped = include_str!("../../firmware-config/tandem.toml");
+        assert!(shipped == reference(), "firmware-config/tandem.toml should read:\n{}", reference());
+    }
+
+    #[test]
+    fn every_key_is_explained() {
+        for (section, keys) in SECTIONS {
+            for key in keys {
+                assert!(!key.doc.is_empty(), "{section}.{}", key.name);
+            }
+        }
+    }
+}
