@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::io::{After, FetchFailure, Fetched, Input, Output, Source};
-use crate::reference::{document_url, resolve};
+use crate::reference::{document_url, resolve, shown};
 use crate::verb::absolute;
-use crate::{Dialect, Document, Finding, HttpMethod, Level, Verb, parse, response};
+use crate::{Dialect, Document, Finding, HttpMethod, Level, Overrides, Verb, parse, response};
 
 /// One leg's interpreter: one document at a time.
 ///
@@ -153,7 +153,7 @@ impl Interpreter {
         match source {
             Source::Url { url, method } => match resolve(None, &url) {
                 Some(url) => self.fetch(url, method, Vec::new(), Purpose::Document),
-                None => self.fail(Finding::unplaced(11100, &url), Some(url), false),
+                None => self.fail(Finding::unplaced(11100, &shown(&url)), Some(url), false),
             },
             Source::Inline(text) => {
                 self.base = None;
@@ -198,7 +198,7 @@ impl Interpreter {
             Err(finding) => Some(finding),
         };
         if let Some(finding) = failure {
-            self.outputs.push_back(Output::Notify(finding, Some(url)));
+            self.tell(finding, Some(url));
         }
         self.state = State::Ended;
     }
@@ -242,9 +242,10 @@ impl Interpreter {
             None => self.advance(),
             Some(Ok(url)) => self.fetch(url, method, params, purpose),
             Some(Err(url)) => {
-                let detail = if url.is_empty() { "an inline document has no URL of its own" } else { &url };
+                let inline = "an inline document has no URL of its own";
+                let detail = if url.is_empty() { inline.to_owned() } else { shown(&url) };
                 let in_fallback = self.in_fallback();
-                self.fail(Finding::unplaced(11100, detail), Some(url), in_fallback);
+                self.fail(Finding::unplaced(11100, &detail), Some(url), in_fallback);
             }
         }
     }
@@ -273,7 +274,7 @@ impl Interpreter {
 
     fn run(&mut self, document: Document, from_fallback: bool) {
         for finding in document.findings.iter().filter(|finding| finding.level == Level::Warning) {
-            self.outputs.push_back(Output::Notify(finding.clone(), self.base.clone()));
+            self.tell(finding.clone(), self.base.clone());
         }
         self.state = State::Running(Running { document, from_fallback, next: 0, told: 0, executing: None });
         self.advance();
@@ -285,7 +286,7 @@ impl Interpreter {
             let step = running.step(self.context);
             let from_fallback = running.from_fallback;
             match step {
-                Step::Tell(finding) => self.outputs.push_back(Output::Notify(finding, self.base.clone())),
+                Step::Tell(finding) => self.tell(finding, self.base.clone()),
                 Step::Fail(finding) => self.fail(finding, self.base.clone(), from_fallback),
                 Step::Over => {
                     self.state = State::Ended;
@@ -311,7 +312,7 @@ impl Interpreter {
     fn execute(&mut self, verb: Verb) -> bool {
         let (verb, findings) = absolute(verb, self.base.as_deref());
         for finding in findings {
-            self.outputs.push_back(Output::Notify(finding, self.base.clone()));
+            self.tell(finding, self.base.clone());
         }
         let (Some(verb), State::Running(running)) = (verb, &mut self.state) else { return false };
         running.executing = Some(verb.clone());
@@ -328,6 +329,9 @@ impl Interpreter {
             self.fail(Finding::unplaced(11215, &detail), Some(url), in_fallback);
             return;
         }
+        if let Some(finding) = Overrides::parse(&url).1.finding() {
+            self.tell(finding, Some(url.clone()));
+        }
         self.fetches = self.fetches.saturating_add(1);
         let fetching = Fetching { id: self.next_id, url, method, params, purpose };
         self.next_id += 1;
@@ -339,20 +343,24 @@ impl Interpreter {
     /// (reference: twiml-voice §18).
     fn fail(&mut self, finding: Finding, url: Option<String>, in_fallback: bool) {
         let code = finding.code;
-        self.outputs.push_back(Output::Notify(finding, url.clone()));
+        self.tell(finding, url.clone());
         self.state = State::Ended;
         if self.gone {
             return;
         }
         match self.fallback.clone() {
             Some((fallback, method)) if !in_fallback && self.fetches <= FETCHES_MAX => {
-                let failed = url.unwrap_or_default();
+                let failed = url.as_deref().map(shown).unwrap_or_default();
                 let params =
                     vec![("ErrorCode".to_owned(), code.to_string()), ("ErrorUrl".to_owned(), failed)];
                 self.fetch(fallback, method, params, Purpose::Fallback);
             }
             Some(_) | None => self.outputs.push_back(Output::ApplicationError { code }),
         }
+    }
+
+    fn tell(&mut self, finding: Finding, url: Option<String>) {
+        self.outputs.push_back(Output::Notify(finding, url.as_deref().map(shown)));
     }
 
     fn in_fallback(&self) -> bool {

@@ -467,8 +467,10 @@ fn a_hang_up_is_final() {
 
 #[test]
 fn a_stored_interpreter_goes_on_where_it_was() {
+    fn storable<T: Serialize + serde::de::DeserializeOwned>(_: &T) {}
     let mut leg = Leg::new(Some("http://h/fallback"));
     leg.start("http://h/voice");
+    storable(&leg.interpreter);
     let mut copy = leg.interpreter.clone();
     copy.resume();
     copy.resume();
@@ -500,4 +502,21 @@ fn what_does_not_fit_the_state_is_ignored() {
     assert_eq!(leg.input(fetched(leg.fetch + 1, 200, Some("text/xml"), "<Response/>")), NONE);
     assert_eq!(leg.answer("<Response><Pause/></Response>").len(), 1);
     assert_eq!(leg.answer("<Response><Hangup/></Response>"), NONE, "answered twice");
+}
+
+#[test]
+fn credentials_and_overrides_stay_between_box_and_server() {
+    let mut leg = Leg::new(Some("http://h/fallback"));
+    assert_eq!(leg.start("http://u:secret@h/voice#rc=1"), ["POST http://u:secret@h/voice#rc=1"]);
+    let fallback = "POST http://h/fallback ErrorCode=11205 ErrorUrl=http://h/voice";
+    assert_eq!(leg.fetch_fails(11205), ["! 11205 http://h/voice", fallback]);
+    leg.start("http://u:secret@h/voice");
+    leg.answer("<Response><Gather action='menu'/></Response>");
+    assert_eq!(leg.action(None, &[]), ["POST http://u:secret@h/menu"], "the same server is asked with them");
+}
+
+#[test]
+fn a_bad_retry_policy_is_told_and_the_document_fetched() {
+    let mut leg = Leg::new(None);
+    assert_eq!(leg.start("http://h/voice#rp=6xx"), ["! 11243 http://h/voice", "POST http://h/voice#rp=6xx"]);
 }

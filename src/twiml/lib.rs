@@ -6,6 +6,8 @@
 //! proves whose it is and [`Overrides`] how it is tried. Nothing here connects, waits or plays.
 
 mod context;
+#[cfg(test)]
+mod corpus;
 mod dialect;
 mod document;
 mod encoding;
@@ -32,7 +34,7 @@ pub use errors::{CODES, ErrorCode, error_code, error_level};
 pub use finding::{Finding, Level};
 pub use interpreter::Interpreter;
 pub use io::{After, FetchFailure, Fetched, Input, Output, Source};
-pub use lint::{lint, lint_dialect};
+pub use lint::{lint, lint_bytes, lint_dialect};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
 pub use request::{

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::errors::error_level;
+use crate::errors::{error_code, error_level};
 use crate::verb::{ProgressEvent, RecordingEvent, RecordingStatusCallback, StatusCallback};
 use crate::{Dialect, Finding, HttpMethod, Level, refused};
 
@@ -33,6 +33,7 @@ impl<'t> Reading<'t> {
             self.omitted = self.omitted.saturating_add(1);
             return;
         }
+        debug_assert!(error_code(code).is_some(), "{code} is in the catalogue");
         let (line, column) = self.place(at);
         self.findings.push(Finding { code, level: error_level(code), line, column, message: message.into() });
     }

@@ -54,6 +54,17 @@ pub(crate) fn without_fragment(url: &str) -> &str {
     url.split_once('#').map_or(url, |(before, _)| before)
 }
 
+/// A URL as logs and other servers may see it: without credentials and without overrides.
+pub(crate) fn shown(url: &str) -> String {
+    let url = without_fragment(url);
+    let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}//{host}{path}"),
+        None => url.to_owned(),
+    }
+}
+
 fn has_call_sid(url: &Url) -> bool {
     url.query_pairs().any(|(name, _)| name == "CallSid")
 }
@@ -119,6 +130,20 @@ mod tests {
             [("http://h/b", Some("http://h/b")), ("b", None), ("", None), ("/b", None)]
         {
             assert_eq!(resolve(None, reference).as_deref(), expected, "inline + {reference}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (url, expected) in [
+            ("http://u:p@h:8080/a?b=c@d#rc=1", "http://h:8080/a?b=c@d"),
+            ("//u@h", "//h"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("http://", "http://"),
+            ("x@y", "x@y"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), expected);
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     Dial, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback, StatusCallback, Verb,
 };
 use crate::Finding;
-use crate::reference::resolve;
+use crate::reference::{resolve, shown};
 
 /// The verb with absolute URLs, and what had to be left out. `None` when nothing of it is left.
 ///
@@ -105,7 +105,7 @@ impl Resolver<'_> {
     fn needed(&mut self, url: &str, code: u32) -> Option<String> {
         let resolved = resolve(self.base, url);
         if resolved.is_none() {
-            self.findings.push(Finding::unplaced(code, url));
+            self.findings.push(Finding::unplaced(code, &shown(url)));
         }
         resolved
     }

@@ -4,7 +4,7 @@
 //! with SSML becomes its words, with aliases in place of what they stand for and characters apart where they
 //! are to be spelled; the source is kept for an engine that can do better.
 
-use crate::reading::{Node, Reading, collapsed, tag};
+use crate::reading::{Node, Reading, tag};
 
 /// What a `<Say>` contains.
 pub(crate) struct Spoken {
@@ -14,23 +14,23 @@ pub(crate) struct Spoken {
 
 /// The words inside a `<Say>`.
 pub(crate) fn read(say: Node<'_>, reading: &mut Reading<'_>) -> Spoken {
-    let mut words = String::new();
+    let mut words = Words::default();
     children(say, reading, 0, &mut words);
     let has_ssml = say.children().any(|c| c.is_element() && element(tag(c)).is_some());
-    Spoken { text: collapsed(&words), ssml: has_ssml.then(|| source(say)) }
+    Spoken { text: words.text, ssml: has_ssml.then(|| source(say)) }
 }
 
-fn children(parent: Node<'_>, reading: &mut Reading<'_>, depth: usize, words: &mut String) {
+fn children(parent: Node<'_>, reading: &mut Reading<'_>, depth: usize, words: &mut Words) {
     for child in parent.children() {
         if child.is_text() {
-            words.push_str(child.text().unwrap_or_default());
+            words.add(child.text().unwrap_or_default());
         } else if child.is_element() {
             element_words(child, reading, depth, words);
         }
     }
 }
 
-fn element_words(node: Node<'_>, reading: &mut Reading<'_>, depth: usize, words: &mut String) {
+fn element_words(node: Node<'_>, reading: &mut Reading<'_>, depth: usize, words: &mut Words) {
     let Some(row) = element(tag(node)) else {
         reading.note(
             12200,
@@ -47,38 +47,34 @@ fn element_words(node: Node<'_>, reading: &mut Reading<'_>, depth: usize, words:
     match row.spoken {
         Reads::Children => children(node, reading, depth + 1, words),
         Reads::Sentence => {
-            words.push(' ');
+            words.space();
             children(node, reading, depth + 1, words);
-            if !words.trim_end().ends_with(['.', '!', '?', ':', ';', ',']) && !words.trim().is_empty() {
-                words.truncate(words.trim_end().len());
-                words.push('.');
-            }
-            words.push(' ');
+            words.stop();
         }
-        Reads::Nothing => words.push(' '),
+        Reads::Nothing => words.space(),
         Reads::Alias => match node.attribute("alias") {
-            Some(alias) => words.push_str(alias),
+            Some(alias) => words.add(alias),
             None => children(node, reading, depth + 1, words),
         },
         Reads::SayAs => {
-            let mut inner = String::new();
+            let mut inner = Words::default();
             children(node, reading, depth + 1, &mut inner);
-            say_as(node.attribute("interpret-as").unwrap_or_default(), &inner, words);
+            say_as(node.attribute("interpret-as").unwrap_or_default(), &inner.text, words);
         }
     }
 }
 
 /// Characters and digits are read one by one when they stand apart; an expletive is left out.
-fn say_as(interpretation: &str, inner: &str, words: &mut String) {
+fn say_as(interpretation: &str, inner: &str, words: &mut Words) {
     match interpretation {
         "characters" | "spell-out" | "digits" | "telephone" => {
             for c in inner.chars().filter(|c| !c.is_whitespace()) {
-                words.push(' ');
-                words.push(c);
+                words.space();
+                words.add(c.encode_utf8(&mut [0; 4]));
             }
         }
-        "expletive" => words.push(' '),
-        _ => words.push_str(inner),
+        "expletive" => words.space(),
+        _ => words.add(inner),
     }
 }
 
@@ -87,6 +83,40 @@ fn source(say: Node<'_>) -> String {
     let (Some(first), Some(last)) = (say.first_child(), say.last_child()) else { return String::new() };
     let range = first.range().start..last.range().end;
     say.document().input_text().get(range).unwrap_or_default().trim().to_owned()
+}
+
+/// Text with single spaces only; a space is written when the next word is.
+#[derive(Default)]
+struct Words {
+    text: String,
+    space: bool,
+}
+
+impl Words {
+    fn add(&mut self, text: &str) {
+        for c in text.chars() {
+            if c.is_whitespace() {
+                self.space();
+            } else {
+                if std::mem::take(&mut self.space) {
+                    self.text.push(' ');
+                }
+                self.text.push(c);
+            }
+        }
+    }
+
+    fn space(&mut self) {
+        self.space = !self.text.is_empty();
+    }
+
+    /// The end of a sentence, said if it does not say so itself.
+    fn stop(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with(['.', '!', '?', ':', ';', ',']) {
+            self.text.push('.');
+        }
+        self.space();
+    }
 }
 
 fn element(name: &str) -> Option<&'static Row> {
