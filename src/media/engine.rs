@@ -415,6 +415,22 @@ impl MediaCore {
         }
     }
 
+    /// Takes a leg out, as it is, to go on in another core; its bridge ends.
+    pub fn release(&mut self, leg: LegId, now: u64) -> Option<Box<Leg>> {
+        let slot = self.index.remove(&leg)?;
+        self.unbridge(slot, now);
+        let mut leg = self.slots[slot as usize].take().expect("an indexed leg has its slot");
+        self.unclock(slot, &mut leg);
+        self.free.push(slot);
+        Some(leg)
+    }
+
+    /// Takes a leg in that another core released.
+    pub fn adopt(&mut self, leg: Box<Leg>, now: u64) {
+        let slot = self.place(leg, now);
+        self.clock(slot, now);
+    }
+
     /// When [`MediaCore::on_deadline`] wants to be called, in nanoseconds; perhaps in the past.
     pub fn next_deadline(&self) -> Option<u64> {
         if self.index.is_empty() {
@@ -471,10 +487,15 @@ impl MediaCore {
         if self.index.len() >= LEGS_MAX {
             return out.event(CoreEvent::OpenFailed { leg: id, why: "too many legs on one media thread" });
         }
+        let leg = Box::new(Leg::new(id, peer, &mut self.rng));
+        self.place(leg, now);
+        out.event(CoreEvent::Opened { leg: id, local });
+    }
+
+    fn place(&mut self, leg: Box<Leg>, now: u64) -> u32 {
         if self.index.is_empty() {
             (self.tick, self.keep_at) = (now / MS, now + KEEP_NS);
         }
-        let leg = Box::new(Leg::new(id, peer, &mut self.rng));
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -482,9 +503,9 @@ impl MediaCore {
                 self.slots.len() as u32 - 1
             }
         };
+        self.index.insert(leg.id, slot);
         self.slots[slot as usize] = Some(leg);
-        self.index.insert(id, slot);
-        out.event(CoreEvent::Opened { leg: id, local });
+        slot
     }
 
     fn bridge(&mut self, a: LegId, b: LegId, now: u64) {
@@ -507,11 +528,7 @@ impl MediaCore {
     }
 
     fn close(&mut self, id: LegId, now: u64, out: &mut impl Out) {
-        let Some(slot) = self.index.remove(&id) else { return };
-        self.unbridge(slot, now);
-        let mut leg = self.slots[slot as usize].take().expect("an indexed leg has its slot");
-        self.unclock(slot, &mut leg);
-        self.free.push(slot);
+        let Some(mut leg) = self.release(id, now) else { return };
         leg.close(now, out);
         out.retire(Garbage { _memory: Memory::Leg(leg) });
     }

@@ -130,6 +130,11 @@ impl Leg {
         }
     }
 
+    /// Which leg it is.
+    pub fn id(&self) -> LegId {
+        self.id
+    }
+
     /// A new agreement. Numbering goes on; who may speak is open again.
     pub(crate) fn configure(&mut self, negotiated: Negotiated, now: u64, rng: &mut Rng) {
         self.rtp.offer(negotiated.remote);

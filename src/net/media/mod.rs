@@ -11,12 +11,32 @@
 //! The control thread opens sockets, looks sounds up, and frees what the media threads are done with; a media
 //! thread owns its legs and touches nothing that could make it wait; the writer thread owns the files.
 
+mod control;
+mod io;
+mod pace;
+mod ports;
+mod realtime;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod writer;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use media::{Clip, ClipKey, Command, Event};
 use tokio::sync::mpsc;
+
+use control::{Ask, Asker, Control, Line, Lost};
+use io::EventFd;
+use ports::Ports;
+use thread::{Counters, MediaThread};
+use writer::Writer;
 
 /// Looks a prepared sound up by its key; called on the control thread, never on a media thread.
 pub type Clips = Arc<dyn Fn(&ClipKey) -> Option<Arc<Clip>> + Send + Sync>;
@@ -31,6 +51,8 @@ pub struct MediaPlaneConfig {
     /// The local address legs are bound to and SDP shows; unspecified (`0.0.0.0`, `::`) = bind to all and show
     /// the one that routes to the peer.
     pub address: IpAddr,
+    /// Where the paths of recordings begin.
+    pub recordings: PathBuf,
 }
 
 /// The media plane could not start.
@@ -74,4 +96,179 @@ pub struct MediaPlaneStats {
     pub clips_missing: u64,
     /// Busiest media thread's load in thousandths of a core.
     pub busy_permille: u64,
+}
+
+/// The running media plane.
+#[derive(Debug)]
+pub struct MediaPlane {
+    asker: Asker,
+    events: mpsc::Sender<Event>,
+    counters: Vec<Arc<Counters>>,
+    lost: Arc<Lost>,
+    control: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Orders that fit into a media thread's ring.
+const ORDERS_MAX: usize = 4_096;
+
+/// Events and garbage that fit into the ring back.
+const TOLD_MAX: usize = 4_096;
+
+/// Recorded frames that fit into the writer's ring: 1.6 s of a hundred recordings.
+const TAPS_MAX: usize = 8_192;
+
+impl MediaPlane {
+    /// Starts the threads. Events go to `events`; what nobody takes is kept for a while, then lost and counted.
+    pub fn start(
+        config: MediaPlaneConfig,
+        events: mpsc::Sender<Event>,
+        clips: Clips,
+    ) -> Result<MediaPlane, MediaPlaneError> {
+        let seed = entropy();
+        let ports = Ports::new(config.address, &config.ports, seed);
+        if ports.len() == 0 {
+            return Err(MediaPlaneError::NoPorts(*config.ports.start(), *config.ports.end()));
+        }
+        warn_of_ephemeral_ports(&config.ports);
+        let count = match config.threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+            n => n,
+        };
+        let wake = Arc::new(system("make an eventfd", EventFd::new())?);
+        let (asker, asks) = Asker::new(wake.clone());
+        let mut lines = Vec::with_capacity(count);
+        let mut taps = Vec::with_capacity(count);
+        for n in 0..count {
+            let (orders, orders_end) = rtrb::RingBuffer::new(ORDERS_MAX);
+            let (told_end, told) = rtrb::RingBuffer::new(TOLD_MAX);
+            let (taps_end, tap) = rtrb::RingBuffer::new(TAPS_MAX);
+            let thread_wake = Arc::new(system("make an eventfd", EventFd::new())?);
+            let counters = Arc::new(Counters::default());
+            let thread = MediaThread {
+                seed: seed.wrapping_add(n as u64),
+                epoll: system("watch sockets", thread::epoll_for(&thread_wake))?,
+                orders: orders_end,
+                wake: thread_wake.clone(),
+                told: told_end,
+                control: wake.clone(),
+                taps: taps_end,
+                counters: counters.clone(),
+            };
+            let thread = spawn(format!("media-{n}"), move || thread.run())?;
+            taps.push(tap);
+            lines.push(Line {
+                orders,
+                wake: thread_wake,
+                told,
+                counters,
+                thread: Some(thread),
+                waiting: VecDeque::new(),
+                legs: 0,
+                stopped: false,
+            });
+        }
+        let (writes, writes_end) = std::sync::mpsc::channel();
+        let writer = Writer { writes: writes_end, taps, asker: asker.clone() };
+        let writer = spawn("media-writer".to_owned(), move || writer.run())?;
+        let counters = lines.iter().map(|line| line.counters.clone()).collect();
+        let lost = Arc::new(Lost::default());
+        let control = Control {
+            asks,
+            wake,
+            lines,
+            ports,
+            address: config.address,
+            recordings: config.recordings,
+            clips,
+            events: events.clone(),
+            writes,
+            writer: Some(writer),
+            lost: lost.clone(),
+            legs: BTreeMap::new(),
+            tones: Vec::new(),
+            untold: VecDeque::new(),
+        };
+        let control = spawn("media-control".to_owned(), move || control.run())?;
+        Ok(MediaPlane { asker, events, counters, lost, control: Mutex::new(Some(control)) })
+    }
+
+    /// Asks for something; never waits. A command that finds too many before it is refused and counted.
+    pub fn command(&self, command: Command) {
+        let Err(refused) = self.asker.ask(Ask::Command(command)) else { return };
+        self.lost.commands.fetch_add(1, Relaxed);
+        if let Ask::Command(Command::Open { leg, .. }) = refused {
+            let why = "the media plane is overloaded".to_owned();
+            if self.events.try_send(Event::OpenFailed { leg, why }).is_err() {
+                self.lost.events.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// What it is doing.
+    pub fn stats(&self) -> MediaPlaneStats {
+        let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|counters| of(counters)).sum::<u64>();
+        MediaPlaneStats {
+            threads: self.counters.len(),
+            degraded_realtime: self.counters.iter().filter(|c| c.degraded_realtime.load(Relaxed)).count(),
+            legs: sum(|c| c.legs.load(Relaxed)),
+            packets_received: sum(|c| c.packets_received.load(Relaxed)),
+            packets_sent: sum(|c| c.packets_sent.load(Relaxed)),
+            send_errors: sum(|c| c.send_errors.load(Relaxed)),
+            events_lost: sum(|c| c.events_lost.load(Relaxed)) + self.lost.events.load(Relaxed),
+            commands_refused: self.lost.commands.load(Relaxed),
+            frames_lost: sum(|c| c.frames_lost.load(Relaxed)),
+            clips_missing: self.lost.clips.load(Relaxed),
+            busy_permille: self.counters.iter().map(|c| c.busy_permille.load(Relaxed)).max().unwrap_or(0),
+        }
+    }
+
+    /// Closes every leg, completes every recording and ends the threads; returns when that is done. Events go on
+    /// until then.
+    pub fn stop(&self) {
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(control) = control {
+            self.asker.ask_patiently(Ask::Stop);
+            let _ = control.join();
+        }
+    }
+}
+
+impl Drop for MediaPlane {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, MediaPlaneError> {
+    system("start a thread", std::thread::Builder::new().name(name).spawn(run))
+}
+
+fn system<T>(what: &'static str, result: std::io::Result<T>) -> Result<T, MediaPlaneError> {
+    result.map_err(|error| MediaPlaneError::System { what, error })
+}
+
+/// What strangers cannot guess: SSRCs and first sequence numbers grow from it.
+fn entropy() -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: fills eight bytes.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got != 8 {
+        tracing::warn!("no randomness from the system; stream identifiers can be guessed");
+        return io::monotonic_ns();
+    }
+    u64::from_ne_bytes(bytes)
+}
+
+/// Ports the kernel hands out to anybody may be taken when a leg wants them.
+fn warn_of_ephemeral_ports(ports: &RangeInclusive<u16>) {
+    let Ok(text) = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") else { return };
+    let mut numbers = text.split_whitespace().map(str::parse::<u16>);
+    let (Some(Ok(low)), Some(Ok(high))) = (numbers.next(), numbers.next()) else { return };
+    if *ports.start() <= high && *ports.end() >= low {
+        tracing::warn!(
+            ports = %format!("{}-{}", ports.start(), ports.end()),
+            ephemeral = %format!("{low}-{high}"),
+            "the media ports overlap the ports the kernel gives to outgoing connections"
+        );
+    }
 }

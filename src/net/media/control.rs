@@ -1,0 +1,455 @@
+//! The control thread: between the node and the media threads.
+//!
+//! It does what takes time or memory so that a media thread need not: opening and closing sockets, looking sounds
+//! up, building tones, freeing what is no longer used, and waiting for whoever is slow to take events. It runs at
+//! ordinary priority.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use media::engine::{CoreCommand, CoreEvent, CoreItem};
+use media::{Clip, Command, Event, LegId, PlayItem, RecordEnd, Tone};
+use rtrb::{Consumer, Producer};
+use tokio::sync::mpsc;
+
+use super::Clips;
+use super::io::EventFd;
+use super::ports::{Ports, Sockets};
+use super::thread::{Counters, Order, Told};
+use super::writer::Write;
+use crate::local::address_towards;
+
+/// Asked of the control thread.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// By the node, or the writer.
+    Command(Command),
+    /// By the writer: to be passed on.
+    Event(Event),
+    /// Close everything and end.
+    Stop,
+}
+
+/// Asks the control thread; cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    queue: SyncSender<Ask>,
+    wake: Arc<EventFd>,
+}
+
+impl Asker {
+    pub(super) fn new(wake: Arc<EventFd>) -> (Asker, Receiver<Ask>) {
+        let (queue, asks) = std_mpsc::sync_channel(ASKS_MAX);
+        (Asker { queue, wake }, asks)
+    }
+
+    /// Never waits; gives the question back when too many are waiting or the thread is gone.
+    pub(super) fn ask(&self, ask: Ask) -> Result<(), Ask> {
+        match self.queue.try_send(ask) {
+            Ok(()) => {
+                self.wake.signal();
+                Ok(())
+            }
+            Err(TrySendError::Full(ask) | TrySendError::Disconnected(ask)) => Err(ask),
+        }
+    }
+
+    /// Waits until there is room; for threads that may.
+    pub(super) fn ask_patiently(&self, ask: Ask) {
+        // A control thread that is gone needs no answer.
+        let _ = self.queue.send(ask);
+        self.wake.signal();
+    }
+}
+
+/// The control thread's end of a media thread.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) orders: Producer<Order>,
+    pub(super) wake: Arc<EventFd>,
+    pub(super) told: Consumer<Told>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) thread: Option<JoinHandle<()>>,
+    /// Orders that found the ring full.
+    pub(super) waiting: VecDeque<Order>,
+    /// Legs given to it.
+    pub(super) legs: usize,
+    pub(super) stopped: bool,
+}
+
+/// The control thread.
+pub(super) struct Control {
+    pub(super) asks: Receiver<Ask>,
+    pub(super) wake: Arc<EventFd>,
+    pub(super) lines: Vec<Line>,
+    pub(super) ports: Ports,
+    pub(super) address: IpAddr,
+    pub(super) recordings: PathBuf,
+    pub(super) clips: Clips,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) writes: Sender<Write>,
+    pub(super) writer: Option<JoinHandle<()>>,
+    pub(super) lost: Arc<Lost>,
+    pub(super) legs: BTreeMap<LegId, Place>,
+    pub(super) tones: Vec<(Tone, Arc<Clip>)>,
+    /// Events that nobody had room for yet.
+    pub(super) untold: VecDeque<Event>,
+}
+
+/// What the control thread counts.
+#[derive(Debug, Default)]
+pub(super) struct Lost {
+    pub(super) events: AtomicU64,
+    pub(super) commands: AtomicU64,
+    pub(super) clips: AtomicU64,
+}
+
+/// Where a leg is.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Which media thread has it, or will have.
+    line: usize,
+    /// On its way from one thread to another: commands wait until it has arrived.
+    moving: Option<Vec<Command>>,
+}
+
+/// Commands that may wait for the control thread.
+pub(super) const ASKS_MAX: usize = 65_536;
+
+/// Orders that may wait for a media thread beside its ring.
+const ORDERS_WAITING_MAX: usize = 65_536;
+
+/// Events that may wait for the node.
+const UNTOLD_MAX: usize = 65_536;
+
+/// Different tones kept ready; countries have one each.
+const TONES_MAX: usize = 64;
+
+/// Commands that may wait for a leg that moves.
+const MOVING_COMMANDS_MAX: usize = 256;
+
+/// How often it is tried again to pass on what nobody took.
+const RETRY_MS: i32 = 2;
+
+/// How long media threads may take to end.
+const STOP: Duration = Duration::from_secs(3);
+
+impl Control {
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        loop {
+            let mut stop = false;
+            while let Ok(ask) = self.asks.try_recv() {
+                match ask {
+                    Ask::Command(command) => self.on_command(command),
+                    Ask::Event(event) => self.tell(event),
+                    Ask::Stop => stop = true,
+                }
+            }
+            self.hear_lines();
+            self.push_waiting();
+            self.tell_untold();
+            if stop {
+                return self.stop();
+            }
+            let is_behind = !self.untold.is_empty() || self.lines.iter().any(|line| !line.waiting.is_empty());
+            self.wake.wait(if is_behind { RETRY_MS } else { -1 });
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        if let Command::Open { leg, near, peer } = command {
+            return self.open(leg, near, peer);
+        }
+        let (leg, other) = legs_of(&command);
+        for leg in [Some(leg), other].into_iter().flatten() {
+            if let Some(Place { moving: Some(waiting), .. }) = self.legs.get_mut(&leg) {
+                if waiting.len() < MOVING_COMMANDS_MAX {
+                    waiting.push(command);
+                } else {
+                    self.lost.commands.fetch_add(1, Relaxed);
+                }
+                return;
+            }
+        }
+        let Some(line) = self.line_of(leg) else { return self.refuse(command) };
+        let command = match command {
+            Command::Open { .. } => return,
+            Command::Configure { leg, negotiated } => CoreCommand::Configure { leg, negotiated },
+            Command::Play { leg, play, items, repeat } => {
+                CoreCommand::Play { leg, play, items: self.items(items), repeat }
+            }
+            Command::StopPlay { leg } => CoreCommand::StopPlay { leg },
+            Command::SendDigits { leg, play, digits } => CoreCommand::SendDigits { leg, play, digits },
+            Command::Bridge { a, b } => match self.line_of(b) {
+                Some(other) if other != line => return self.move_leg(b, line, Command::Bridge { a, b }),
+                Some(_) => CoreCommand::Bridge { a, b },
+                None => return,
+            },
+            Command::Unbridge { a, b } => CoreCommand::Unbridge { a, b },
+            Command::Record { leg, recording, path, what, beep, max_ms, silence_ms, trim } => {
+                let path = self.recordings.join(path);
+                // Only a writer that is gone does not listen, and then everything is about to end.
+                let _ = self.writes.send(Write::Begin { leg, recording, path, trim });
+                let beep = beep.then(|| self.tone(Tone::Beep));
+                CoreCommand::Record { leg, recording, what, beep, max_ms, silence_ms }
+            }
+            Command::StopRecord { leg, recording } => CoreCommand::StopRecord { leg, recording },
+            Command::Watch { leg, timeout_ms } => CoreCommand::Watch { leg, timeout_ms },
+            Command::Close { leg } => CoreCommand::Close { leg },
+        };
+        self.order(line, Order::Core(command));
+    }
+
+    fn open(&mut self, leg: LegId, near: Option<LegId>, peer: Option<IpAddr>) {
+        if self.legs.contains_key(&leg) {
+            let why = "this leg is open already".to_owned();
+            return self.tell(Event::OpenFailed { leg, why });
+        }
+        let ip = match (self.address.is_unspecified(), peer) {
+            (true, Some(peer)) => address_towards(peer).map_err(|error| format!("no way to {peer}: {error}")),
+            (true, None) => {
+                Err("no media address is configured, and where the peer is is not known".to_owned())
+            }
+            (false, _) => Ok(self.address),
+        };
+        let opened = ip.and_then(|ip| Ok((ip, self.ports.take()?)));
+        let (ip, sockets) = match opened {
+            Ok(opened) => opened,
+            Err(why) => {
+                tracing::warn!(leg = leg.0, why, "no media leg");
+                return self.tell(Event::OpenFailed { leg, why });
+            }
+        };
+        let line = near.and_then(|near| self.line_of(near)).unwrap_or_else(|| self.emptiest_line());
+        self.lines[line].legs += 1;
+        self.legs.insert(leg, Place { line, moving: None });
+        let local = SocketAddr::new(ip, sockets.port());
+        self.order(line, Order::Open { leg, local, peer, sockets });
+    }
+
+    /// Legs of a bridge live on one thread; what was asked is done when the leg has come over.
+    fn move_leg(&mut self, leg: LegId, to: usize, then: Command) {
+        let Some(place) = self.legs.get_mut(&leg) else { return };
+        let from = std::mem::replace(&mut place.line, to);
+        place.moving = Some(vec![then]);
+        self.lines[from].legs -= 1;
+        self.lines[to].legs += 1;
+        self.order(from, Order::Release { leg });
+    }
+
+    /// A command for a leg that is not there. Only a recording must have its end.
+    fn refuse(&mut self, command: Command) {
+        if let Command::Record { leg, recording, .. } = command {
+            let why = RecordEnd::Closed;
+            self.tell(Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why });
+        }
+    }
+
+    fn items(&mut self, items: Vec<PlayItem>) -> Vec<CoreItem> {
+        items.into_iter().filter_map(|item| self.item(item)).collect()
+    }
+
+    fn item(&mut self, item: PlayItem) -> Option<CoreItem> {
+        Some(match item {
+            PlayItem::Clip(key) => match (self.clips)(&key) {
+                Some(clip) => CoreItem::Clip(clip),
+                None => {
+                    tracing::warn!(key = key.0, "a sound that is to be played is not prepared");
+                    self.lost.clips.fetch_add(1, Relaxed);
+                    return None;
+                }
+            },
+            PlayItem::Silence { ms } => CoreItem::Silence { ms },
+            PlayItem::Tone(tone) => CoreItem::Clip(self.tone(tone)),
+        })
+    }
+
+    fn tone(&mut self, tone: Tone) -> Arc<Clip> {
+        if let Some((_, clip)) = self.tones.iter().find(|(known, _)| *known == tone) {
+            return clip.clone();
+        }
+        let clip = Arc::new(tone.clip());
+        if self.tones.len() < TONES_MAX {
+            self.tones.push((tone, clip.clone()));
+        }
+        clip
+    }
+
+    fn line_of(&self, leg: LegId) -> Option<usize> {
+        self.legs.get(&leg).map(|place| place.line)
+    }
+
+    fn emptiest_line(&self) -> usize {
+        let lines = self.lines.iter().enumerate();
+        lines.min_by_key(|(_, line)| line.legs).map_or(0, |(n, _)| n)
+    }
+
+    fn order(&mut self, line: usize, order: Order) {
+        let line = &mut self.lines[line];
+        if line.waiting.len() >= ORDERS_WAITING_MAX {
+            self.lost.commands.fetch_add(1, Relaxed);
+            return;
+        }
+        line.waiting.push_back(order);
+        push(line);
+    }
+
+    fn push_waiting(&mut self) {
+        self.lines.iter_mut().filter(|line| !line.waiting.is_empty()).for_each(push);
+    }
+
+    fn hear_lines(&mut self) {
+        for n in 0..self.lines.len() {
+            while let Ok(told) = self.lines[n].told.pop() {
+                self.hear(n, told);
+            }
+        }
+    }
+
+    fn hear(&mut self, line: usize, told: Told) {
+        match told {
+            Told::Event(event) => self.on_event(line, event),
+            Told::Garbage(garbage) => drop(garbage),
+            Told::Sockets(sockets) => self.close_sockets(sockets),
+            Told::Released { leg, state, sockets } => {
+                let Some(place) = self.legs.get_mut(&leg) else { return };
+                let to = place.line;
+                let waiting = place.moving.take().unwrap_or_default();
+                match (state, sockets) {
+                    (Some(state), Some(sockets)) => self.order(to, Order::Adopt { leg: state, sockets }),
+                    // Closed before it could move; the event that says so has been told.
+                    (_, sockets) => {
+                        self.lines[to].legs -= 1;
+                        self.legs.remove(&leg);
+                        sockets.into_iter().for_each(|sockets| self.close_sockets(sockets));
+                    }
+                }
+                waiting.into_iter().for_each(|command| self.on_command(command));
+            }
+            Told::Stopped => self.lines[line].stopped = true,
+        }
+    }
+
+    fn on_event(&mut self, line: usize, event: CoreEvent) {
+        let event = match event {
+            CoreEvent::Opened { leg, local } => Event::Opened { leg, local },
+            CoreEvent::OpenFailed { leg, why } => {
+                self.forget(leg, line);
+                Event::OpenFailed { leg, why: why.to_owned() }
+            }
+            CoreEvent::Played { leg, play, completed } => Event::Played { leg, play, completed },
+            CoreEvent::Digit { leg, digit, ms } => Event::Digit { leg, digit, ms },
+            CoreEvent::MediaLost { leg } => Event::MediaLost { leg },
+            CoreEvent::RecordStarted { leg, recording } => Event::RecordStarted { leg, recording },
+            CoreEvent::Recorded { leg, recording, duration_ms, why } => {
+                Event::Recorded { leg, recording, duration_ms, bytes: 0, why }
+            }
+            CoreEvent::Closed { leg, stats } => {
+                self.forget(leg, line);
+                Event::Closed { leg, stats }
+            }
+        };
+        self.tell(event);
+    }
+
+    /// The leg is gone from its thread. One that is to be moved is counted there already.
+    fn forget(&mut self, leg: LegId, line: usize) {
+        if self.legs.get(&leg).is_some_and(|place| place.moving.is_none() && place.line == line) {
+            self.legs.remove(&leg);
+            self.lines[line].legs -= 1;
+        }
+    }
+
+    fn close_sockets(&mut self, sockets: Sockets) {
+        let port = sockets.port();
+        drop(sockets);
+        self.ports.release(port);
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.untold.len() >= UNTOLD_MAX {
+            self.lost.events.fetch_add(1, Relaxed);
+            return;
+        }
+        self.untold.push_back(event);
+        self.tell_untold();
+    }
+
+    fn tell_untold(&mut self) {
+        while let Some(event) = self.untold.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => return self.untold.push_front(event),
+                // Nobody will ever ask.
+                Err(mpsc::error::TrySendError::Closed(_)) => self.untold.clear(),
+            }
+        }
+    }
+
+    fn stop(mut self) {
+        for line in &mut self.lines {
+            line.waiting.push_back(Order::Stop);
+        }
+        self.settle(|control| control.lines.iter().all(|line| line.stopped));
+        for line in &mut self.lines {
+            // A thread that did not end is left behind rather than waited for.
+            if let Some(thread) = line.thread.take_if(|thread| line.stopped || thread.is_finished()) {
+                let _ = thread.join();
+            }
+        }
+        let _ = self.writes.send(Write::Stop);
+        self.settle(|control| control.writer.as_ref().is_none_or(JoinHandle::is_finished));
+        self.settle(|control| control.untold.is_empty());
+    }
+
+    /// Goes on with everything but new commands until it is so, or for too long.
+    fn settle(&mut self, done: impl Fn(&Control) -> bool) {
+        let end = Instant::now() + STOP;
+        loop {
+            self.push_waiting();
+            self.hear_lines();
+            while let Ok(ask) = self.asks.try_recv() {
+                if let Ask::Event(event) = ask {
+                    self.tell(event);
+                }
+            }
+            self.tell_untold();
+            if done(self) || Instant::now() >= end {
+                return;
+            }
+            self.wake.wait(RETRY_MS);
+        }
+    }
+}
+
+fn push(line: &mut Line) {
+    while let Some(order) = line.waiting.pop_front() {
+        if let Err(rtrb::PushError::Full(order)) = line.orders.push(order) {
+            line.waiting.push_front(order);
+            break;
+        }
+    }
+    line.wake.signal();
+}
+
+fn legs_of(command: &Command) -> (LegId, Option<LegId>) {
+    match *command {
+        Command::Bridge { a, b } | Command::Unbridge { a, b } => (a, Some(b)),
+        Command::Open { leg, .. }
+        | Command::Configure { leg, .. }
+        | Command::Play { leg, .. }
+        | Command::StopPlay { leg }
+        | Command::SendDigits { leg, .. }
+        | Command::Record { leg, .. }
+        | Command::StopRecord { leg, .. }
+        | Command::Watch { leg, .. }
+        | Command::Close { leg } => (leg, None),
+    }
+}
