@@ -3,8 +3,8 @@
 use super::outbound::{Hop, Purpose, User};
 use super::{ALLOW, Destination, Endpoint, Event, Outgoing, SessionId};
 use crate::dialog::MAX_FORWARDS;
-use crate::session::{Calling, SDP, Session};
-use crate::{CSeq, DigestClient, Flow, HeaderName, Headers, Method, NameAddr, Request, Uri, reason_phrase};
+use crate::session::{Calling, Phone, SDP, Session};
+use crate::{CSeq, DigestClient, HeaderName, Headers, Method, NameAddr, Request, Uri, reason_phrase};
 
 /// CSeq of the first request of a dialog; any number would do (RFC 3261 §8.1.1.5).
 const FIRST_SEQ: u32 = 1;
@@ -14,8 +14,8 @@ struct Target {
     uri: Uri,
     routes: Vec<String>,
     hop: Hop,
-    /// A phone is reached over this flow for the whole session.
-    pinned: Option<Flow>,
+    /// The phone of ours it is, if it is one.
+    phone: Option<Phone>,
     credentials: Option<(String, String)>,
 }
 
@@ -67,7 +67,7 @@ impl Endpoint {
         let user = User::Session(id, Purpose::Invite);
         let request = self.core.dispatch(invite, Some(&contact_user), target.hop, user);
         let now = self.core.now.mono;
-        let calling = Calling::new(request, FIRST_SEQ, offered, digest, target.pinned, contact_user, now);
+        let calling = Calling::new(request, FIRST_SEQ, offered, digest, target.phone, contact_user, now);
         self.insert(id, Session::calling(id, call_id, tag, calling));
     }
 
@@ -77,14 +77,14 @@ impl Endpoint {
                 uri: binding.contact.for_request(),
                 routes: binding.path,
                 hop: Hop::Flow(binding.flow),
-                pinned: Some(binding.flow),
+                phone: Some(Phone { user: binding.user, flow: binding.flow }),
                 credentials: None,
             }),
             Destination::Uri(uri) if uri.is_sip() => Ok(Target {
                 uri: uri.for_request(),
                 routes: Vec::new(),
                 hop: Hop::Uri(uri),
-                pinned: None,
+                phone: None,
                 credentials: None,
             }),
             Destination::Uri(_) => Err(416),
@@ -99,7 +99,7 @@ impl Endpoint {
                     uri,
                     routes: Vec::new(),
                     hop: Hop::Uri(address.clone()),
-                    pinned: None,
+                    phone: None,
                     credentials: config.username.clone().zip(config.password.clone()),
                 })
             }

@@ -14,8 +14,8 @@ use super::config::common_prefix;
 use super::outbound::{Outbound, RequestId, User};
 use super::{EndpointConfig, Event, Output, SessionId};
 use crate::session::SDP;
-use crate::transaction::{Layer, LayerLimits, MAGIC_COOKIE, ServerId, reply_flow};
-use crate::{Flow, HeaderName, NameAddr, Request, Response, TransportKind, Uri};
+use crate::transaction::{Deadlines, Layer, LayerLimits, MAGIC_COOKIE, ServerId, reply_flow};
+use crate::{Flow, HeaderName, NameAddr, Registrar, RegistrarLimits, Request, Response, TransportKind, Uri};
 
 /// Random hexadecimal digits of a tag: 64 bits (RFC 3261 §19.3 asks for 32).
 const TAG_DIGITS: usize = 16;
@@ -27,6 +27,9 @@ pub(crate) struct Core {
     /// The time of the input being handled.
     pub(crate) now: Now,
     pub(crate) layer: Layer<RequestId, SessionId>,
+    pub(super) registrar: Registrar,
+    /// When a request that is still being located is given up.
+    pub(super) locating: Deadlines<RequestId>,
     /// Requests of ours that have not had their final answer, or are still being located.
     pub(super) outbound: BTreeMap<RequestId, Outbound>,
     pub(super) failures: VecDeque<(User, RequestId, Failure)>,
@@ -61,6 +64,8 @@ impl Core {
             rng,
             now,
             layer: Layer::new(LayerLimits { clients_max: max, servers_max: max }),
+            registrar: Registrar::new(RegistrarLimits::default()),
+            locating: Deadlines::new(),
             outbound: BTreeMap::new(),
             failures: VecDeque::new(),
             next: 0,
@@ -233,6 +238,12 @@ impl Core {
             .filter_map(|ours| common_prefix(*ours, flow.remote.ip()).map(|shared| (shared, *ours)))
             .max_by_key(|(shared, _)| *shared);
         SocketAddr::new(nearest.map_or(flow.local.ip(), |(_, ours)| ours), flow.local.port())
+    }
+
+    /// The flow a user's contact is registered over now.
+    pub(crate) fn registered_flow(&self, user: &str, contact: &Uri) -> Option<Flow> {
+        let bindings = self.registrar.contacts_of(user);
+        bindings.iter().find(|binding| binding.contact.equivalent(contact)).map(|binding| binding.flow)
     }
 
     /// Our Contact towards the peer of `flow`.

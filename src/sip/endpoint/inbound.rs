@@ -5,7 +5,7 @@
 use super::capabilities::{ALLOW, describe, refuse_method, unsupported};
 use super::{Caller, Endpoint, Event, SessionId};
 use crate::dialog::Dialog;
-use crate::session::{Called, NotSdp, SDP, Session, sdp_of};
+use crate::session::{Called, NotSdp, Phone, SDP, Session, sdp_of};
 use crate::transaction::{ServerId, Sighting};
 use crate::{Challenger, Flow, HeaderName, Host, Method, Request, Scheme, Verdict};
 
@@ -94,7 +94,7 @@ impl Endpoint {
             self.core.count(what);
             return self.core.reply(server, request, code);
         }
-        let mut response = self.registrar.handle_register(request, &user, flow, self.core.now);
+        let mut response = self.core.registrar.handle_register(request, &user, flow, self.core.now);
         if response.code >= 300 {
             self.core.count("sip_registers_refused");
         }
@@ -115,50 +115,64 @@ impl Endpoint {
             },
         };
         let Some(server) = self.open(&invite, flow) else { return };
-        if let Some((code, what)) = self.fault(&invite, &from, flow) {
-            self.core.count(what);
+        if let Some((code, what, counter)) = self.fault(&invite, &from, flow) {
+            self.core.reject(what, counter, flow);
             return self.core.reply(server, &invite, code);
         }
         if self.refuse_extensions(&invite, server) {
-            return;
+            return self.core.tell(Event::Rejected { what: "unsupported extension", flow });
         }
         match sdp_of(&invite.headers, &invite.body) {
             Ok(sdp) => invite.body = sdp.unwrap_or_default(),
-            Err(NotSdp) => return self.core.reply_unsupported_type(server, &invite),
+            Err(NotSdp) => {
+                self.core.tell(Event::Rejected { what: "unsupported body", flow });
+                return self.core.reply_unsupported_type(server, &invite);
+            }
         }
         if !invite.body.is_empty() {
             invite.headers.set(HeaderName::ContentType, SDP);
         }
+        // They have served; nobody further on is to see or log them.
+        invite.headers.remove(&HeaderName::Authorization);
+        invite.headers.remove(&HeaderName::ProxyAuthorization);
         let tag = self.core.tag();
         // Our own CSeq may begin anywhere (§12.1.1).
         let Ok(dialog) = Dialog::uas(&invite, &tag, 0) else {
-            self.core.count("sip_invites_without_contact");
+            self.core.reject("INVITE without Contact", "sip_invites_without_contact", flow);
             return self.core.reply(server, &invite, 400);
         };
         let id = SessionId(SessionId::INCOMING.0 + self.core.number());
         self.core.layer.belongs_to(server, id);
-        let phone = matches!(from, Caller::Phone { .. });
+        let phone = match &from {
+            Caller::Phone { user } => Some(Phone { user: user.clone(), flow }),
+            Caller::Trunk { .. } => None,
+        };
         let called = Called::new(invite.clone(), server, dialog, flow, phone, self.core.now.mono);
         self.insert(id, Session::called(id, called));
         self.core.tell(Event::Incoming { session: id, request: Box::new(invite), flow, from });
     }
 
     /// What is wrong with an INVITE, besides extensions and body.
-    fn fault(&self, invite: &Request, from: &Caller, flow: Flow) -> Option<(u16, &'static str)> {
+    fn fault(
+        &self,
+        invite: &Request,
+        from: &Caller,
+        flow: Flow,
+    ) -> Option<(u16, &'static str, &'static str)> {
         match invite.uri.scheme {
             Scheme::Sip | Scheme::Sips | Scheme::Tel => {}
-            Scheme::Other(_) => return Some((416, "sip_unsupported_schemes")),
+            Scheme::Other(_) => return Some((416, "unsupported URI scheme", "sip_unsupported_schemes")),
         }
         // A trunk may call us by any name it likes; a phone that wants another domain wants a proxy.
         let elsewhere = invite.uri.is_sip() && !self.is_ours(&invite.uri.host, flow);
         if elsewhere && matches!(from, Caller::Phone { .. }) {
-            return Some((404, "sip_invites_elsewhere"));
+            return Some((404, "call to another domain", "sip_invites_elsewhere"));
         }
         // We call on, so we count hops as a proxy does (RFC 7332).
         if invite.headers.max_forwards() == Ok(Some(0)) {
-            return Some((483, "sip_too_many_hops"));
+            return Some((483, "too many hops", "sip_too_many_hops"));
         }
-        self.core.is_loop(invite).then_some((482, "sip_loops"))
+        self.core.is_loop(invite).then_some((482, "loop", "sip_loops"))
     }
 
     /// Who sends this request; `None` when it has been answered, or dropped.

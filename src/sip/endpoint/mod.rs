@@ -32,8 +32,7 @@ use self::trunk::Trunks;
 use crate::session::{Session, turn_away};
 use crate::transaction::{Deadlines, Indication, Received};
 use crate::{
-    Authenticator, Binding, Decoded, DigestAlgorithm, Flow, Message, Registrar, RegistrarEvent,
-    RegistrarLimits, Response, decode,
+    Authenticator, Binding, Decoded, DigestAlgorithm, Flow, Message, RegistrarEvent, Response, decode,
 };
 
 pub(crate) use self::capabilities::ALLOW;
@@ -52,7 +51,6 @@ pub struct Endpoint {
     deadlines: Deadlines<SessionId>,
     authenticator: Authenticator,
     guard: Guard,
-    registrar: Registrar,
     trunks: Trunks,
 }
 
@@ -70,7 +68,6 @@ impl Endpoint {
             deadlines: Deadlines::new(),
             authenticator,
             guard: Guard::new(),
-            registrar: Registrar::new(RegistrarLimits::default()),
             trunks,
         }
     }
@@ -88,7 +85,7 @@ impl Endpoint {
             Input::Received { flow, bytes } => self.on_bytes(flow, &bytes),
             Input::FlowClosed { flow } => {
                 self.core.layer.transport_error(flow, now.mono);
-                self.registrar.handle_flow_closed(flow);
+                self.core.registrar.handle_flow_closed(flow);
             }
             Input::SendFailed { flow } => self.core.layer.transport_error(flow, now.mono),
             Input::Resolved { id, addrs } => self.core.resolved(id, &addrs),
@@ -114,7 +111,8 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Now) {
         self.core.now = now;
         self.core.layer.handle_timeout(now.mono);
-        self.registrar.handle_timeout(now);
+        self.core.registrar.handle_timeout(now);
+        self.core.give_up_locating();
         self.authenticator.handle_timeout(now.mono);
         self.trunks.handle_timeout(&mut self.core);
         self.settle();
@@ -135,7 +133,8 @@ impl Endpoint {
         [
             self.core.layer.poll_timeout(),
             session,
-            self.registrar.poll_timeout(),
+            self.core.registrar.poll_timeout(),
+            self.core.locating.first().map(|(at, _)| (at, Reason("resolve"))),
             self.authenticator.poll_timeout(),
             self.trunks.poll_timeout(),
         ]
@@ -146,12 +145,12 @@ impl Endpoint {
 
     /// Every registered contact.
     pub fn registrations(&self) -> impl Iterator<Item = &Binding> {
-        self.registrar.bindings()
+        self.core.registrar.bindings()
     }
 
     /// The contacts of one phone, best first.
     pub fn contacts_of(&self, user: &str) -> Vec<Binding> {
-        self.registrar.contacts_of(user)
+        self.core.registrar.contacts_of(user)
     }
 
     /// How each trunk stands, by name.
@@ -221,9 +220,7 @@ impl Endpoint {
     /// A 2xx whose session is over: a fork that answered late (RFC 3261 §13.2.2.4).
     fn on_orphaned_answer(&mut self, request: RequestId, response: &Response) {
         self.core.count("sip_answers_too_late");
-        if let Some(invite) = self.core.request(request).cloned() {
-            turn_away(&invite, response, None, &mut self.core);
-        }
+        turn_away(request, response, &mut self.core);
     }
 
     /// Lets everything that follows from an input happen before the next one.
@@ -250,7 +247,7 @@ impl Endpoint {
                 break;
             }
         }
-        while let Some(event) = self.registrar.poll_event() {
+        while let Some(event) = self.core.registrar.poll_event() {
             self.core.tell(match event {
                 RegistrarEvent::Registered { user, contacts } => Event::Registered { user, contacts },
                 RegistrarEvent::Unregistered { user } => Event::Unregistered { user },

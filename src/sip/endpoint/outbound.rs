@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::core::{Core, Failure};
 use super::{Output, SessionId};
-use crate::transaction::{ClientId, ClientNews, cancel_of};
+use crate::transaction::{ClientId, ClientNews, T1_64, cancel_of};
 use crate::{
     CSeq, DigestClient, Flow, HeaderName, Host, Message, Method, Request, Response, Scheme, TransportKind,
     Uri, Via,
@@ -13,6 +14,9 @@ use crate::{
 
 /// Addresses that are tried for one request.
 const CANDIDATES_MAX: usize = 8;
+
+/// How long a name may take to be resolved: as long as a request may take to be answered.
+const LOCATING_TIME: Duration = T1_64;
 
 /// A request of ours, over all the addresses it is tried at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -58,6 +62,8 @@ pub(super) struct Outbound {
     /// User part of our Contact, for the methods that have one.
     contact: Option<String>,
     user: User,
+    /// Whether it goes over a flow that was given, and not where its URI leads.
+    direct: bool,
     stage: Stage,
 }
 
@@ -91,7 +97,8 @@ impl Core {
             request.headers.set(HeaderName::UserAgent, self.config.user_agent.as_str());
         }
         let contact = contact.map(str::to_owned);
-        self.outbound.insert(id, Outbound { request, contact, user, stage: Stage::Locating });
+        let direct = matches!(hop, Hop::Flow(_));
+        self.outbound.insert(id, Outbound { request, contact, user, direct, stage: Stage::Locating });
         match hop {
             Hop::Flow(flow) => self.attempt(id, VecDeque::from([flow]), Failure::Unreachable),
             Hop::Uri(uri) => self.locate(id, &uri),
@@ -127,6 +134,11 @@ impl Core {
         }
     }
 
+    /// The flow a request was given to go over, if it was.
+    pub(crate) fn direct_flow(&self, id: RequestId) -> Option<Flow> {
+        self.flow_of(id).filter(|_| self.outbound.get(&id).is_some_and(|outbound| outbound.direct))
+    }
+
     /// Sends a challenged request again, with credentials, the CSeq `number`, and to where the challenge came from
     /// (RFC 3261 §22.2).
     pub(crate) fn retry(
@@ -141,7 +153,12 @@ impl Core {
             (outbound.request.clone(), outbound.contact.clone(), outbound.user.clone());
         request.headers.set(HeaderName::CSeq, CSeq { number, method: request.method.clone() });
         digest.authorize(&mut request, &mut self.rng);
-        Some(self.dispatch(request, contact.as_deref(), Hop::Flow(flow), user))
+        let direct = outbound.direct;
+        let again = self.dispatch(request, contact.as_deref(), Hop::Flow(flow), user);
+        if let Some(outbound) = self.outbound.get_mut(&again) {
+            outbound.direct = direct;
+        }
+        Some(again)
     }
 
     /// Gives up an INVITE that has had a provisional response, or has not left yet (RFC 3261 §9.1).
@@ -150,6 +167,7 @@ impl Core {
             self.outbound.get_mut(&id).map(|outbound| &mut outbound.stage)
         else {
             self.outbound.remove(&id);
+            self.locating.set(id, None);
             return Cancelled::Unsent;
         };
         left.clear();
@@ -171,6 +189,7 @@ impl Core {
 
     /// Forgets a request: nobody waits for it any more.
     pub(crate) fn abandon(&mut self, id: RequestId) {
+        self.locating.set(id, None);
         if let Some(Outbound { stage: Stage::Sent { client, .. }, .. }) = self.outbound.remove(&id) {
             self.layer.forget(client);
         }
@@ -209,6 +228,14 @@ impl Core {
         self.attempt(id, left, failure);
     }
 
+    /// Gives up on names that are not resolved in time.
+    pub(super) fn give_up_locating(&mut self) {
+        while let Some(id) = self.locating.pop(self.now.mono) {
+            self.count("sip_names_without_answer");
+            self.attempt(id, VecDeque::new(), Failure::Unreachable);
+        }
+    }
+
     /// Finds out where a URI leads (RFC 3263 §4).
     fn locate(&mut self, id: RequestId, uri: &Uri) {
         let Some(transport) = transport_of(uri) else {
@@ -224,6 +251,7 @@ impl Core {
             }
             (Host::Name(host), None) => {
                 let host = host.clone();
+                self.locating.set(id, Some(self.now.mono + LOCATING_TIME));
                 self.push(Output::Resolve { id: id.0, host, port: uri.port, transport });
             }
             (Host::V4(_) | Host::V6(_), None) => unreachable!("an address has an address"),
@@ -236,6 +264,7 @@ impl Core {
 
     /// Sends to the first of `flows`; with none left, tells the user.
     fn attempt(&mut self, id: RequestId, mut flows: VecDeque<Flow>, failure: Failure) {
+        self.locating.set(id, None);
         let Some(outbound) = self.outbound.get(&id) else { return };
         let Some(flow) = flows.pop_front() else {
             let user = outbound.user.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::Mono;
 use serde::{Deserialize, Serialize};
 
-use super::{COMMAND_IGNORED, Next, Peer, State, Up, dialog_response};
+use super::{COMMAND_IGNORED, Next, Peer, Phone, State, Up, dialog_response};
 use crate::dialog::Dialog;
 use crate::endpoint::{Command, Core, Event, SessionId};
 use crate::transaction::ServerId;
@@ -24,7 +24,7 @@ pub(crate) struct Called {
     pub(super) dialog: Dialog,
     /// Where the INVITE came from: our Contact is written for it.
     pub(super) flow: Flow,
-    pub(super) pinned: Option<Flow>,
+    phone: Option<Phone>,
     /// Whether the INVITE had an offer.
     pub(super) offered: bool,
     /// The latest provisional response and when it is due again.
@@ -34,14 +34,14 @@ pub(crate) struct Called {
 }
 
 impl Called {
-    /// For an INVITE whose dialog `dialog` is and that came over `flow`; `phone`: from a phone of ours, whose
-    /// requests return along that flow.
+    /// For an INVITE whose dialog `dialog` is and that came over `flow`; `phone`: the
+    /// phone of ours that calls.
     pub(crate) fn new(
         invite: Request,
         server: ServerId,
         dialog: Dialog,
         flow: Flow,
-        phone: bool,
+        phone: Option<Phone>,
         now: Mono,
     ) -> Self {
         let expires = invite.headers.expires().ok().flatten();
@@ -50,7 +50,7 @@ impl Called {
             local_tag: dialog.local().tag().unwrap_or_default().to_owned(),
             dialog,
             flow,
-            pinned: phone.then_some(flow),
+            phone,
             offered: !invite.body.is_empty(),
             progress: None,
             expires_at: expires.map(|seconds| now + Duration::from_secs(u64::from(seconds))),
@@ -169,7 +169,8 @@ impl Called {
         let contact = core.contact(self.flow, &contact_user);
         let response = dialog_response(core, &self.invite, 200, &self.local_tag, contact, Some(body));
         core.layer.respond(self.server, &response, core.now.mono);
-        let peer = Peer { dialog: self.dialog.clone(), pinned: self.pinned, digest: None, contact_user };
+        let peer =
+            Peer { dialog: self.dialog.clone(), phone: self.phone.clone(), digest: None, contact_user };
         let seq = self.invite.headers.cseq().map_or(0, |cseq| cseq.number);
         let up = Up::answered(peer, self.flow, self.server, seq, response, !self.offered, core.now.mono);
         State::Up(Box::new(up))

@@ -6,11 +6,11 @@ use base::Mono;
 use serde::{Deserialize, Serialize};
 
 use super::leaving::Leaving;
-use super::{COMMAND_IGNORED, Next, Peer, State, Up, dialog_response, sdp_of};
+use super::{COMMAND_IGNORED, Next, Peer, Phone, State, Up, dialog_response, sdp_of};
 use crate::dialog::Dialog;
 use crate::endpoint::{Cancelled, Command, Core, Event, Failure, RequestId, SessionId};
 use crate::transaction::{ServerId, T1_64};
-use crate::{DigestClient, DigestStep, Flow, Headers, Method, Request, Response, reason_phrase};
+use crate::{DigestClient, DigestStep, Headers, Method, Request, Response, reason_phrase};
 
 /// Timer C: how long a callee may ring without saying so again (RFC 3261 §16.6 item 11 and §16.8: more than three
 /// minutes).
@@ -26,7 +26,7 @@ pub(crate) struct Calling {
     /// Whether it has an offer; if not, the ACK is the owner's to give.
     offered: bool,
     digest: Option<DigestClient>,
-    pinned: Option<Flow>,
+    phone: Option<Phone>,
     /// CSeq of the latest INVITE.
     seq: u32,
     contact_user: String,
@@ -55,7 +55,7 @@ impl Calling {
         seq: u32,
         offered: bool,
         digest: Option<DigestClient>,
-        pinned: Option<Flow>,
+        phone: Option<Phone>,
         contact_user: String,
         now: Mono,
     ) -> Self {
@@ -63,7 +63,7 @@ impl Calling {
             request,
             offered,
             digest,
-            pinned,
+            phone,
             seq,
             contact_user,
             early: Vec::new(),
@@ -229,7 +229,7 @@ impl Calling {
         }
         let mut peer = Peer {
             dialog,
-            pinned: self.pinned,
+            phone: self.phone.clone(),
             digest: self.digest.take(),
             contact_user: self.contact_user.clone(),
         };

@@ -228,13 +228,22 @@ impl Session {
     }
 }
 
+/// A phone of ours at the other end. It is reached the way it reached us, for its Contact may mean nothing outside its
+/// network (RFC 5626 §5.3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Phone {
+    /// Whose it is.
+    pub(crate) user: String,
+    /// The flow of its latest message in the session.
+    pub(crate) flow: Flow,
+}
+
 /// What an answered session and one that is being left have: a dialog and the way its requests go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Peer {
     dialog: Dialog,
-    /// The flow of a phone's own messages; `None`: requests go where the dialog says. A phone is reached the way it
-    /// reached us, for its Contact may mean nothing outside its network (RFC 5626 §5.3).
-    pinned: Option<Flow>,
+    /// `None`: requests go where the dialog says.
+    phone: Option<Phone>,
     /// Answers challenges to our requests.
     digest: Option<crate::DigestClient>,
     /// The user part of our Contact.
@@ -242,31 +251,26 @@ struct Peer {
 }
 
 impl Peer {
-    fn hop(&self) -> Hop {
-        match self.pinned {
-            Some(flow) => Hop::Flow(flow),
-            None => Hop::Uri(self.dialog.next_hop().clone()),
+    /// Where its requests go. A phone whose connection has broken has come back with another by registering.
+    fn hop(&self, core: &Core) -> Hop {
+        let next = self.dialog.next_hop();
+        match &self.phone {
+            Some(phone) => Hop::Flow(core.registered_flow(&phone.user, next).unwrap_or(phone.flow)),
+            None => Hop::Uri(next.clone()),
         }
     }
 
     /// Sends a request inside the dialog.
     fn send(&self, request: Request, id: SessionId, purpose: Purpose, core: &mut Core) -> RequestId {
         let contact = (purpose == Purpose::Reinvite).then_some(self.contact_user.as_str());
-        core.dispatch(request, contact, self.hop(), User::Session(id, purpose))
+        core.dispatch(request, contact, self.hop(core), User::Session(id, purpose))
     }
 
-    /// Sends the ACK of a 2xx. It carries the INVITE's credentials (§22.1).
+    /// Sends the ACK of a 2xx.
     fn ack(&self, seq: u32, invite: Option<&Request>, sdp: Option<Vec<u8>>, core: &mut Core) -> Request {
-        let mut ack = self.dialog.ack(seq);
-        if let Some(invite) = invite {
-            for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
-                for value in invite.headers.all(&name) {
-                    ack.headers.push(name.clone(), value.clone());
-                }
-            }
-        }
+        let mut ack = ack_of(&self.dialog, seq, invite);
         set_sdp(&mut ack, sdp);
-        core.dispatch(ack.clone(), None, self.hop(), User::Nobody);
+        core.dispatch(ack.clone(), None, self.hop(core), User::Nobody);
         ack
     }
 
@@ -291,16 +295,27 @@ impl Peer {
 
 /// Acknowledges and ends a call nobody waits for: another fork's answer, or one that came after we gave up
 /// (§13.2.2.4).
-pub(crate) fn turn_away(invite: &Request, response: &Response, pinned: Option<Flow>, core: &mut Core) {
-    let Ok(dialog) = Dialog::uac(invite, response) else {
+pub(crate) fn turn_away(request: RequestId, response: &Response, core: &mut Core) {
+    let Some(invite) = core.request(request) else { return };
+    let Ok(mut dialog) = Dialog::uac(invite, response) else {
         core.count("sip_forks_without_dialog");
         return;
     };
-    let mut peer = Peer { dialog, pinned, digest: None, contact_user: String::new() };
-    peer.ack(peer.dialog.local_seq(), Some(invite), None, core);
-    let bye = peer.dialog.request(Method::Bye);
-    let hop = peer.hop();
-    core.dispatch(bye, None, hop, User::Nobody);
+    let ack = ack_of(&dialog, dialog.local_seq(), Some(invite));
+    let hop = core.direct_flow(request).map_or_else(|| Hop::Uri(dialog.next_hop().clone()), Hop::Flow);
+    core.dispatch(ack, None, hop.clone(), User::Nobody);
+    core.dispatch(dialog.request(Method::Bye), None, hop, User::Nobody);
+}
+
+/// The ACK of a 2xx; it carries the INVITE's credentials (§22.1).
+fn ack_of(dialog: &Dialog, seq: u32, invite: Option<&Request>) -> Request {
+    let mut ack = dialog.ack(seq);
+    for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+        for value in invite.iter().flat_map(|invite| invite.headers.all(&name)) {
+            ack.headers.push(name.clone(), value.clone());
+        }
+    }
+    ack
 }
 
 /// Writes an SDP body, or none.

@@ -136,8 +136,8 @@ impl Up {
         }
         // A phone may come back with another address or connection.
         self.flow = flow;
-        if self.peer.pinned.is_some() {
-            self.peer.pinned = Some(flow);
+        if let Some(phone) = &mut self.peer.phone {
+            phone.flow = flow;
         }
         if self.closing.is_some() && request.method != Method::Bye {
             // For its owner this session is over.
@@ -330,16 +330,14 @@ pub(super) fn acknowledge_again(
 ) {
     let (Ok(to), Ok(cseq)) = (response.headers.to(), response.headers.cseq()) else { return };
     if to.tag().unwrap_or_default() != peer.dialog.remote_tag() {
-        if let Some(invite) = core.request(request).cloned() {
-            turn_away(&invite, response, peer.pinned, core);
-        }
+        turn_away(request, response, core);
         return;
     }
     // With none sent yet, the owner still owes it.
     if let Some((seq, ack)) = ack
         && *seq == cseq.number
     {
-        core.dispatch(ack.clone(), None, peer.hop(), crate::endpoint::User::Nobody);
+        core.dispatch(ack.clone(), None, peer.hop(core), crate::endpoint::User::Nobody);
     }
 }
 

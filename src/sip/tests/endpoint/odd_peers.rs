@@ -182,6 +182,11 @@ fn addresses_are_tried_one_after_the_other() {
     bench.assert_quiet();
     bench.invite(4, Destination::Uri("tel:+15550001111".parse().unwrap()));
     told!(bench, Event::Refused { session: SessionId(4), code: 416, .. });
+    // Nobody ever answers the question.
+    bench.invite(5, Destination::Uri("sip:bob@slow.example".parse().unwrap()));
+    bench.wait(Duration::from_secs(32));
+    told!(bench, Event::Refused { session: SessionId(5), code: 503, .. });
+    assert_eq!(bench.endpoint.poll_timeout(), None);
 }
 
 #[test]
@@ -207,6 +212,7 @@ fn what_is_wrong_with_an_invite_is_said() {
         if let Some((name, value)) = header {
             assert_eq!(response.headers.text(&name).unwrap(), value);
         }
+        told!(bench, Event::Rejected { .. });
         bench.assert_quiet();
         assert_eq!(bench.endpoint.open_sessions(), 0);
     }
@@ -257,6 +263,7 @@ fn our_own_call_that_comes_back_is_a_loop() {
     bench.hear(invite);
     bench.response(100);
     bench.response(482);
+    told!(bench, Event::Rejected { what: "loop", .. });
     bench.assert_quiet();
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use base::Rng;
 use sip::{
     Caller, Command, Destination, DigestAlgorithm, DigestClient, EndpointConfig, Event, HeaderName, Input,
-    Message, Outgoing, SessionId, TransportKind, TrunkState,
+    Message, Method, Outgoing, Request, SessionId, TransportKind, TrunkState,
 };
 
 use crate::expect;
-use crate::raw::{Bench, reply};
+use crate::raw::{Bench, address, reply};
 use crate::wire::{SDP, SDP_ANSWER, Wire, config, trunk, user};
 
 /// A box at 192.0.2.1 that knows ann, and her phone at 192.0.2.2, which is an endpoint that registers.
@@ -132,6 +132,54 @@ fn either_hash_will_do() {
     }
 }
 
+/// Ann's phone registers, is challenged, and gets this answer to the request returned.
+fn register(bench: &mut Bench, seq: u64, from: &str, to: &str, code: u16) -> Request {
+    let mut register = Request::new(Method::Register, "sip:192.0.2.1".parse().unwrap());
+    let mut digest = DigestClient::new("ann", "secret");
+    let transport = bench.flow.transport.via();
+    for (seq, code) in [(seq, 401), (seq + 1, code)] {
+        let via = format!("SIP/2.0/{} 192.0.2.2:5060;branch=z9hG4bKr{seq};rport", transport.as_str());
+        register.headers.set(HeaderName::Via, via);
+        register.headers.set(HeaderName::From, format!("<sip:{from}>;tag=1"));
+        register.headers.set(HeaderName::To, format!("<sip:{to}>"));
+        register.headers.set(HeaderName::CallId, "r");
+        register.headers.set(HeaderName::CSeq, format!("{seq} REGISTER"));
+        register.headers.set(HeaderName::Contact, "<sip:ann@192.0.2.2;transport=tcp>");
+        if code != 401 {
+            digest.authorize(&mut register, &mut Rng::seeded(seq));
+        }
+        bench.hear(register.clone());
+        let response = bench.response(code);
+        assert!(response.headers.to().unwrap().tag().is_some());
+        digest.on_response(&response);
+    }
+    register
+}
+
+#[test]
+fn a_phone_that_comes_back_over_another_connection_is_still_reached() {
+    let mut office = config("192.0.2.1", TransportKind::Tcp);
+    user(&mut office, "ann", "secret");
+    let mut bench = Bench::with(office);
+    bench.flow.remote = address("192.0.2.2:40001");
+    let ann = "ann@192.0.2.1";
+    register(&mut bench, 1, ann, ann, 200);
+    let binding = bench.endpoint.contacts_of("ann").remove(0);
+    bench.invite(1, Destination::Contact(binding));
+    let flow = bench.sent[0].0;
+    assert_eq!(flow.remote, bench.flow.remote);
+    let invite = bench.request("INVITE");
+    let contact = (HeaderName::Contact, "<sip:ann@192.0.2.2;transport=tcp>");
+    bench.hear(reply(&invite, 200, "x", &[contact], SDP_ANSWER));
+    bench.request("ACK");
+    bench.input(Input::FlowClosed { flow: bench.flow });
+    bench.flow.remote = address("192.0.2.2:40002");
+    register(&mut bench, 3, ann, ann, 200);
+    bench.command(Command::Bye { session: SessionId(1), reason: None });
+    assert_eq!(bench.sent[0].0.remote, address("192.0.2.2:40002"));
+    bench.request("BYE");
+}
+
 #[test]
 fn a_phone_registers_itself_alone_and_here_alone() {
     let mut office = config("192.0.2.1", TransportKind::Udp);
@@ -146,28 +194,9 @@ fn a_phone_registers_itself_alone_and_here_alone() {
         ("ann@192.0.2.1", "ann@198.51.100.1", 404),
     ] {
         let mut bench = Bench::with(office.clone());
-        let mut register = sip::Request::new(sip::Method::Register, "sip:192.0.2.1".parse().unwrap());
-        let mut digest = DigestClient::new("ann", "secret");
-        for (seq, code) in [(1, 401), (2, code)] {
-            let via = format!("SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK{seq};rport");
-            register.headers.set(HeaderName::Via, via);
-            register.headers.set(HeaderName::From, format!("<sip:{from}>;tag=1"));
-            register.headers.set(HeaderName::To, format!("<sip:{to}>"));
-            register.headers.set(HeaderName::CallId, "r");
-            register.headers.set(HeaderName::CSeq, format!("{seq} REGISTER"));
-            register.headers.set(HeaderName::Contact, "<sip:ann@192.0.2.2>");
-            bench.hear(register.clone());
-            let response = bench.response(code);
-            assert!(response.headers.to().unwrap().tag().is_some());
-            digest.on_response(&response);
-            digest.authorize(&mut register, &mut Rng::seeded(seq));
-        }
+        let register = register(&mut bench, 1, from, to, code);
         // The repeated request gets the same answer, not a stale nonce.
-        bench.hear({
-            let mut again = register.clone();
-            again.headers.set(HeaderName::CSeq, "2 REGISTER");
-            again
-        });
+        bench.hear(register);
         bench.response(code);
         assert_eq!(bench.endpoint.registrations().count(), usize::from(code == 200));
     }
