@@ -49,7 +49,7 @@ pub struct Interpreter {
 enum State {
     Idle,
     Fetching(Fetching),
-    Running(Running),
+    Running(Box<Running>),
     Ended,
 }
 
@@ -127,8 +127,8 @@ impl Interpreter {
         self.outputs.clear();
         match &self.state {
             State::Fetching(fetching) => self.outputs.push_back(fetching.output()),
-            State::Running(Running { executing: Some(verb), .. }) if !self.gone => {
-                self.outputs.push_back(Output::Execute(verb.clone()));
+            State::Running(running) if !self.gone => {
+                self.outputs.extend(running.executing.clone().map(Output::Execute));
             }
             State::Idle | State::Running(_) | State::Ended => {}
         }
@@ -276,7 +276,8 @@ impl Interpreter {
         for finding in document.findings.iter().filter(|finding| finding.level == Level::Warning) {
             self.tell(finding.clone(), self.base.clone());
         }
-        self.state = State::Running(Running { document, from_fallback, next: 0, told: 0, executing: None });
+        let running = Running { document, from_fallback, next: 0, told: 0, executing: None };
+        self.state = State::Running(Box::new(running));
         self.advance();
     }
 
