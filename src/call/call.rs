@@ -215,32 +215,20 @@ impl Call {
 
     pub(crate) fn on_fetched(
         &mut self,
-        asked: Asked,
+        id: u64,
         result: Result<twiml::Fetched, twiml::FetchFailure>,
         ctx: &mut Ctx<'_>,
     ) {
-        match asked {
-            Asked::Interpreter(id) => {
-                ctx.cancel_timer(self.sid(), Timer::Stuck);
-                let text = match &result {
-                    Ok(fetched) => {
-                        format!("{} {} bytes from {}", fetched.status, fetched.body.len(), fetched.url)
-                    }
-                    Err(failure) => format!("{} {}", failure.code, failure.message),
-                };
-                self.trace(EventKind::Fetch, text, ctx);
-                if let Some(interpreter) = &mut self.interpreter {
-                    interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
-                }
-                self.drive(ctx);
-            }
-            Asked::Callback => {
-                if let Err(failure) = result {
-                    let message = format!("status callback failed: {}", failure.message);
-                    self.warn(STATUS_CALLBACK_FAILED, message, ctx);
-                }
-            }
+        ctx.cancel_timer(self.sid(), Timer::Stuck);
+        let text = match &result {
+            Ok(fetched) => format!("{} {} bytes from {}", fetched.status, fetched.body.len(), fetched.url),
+            Err(failure) => format!("{} {}", failure.code, failure.message),
+        };
+        self.trace(EventKind::Fetch, text, ctx);
+        if let Some(interpreter) = &mut self.interpreter {
+            interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
         }
+        self.drive(ctx);
     }
 
     pub(crate) fn on_sound(&mut self, key: &media::ClipKey, result: &Result<(), String>, ctx: &mut Ctx<'_>) {
@@ -355,13 +343,12 @@ impl Call {
             .shared
             .fetches
             .iter()
-            .filter(|(_, (sid, asked))| *sid == self.sid() && matches!(asked, Asked::Interpreter(_)))
-            .map(|(id, (_, asked))| (*id, *asked))
+            .filter(|(_, (sid, _))| *sid == self.sid()).map(|(id, (_, theirs))| (*id, *theirs))
             .collect();
-        for (id, asked) in ours {
+        for (id, theirs) in ours {
             ctx.shared.fetches.remove(&id);
             let failure = twiml::FetchFailure { code: 11200, message: "no answer at all".to_owned() };
-            self.on_fetched(asked, Err(failure), ctx);
+            self.on_fetched(theirs, Err(failure), ctx);
         }
         let keys = self.running.prompting().map(|p| p.waiting()).unwrap_or_default();
         for key in keys {
@@ -378,7 +365,7 @@ impl Call {
             url,
             line: Some(finding.line).filter(|line| *line > 0),
             column: Some(finding.column).filter(|column| *column > 0),
-            ..self.notification(finding.code, finding.level, finding.message.clone(), ctx)
+            ..notification(self.sid(), finding.code, finding.level, finding.message.clone(), ctx)
         };
         self.trace(EventKind::Note, format!("{} {}", finding.code, finding.message), ctx);
         ctx.store(StoreItem::Notification(row));
@@ -387,27 +374,8 @@ impl Call {
     /// A warning of the call itself.
     pub(crate) fn warn(&mut self, code: u32, message: String, ctx: &mut Ctx<'_>) {
         self.trace(EventKind::Note, format!("{code} {message}"), ctx);
-        let row = self.notification(code, Level::Warning, message, ctx);
+        let row = notification(self.sid(), code, Level::Warning, message, ctx);
         ctx.store(StoreItem::Notification(row));
-    }
-
-    fn notification(&self, code: u32, level: Level, message: String, ctx: &mut Ctx<'_>) -> NotificationRow {
-        NotificationRow {
-            sid: base::NotificationSid::random(&mut ctx.shared.rng),
-            call: Some(self.sid()),
-            at: ctx.now.wall,
-            code,
-            level,
-            message,
-            url: None,
-            method: None,
-            line: None,
-            column: None,
-            request_variables: None,
-            response_status: None,
-            response_headers: None,
-            response_body: None,
-        }
     }
 
     /// Changes the status, in the record and in what webhooks say.
@@ -416,6 +384,32 @@ impl Call {
         self.row.updated = ctx.now.wall;
         self.facts.status = status;
         ctx.store(StoreItem::Call(self.row.clone()));
+    }
+}
+
+/// A notification that is about no place in a document.
+pub(crate) fn notification(
+    call: CallSid,
+    code: u32,
+    level: Level,
+    message: String,
+    ctx: &mut Ctx<'_>,
+) -> NotificationRow {
+    NotificationRow {
+        sid: base::NotificationSid::random(&mut ctx.shared.rng),
+        call: Some(call),
+        at: ctx.now.wall,
+        code,
+        level,
+        message,
+        url: None,
+        method: None,
+        line: None,
+        column: None,
+        request_variables: None,
+        response_status: None,
+        response_headers: None,
+        response_body: None,
     }
 }
 
@@ -440,9 +434,6 @@ fn describe(verb: &Verb) -> String {
 
 /// Longer than any outside work may take (webhooks: 15 s in all; sounds: 20 s).
 const OVERDUE: std::time::Duration = std::time::Duration::from_secs(40);
-
-/// Status callback request failed (reference: error-codes).
-const STATUS_CALLBACK_FAILED: u32 = 15003;
 
 /// Media could not be fetched (reference: twiml-voice §5).
 const SOUND_FAILED: u32 = 11200;

@@ -3,11 +3,13 @@
 //! Sequence numbers are given when an event happens. Nobody waits for an answer; the shell delivers the
 //! requests of one call in order.
 
-use twiml::{HttpMethod, ProgressEvent};
+use base::CallSid;
+use twiml::{HttpMethod, Level, ProgressEvent};
 
-use crate::call::Call;
+use crate::call::{Call, notification};
 use crate::ctx::{Asked, Ctx};
 use crate::outcome::Outcome;
+use crate::record::NotificationRow;
 
 /// Where a call's progress is told.
 #[derive(Clone, Debug)]
@@ -65,4 +67,10 @@ impl Call {
         }
         ctx.fetch(self.sid(), Asked::Callback, callback.url, callback.method, params);
     }
+}
+
+/// The record of a status callback that could not be delivered (reference: error-codes 15003).
+pub(crate) fn failed(call: CallSid, failure: &twiml::FetchFailure, ctx: &mut Ctx<'_>) -> NotificationRow {
+    let message = format!("a status callback could not be delivered: {}", failure.message);
+    notification(call, 15003, Level::Warning, message, ctx)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{CallSid, Now, Rng};
+use base::{CallSid, ExpiringMap, Now, Rng};
 use media::{ClipKey, LegId, PlayId};
 use sip::SessionId;
 use twiml::HttpMethod;
@@ -60,7 +60,10 @@ pub(crate) struct Shared {
     pub(crate) births: VecDeque<Call>,
     pub(crate) sessions: BTreeMap<SessionId, CallSid>,
     pub(crate) legs: BTreeMap<LegId, CallSid>,
-    pub(crate) fetches: BTreeMap<FetchId, (CallSid, Asked)>,
+    /// Documents that calls wait for: their call and their interpreter's own id.
+    pub(crate) fetches: BTreeMap<FetchId, (CallSid, u64)>,
+    /// Status callbacks that may still fail; a success is not reported.
+    pub(crate) callbacks: ExpiringMap<FetchId, CallSid>,
     pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
     pub(crate) next_id: u64,
 }
@@ -128,7 +131,14 @@ impl Ctx<'_> {
             Asked::Interpreter(_) => FetchKind::Document,
             Asked::Callback => FetchKind::StatusCallback,
         };
-        self.shared.fetches.insert(id, (call, asked));
+        match asked {
+            Asked::Interpreter(theirs) => {
+                self.shared.fetches.insert(id, (call, theirs));
+            }
+            Asked::Callback => {
+                self.shared.callbacks.insert(id, call, self.now.mono + CALLBACK_FORGOTTEN);
+            }
+        }
         self.shared.outputs.push_back(Output::Fetch(FetchRequest { id, call, kind, url, method, params }));
     }
 
@@ -142,3 +152,9 @@ impl Ctx<'_> {
         }
     }
 }
+
+/// How long a status callback's failure is still of interest.
+const CALLBACK_FORGOTTEN: Duration = Duration::from_secs(300);
+
+/// Status callbacks remembered at once; beyond it the oldest fails unseen.
+pub(crate) const CALLBACKS_MAX: usize = 20_000;

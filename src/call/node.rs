@@ -6,17 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{CallSid, Mono, Now, Reason, Rng};
+use base::{CallSid, ExpiringMap, Mono, Now, Reason, Rng};
 use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
 
 use crate::call::Call;
-use crate::ctx::{Ctx, Mail, Shared};
+use crate::callback;
+use crate::ctx::{CALLBACKS_MAX, Ctx, Mail, Shared};
 use crate::incoming;
 use crate::io::{Input, Output};
 use crate::live::LiveTrunk;
 use crate::office::Office;
 use crate::outcome::Cause;
-use crate::record::EventKind;
+use crate::record::{EventKind, StoreItem};
 use crate::timers::Timers;
 use crate::trace::{CallIds, peek_call_id, summary};
 
@@ -51,6 +52,7 @@ impl Node {
                 sessions: BTreeMap::new(),
                 legs: BTreeMap::new(),
                 fetches: BTreeMap::new(),
+                callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
                 next_id: 0,
             },
@@ -72,8 +74,10 @@ impl Node {
                 self.shared.endpoint.handle(input, now);
             }
             Input::Fetched { id, result } => {
-                if let Some((sid, asked)) = self.shared.fetches.remove(&id) {
-                    self.with(sid, now, |call, ctx| call.on_fetched(asked, result, ctx));
+                if let Some((sid, theirs)) = self.shared.fetches.remove(&id) {
+                    self.with(sid, now, |call, ctx| call.on_fetched(theirs, result, ctx));
+                } else if let (Some(sid), Err(failure)) = (self.shared.callbacks.remove(&id), result) {
+                    self.on_callback_failed(sid, &failure, now);
                 }
             }
             Input::Media(event) => self.on_media(event, now),
@@ -96,6 +100,7 @@ impl Node {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.shared.endpoint.handle_timeout(now);
+        while self.shared.callbacks.expire(now.mono).is_some() {}
         while let Some((sid, timer)) = self.shared.timers.expire(now.mono) {
             self.with(sid, now, |call, ctx| call.on_timer(timer, ctx));
         }
@@ -186,9 +191,10 @@ impl Node {
         for id in &call.call_ids {
             self.call_ids.remove(id);
         }
-        for waiting in self.shared.sounds.values_mut() {
+        self.shared.sounds.retain(|_, waiting| {
             waiting.remove(&sid);
-        }
+            true
+        });
         self.shared.outputs.push_back(Output::CallOver(sid));
     }
 
@@ -258,6 +264,13 @@ impl Node {
             }
             Err(refusal) => self.count(refusal),
         }
+    }
+
+    /// A status callback failed, perhaps after its call was over: either way the call's record says so.
+    fn on_callback_failed(&mut self, sid: CallSid, failure: &twiml::FetchFailure, now: Now) {
+        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+        let row = callback::failed(sid, failure, &mut ctx);
+        ctx.store(StoreItem::Notification(row));
     }
 
     fn on_media(&mut self, event: media::Event, now: Now) {
@@ -334,6 +347,30 @@ impl Node {
     /// The legs of the media plane that a call still holds; for the simulator's invariants.
     pub fn legs_held(&self) -> BTreeSet<media::LegId> {
         self.calls.values().filter(|call| call.leg.holds_media()).map(|call| call.leg.id).collect()
+    }
+
+    /// Requests and sounds somebody still waits for.
+    pub fn pending(&self) -> usize {
+        let waiting = self.shared.sounds.values().filter(|waiting| !waiting.is_empty()).count();
+        self.shared.fetches.len() + waiting
+    }
+
+    /// Every call in a few words, for a test that found one too many.
+    pub fn describe_calls(&self) -> String {
+        let describe = |call: &Call| {
+            format!(
+                "{} {} to {} {} {:?} {:?} ended {:?} doing {:?}",
+                call.row.sid,
+                call.row.from,
+                call.row.to,
+                call.row.status,
+                call.leg.signalling,
+                call.leg.media,
+                call.ended,
+                call.running.word()
+            )
+        };
+        self.calls.values().map(describe).collect::<Vec<_>>().join("; ")
     }
 
     /// The SIP endpoint, to look at.

@@ -1,0 +1,391 @@
+//! Random offices on a bad wire: from one seed a whole day of calls, then peace, in which everything must end.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use base::Rng;
+use call::{Input, Operator};
+use sip::{SessionId, TransportKind};
+
+use crate::invariants::Violation;
+use crate::scenario::{CALLER, CARRIER, FALLBACK, NUMBER, VOICE, office};
+use crate::ua::{Reaction, UaId, UaState};
+use crate::web::Answer;
+use crate::wire::Faults;
+use crate::world::{World, WorldConfig};
+
+/// One random story.
+pub struct Chaos {
+    world: World,
+    rng: Rng,
+    uas: Vec<UaId>,
+    calls: u64,
+}
+
+/// What a story came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChaosReport {
+    /// Calls that people placed.
+    pub placed: u64,
+    /// Calls (legs) the box had.
+    pub legs: u64,
+    /// Of them, those that were answered.
+    pub answered: u64,
+    /// Bridges, seen as sound of a peer.
+    pub bridges: u64,
+    /// Things that happened.
+    pub steps: u64,
+    /// Virtual seconds.
+    pub seconds: u64,
+}
+
+const PHONES: [(&str, &str); 6] =
+    [("p0", "100"), ("p1", "101"), ("p2", "102"), ("p3", "103"), ("p4", "104"), ("p5", "105")];
+
+impl Chaos {
+    /// Runs the story of `seed` with about so many calls.
+    ///
+    /// # Errors
+    /// The invariant that broke, and after how many steps.
+    pub fn run(seed: u64, calls: u64) -> Result<ChaosReport, String> {
+        let mut chaos = Self::begin(seed);
+        let result = chaos.story(calls).and_then(|()| chaos.peace());
+        match result {
+            Ok(()) => Ok(chaos.report()),
+            Err(Violation(what)) => Err(format!("seed {seed}, step {}: {what}", chaos.world.steps)),
+        }
+    }
+
+    fn begin(seed: u64) -> Self {
+        let mut rng = Rng::seeded(seed ^ 0x5eed);
+        let faults = match rng.below(4) {
+            0 => Faults::NONE,
+            _ => Faults {
+                loss: rng.below(25) as f64 / 100.0,
+                duplicate: rng.below(15) as f64 / 100.0,
+                latency_min: Duration::from_millis(1 + rng.below(20)),
+                latency_max: Duration::from_millis(20 + rng.below(400)),
+            },
+        };
+        let phones = 2 + usize::try_from(rng.below(5)).unwrap_or(0);
+        let mut world = World::new(WorldConfig { seed, office: office(&PHONES), faults });
+        world.keep_stored = false;
+        let mut uas = vec![world.add_ua("carrier", None, transport(&mut rng), CARRIER.into())];
+        for (i, (name, _)) in PHONES.iter().take(phones).enumerate() {
+            let ip = Ipv4Addr::new(203, 0, 113, 10 + u8::try_from(i).unwrap_or(0));
+            // Some people mistype their password.
+            let password = if rng.chance(0.05) { "wrong" } else { "secret" };
+            uas.push(world.add_ua(name, Some(password), transport(&mut rng), ip.into()));
+        }
+        Self { world, rng, uas, calls: 0 }
+    }
+
+    /// People call, press keys, hang up; pages fail; phones vanish.
+    fn story(&mut self, calls: u64) -> Result<(), Violation> {
+        self.world.pass(Duration::from_secs(2))?;
+        while self.calls < calls {
+            match self.rng.below(100) {
+                0..40 => self.somebody_calls(),
+                40..60 => self.somebody_presses(),
+                60..80 => self.somebody_hangs_up(),
+                80..84 => self.somebody_holds(),
+                84..86 => self.media_is_lost(),
+                86..88 => self.somebody_vanishes_or_returns(),
+                88..90 => self.operator_acts()?,
+                90..92 => self.world.media.open_failures += 1,
+                92..94 => self.configuration_is_read_again()?,
+                _ => self.moods_change(),
+            }
+            let longest = if self.rng.chance(0.1) { 8_000 } else { 700 };
+            let wait = self.rng.below(longest);
+            self.world.pass(Duration::from_millis(wait))?;
+        }
+        self.world.pass(Duration::from_secs(20))
+    }
+
+    /// Every fault stops, everybody hangs up; in the end nothing may be left.
+    fn peace(&mut self) -> Result<(), Violation> {
+        self.world.wire.faults = Faults::NONE;
+        self.world.media.open_failures = 0;
+        for id in self.uas.clone() {
+            self.world.ua(id).reaction = Reaction::Refuse(486);
+            for (session, state) in self.sessions(id) {
+                if self.world.ua(id).gone {
+                    self.world.lose_media(id, session);
+                } else if !matches!(state, UaState::Over(_)) {
+                    self.world.hang_up(id, session);
+                }
+            }
+        }
+        self.world.pass(Duration::from_secs(400))?;
+        // What was answered at the last moment.
+        for id in self.uas.clone() {
+            for (session, state) in self.sessions(id) {
+                if self.world.ua(id).gone {
+                    self.world.lose_media(id, session);
+                } else if !matches!(state, UaState::Over(_)) {
+                    self.world.hang_up(id, session);
+                }
+            }
+        }
+        self.world.pass(Duration::from_secs(400))?;
+        self.world.watch.at_rest(&self.world.node)?;
+        if self.world.media.open_legs() > 0 {
+            return Err(Violation(format!("{} media legs are left open", self.world.media.open_legs())));
+        }
+        for id in self.uas.clone() {
+            let ua = self.world.ua(id);
+            if !ua.gone && (ua.open_calls() > 0 || ua.endpoint.open_sessions() > 0) {
+                let open: Vec<_> =
+                    ua.calls.iter().filter(|(_, c)| !matches!(c.state, UaState::Over(_))).collect();
+                return Err(Violation(format!("{} still has calls: {open:?}", ua.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> ChaosReport {
+        let rows = &self.world.watch.rows;
+        ChaosReport {
+            placed: self.calls,
+            legs: rows.len() as u64,
+            answered: rows.values().filter(|row| row.answer.is_some()).count() as u64,
+            bridges: self
+                .world
+                .media
+                .heard
+                .iter()
+                .filter(|(_, _, h)| matches!(h, crate::Heard::Peer(_)))
+                .count() as u64
+                / 2,
+            steps: self.world.steps,
+            seconds: self.world.now().mono.0 / 1_000_000_000,
+        }
+    }
+
+    fn anybody(&mut self) -> UaId {
+        let n = self.rng.below(self.uas.len() as u64);
+        self.uas[usize::try_from(n).unwrap_or(0)]
+    }
+
+    fn sessions(&mut self, id: UaId) -> Vec<(SessionId, UaState)> {
+        self.world.ua(id).calls.iter().map(|(session, call)| (*session, call.state)).collect()
+    }
+
+    /// A call that is not over, of anybody.
+    fn some_call(&mut self) -> Option<(UaId, SessionId)> {
+        let id = self.anybody();
+        let open: Vec<SessionId> = self
+            .sessions(id)
+            .into_iter()
+            .filter(|(_, state)| !matches!(state, UaState::Over(_)))
+            .map(|(session, _)| session)
+            .collect();
+        let n = usize::try_from(self.rng.below(open.len().max(1) as u64)).unwrap_or(0);
+        open.get(n).map(|session| (id, *session))
+    }
+
+    fn somebody_calls(&mut self) {
+        let id = if self.rng.chance(0.6) { self.uas[0] } else { self.anybody() };
+        if self.world.ua(id).gone {
+            return;
+        }
+        let document = self.document(0);
+        self.world.web.answer_next(VOICE, document);
+        let number = match self.rng.below(12) {
+            0 => "+15559990000".to_owned(),
+            1 => "nobody".to_owned(),
+            2 | 3 => format!("10{}", self.rng.below(7)),
+            4 => "112".to_owned(),
+            _ => NUMBER.to_owned(),
+        };
+        let offerless = self.rng.chance(0.1);
+        self.world.ua(id).offerless = offerless;
+        let talk = self.rng.chance(0.5).then(|| Duration::from_millis(self.rng.below(20_000)));
+        self.world.ua(id).talk = talk;
+        let from = if id == self.uas[0] { CALLER.to_owned() } else { self.world.ua(id).name.clone() };
+        self.world.dial(id, &number, &from);
+        self.calls += 1;
+    }
+
+    fn somebody_presses(&mut self) {
+        let digit = char::from(b"0123456789*#"[usize::try_from(self.rng.below(12)).unwrap_or(0)]);
+        if let Some((id, session)) = self.some_call() {
+            self.world.press(id, session, digit);
+        }
+    }
+
+    fn somebody_hangs_up(&mut self) {
+        if let Some((id, session)) = self.some_call() {
+            self.world.hang_up(id, session);
+        }
+    }
+
+    fn somebody_holds(&mut self) {
+        let hold = self.rng.chance(0.5);
+        if let Some((id, session)) = self.some_call() {
+            self.world.hold(id, session, hold);
+        }
+    }
+
+    fn media_is_lost(&mut self) {
+        if let Some((id, session)) = self.some_call() {
+            self.world.lose_media(id, session);
+        }
+    }
+
+    fn somebody_vanishes_or_returns(&mut self) {
+        let id = self.anybody();
+        if id != self.uas[0] {
+            let gone = self.world.ua(id).gone;
+            self.world.ua(id).gone = !gone;
+        }
+    }
+
+    fn operator_acts(&mut self) -> Result<(), Violation> {
+        let sids: Vec<_> =
+            self.world.watch.rows.values().filter(|row| !row.status.is_final()).map(|row| row.sid).collect();
+        let n = usize::try_from(self.rng.below(sids.len().max(1) as u64)).unwrap_or(0);
+        match sids.get(n) {
+            Some(sid) => self.world.input(Input::Command { id: 1, command: Operator::Hangup(*sid) }),
+            None => self.world.input(Input::Command { id: 1, command: Operator::Calls }),
+        }
+    }
+
+    fn configuration_is_read_again(&mut self) -> Result<(), Violation> {
+        let mut again = office(&PHONES);
+        again.listen = vec![(TransportKind::Udp, crate::world::BOX), (TransportKind::Tcp, crate::world::BOX)];
+        self.world.input(Input::Office(Box::new(again)))
+    }
+
+    fn moods_change(&mut self) {
+        let id = self.anybody();
+        let reaction = match self.rng.below(10) {
+            0 => Reaction::Refuse(486),
+            1 => Reaction::Refuse(
+                [404, 480, 500, 503, 603, 488][usize::try_from(self.rng.below(6)).unwrap_or(0)],
+            ),
+            2 => Reaction::Ignore,
+            _ => Reaction::Answer(Duration::from_millis(self.rng.below(6_000))),
+        };
+        self.world.ua(id).reaction = reaction;
+        if self.rng.chance(0.2) {
+            self.world.sounds_broken = vec!["broken".to_owned()];
+        }
+        let fallback = self.document(2);
+        self.world.web.serve(FALLBACK, fallback);
+        for n in 0..4 {
+            let action = self.document(1);
+            self.world.web.serve(&format!("http://web.example/a{n}"), action);
+            self.world.web.serve(&format!("http://web.example/s{n}"), Answer::page(204, None, ""));
+        }
+    }
+
+    /// A page; the deeper, the sooner it comes to an end.
+    fn document(&mut self, depth: u32) -> Answer {
+        let answer = match self.rng.below(40) {
+            0 => Answer::page(500, Some("text/html"), "<h1>oops"),
+            1 => Answer::page(200, Some("text/html"), "<html><body>not TwiML</body></html>"),
+            2 => Answer::page(200, Some("text/plain"), "just words"),
+            3 => Answer::page(204, None, ""),
+            4 => Answer::failure(11200).after(Duration::from_secs(14)),
+            5 => Answer::failure(11210),
+            6 => Answer::page(200, Some("audio/mpeg"), "sound"),
+            7 => Answer::twiml(""),
+            8 => Answer::page(200, Some("text/xml"), "<Response><Say>unclosed"),
+            _ => {
+                let verbs: String = (0..1 + self.rng.below(3)).map(|_| self.verb(depth)).collect();
+                Answer::twiml(&verbs)
+            }
+        };
+        let slow = self.rng.below(300);
+        if answer.after < Duration::from_secs(1) { answer.after(Duration::from_millis(slow)) } else { answer }
+    }
+
+    fn verb(&mut self, depth: u32) -> String {
+        let action = match (depth, self.rng.below(2)) {
+            (0, 0) => format!(" action=\"/a{}\"", self.rng.below(4)),
+            _ => " action=\"/a0\"".to_owned(),
+        };
+        match self.rng.below(14) {
+            0 | 1 => "<Say>hello there</Say>".to_owned(),
+            2 => format!(
+                "<Play>http://web.example/{}.wav</Play>",
+                if self.rng.chance(0.3) { "broken" } else { "clip" }
+            ),
+            3 => "<Play digits=\"12w3\"/>".to_owned(),
+            4 => format!("<Pause length=\"{}\"/>", 1 + self.rng.below(5)),
+            5 | 6 => format!(
+                "<Gather numDigits=\"{}\" timeout=\"{}\"{action}><Say>press</Say><Play>http://web.example/clip.wav</Play></Gather>",
+                1 + self.rng.below(3),
+                self.rng.below(6)
+            ),
+            7 => format!("<Record maxLength=\"{}\" timeout=\"3\"{action}/>", 2 + self.rng.below(20)),
+            8..12 => self.dial(&action),
+            12 => "<Hangup/>".to_owned(),
+            _ if depth == 0 => format!("<Redirect>/a{}</Redirect>", self.rng.below(4)),
+            _ => "<Reject reason=\"busy\"/>".to_owned(),
+        }
+    }
+
+    fn dial(&mut self, action: &str) -> String {
+        let mut attributes = format!(" timeout=\"{}\"", 5 + self.rng.below(20));
+        for (name, chance) in [("hangupOnStar", 0.5), ("answerOnBridge", 0.3), ("sequential", 0.2)] {
+            if self.rng.chance(chance) {
+                attributes.push_str(&format!(" {name}=\"true\""));
+            }
+        }
+        if self.rng.chance(0.3) {
+            attributes.push_str(&format!(" timeLimit=\"{}\"", 1 + self.rng.below(30)));
+        }
+        if self.rng.chance(0.2) {
+            attributes.push_str(" record=\"record-from-answer\"");
+        }
+        if self.rng.chance(0.6) {
+            attributes.push_str(action);
+        }
+        let nouns: String = (0..self.rng.below(4))
+            .map(|_| {
+                let whisper = if self.rng.chance(0.15) { " url=\"/a1\"" } else { "" };
+                let told = if self.rng.chance(0.3) {
+                    " statusCallback=\"/s1\" statusCallbackEvent=\"initiated ringing answered completed\""
+                } else {
+                    ""
+                };
+                match self.rng.below(6) {
+                    0 => format!("<Number{whisper}{told}>+1555888000{}</Number>", self.rng.below(10)),
+                    1 => format!("<Sip{whisper}{told}>sip:p{}@192.0.2.1</Sip>", self.rng.below(7)),
+                    2 => format!("<Number sendDigits=\"12\"{told}>10{}</Number>", self.rng.below(7)),
+                    _ => format!("<Client{whisper}{told}>p{}</Client>", self.rng.below(7)),
+                }
+            })
+            .collect();
+        format!("<Dial{attributes}>{nouns}</Dial>")
+    }
+}
+
+fn transport(rng: &mut Rng) -> TransportKind {
+    if rng.chance(0.3) { TransportKind::Tcp } else { TransportKind::Udp }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_seeds_end_in_peace_and_each_gives_the_same_story_twice() {
+        for seed in 0..6 {
+            let first = Chaos::run(seed, 20).unwrap();
+            assert_eq!(Chaos::run(seed, 20).unwrap(), first, "seed {seed}");
+            assert!(first.placed >= 20);
+        }
+    }
+
+    #[test]
+    fn people_do_talk_to_each_other_in_these_stories() {
+        let reports: Vec<ChaosReport> = (0..10).map(|seed| Chaos::run(seed, 20).unwrap()).collect();
+        let sum = |f: fn(&ChaosReport) -> u64| reports.iter().map(f).sum::<u64>();
+        assert!(sum(|r| r.answered) > 100, "{}", sum(|r| r.answered));
+        assert!(sum(|r| r.bridges) > 20, "{}", sum(|r| r.bridges));
+    }
+}

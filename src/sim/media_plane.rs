@@ -1,0 +1,325 @@
+//! A media plane without packets: it keeps the promises of the real one, and remembers who heard what.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use base::{Mono, RecordingSid};
+use media::{Command, Event, LegId, LegStats, Negotiated, PlayId, PlayItem, RecordEnd};
+
+use crate::invariants::Violation;
+
+/// What somebody heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A sound began, by its key.
+    Clip(String),
+    /// A tone began.
+    Tone,
+    /// The peer at this RTP address, from now on.
+    Peer(SocketAddr),
+    /// Whatever it was, it stopped.
+    Silence,
+    /// Keys were sent to it.
+    Digits(String),
+}
+
+#[derive(Clone, Debug)]
+struct Leg {
+    local: SocketAddr,
+    negotiated: Option<Negotiated>,
+    bridged: Option<LegId>,
+    playing: Option<(PlayId, u64)>,
+    recordings: BTreeMap<RecordingSid, (Mono, u64)>,
+}
+
+/// The stub. Timed events carry a number; one that was overtaken by a newer command is dropped.
+#[derive(Clone, Debug)]
+pub struct StubMedia {
+    address: IpAddr,
+    legs: BTreeMap<LegId, Leg>,
+    next_port: u16,
+    next_number: u64,
+    /// How long each sound is.
+    pub clips: BTreeMap<String, Duration>,
+    /// How long sounds are that nobody named.
+    pub clip_default: Duration,
+    /// Who heard what: the RTP address of the peer, when, what.
+    pub heard: Vec<(SocketAddr, Mono, Heard)>,
+    /// Fail the next so many `Open`s.
+    pub open_failures: u32,
+    /// Legs opened since the start.
+    pub opened_total: u64,
+}
+
+/// Something the stub will do later.
+#[derive(Clone, Debug)]
+pub(crate) enum Later {
+    Event(Event),
+    PlayEnds { leg: LegId, play: PlayId, number: u64 },
+    RecordEnds { leg: LegId, recording: RecordingSid, number: u64 },
+}
+
+impl StubMedia {
+    /// A media plane at this address.
+    pub fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            legs: BTreeMap::new(),
+            next_port: 20_000,
+            next_number: 0,
+            clips: BTreeMap::new(),
+            clip_default: Duration::from_secs(2),
+            heard: Vec::new(),
+            open_failures: 0,
+            opened_total: 0,
+        }
+    }
+
+    /// How long a sound is.
+    pub(crate) fn duration(&self, key: &str) -> Duration {
+        self.clips.get(key).copied().unwrap_or(self.clip_default)
+    }
+
+    /// The leg whose peer sends from this RTP address.
+    pub fn leg_of(&self, remote: SocketAddr) -> Option<LegId> {
+        self.legs
+            .iter()
+            .find(|(_, leg)| leg.negotiated.is_some_and(|n| n.remote == remote))
+            .map(|(id, _)| *id)
+    }
+
+    /// Whether the peers at these two RTP addresses hear each other.
+    pub fn bridged(&self, a: SocketAddr, b: SocketAddr) -> bool {
+        match (self.leg_of(a), self.leg_of(b)) {
+            (Some(a), Some(b)) => {
+                let half = |x: LegId, y| {
+                    self.legs.get(&x).is_some_and(|leg| leg.bridged == Some(y) && leg.playing.is_none())
+                };
+                half(a, b) && half(b, a)
+            }
+            _ => false,
+        }
+    }
+
+    /// What the peer at this RTP address heard, in order.
+    pub fn heard_by(&self, remote: SocketAddr) -> Vec<Heard> {
+        self.heard.iter().filter(|(who, _, _)| *who == remote).map(|(_, _, what)| what.clone()).collect()
+    }
+
+    /// Legs that are open.
+    pub fn open_legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Carries out a command; what follows from it, and when.
+    pub(crate) fn command(
+        &mut self,
+        command: Command,
+        now: Mono,
+    ) -> Result<Vec<(Duration, Later)>, Violation> {
+        let soon = Duration::from_micros(300);
+        let mut later = Vec::new();
+        match command {
+            Command::Open { leg, .. } => {
+                if self.legs.contains_key(&leg) {
+                    return Err(Violation(format!("{leg:?} is opened twice")));
+                }
+                if self.open_failures > 0 {
+                    self.open_failures -= 1;
+                    later.push((soon, Later::Event(Event::OpenFailed { leg, why: "simulated".to_owned() })));
+                    return Ok(later);
+                }
+                let local = SocketAddr::new(self.address, self.next_port);
+                self.next_port = if self.next_port >= 60_000 { 20_000 } else { self.next_port + 2 };
+                self.opened_total += 1;
+                let fresh = Leg {
+                    local,
+                    negotiated: None,
+                    bridged: None,
+                    playing: None,
+                    recordings: BTreeMap::new(),
+                };
+                self.legs.insert(leg, fresh);
+                later.push((soon, Later::Event(Event::Opened { leg, local })));
+            }
+            Command::Configure { leg, negotiated } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.negotiated = Some(negotiated);
+                }
+            }
+            Command::Play { leg, play, items, repeat } => {
+                if self.legs.contains_key(&leg) {
+                    later.extend(self.stop(leg, soon));
+                    later.extend(self.play(leg, play, &items, repeat, now));
+                }
+            }
+            Command::StopPlay { leg } => {
+                later.extend(self.stop(leg, soon));
+                self.note(leg, now, Heard::Silence);
+            }
+            Command::SendDigits { leg, play, digits } => {
+                if self.legs.contains_key(&leg) {
+                    let each = Duration::from_millis(150);
+                    let wait = each * u32::try_from(digits.len()).unwrap_or(u32::MAX);
+                    self.note(leg, now, Heard::Digits(digits));
+                    later.push((wait, Later::Event(Event::Played { leg, play, completed: true })));
+                }
+            }
+            Command::Bridge { a, b } => self.bridge(a, b, now)?,
+            Command::Unbridge { a, b } => {
+                for leg in [a, b] {
+                    if let Some(leg) = self.legs.get_mut(&leg) {
+                        leg.bridged = None;
+                    }
+                }
+            }
+            Command::Record { leg, recording, max_ms, .. } => {
+                let number = self.number();
+                if let Some(leg_state) = self.legs.get_mut(&leg) {
+                    leg_state.recordings.insert(recording, (now, number));
+                    later.push((soon, Later::Event(Event::RecordStarted { leg, recording })));
+                    later.push((Duration::from_millis(max_ms), Later::RecordEnds { leg, recording, number }));
+                } else {
+                    let why = RecordEnd::Failed("no such leg".to_owned());
+                    let event = Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why };
+                    later.push((soon, Later::Event(event)));
+                }
+            }
+            Command::StopRecord { leg, recording } => {
+                if let Some(event) = self.end_recording(leg, recording, now, RecordEnd::Stopped) {
+                    later.push((soon, Later::Event(event)));
+                }
+            }
+            Command::Watch { .. } => {}
+            Command::Close { leg } => {
+                let Some(state) = self.legs.get(&leg).cloned() else {
+                    return Err(Violation(format!("{leg:?} is closed but not open")));
+                };
+                later.extend(self.stop(leg, soon));
+                for recording in state.recordings.keys() {
+                    if let Some(event) = self.end_recording(leg, *recording, now, RecordEnd::Closed) {
+                        later.push((soon, Later::Event(event)));
+                    }
+                }
+                if let Some(other) = state.bridged.and_then(|other| self.legs.get_mut(&other)) {
+                    other.bridged = None;
+                }
+                self.legs.remove(&leg);
+                // After everything else the leg still says.
+                later.push((soon * 2, Later::Event(Event::Closed { leg, stats: LegStats::default() })));
+            }
+        }
+        Ok(later)
+    }
+
+    /// Whether something planned is still true; the event it becomes.
+    pub(crate) fn happen(&mut self, later: Later, now: Mono) -> Option<Event> {
+        match later {
+            Later::Event(event) => Some(event),
+            Later::PlayEnds { leg, play, number } => {
+                let state = self.legs.get_mut(&leg)?;
+                if state.playing != Some((play, number)) {
+                    return None;
+                }
+                state.playing = None;
+                Some(Event::Played { leg, play, completed: true })
+            }
+            Later::RecordEnds { leg, recording, number } => {
+                let running = self.legs.get(&leg)?.recordings.get(&recording)?;
+                if running.1 != number {
+                    return None;
+                }
+                self.end_recording(leg, recording, now, RecordEnd::MaxLength)
+            }
+        }
+    }
+
+    fn bridge(&mut self, a: LegId, b: LegId, now: Mono) -> Result<(), Violation> {
+        if a == b {
+            return Err(Violation(format!("{a:?} is bridged with itself")));
+        }
+        for (one, other) in [(a, b), (b, a)] {
+            if let Some(leg) = self.legs.get(&one)
+                && leg.bridged.is_some_and(|with| with != other)
+            {
+                return Err(Violation(format!("{one:?} is in two bridges")));
+            }
+        }
+        if !self.legs.contains_key(&a) || !self.legs.contains_key(&b) {
+            return Ok(());
+        }
+        for (one, other) in [(a, b), (b, a)] {
+            let remote = self.legs.get(&other).and_then(|leg| leg.negotiated).map(|n| n.remote);
+            if let Some(leg) = self.legs.get_mut(&one) {
+                leg.bridged = Some(other);
+            }
+            if let Some(remote) = remote {
+                self.note(one, now, Heard::Peer(remote));
+            }
+        }
+        Ok(())
+    }
+
+    fn play(
+        &mut self,
+        leg: LegId,
+        play: PlayId,
+        items: &[PlayItem],
+        repeat: u32,
+        now: Mono,
+    ) -> Option<(Duration, Later)> {
+        let mut length = Duration::ZERO;
+        let mut endless = repeat == 0;
+        for item in items {
+            match item {
+                PlayItem::Clip(key) => {
+                    length += self.duration(&key.0);
+                    self.note(leg, now, Heard::Clip(key.0.clone()));
+                }
+                PlayItem::Silence { ms } => length += Duration::from_millis(u64::from(*ms)),
+                PlayItem::Tone(media::Tone::Beep) => length += Duration::from_millis(200),
+                PlayItem::Tone(_) => {
+                    endless = true;
+                    self.note(leg, now, Heard::Tone);
+                }
+            }
+        }
+        let number = self.number();
+        self.legs.get_mut(&leg)?.playing = Some((play, number));
+        (!endless).then(|| (length * repeat, Later::PlayEnds { leg, play, number }))
+    }
+
+    fn stop(&mut self, leg: LegId, soon: Duration) -> Option<(Duration, Later)> {
+        let (play, _) = self.legs.get_mut(&leg)?.playing.take()?;
+        Some((soon, Later::Event(Event::Played { leg, play, completed: false })))
+    }
+
+    fn end_recording(
+        &mut self,
+        leg: LegId,
+        recording: RecordingSid,
+        now: Mono,
+        why: RecordEnd,
+    ) -> Option<Event> {
+        let (began, _) = self.legs.get_mut(&leg)?.recordings.remove(&recording)?;
+        let duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
+        Some(Event::Recorded { leg, recording, duration_ms, bytes: duration_ms * 16, why })
+    }
+
+    fn note(&mut self, leg: LegId, now: Mono, what: Heard) {
+        if let Some(remote) = self.legs.get(&leg).and_then(|leg| leg.negotiated).map(|n| n.remote) {
+            self.heard.push((remote, now, what));
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    /// The local RTP addresses of the open legs.
+    pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.legs.values().map(|leg| leg.local)
+    }
+}

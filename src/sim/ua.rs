@@ -1,0 +1,325 @@
+//! A phone or a carrier: a real SIP endpoint with a scripted person behind it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base::{Now, Rng};
+use media::{CodecKind, Direction};
+use sip::{
+    Caller, Command, Destination, Endpoint, EndpointConfig, Event, Host, NameAddr, Outgoing, SessionId,
+    TransportKind, TrunkConfig, Uri,
+};
+
+/// Which user agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UaId(pub usize);
+
+/// What the person does when it rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// Answers after so long.
+    Answer(Duration),
+    /// Refuses at once with this code.
+    Refuse(u16),
+    /// Lets it ring.
+    Ignore,
+}
+
+/// Where a call of a user agent stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UaState {
+    /// Our INVITE has no final answer.
+    Calling,
+    /// It rings here.
+    Ringing,
+    /// Answered.
+    Up,
+    /// Over; the final code of its INVITE.
+    Over(u16),
+}
+
+/// One call as the user agent sees it.
+#[derive(Clone, Debug)]
+pub struct UaCall {
+    /// Where it stands.
+    pub state: UaState,
+    /// Where it listens for RTP.
+    pub rtp: SocketAddr,
+    /// The caller's user part, of a call it got.
+    pub from: String,
+    /// Provisional codes it saw.
+    pub progress: Vec<u16>,
+    offer: Option<Vec<u8>>,
+}
+
+/// A user agent.
+pub struct SimUa {
+    /// Its SIP user.
+    pub name: String,
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its transport to the box.
+    pub transport: TransportKind,
+    /// What its person does when it rings.
+    pub reaction: Reaction,
+    /// After an answer, hang up by itself after so long.
+    pub talk: Option<Duration>,
+    /// Codecs in order of preference.
+    pub codecs: Vec<CodecKind>,
+    /// Offers nothing in its INVITEs.
+    pub offerless: bool,
+    /// It has vanished: nothing it is sent arrives, nothing leaves.
+    pub gone: bool,
+    /// Every call it had.
+    pub calls: BTreeMap<SessionId, UaCall>,
+    pub(crate) endpoint: Endpoint,
+    next_session: u64,
+    next_port: u16,
+}
+
+/// What a user agent will do by itself later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Answer(SessionId),
+    Hangup(SessionId),
+}
+
+impl SimUa {
+    /// A user agent at `address` that knows the box. With a password it registers and answers challenges.
+    pub(crate) fn new(
+        name: &str,
+        password: Option<&str>,
+        transport: TransportKind,
+        address: SocketAddr,
+        server: SocketAddr,
+        rng: Rng,
+        now: Now,
+    ) -> Self {
+        let host = match server {
+            SocketAddr::V4(v4) => Host::V4(*v4.ip()),
+            SocketAddr::V6(v6) => Host::V6(*v6.ip()),
+        };
+        let mut uri = Uri::sip("", host, Some(server.port()));
+        uri.user = None;
+        if transport != TransportKind::Udp {
+            uri.params.set("transport", Some(transport.as_str()));
+        }
+        let trunk = TrunkConfig {
+            name: "box".to_owned(),
+            address: uri,
+            accept_from: vec![server.ip().into()],
+            username: password.map(|_| name.to_owned()),
+            password: password.map(str::to_owned),
+            register: password.is_some(),
+        };
+        let config = EndpointConfig {
+            realm: "phone".to_owned(),
+            user_agent: "Sim".to_owned(),
+            listen: vec![(transport, address)],
+            trunks: vec![trunk],
+            ..EndpointConfig::default()
+        };
+        Self {
+            name: name.to_owned(),
+            address,
+            transport,
+            reaction: Reaction::Answer(Duration::from_millis(500)),
+            talk: None,
+            codecs: vec![CodecKind::Pcmu, CodecKind::Pcma],
+            offerless: false,
+            gone: false,
+            calls: BTreeMap::new(),
+            endpoint: Endpoint::new(config, rng, now),
+            next_session: 0,
+            next_port: 40_000,
+        }
+    }
+
+    fn rtp(&mut self) -> SocketAddr {
+        self.next_port = if self.next_port >= 60_000 { 40_000 } else { self.next_port + 2 };
+        SocketAddr::new(self.address.ip(), self.next_port)
+    }
+
+    /// Dials.
+    pub(crate) fn call(&mut self, number: &str, from: &str, now: Now) -> SessionId {
+        self.next_session += 1;
+        let session = SessionId(self.next_session);
+        let rtp = self.rtp();
+        let offer = (!self.offerless)
+            .then(|| media::sdp::offer(rtp, &self.codecs, (self.next_session, 1), Direction::SendRecv));
+        let host = match self.address {
+            SocketAddr::V4(v4) => Host::V4(*v4.ip()),
+            SocketAddr::V6(v6) => Host::V6(*v6.ip()),
+        };
+        let outgoing = Outgoing {
+            session,
+            to: Destination::Trunk { trunk: "box".to_owned(), user: number.to_owned() },
+            from: NameAddr::new(Uri::sip(from, host, None)),
+            to_header: None,
+            headers: Vec::new(),
+            body: offer.clone(),
+            credentials: None,
+        };
+        let call =
+            UaCall { state: UaState::Calling, rtp, from: from.to_owned(), progress: Vec::new(), offer };
+        self.calls.insert(session, call);
+        self.command(Command::Invite(Box::new(outgoing)), now);
+        session
+    }
+
+    /// Hangs up, whatever the call is doing.
+    pub(crate) fn hang_up(&mut self, session: SessionId, now: Now) {
+        let Some(call) = self.calls.get_mut(&session) else { return };
+        let command = match call.state {
+            UaState::Calling => Command::Cancel { session },
+            UaState::Ringing => {
+                call.state = UaState::Over(486);
+                Command::Refuse { session, code: 486, reason: None, headers: Vec::new() }
+            }
+            UaState::Up => {
+                call.state = UaState::Over(200);
+                Command::Bye { session, reason: None }
+            }
+            UaState::Over(_) => return,
+        };
+        self.command(command, now);
+    }
+
+    /// Picks up a call that rings.
+    pub(crate) fn answer(&mut self, session: SessionId, now: Now) {
+        let codecs = self.codecs.clone();
+        let Some(call) = self.calls.get_mut(&session) else { return };
+        if call.state != UaState::Ringing {
+            return;
+        }
+        let sdp = (session.0, 1);
+        let body = match &call.offer {
+            Some(offer) => {
+                media::sdp::answer(offer, call.rtp, &codecs, sdp, Direction::SendRecv).map(|(body, _)| body)
+            }
+            None => Ok(media::sdp::offer(call.rtp, &codecs, sdp, Direction::SendRecv)),
+        };
+        let command = match body {
+            Ok(body) => {
+                call.state = UaState::Up;
+                Command::Answer { session, body }
+            }
+            Err(_) => {
+                call.state = UaState::Over(488);
+                Command::Refuse { session, code: 488, reason: None, headers: Vec::new() }
+            }
+        };
+        self.command(command, now);
+    }
+
+    /// Puts a call on hold, or takes it back.
+    pub(crate) fn hold(&mut self, session: SessionId, hold: bool, now: Now) {
+        let direction = if hold { Direction::SendOnly } else { Direction::SendRecv };
+        let Some(call) = self.calls.get(&session).filter(|call| call.state == UaState::Up) else { return };
+        let version = now.mono.0 / 1_000_000 + 2;
+        let body = media::sdp::offer(call.rtp, &self.codecs, (session.0, version), direction);
+        self.command(Command::Offer { session, body }, now);
+    }
+
+    pub(crate) fn command(&mut self, command: Command, now: Now) {
+        self.endpoint.handle(sip::Input::Command(command), now);
+    }
+
+    /// Something happened to it; what it will do about it, and when.
+    pub(crate) fn on_event(&mut self, event: Event, now: Now) -> Vec<(Duration, Act)> {
+        let mut later = Vec::new();
+        match event {
+            Event::Incoming { session, request, from, .. } => {
+                debug_assert!(matches!(from, Caller::Trunk { .. }), "only the box calls a phone");
+                let rtp = self.rtp();
+                let user = request
+                    .headers
+                    .from()
+                    .map(|from| from.uri.user_decoded().into_owned())
+                    .unwrap_or_default();
+                let offer = (!request.body.is_empty()).then(|| request.body.clone());
+                let call = UaCall { state: UaState::Ringing, rtp, from: user, progress: Vec::new(), offer };
+                self.calls.insert(session, call);
+                match self.reaction {
+                    Reaction::Refuse(code) => {
+                        self.end(session, code);
+                        self.command(
+                            Command::Refuse { session, code, reason: None, headers: Vec::new() },
+                            now,
+                        );
+                    }
+                    Reaction::Answer(after) => {
+                        self.command(Command::Progress { session, code: 180, body: None }, now);
+                        later.push((after, Act::Answer(session)));
+                    }
+                    Reaction::Ignore => {
+                        self.command(Command::Progress { session, code: 180, body: None }, now)
+                    }
+                }
+            }
+            Event::Progress { session, code, .. } => {
+                if let Some(call) = self.calls.get_mut(&session) {
+                    call.progress.push(code);
+                }
+            }
+            Event::Answered { session, body, .. } => {
+                let codecs = self.codecs.clone();
+                let Some(call) = self.calls.get_mut(&session) else { return later };
+                call.state = UaState::Up;
+                if call.offer.is_none() {
+                    let answer = body
+                        .and_then(|offer| {
+                            media::sdp::answer(&offer, call.rtp, &codecs, (session.0, 1), Direction::SendRecv)
+                                .ok()
+                        })
+                        .map(|(body, _)| body);
+                    self.command(Command::Ack { session, body: answer }, now);
+                }
+                later.extend(self.talk.map(|talk| (talk, Act::Hangup(session))));
+            }
+            Event::Refused { session, code, .. } => self.end(session, code),
+            Event::Cancelled { session } => self.end(session, 487),
+            Event::Acked { session, .. } => {
+                later.extend(self.talk.map(|talk| (talk, Act::Hangup(session))));
+            }
+            Event::Ended { session, .. } => self.end(session, 200),
+            Event::Offered { session, body } => {
+                let result = match (self.calls.get(&session), body) {
+                    (Some(call), Some(offer)) => {
+                        let version = now.mono.0 / 1_000_000 + 2;
+                        media::sdp::answer(
+                            &offer,
+                            call.rtp,
+                            &self.codecs,
+                            (session.0, version),
+                            Direction::SendRecv,
+                        )
+                        .map(|(body, _)| body)
+                        .map_err(|_| 488)
+                    }
+                    (Some(_), None) | (None, _) => Err(488),
+                };
+                self.command(Command::AnswerOffer { session, result }, now);
+            }
+            Event::OfferAnswered { .. }
+            | Event::Info { .. }
+            | Event::Registered { .. }
+            | Event::Unregistered { .. }
+            | Event::TrunkState { .. }
+            | Event::Rejected { .. } => {}
+        }
+        later
+    }
+
+    fn end(&mut self, session: SessionId, code: u16) {
+        if let Some(call) = self.calls.get_mut(&session) {
+            call.state = UaState::Over(code);
+        }
+    }
+
+    /// Calls that are not over.
+    pub fn open_calls(&self) -> usize {
+        self.calls.values().filter(|call| !matches!(call.state, UaState::Over(_))).count()
+    }
+}
