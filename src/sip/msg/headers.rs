@@ -23,7 +23,10 @@ impl HeaderValue {
     /// The value as one line: folds are single spaces (RFC 3261 §7.3.1), what is not UTF-8 is U+FFFD.
     pub fn text(&self) -> Cow<'_, str> {
         if !self.0.contains(&b'\n') {
-            return String::from_utf8_lossy(&self.0);
+            return match std::str::from_utf8(&self.0) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(&self.0),
+            };
         }
         let mut line: Vec<u8> = Vec::with_capacity(self.0.len());
         for (n, part) in self.0.split(|b| *b == b'\n').enumerate() {

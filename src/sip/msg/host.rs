@@ -56,13 +56,31 @@ impl fmt::Display for Host {
     }
 }
 
+/// A host where it stands.
+#[derive(Clone, Copy)]
+pub(super) enum HostRef<'a> {
+    Name(&'a str),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl From<HostRef<'_>> for Host {
+    fn from(host: HostRef<'_>) -> Self {
+        match host {
+            HostRef::Name(name) => Host::Name(name.to_owned()),
+            HostRef::V4(ip) => Host::V4(ip),
+            HostRef::V6(ip) => Host::V6(ip),
+        }
+    }
+}
+
 /// `host`, `host:port`, `[v6]`, `[v6]:port`: the `sent-by` of a Via as well.
-pub(super) fn parse_hostport(text: &str) -> Result<(Host, Option<u16>), UriError> {
+pub(super) fn parse_hostport(text: &str) -> Result<(HostRef<'_>, Option<u16>), UriError> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (address, port) =
             rest.split_once(']').ok_or(UriError("IPv6 address without its closing bracket"))?;
         let address = address.parse().map_err(|_| UriError("malformed IPv6 address"))?;
-        (Host::V6(address), port)
+        (HostRef::V6(address), port)
     } else {
         let end = text.find(':').unwrap_or(text.len());
         (parse_host_name(syntax::trim(&text[..end]))?, &text[end..])
@@ -79,13 +97,13 @@ pub(super) fn parse_hostport(text: &str) -> Result<(Host, Option<u16>), UriError
     Ok((host, port))
 }
 
-fn parse_host_name(text: &str) -> Result<Host, UriError> {
+fn parse_host_name(text: &str) -> Result<HostRef<'_>, UriError> {
     // The underscore is in no grammar and in many networks.
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     if text.is_empty() || !text.bytes().all(fine) {
         return Err(UriError("malformed host"));
     }
-    Ok(text.parse().map_or_else(|_| Host::Name(text.to_owned()), Host::V4))
+    Ok(text.parse().map_or(HostRef::Name(text), HostRef::V4))
 }
 
 #[cfg(test)]
@@ -101,7 +119,8 @@ mod tests {
             ("256.0.0.1", Host::Name("256.0.0.1".into()), None),
             ("h:0", Host::Name("h".into()), Some(0)),
         ] {
-            assert_eq!(parse_hostport(text), Ok((host, port)), "{text}");
+            let read = parse_hostport(text).map(|(host, port)| (Host::from(host), port));
+            assert_eq!(read, Ok((host, port)), "{text}");
         }
         for text in ["", ":5060", "a:", "a:b", "a b", "[::1", "::1", "[::1]x", "[fe80::1%eth0]", "a:65536"] {
             assert!(parse_hostport(text).is_err(), "{text}");

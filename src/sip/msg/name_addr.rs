@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::typed::Checked;
 use super::{Params, Uri, UriError, syntax};
 
 /// A name-addr, or an addr-spec without brackets, whose parameters then belong to the header (RFC 3261 §20.10).
@@ -47,27 +48,20 @@ impl FromStr for NameAddr {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
-        let text = syntax::trim(text);
-        if let Some(end) = syntax::quoted_len(text) {
-            let display = syntax::unquote(&text[..end]).into_owned();
-            let rest = syntax::trim(&text[end..]);
-            let rest =
-                rest.strip_prefix('<').ok_or(UriError("display name without an address in brackets"))?;
-            return bracketed(Some(display), rest);
-        }
-        if text.starts_with('"') {
-            return Err(UriError("display name whose quote is not closed"));
-        }
-        match text.split_once('<') {
-            Some((display, rest)) => {
-                let display = syntax::trim(display);
-                if display.contains(['"', ',', ';', ':', '>', '@']) {
-                    return Err(UriError("display name that must be quoted"));
-                }
-                bracketed((!display.is_empty()).then(|| display.to_owned()), rest)
-            }
-            None => plain(text),
-        }
+        let Parts { display, uri, params } = Parts::read(text)?;
+        Ok(Self {
+            display: display.map(|display| syntax::unquote(display).into_owned()),
+            uri: uri.parse()?,
+            params: Params::parse_header(params).map_err(UriError)?,
+        })
+    }
+}
+
+impl Checked for NameAddr {
+    fn check(text: &str) -> Result<(), UriError> {
+        let parts = Parts::read(text)?;
+        Uri::check(parts.uri)?;
+        Params::check_header(parts.params).map_err(UriError)
     }
 }
 
@@ -81,22 +75,51 @@ impl fmt::Display for NameAddr {
     }
 }
 
-fn bracketed(display: Option<String>, rest: &str) -> Result<NameAddr, UriError> {
-    let (uri, params) = rest.split_once('>').ok_or(UriError("address whose bracket is not closed"))?;
-    Ok(NameAddr { display, uri: uri.parse()?, params: Params::parse_header(params).map_err(UriError)? })
+/// Its parts where they stand; the display name with its quotes.
+struct Parts<'a> {
+    display: Option<&'a str>,
+    uri: &'a str,
+    params: &'a str,
 }
 
-fn plain(text: &str) -> Result<NameAddr, UriError> {
-    let end = text.find(';').unwrap_or(text.len());
-    let uri = syntax::trim(&text[..end]);
-    if uri.contains([',', '?']) {
-        return Err(UriError("URI that must stand in brackets"));
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Result<Self, UriError> {
+        let text = syntax::trim(text);
+        if let Some(end) = syntax::quoted_len(text) {
+            let (display, rest) = text.split_at(end);
+            let rest = syntax::trim(rest);
+            let rest =
+                rest.strip_prefix('<').ok_or(UriError("display name without an address in brackets"))?;
+            return Self::bracketed(Some(display), rest);
+        }
+        if text.starts_with('"') {
+            return Err(UriError("display name whose quote is not closed"));
+        }
+        match text.split_once('<') {
+            Some((display, rest)) => {
+                let display = syntax::trim(display);
+                if display.contains(['"', ',', ';', ':', '>', '@']) {
+                    return Err(UriError("display name that must be quoted"));
+                }
+                Self::bracketed((!display.is_empty()).then_some(display), rest)
+            }
+            None => Self::plain(text),
+        }
     }
-    Ok(NameAddr {
-        display: None,
-        uri: uri.parse()?,
-        params: Params::parse_header(&text[end..]).map_err(UriError)?,
-    })
+
+    fn bracketed(display: Option<&'a str>, rest: &'a str) -> Result<Self, UriError> {
+        let (uri, params) = rest.split_once('>').ok_or(UriError("address whose bracket is not closed"))?;
+        Ok(Self { display, uri, params })
+    }
+
+    fn plain(text: &'a str) -> Result<Self, UriError> {
+        let (uri, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let uri = syntax::trim(uri);
+        if uri.contains([',', '?']) {
+            return Err(UriError("URI that must stand in brackets"));
+        }
+        Ok(Self { display: None, uri, params })
+    }
 }
 
 #[cfg(test)]

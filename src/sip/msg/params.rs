@@ -73,38 +73,22 @@ impl Params {
 
     /// Reads what follows a header value: nothing, or `;` and parameters (RFC 3261 §25.1 `generic-param`).
     pub(super) fn parse_header(text: &str) -> Result<Self, &'static str> {
-        let text = syntax::trim(text);
-        if text.is_empty() {
-            return Ok(Self::default());
-        }
-        let list = text.strip_prefix(';').ok_or("unexpected text before the parameters")?;
-        Self::parse_list(list, header_param)
+        header_params(text)?.map(owned).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Reads a URI's parameters: what stands between its first `;` and its `?`, the first `;` not included.
-    pub(super) fn parse_uri(text: &str) -> Result<Self, &'static str> {
-        let mut params = Vec::new();
-        for piece in text.split(';') {
-            if params.len() == PARAMS_MAX {
-                return Err("too many parameters");
-            }
-            params.push(uri_param(piece)?);
-        }
-        Ok(Self(params))
+    /// Whether [`parse_header`](Self::parse_header) would read it.
+    pub(super) fn check_header(text: &str) -> Result<(), &'static str> {
+        header_params(text)?.try_for_each(|param| param.map(drop))
     }
 
-    fn parse_list(
-        list: &str,
-        parse: impl Fn(&str) -> Result<(String, Option<String>), &'static str>,
-    ) -> Result<Self, &'static str> {
-        let mut params = Vec::new();
-        for piece in syntax::split(list, b';') {
-            if params.len() == PARAMS_MAX {
-                return Err("too many parameters");
-            }
-            params.push(parse(syntax::trim(piece))?);
-        }
-        Ok(Self(params))
+    /// Reads a URI's parameters: what stands between its host and its `?`, the first `;` not included.
+    pub(super) fn parse_uri(text: Option<&str>) -> Result<Self, &'static str> {
+        uri_params(text).map(owned).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether [`parse_uri`](Self::parse_uri) would read it.
+    pub(super) fn check_uri(text: Option<&str>) -> Result<(), &'static str> {
+        uri_params(text).try_for_each(|param| param.map(drop))
     }
 
     fn find(&self, name: &str) -> Option<&(String, Option<String>)> {
@@ -124,7 +108,35 @@ impl fmt::Display for Params {
     }
 }
 
-fn header_param(piece: &str) -> Result<(String, Option<String>), &'static str> {
+/// A parameter where it stands.
+type Param<'a> = Result<(&'a str, Option<&'a str>), &'static str>;
+
+fn owned(param: Param<'_>) -> Result<(String, Option<String>), &'static str> {
+    param.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+}
+
+fn header_params(text: &str) -> Result<impl Iterator<Item = Param<'_>>, &'static str> {
+    let text = syntax::trim(text);
+    let list = match text.strip_prefix(';') {
+        Some(list) => Some(list),
+        None if text.is_empty() => None,
+        None => return Err("unexpected text before the parameters"),
+    };
+    let pieces = list.into_iter().flat_map(|list| syntax::split(list, b';'));
+    Ok(bounded(pieces.map(|piece| header_param(syntax::trim(piece)))))
+}
+
+fn uri_params(text: Option<&str>) -> impl Iterator<Item = Param<'_>> {
+    bounded(text.into_iter().flat_map(|list| list.split(';')).map(uri_param))
+}
+
+/// The parameters up to the limit; beyond it one error.
+fn bounded<'a>(params: impl Iterator<Item = Param<'a>>) -> impl Iterator<Item = Param<'a>> {
+    let numbered = params.take(PARAMS_MAX + 1).enumerate();
+    numbered.map(|(n, param)| if n == PARAMS_MAX { Err("too many parameters") } else { param })
+}
+
+fn header_param(piece: &str) -> Param<'_> {
     let (name, value) = match piece.split_once('=') {
         Some((name, value)) => (syntax::trim(name), Some(syntax::trim(value))),
         None => (piece, None),
@@ -132,20 +144,14 @@ fn header_param(piece: &str) -> Result<(String, Option<String>), &'static str> {
     if !syntax::is_token(name) {
         return Err("malformed parameter name");
     }
-    if let Some(value) = value {
-        let whole = if value.starts_with('"') {
-            syntax::quoted_len(value) == Some(value.len())
-        } else {
-            value.bytes().all(is_value_byte)
-        };
-        if !whole {
-            return Err("malformed parameter value");
-        }
-    }
-    Ok((name.to_owned(), value.map(str::to_owned)))
+    let whole = |value: &str| match value.starts_with('"') {
+        true => syntax::quoted_len(value) == Some(value.len()),
+        false => value.bytes().all(is_value_byte),
+    };
+    if value.is_none_or(whole) { Ok((name, value)) } else { Err("malformed parameter value") }
 }
 
-fn uri_param(piece: &str) -> Result<(String, Option<String>), &'static str> {
+fn uri_param(piece: &str) -> Param<'_> {
     let (name, value) = match piece.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (piece, None),
@@ -154,7 +160,7 @@ fn uri_param(piece: &str) -> Result<(String, Option<String>), &'static str> {
     if name.is_empty() || !fine(name) || !value.is_none_or(fine) {
         return Err("malformed URI parameter");
     }
-    Ok((name.to_owned(), value.map(str::to_owned)))
+    Ok((name, value))
 }
 
 /// Wider than `token / host` on purpose: what phones put here unquoted is harmless as long as it cannot be

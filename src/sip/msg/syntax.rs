@@ -4,10 +4,21 @@
 
 use std::borrow::Cow;
 
+/// Whether each byte may stand in a token.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric()
+            || matches!(b as u8, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        b += 1;
+    }
+    table
+};
+
 /// Whether `b` may stand in a token.
 pub(crate) fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    TOKEN[usize::from(b)]
 }
 
 /// Whether `text` is a token: at least one byte, all of them token bytes.
@@ -17,7 +28,11 @@ pub(crate) fn is_token(text: &str) -> bool {
 
 /// `text` without linear white space at either end.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let space = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    let bytes = text.as_bytes();
+    let Some(start) = bytes.iter().position(|b| !space(b)) else { return "" };
+    let end = bytes.iter().rposition(|b| !space(b)).map_or(start, |last| last + 1);
+    &text[start..end]
 }
 
 /// Splits at each `separator` that stands neither in a quoted string nor between `<` and `>`.

@@ -1,7 +1,9 @@
 //! Typed reads of headers, parsed when asked for.
 
+use std::str::FromStr;
+
 use super::limits::VALUES_MAX;
-use super::{CSeq, HeaderName, HeaderValue, Headers, NameAddr, Via, syntax};
+use super::{CSeq, HeaderName, HeaderValue, Headers, NameAddr, UriError, Via, syntax};
 
 /// A header that is missing, doubled or malformed. Its text is fit for a reason phrase.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +17,12 @@ pub enum HeaderError {
     /// It is there and wrong.
     #[error("Bad {0}: {1}")]
     Bad(HeaderName, &'static str),
+}
+
+/// What can be checked without being built: a message is judged when it comes, its headers are read when asked for.
+pub(super) trait Checked {
+    /// Whether parsing `text` would succeed.
+    fn check(text: &str) -> Result<(), UriError>;
 }
 
 impl Headers {
@@ -129,10 +137,7 @@ impl Headers {
     }
 
     /// Every value of a list header over all lines.
-    pub fn list<T: std::str::FromStr<Err = super::UriError>>(
-        &self,
-        name: &HeaderName,
-    ) -> Result<Vec<T>, HeaderError> {
+    pub fn list<T: FromStr<Err = UriError>>(&self, name: &HeaderName) -> Result<Vec<T>, HeaderError> {
         let mut list = Vec::new();
         for value in self.all(name) {
             let text = value.text();
@@ -146,10 +151,28 @@ impl Headers {
         Ok(list)
     }
 
-    fn single<T: std::str::FromStr<Err = super::UriError>>(
-        &self,
-        name: HeaderName,
-    ) -> Result<T, HeaderError> {
+    /// Whether [`list`](Self::list) would read it; how many values there are.
+    pub(super) fn check_list<T: Checked>(&self, name: &HeaderName) -> Result<usize, HeaderError> {
+        let mut count = 0;
+        for value in self.all(name) {
+            let text = value.text();
+            for piece in syntax::split(&text, b',') {
+                if count == VALUES_MAX {
+                    return Err(HeaderError::Bad(name.clone(), "too many values"));
+                }
+                T::check(syntax::trim(piece)).map_err(bad(name.clone()))?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Whether the header is there once and would be read.
+    pub(super) fn check_single<T: Checked>(&self, name: HeaderName) -> Result<(), HeaderError> {
+        T::check(&self.one(name.clone())?.text()).map_err(bad(name))
+    }
+
+    fn single<T: FromStr<Err = UriError>>(&self, name: HeaderName) -> Result<T, HeaderError> {
         self.one(name.clone())?.text().parse().map_err(bad(name))
     }
 
@@ -184,7 +207,7 @@ impl Headers {
     }
 }
 
-fn bad(name: HeaderName) -> impl FnOnce(super::UriError) -> HeaderError {
+fn bad(name: HeaderName) -> impl FnOnce(UriError) -> HeaderError {
     move |error| HeaderError::Bad(name, error.0)
 }
 

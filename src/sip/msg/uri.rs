@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::host::parse_hostport;
+use super::host::{HostRef, parse_hostport};
 use super::limits::PARAMS_MAX;
+use super::typed::Checked;
 use super::{Host, Params};
 
 /// A URI's scheme.
@@ -122,21 +123,27 @@ impl FromStr for Uri {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
-        if text.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
-            return Err(UriError("a character that may not stand in a URI"));
-        }
-        let (scheme, rest) = text.split_once(':').ok_or(UriError("URI without a scheme"))?;
-        let scheme = parse_scheme(scheme).ok_or(UriError("malformed URI scheme"))?;
-        if rest.is_empty() {
-            return Err(UriError("URI with nothing after its scheme"));
-        }
-        match scheme {
-            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest),
-            Scheme::Tel => parse_tel(rest),
-            Scheme::Other(_) => {
-                Ok(Self { scheme, opaque: rest.to_owned(), ..Self::sip("", Host::Name(String::new()), None) })
-            }
-        }
+        let Parts { scheme, user, password, host, port, params, headers, opaque } = Parts::read(text)?;
+        Ok(Self {
+            scheme,
+            user: user.map(str::to_owned),
+            password: password.map(str::to_owned),
+            host: host.into(),
+            port,
+            params: Params::parse_uri(params).map_err(UriError)?,
+            headers: uri_headers(headers)
+                .map(|header| header.map(|(name, value)| (name.to_owned(), value.to_owned())))
+                .collect::<Result<_, _>>()?,
+            opaque: opaque.to_owned(),
+        })
+    }
+}
+
+impl Checked for Uri {
+    fn check(text: &str) -> Result<(), UriError> {
+        let parts = Parts::read(text)?;
+        Params::check_uri(parts.params).map_err(UriError)?;
+        uri_headers(parts.headers).try_for_each(|header| header.map(drop))
     }
 }
 
@@ -168,86 +175,100 @@ impl fmt::Display for Uri {
     }
 }
 
+/// A URI's parts where they stand; parameters and headers not yet read.
+struct Parts<'a> {
+    scheme: Scheme,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: HostRef<'a>,
+    port: Option<u16>,
+    params: Option<&'a str>,
+    headers: Option<&'a str>,
+    opaque: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Result<Self, UriError> {
+        if text.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
+            return Err(UriError("a character that may not stand in a URI"));
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(UriError("URI without a scheme"))?;
+        let scheme = parse_scheme(scheme).ok_or(UriError("malformed URI scheme"))?;
+        if rest.is_empty() {
+            return Err(UriError("URI with nothing after its scheme"));
+        }
+        match scheme {
+            Scheme::Sip | Scheme::Sips => Self::sip(scheme, rest),
+            Scheme::Tel => Self::tel(rest),
+            Scheme::Other(_) => Ok(Self { opaque: rest, ..Self::bare(scheme) }),
+        }
+    }
+
+    fn bare(scheme: Scheme) -> Self {
+        let host = HostRef::Name("");
+        Self { scheme, user: None, password: None, host, port: None, params: None, headers: None, opaque: "" }
+    }
+
+    fn sip(scheme: Scheme, rest: &'a str) -> Result<Self, UriError> {
+        // The user part may hold `;`, `?` and `/`, so `@` is looked for first. A second one can only stand in
+        // `?headers`: phones leave it unescaped in Replaces.
+        let (user, password, rest) = match rest.split_once('@') {
+            Some((userinfo, rest)) => {
+                let (user, password) = cut(userinfo, ':');
+                if user.is_empty() {
+                    return Err(UriError("URI with an empty user part"));
+                }
+                if !escapes_are_whole(userinfo) {
+                    return Err(UriError("malformed escape in the user part"));
+                }
+                (Some(user), password, rest)
+            }
+            None => (None, None, rest),
+        };
+        let (rest, headers) = cut(rest, '?');
+        let (hostport, params) = cut(rest, ';');
+        let (host, port) = parse_hostport(hostport)?;
+        Ok(Self { user, password, host, port, params, headers, ..Self::bare(scheme) })
+    }
+
+    fn tel(rest: &'a str) -> Result<Self, UriError> {
+        let (number, params) = cut(rest, ';');
+        let fine = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#' | b'-' | b'.' | b'(' | b')');
+        let digits = number.strip_prefix('+').unwrap_or(number);
+        if digits.is_empty() || !digits.bytes().all(fine) {
+            return Err(UriError("malformed telephone number"));
+        }
+        Ok(Self { user: Some(number), params, ..Self::bare(Scheme::Tel) })
+    }
+}
+
+/// What stands before the first `mark`, and what after it if there is one.
+fn cut(text: &str, mark: char) -> (&str, Option<&str>) {
+    match text.split_once(mark) {
+        Some((before, after)) => (before, Some(after)),
+        None => (text, None),
+    }
+}
+
 fn parse_scheme(text: &str) -> Option<Scheme> {
-    let first = text.bytes().next()?;
+    for known in [Scheme::Sip, Scheme::Sips, Scheme::Tel] {
+        if text.eq_ignore_ascii_case(known.as_str()) {
+            return Some(known);
+        }
+    }
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-    if !first.is_ascii_alphabetic() || !text.bytes().all(fine) {
-        return None;
-    }
-    Some(match text.to_ascii_lowercase().as_str() {
-        "sip" => Scheme::Sip,
-        "sips" => Scheme::Sips,
-        "tel" => Scheme::Tel,
-        other => Scheme::Other(other.to_owned()),
+    let whole = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(fine);
+    whole.then(|| Scheme::Other(text.to_ascii_lowercase()))
+}
+
+/// `name=value` between `&`.
+fn uri_headers(text: Option<&str>) -> impl Iterator<Item = Result<(&str, &str), UriError>> {
+    let pieces = text.into_iter().flat_map(|list| list.split('&')).take(PARAMS_MAX + 1).enumerate();
+    pieces.map(|(n, piece)| match piece.split_once('=') {
+        _ if n == PARAMS_MAX => Err(UriError("too many headers in the URI")),
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
+        Some(_) | None => Err(UriError("malformed header in the URI")),
     })
-}
-
-fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, UriError> {
-    // The user part may hold `;`, `?` and `/`, so `@` is looked for first. A second one can only stand in
-    // `?headers`: phones leave it unescaped in Replaces.
-    let (user, password, rest) = match rest.split_once('@') {
-        Some((userinfo, rest)) => {
-            let (user, password) = match userinfo.split_once(':') {
-                Some((user, password)) => (user, Some(password)),
-                None => (userinfo, None),
-            };
-            if user.is_empty() {
-                return Err(UriError("URI with an empty user part"));
-            }
-            if !escapes_are_whole(userinfo) {
-                return Err(UriError("malformed escape in the user part"));
-            }
-            (Some(user), password, rest)
-        }
-        None => (None, None, rest),
-    };
-    let (rest, headers) = match rest.split_once('?') {
-        Some((rest, headers)) => (rest, parse_headers(headers)?),
-        None => (rest, Vec::new()),
-    };
-    let (hostport, params) = match rest.split_once(';') {
-        Some((hostport, params)) => (hostport, Params::parse_uri(params).map_err(UriError)?),
-        None => (rest, Params::new()),
-    };
-    let (host, port) = parse_hostport(hostport)?;
-    Ok(Uri {
-        scheme,
-        user: user.map(str::to_owned),
-        password: password.map(str::to_owned),
-        host,
-        port,
-        params,
-        headers,
-        opaque: String::new(),
-    })
-}
-
-fn parse_tel(rest: &str) -> Result<Uri, UriError> {
-    let (number, params) = match rest.split_once(';') {
-        Some((number, params)) => (number, Params::parse_uri(params).map_err(UriError)?),
-        None => (rest, Params::new()),
-    };
-    let fine = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#' | b'-' | b'.' | b'(' | b')');
-    let digits = number.strip_prefix('+').unwrap_or(number);
-    if digits.is_empty() || !digits.bytes().all(fine) {
-        return Err(UriError("malformed telephone number"));
-    }
-    Ok(Uri { user: Some(number.to_owned()), params, ..Uri::tel("") })
-}
-
-fn parse_headers(text: &str) -> Result<Vec<(String, String)>, UriError> {
-    let mut headers = Vec::new();
-    for piece in text.split('&') {
-        if headers.len() == PARAMS_MAX {
-            return Err(UriError("too many headers in the URI"));
-        }
-        let (name, value) = piece.split_once('=').ok_or(UriError("malformed header in the URI"))?;
-        if name.is_empty() {
-            return Err(UriError("malformed header in the URI"));
-        }
-        headers.push((name.to_owned(), value.to_owned()));
-    }
-    Ok(headers)
 }
 
 /// Whether each `%` is followed by two hexadecimal digits.

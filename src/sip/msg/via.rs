@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::host::parse_hostport;
+use super::host::{HostRef, parse_hostport};
+use super::typed::Checked;
 use super::{Host, Params, UriError, syntax};
 
 /// The transport a Via names. Unlike [`TransportKind`](super::TransportKind) it may be one the box does not have.
@@ -112,6 +113,38 @@ impl FromStr for Via {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
+        let Parts { transport, host, port, params } = Parts::read(text)?;
+        let params = Params::parse_header(params).map_err(UriError)?;
+        Ok(Self { transport: Transport::from(transport), host: host.into(), port, params })
+    }
+}
+
+impl Checked for Via {
+    fn check(text: &str) -> Result<(), UriError> {
+        Params::check_header(Parts::read(text)?.params).map_err(UriError)
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        self.params.fmt(f)
+    }
+}
+
+/// Its parts where they stand.
+struct Parts<'a> {
+    transport: &'a str,
+    host: HostRef<'a>,
+    port: Option<u16>,
+    params: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn read(text: &'a str) -> Result<Self, UriError> {
         const PROTOCOL: UriError = UriError("protocol that is not SIP/2.0");
         let (name, rest) = text.split_once('/').ok_or(PROTOCOL)?;
         let (version, rest) = rest.split_once('/').ok_or(PROTOCOL)?;
@@ -124,20 +157,9 @@ impl FromStr for Via {
         if !syntax::is_token(transport) {
             return Err(UriError("malformed transport"));
         }
-        let end = rest.find(';').unwrap_or(rest.len());
-        let (host, port) = parse_hostport(syntax::trim(&rest[..end]))?;
-        let params = Params::parse_header(&rest[end..]).map_err(UriError)?;
-        Ok(Self { transport: Transport::from(transport), host, port, params })
-    }
-}
-
-impl fmt::Display for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
-        self.params.fmt(f)
+        let (hostport, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (host, port) = parse_hostport(syntax::trim(hostport))?;
+        Ok(Self { transport, host, port, params })
     }
 }
 
