@@ -148,6 +148,7 @@ pub struct Outgoing {
 }
 
 /// Whom an INVITE is for.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it travels in a box")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Destination {
     /// A registered phone: along its Path, over the flow it registered with (RFC 3327, RFC 5626 §5.3).

@@ -12,6 +12,12 @@ pub struct Deadlines<K: Ord> {
     by_time: BTreeSet<(Mono, K)>,
 }
 
+impl<K: Ord + Clone> Default for Deadlines<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Ord + Clone> Deadlines<K> {
     /// None yet.
     pub fn new() -> Self {

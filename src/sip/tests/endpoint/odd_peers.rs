@@ -90,7 +90,7 @@ fn forks_ring_and_one_wins() {
         });
     }
     let winner = (HeaderName::Contact, "<sip:y@192.0.2.2:5070>");
-    bench.hear(reply(&invite, 200, "y", &[winner.clone()], SDP_ANSWER));
+    bench.hear(reply(&invite, 200, "y", std::slice::from_ref(&winner), SDP_ANSWER));
     let ack = bench.request("ACK");
     assert_eq!(
         (ack.uri.to_string().as_str(), ack.headers.to().unwrap().tag()),
