@@ -26,7 +26,7 @@ const fn decode_table() -> [i16; 256] {
         let code = (byte ^ EVEN_BITS) & 0x7F;
         let exponent = code >> 4;
         let leading = if exponent > 0 { 16 } else { 0 };
-        let shift = if exponent > 1 { exponent - 1 } else { 0 };
+        let shift = exponent.saturating_sub(1);
         let magnitude = ((((leading + (code & 0x0F)) << 4) + 8) << shift) as i16;
         table[byte] = if byte < 0x80 { -magnitude } else { magnitude };
         byte += 1;

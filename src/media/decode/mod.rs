@@ -244,6 +244,10 @@ mod tests {
             refused(b"<html><body>404 Not Found</body></html>", hint);
             refused(&[0; 5_000], hint);
         }
+        // More channels than there can be: their bytes overflow a 16-bit number.
+        let mut channels = crate::wav::header(1, 8_000, 4);
+        channels[22..24].copy_from_slice(&[0xFF, 0xFF]);
+        refused(&channels, Some("wav"));
         // A WAV header without samples.
         assert_eq!(refused(&crate::wav::header(1, 8_000, 0), None), DecodeError::Empty);
     }
@@ -262,6 +266,25 @@ mod tests {
             let ms = half.unwrap_or_else(|error| panic!("{name}: {error}")).duration_ms();
             assert!((80..=250).contains(&ms), "{name}: {ms} ms");
         }
+    }
+
+    #[test]
+    fn the_sounds_that_ship_with_the_box_are_heard() {
+        let cases: [(&[u8], u64); 3] = [
+            (include_bytes!("../../../audio/hold.ogg"), 20_000),
+            (include_bytes!("../../../audio/application-error.flac"), 4_876),
+            (include_bytes!("../../../audio/beep.flac"), 400),
+        ];
+        for (bytes, ms) in cases {
+            let clip = decode(bytes.to_vec(), None).unwrap();
+            assert!(clip.duration_ms().abs_diff(ms) <= 200, "{} ms instead of {ms}", clip.duration_ms());
+            let level = level_dbov(&clip.pcm);
+            assert!((-28.0..-16.0).contains(&level), "{level:.1} dB");
+        }
+        // Exact, as it is played in a loop without a seam.
+        let hold = decode(cases[0].0.to_vec(), Some("ogg")).unwrap();
+        assert_eq!(hold.duration_ms(), 20_000);
+        assert!((hold.pcm[0] - hold.pcm[hold.pcm.len() - 1]).abs() < 1_500, "a click at the seam");
     }
 
     #[test]

@@ -6,21 +6,28 @@ use crate::resample::Resampler;
 
 pub(super) struct Sink {
     resampler: Option<(u32, Resampler)>,
-    /// Samples taken, all channels together.
+    /// Samples taken, all channels together, and how many at most.
     taken: u64,
+    taken_max: u64,
     mono: Vec<f32>,
     resampled: Vec<f32>,
     pcm: Vec<i16>,
+    pcm_max: usize,
 }
 
 impl Sink {
     pub(super) fn new() -> Sink {
-        Sink { resampler: None, taken: 0, mono: vec![], resampled: vec![], pcm: vec![] }
+        Sink::limited((DURATION_MS_MAX * u64::from(Clip::RATE) / 1_000) as usize, SAMPLES_MAX)
+    }
+
+    fn limited(pcm_max: usize, taken_max: u64) -> Sink {
+        let (mono, resampled, pcm) = (vec![], vec![], vec![]);
+        Sink { resampler: None, taken: 0, taken_max, mono, resampled, pcm, pcm_max }
     }
 
     /// Whether any more would be thrown away.
     pub(super) fn is_full(&self) -> bool {
-        self.pcm.len() >= PCM_MAX || self.taken >= SAMPLES_MAX
+        self.pcm.len() >= self.pcm_max || self.taken >= self.taken_max
     }
 
     /// Takes interleaved samples. The rate may change from one push to the next: files joined together do so.
@@ -61,13 +68,11 @@ impl Sink {
     }
 
     fn store(&mut self) {
-        let room = PCM_MAX.saturating_sub(self.pcm.len());
+        let room = self.pcm_max.saturating_sub(self.pcm.len());
         // Values outside full scale saturate.
         self.pcm.extend(self.resampled.drain(..).take(room).map(|s| (s * 32_768.0).round() as i16));
     }
 }
-
-const PCM_MAX: usize = (DURATION_MS_MAX * Clip::RATE as u64 / 1_000) as usize;
 
 #[cfg(test)]
 mod tests {
@@ -99,23 +104,17 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut() {
-        let mut sink = Sink::new();
-        let minute = vec![0.0; 8_000 * 60];
-        let mut minutes = 0;
-        while !sink.is_full() {
-            sink.push(&minute, 1, 8_000).unwrap();
-            minutes += 1;
+        let mut long = Sink::limited(1_000, 10_000);
+        for full in [false, false, false, true] {
+            assert_eq!(long.is_full(), full);
+            long.push(&[0.25; 400], 1, 8_000).unwrap();
         }
-        sink.push(&minute, 1, 8_000).unwrap();
-        assert_eq!((minutes, sink.finish().len()), (40, 40 * 60 * 8_000));
+        assert_eq!(long.finish(), [8_192; 1_000]);
 
-        let mut sink = Sink::new();
-        let many = vec![0.0; 1 << 20];
-        let mut pushes = 0;
-        while !sink.is_full() && pushes < 1_000 {
-            sink.push(&many, 64, 192_000).unwrap();
-            pushes += 1;
-        }
-        assert_eq!(pushes, SAMPLES_MAX.div_ceil(1 << 20));
+        let mut wide = Sink::limited(1_000, 10_000);
+        wide.push(&[0.25; 9_999], 99, 192_000).unwrap();
+        assert!(!wide.is_full());
+        wide.push(&[0.25; 99], 99, 192_000).unwrap();
+        assert!(wide.is_full());
     }
 }
