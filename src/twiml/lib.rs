@@ -2,7 +2,7 @@
 //!
 //! In come texts, HTTP answers and the ends of verbs; out come fetches, verbs to execute and findings. A text
 //! becomes a [`Document`] of [`Verb`]s with every default filled in ([`parse`]); the [`Interpreter`] takes one
-//! leg through its documents; [`standard_params`] and its siblings say what a request carries, [`signature`]
+//! leg through its documents; [`standard_params`] and its siblings say what a request carries, [`signature()`]
 //! proves whose it is and [`Overrides`] how it is tried. Nothing here connects, waits or plays.
 
 mod context;

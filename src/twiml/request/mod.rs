@@ -1,7 +1,7 @@
 //! What the box tells a web server: the parameters of every kind of request (reference: webhooks §2, §4).
 //!
 //! Every function gives decoded names and values, sorted by name; encoding them is the web client's affair, and
-//! signing them [`crate::signature`]'s.
+//! signing them [`crate::signature()`]'s.
 
 mod action;
 mod callback;
