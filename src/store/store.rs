@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::writer::{self, Shared};
+use crate::writer::{self, Shared, Writer};
 use crate::{Health, StoreError, schema};
 
 /// The file of the default database, in the state directory.
@@ -38,7 +38,7 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) pool: AnyPool,
     pub(crate) box_id: String,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -78,7 +78,8 @@ impl Store {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if sqlite {
-                        // Readers do not wait for the writer; a power cut loses the last moments, never the file.
+                        // Readers do not wait for the writer. A power cut takes what was written in the last moments
+                        // and not flushed, never the file.
                         sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
                         sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
                         if !pragma.is_empty() {
@@ -99,7 +100,8 @@ impl Store {
                 false
             }
         };
-        let writer = tokio::spawn(writer::run(pool.clone(), box_id.clone(), shared.clone(), migrated));
+        let writer = Writer { pool: pool.clone(), box_id: box_id.clone(), sqlite, migrated };
+        let writer = tokio::spawn(writer::run(writer, shared.clone()));
         Ok(Store { inner: Arc::new(Inner { pool, box_id, shared, writer: Mutex::new(Some(writer)) }) })
     }
 
@@ -108,9 +110,14 @@ impl Store {
         self.inner.shared.push(item);
     }
 
-    /// Waits until everything written so far is on disk, or an attempt to put it there has failed.
+    /// Waits until everything written so far is on disk, out of a power cut's reach, or an attempt to put it
+    /// there has failed.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        match self.inner.shared.wait() {
+        self.wait(true).await
+    }
+
+    async fn wait(&self, durable: bool) -> Result<(), StoreError> {
+        match self.inner.shared.wait(durable) {
             None => Ok(()),
             Some(done) => done.await.unwrap_or(Err(StoreError::Closed)),
         }
@@ -173,7 +180,7 @@ impl Store {
         let Health { degraded, pending, .. } = self.health();
         if pending > 0 && degraded.is_none() {
             // Late or failed, the read goes on with what is on disk; health says which.
-            let _ = timeout(SETTLE_TIMEOUT, self.flush()).await;
+            let _ = timeout(SETTLE_TIMEOUT, self.wait(false)).await;
         }
     }
 }

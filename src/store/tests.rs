@@ -180,6 +180,18 @@ async fn postgres_does_what_a_store_must() {
     rows_survive(&store).await;
     lists_filter_and_page(&store).await;
     orphans_end_and_old_rows_go(&store).await;
+    // The server throws everybody out, as when it restarts: nothing is lost, and nobody need be told.
+    sqlx::query(
+        "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    store.write(StoreItem::Call(sample::call(500)));
+    while store.flush().await.is_err() {}
+    assert_eq!(store.call(CallSid(500)).await.unwrap(), Some(sample::call(500)));
+    assert_eq!((store.health().degraded, store.health().dropped), (None, 0));
     store.close().await;
     Store::open(&url, state.path()).await.unwrap().close().await;
 }
@@ -195,6 +207,25 @@ async fn what_was_flushed_is_there_after_a_crash() {
     let store = sqlite(&state).await;
     assert_eq!(store.call(CallSid(1)).await.unwrap(), Some(sample::call(1)));
     assert_eq!(store.end_orphans(Timestamp(5)).await.unwrap(), 1, "the box id is the same");
+}
+
+#[tokio::test]
+async fn a_flush_reaches_the_disk_even_when_the_rows_were_committed_before() {
+    let state = directory();
+    let store = sqlite(&state).await;
+    let unsynced = |store: &Store| store.inner.shared.lock().unsynced;
+    store.write(StoreItem::Call(sample::call(1)));
+    // A reader waits for the commit, not for the disk.
+    assert!(store.call(CallSid(1)).await.unwrap().is_some());
+    assert!(unsynced(&store));
+    store.flush().await.unwrap();
+    assert!(!unsynced(&store));
+    for seq in 0..250 {
+        store.write(StoreItem::Event(sample::event(1, seq)));
+    }
+    store.flush().await.unwrap();
+    assert!(!unsynced(&store));
+    assert_eq!(store.health().written, 251);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base::Timestamp;
 use call::record::StoreItem;
 use sqlx::AnyPool;
-use sqlx::{Connection, Error};
+use sqlx::{AnyConnection, Connection, Error};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) degraded: Option<Degraded>,
     pub(crate) written: u64,
     in_hand: usize,
+    /// Rows have been committed that a power cut would still take.
+    pub(crate) unsynced: bool,
     waiters: Vec<Waiter>,
     closing: bool,
     /// Nobody writes any more.
@@ -51,6 +53,8 @@ pub(crate) struct State {
 struct Waiter {
     /// Settled when every row numbered below this is.
     accepted: u64,
+    /// And not before a power cut could not take them.
+    durable: bool,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -75,20 +79,22 @@ impl Shared {
         }
     }
 
-    /// A receiver that hears when everything pushed so far is on disk, or that the attempt failed.
-    pub(crate) fn wait(&self) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
+    /// A receiver that hears when everything pushed so far is committed, and if `durable` past a power cut's
+    /// reach, or that the attempt failed. `None`: it is so already.
+    pub(crate) fn wait(&self, durable: bool) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
         let receiver = {
             let mut state = self.lock();
-            if state.pending.is_empty() && state.in_hand == 0 {
+            if state.waiting() == 0 && !(durable && state.unsynced) {
                 return None;
             }
             let (done, receiver) = oneshot::channel();
             let accepted = state.pending.accepted();
             if !state.ended {
-                state.waiters.push(Waiter { accepted, done });
+                state.waiters.push(Waiter { accepted, durable, done });
             }
             receiver
         };
+        self.arrived.notify_one();
         self.urgent.notify_one();
         Some(receiver)
     }
@@ -117,8 +123,25 @@ impl State {
     }
 }
 
+/// The task's own: nobody else touches it.
+pub(crate) struct Writer {
+    pub(crate) pool: AnyPool,
+    pub(crate) box_id: String,
+    /// SQLite commits without waiting for the disk unless told to; PostgreSQL always waits.
+    pub(crate) sqlite: bool,
+    /// Whether the tables are up to date.
+    pub(crate) migrated: bool,
+}
+
+/// Some rows on their way to the database.
+struct Trip {
+    batch: Batch,
+    durable: bool,
+    closing: bool,
+}
+
 /// Writes until the store closes; then what is left, as far as the database takes it.
-pub(crate) async fn run(pool: AnyPool, box_id: String, shared: Arc<Shared>, mut migrated: bool) {
+pub(crate) async fn run(mut writer: Writer, shared: Arc<Shared>) {
     struct End(Arc<Shared>);
     impl Drop for End {
         fn drop(&mut self) {
@@ -129,16 +152,16 @@ pub(crate) async fn run(pool: AnyPool, box_id: String, shared: Arc<Shared>, mut 
     let mut pause = RETRY_MIN;
     loop {
         collect(&shared).await;
-        let (batch, closing) = take(&shared);
-        if batch.is_empty() {
+        let Trip { batch, durable, closing } = take(&shared);
+        if batch.is_empty() && !durable {
             if closing {
                 return;
             }
             continue;
         }
-        match attempt(&pool, &box_id, &batch, &mut migrated).await {
+        match writer.attempt(&batch, durable).await {
             Ok(refused) => {
-                settle(&shared, batch.len(), &refused);
+                settle(&shared, batch.len(), &refused, durable || !writer.sqlite);
                 pause = RETRY_MIN;
             }
             Err(error) => {
@@ -158,8 +181,7 @@ async fn collect(shared: &Shared) {
     loop {
         {
             let state = shared.lock();
-            let hurry = state.closing || !state.waiters.is_empty() || state.pending.len() >= BATCH_ROWS_MAX;
-            if hurry && (state.closing || !state.pending.is_empty()) {
+            if state.closing || !state.waiters.is_empty() || state.pending.len() >= BATCH_ROWS_MAX {
                 return;
             }
             if !state.pending.is_empty() {
@@ -172,14 +194,16 @@ async fn collect(shared: &Shared) {
     let _ = timeout(BATCH_COLLECT, shared.urgent.notified()).await;
 }
 
-fn take(shared: &Shared) -> (Batch, bool) {
+fn take(shared: &Shared) -> Trip {
     let mut state = shared.lock();
     let batch = state.pending.take(BATCH_ROWS_MAX);
     state.in_hand = batch.len();
-    (batch, state.closing)
+    // Of several batches somebody waits for, only the last has to reach the disk.
+    let durable = state.pending.is_empty() && state.waiters.iter().any(|waiter| waiter.durable);
+    Trip { batch, durable, closing: state.closing }
 }
 
-fn settle(shared: &Shared, rows: usize, refused: &[String]) {
+fn settle(shared: &Shared, rows: usize, refused: &[String], durable: bool) {
     for error in refused {
         warn!(error = error.as_str(), "the database refused a row; it is dropped");
     }
@@ -192,11 +216,15 @@ fn settle(shared: &Shared, rows: usize, refused: &[String]) {
     if let Some(degraded) = state.degraded.take() {
         info!(since = %degraded.since, "the store writes again");
     }
+    state.unsynced = !durable && (state.unsynced || rows > 0);
     let settled = state.pending.settled_before();
-    let (done, waiting) = state.waiters.drain(..).partition(|waiter| waiter.accepted <= settled);
+    let (done, waiting) = state
+        .waiters
+        .drain(..)
+        .partition::<Vec<_>, _>(|waiter| waiter.accepted <= settled && (durable || !waiter.durable));
     state.waiters = waiting;
     drop(state);
-    for Waiter { done, .. } in Vec::<Waiter>::from(done) {
+    for Waiter { done, .. } in done {
         // Nobody listens any more: the caller gave up waiting.
         let _ = done.send(Ok(()));
     }
@@ -221,34 +249,49 @@ fn fail(shared: &Shared, batch: Batch, error: &StoreError) {
     }
 }
 
-/// Writes a batch, or nothing of it. The answer lists the rows the database will never take, by its reason.
-async fn attempt(
-    pool: &AnyPool,
-    box_id: &str,
-    batch: &Batch,
-    migrated: &mut bool,
-) -> Result<Vec<String>, StoreError> {
-    let work = async {
-        let mut connection = pool.acquire().await?;
-        if !*migrated {
+impl Writer {
+    /// Writes a batch, or nothing of it. The answer lists, by its reason, each row the database will never take.
+    async fn attempt(&mut self, batch: &Batch, durable: bool) -> Result<Vec<String>, StoreError> {
+        timeout(BATCH_TIMEOUT, self.attempt_in_time(batch, durable))
+            .await
+            .unwrap_or(Err(StoreError::Timeout(BATCH_TIMEOUT.as_secs())))
+    }
+
+    async fn attempt_in_time(&mut self, batch: &Batch, durable: bool) -> Result<Vec<String>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        if !self.migrated {
             schema::migrate(&mut connection).await?;
-            *migrated = true;
+            self.migrated = true;
         }
-        match write(&mut connection, box_id, batch).await {
-            Ok(()) => Ok(Vec::new()),
-            Err(error) if is_a_rows_fault(&error) => Ok(write_singly(&mut connection, box_id, batch).await?),
-            Err(error) => Err(StoreError::from(error)),
+        let full = durable && self.sqlite;
+        if full {
+            sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await?;
         }
-    };
-    timeout(BATCH_TIMEOUT, work).await.unwrap_or(Err(StoreError::Timeout(BATCH_TIMEOUT.as_secs())))
+        let refused = match write(&mut connection, &self.box_id, batch).await {
+            Ok(()) => Vec::new(),
+            Err(error) if is_a_rows_fault(&error) => {
+                write_singly(&mut connection, &self.box_id, batch).await?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if full {
+            // Left on after an error it would only make this connection slower.
+            sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
+        }
+        Ok(refused)
+    }
 }
 
 async fn write(
-    connection: &mut sqlx::AnyConnection,
+    connection: &mut AnyConnection,
     box_id: &str,
     batch: &[(u64, StoreItem)],
 ) -> Result<(), Error> {
     let mut tx = connection.begin().await?;
+    if batch.is_empty() {
+        // Any commit takes to the disk what was committed before it without waiting.
+        sqlx::query("UPDATE schema_steps SET step = step").execute(&mut *tx).await?;
+    }
     for (_, item) in batch {
         rows::write(&mut tx, box_id, item).await?;
     }
@@ -256,7 +299,7 @@ async fn write(
 }
 
 async fn write_singly(
-    connection: &mut sqlx::AnyConnection,
+    connection: &mut AnyConnection,
     box_id: &str,
     batch: &Batch,
 ) -> Result<Vec<String>, Error> {
