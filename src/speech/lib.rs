@@ -1,10 +1,20 @@
 //! Text to speech and prepared sound, off the call path.
 //!
-//! A call names what it wants to hear by a key; here it becomes a clip: spoken by a child process, fetched or
-//! read, decoded on a blocking thread, kept for the next caller. Two hundred callers of one text cost one
-//! rendering.
+//! A call names what it wants to hear by a key and a source; here it becomes a clip: spoken by a child process
+//! ([`espeak`]), fetched through the box's one web client or read from a file, decoded on a blocking thread, and
+//! kept in memory for the next caller ([`Sounds`]). Two hundred callers of one text cost one rendering, and
+//! renderings outlive a restart ([`renderings`]). The media plane only ever looks finished clips up.
 
-pub mod border;
-pub mod sound;
+mod builtin;
+mod clips;
+mod error;
+mod espeak;
+mod freshness;
+mod renderings;
+mod sound;
+mod speaker;
+mod voice;
 
-pub use sound::{SoundError, Sounds, SoundsConfig};
+pub use error::SoundError;
+pub use sound::{Sounds, SoundsConfig};
+pub use voice::{Gender, Voice};

@@ -1,47 +1,320 @@
-//! The one cache of clips.
+//! Every sound of the box, made once and shared.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use call::{SoundInfo, SoundSource};
 use media::{Clip, ClipKey};
-use net::webhook::Webhooks;
+use net::webhook::{MediaRequest, Webhooks};
+use tokio::sync::{OnceCell, Semaphore};
 
-use crate::border::{SoundInfo, SoundSource};
+use crate::builtin;
+use crate::clips::{Clips, Origin};
+use crate::error::{FAILED, INTERNAL, NOT_PLAYABLE, SoundError};
+use crate::espeak::Engine;
+use crate::freshness::Freshness;
+use crate::renderings::Renderings;
+use crate::speaker::{Speaker, blocking};
 
 /// How sounds are made and kept.
 #[derive(Clone, Debug)]
 pub struct SoundsConfig {
     /// Where renderings are kept over restarts, `speech/` in the state folder.
     pub cache_dir: PathBuf,
+    /// The program that speaks, by name or path: eSpeak NG or one that takes the same arguments; empty: none.
+    pub command: String,
 }
 
-/// Why there is no sound; prints as `13420 the content type text/html is not audio`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code} {message}")]
-pub struct SoundError {
-    /// As `error-codes` lists them.
-    pub code: u32,
-    /// For people.
-    pub message: String,
-}
+/// Bytes of clips in memory: more than two hours of sound.
+const CLIP_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Every sound of the box; a clone is the same cache.
+/// Bytes of renderings on disk.
+const RENDERING_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of one file before it is decoded: forty minutes of MP3.
+const FILE_BYTES_MAX: usize = 40 * 1024 * 1024;
+
+/// Sounds being made at a time, waiting ones included; a further one is refused.
+const UNDER_WAY_MAX: usize = 1_024;
+
+/// Files being fetched at a time.
+const FETCHES_MAX: usize = 32;
+
+/// Speech engines running at a time.
+const ENGINES_MAX: usize = 2;
+
+/// How long one may take for one text.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Files being decoded at a time.
+const DECODERS_MAX: usize = 2;
+
+/// The one clip cache of the box; a clone is the same one.
 #[derive(Clone, Debug)]
-pub struct Sounds {}
+pub struct Sounds {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clips: Clips,
+    under_way: Mutex<BTreeMap<ClipKey, Arc<OnceCell<Made>>>>,
+    speaker: Speaker,
+    decoder: Decoder,
+    web: Webhooks,
+    fetches: Semaphore,
+}
+
+type Made = Result<SoundInfo, SoundError>;
 
 impl Sounds {
-    /// An empty cache over a folder of renderings.
-    pub fn new(_config: SoundsConfig, _web: Webhooks) -> Self {
-        Self {}
+    /// An empty cache over a folder of renderings; sounds are fetched through `web`.
+    pub fn new(config: SoundsConfig, web: Webhooks) -> Self {
+        let engine = Engine::new(config.command, ENGINES_MAX, ENGINE_PATIENCE);
+        let renderings = Renderings::new(config.cache_dir, RENDERING_BYTES_MAX);
+        Self {
+            inner: Arc::new(Inner {
+                clips: Clips::new(CLIP_BYTES_MAX),
+                under_way: Mutex::default(),
+                speaker: Speaker::new(engine, renderings),
+                decoder: Decoder::new(DECODERS_MAX),
+                web,
+                fetches: Semaphore::new(FETCHES_MAX),
+            }),
+        }
     }
 
-    /// Makes a sound ready under `key`; returns once [`get`](Self::get) has it.
-    pub async fn prepare(&self, _key: ClipKey, _source: SoundSource) -> Result<SoundInfo, SoundError> {
-        Err(SoundError { code: 0, message: String::new() })
+    /// Makes a sound ready under `key`; once it returns, [`get`](Self::get) has it. However many ask for one key
+    /// at a time, it is made once. A fetched one is asked for again when its server wants that, and played as
+    /// it is when the server cannot be reached.
+    pub async fn prepare(&self, key: ClipKey, source: SoundSource) -> Result<SoundInfo, SoundError> {
+        if let Some((clip, origin)) = self.inner.clips.with_origin(&key)
+            && origin.fresh_until.is_none_or(|until| Instant::now() < until)
+        {
+            return Ok(info(&clip));
+        }
+        let flight = self.inner.board(key.clone())?;
+        flight.made.get_or_init(|| self.inner.make(key, source)).await.clone()
     }
 
-    /// A prepared sound.
-    pub fn get(&self, _key: &ClipKey) -> Option<Arc<Clip>> {
-        None
+    /// A prepared sound. Takes a lock for a moment; not for a media thread, but for whoever serves one.
+    pub fn get(&self, key: &ClipKey) -> Option<Arc<Clip>> {
+        self.inner.clips.get(key)
     }
 }
+
+/// One caller's share in a sound being made. The last to leave closes it, so that one which everybody gave up
+/// on is not waited for.
+struct Flight<'a> {
+    inner: &'a Inner,
+    key: ClipKey,
+    made: Arc<OnceCell<Made>>,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.inner.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ours = under_way.get(&self.key).is_some_and(|made| Arc::ptr_eq(made, &self.made));
+        // The table's and this one.
+        let is_last = Arc::strong_count(&self.made) == 2;
+        if is_ours && (self.made.initialized() || is_last) {
+            under_way.remove(&self.key);
+        }
+    }
+}
+
+impl Inner {
+    fn board(&self, key: ClipKey) -> Result<Flight<'_>, SoundError> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = match under_way.get(&key) {
+            Some(made) => made.clone(),
+            None if under_way.len() >= UNDER_WAY_MAX => {
+                return Err(SoundError::new(INTERNAL, "too many sounds are being made"));
+            }
+            None => under_way.entry(key.clone()).or_default().clone(),
+        };
+        Ok(Flight { inner: self, key, made })
+    }
+
+    async fn make(&self, key: ClipKey, source: SoundSource) -> Made {
+        match source {
+            SoundSource::Speech { text, voice, language } => {
+                let clip = self.speaker.speak(&text, &voice, &language, &self.decoder).await?;
+                Ok(self.keep(key, clip, Origin::default()))
+            }
+            SoundSource::Builtin(sound) => {
+                let clip = self.decoder.decode(builtin::file(sound).to_vec(), Some("flac")).await?;
+                Ok(self.keep(key, clip, Origin::default()))
+            }
+            SoundSource::Url(url) => self.fetch(key, url).await,
+            SoundSource::File(path) => self.read(key, path).await,
+        }
+    }
+
+    async fn fetch(&self, key: ClipKey, url: String) -> Made {
+        let known = self.clips.with_origin(&key);
+        let origin = known.as_ref().map(|(_, origin)| origin.clone()).unwrap_or_default();
+        let request = MediaRequest {
+            url,
+            etag: origin.etag.clone(),
+            last_modified: origin.last_modified.clone(),
+            bytes_max: FILE_BYTES_MAX,
+        };
+        let is_file = request.url.starts_with("file:");
+        let turn = self.fetches.acquire().await.expect("this semaphore is never closed");
+        let answer = self.web.get_media(request).await;
+        drop(turn);
+        let answer = match (answer, &known) {
+            (Ok(answer), Some((clip, _))) if answer.status >= 500 => {
+                tracing::warn!(
+                    key = key.0,
+                    status = answer.status,
+                    "a sound could not be checked; the known one plays"
+                );
+                return Ok(info(clip));
+            }
+            (Err(failure), Some((clip, _))) => {
+                tracing::warn!(
+                    key = key.0,
+                    code = failure.code,
+                    "a sound could not be checked; the known one plays"
+                );
+                return Ok(info(clip));
+            }
+            (answer, _) => answer?,
+        };
+        let freshness = Freshness::read(answer.cache_control.as_deref());
+        let fresh_until = Some(Instant::now() + freshness.fresh_for);
+        match (answer.status, known) {
+            (304, Some((clip, _))) => {
+                self.clips.put(key, clip.clone(), Origin { fresh_until, ..origin });
+                Ok(info(&clip))
+            }
+            (200..=299, _) => {
+                playable(answer.content_type.as_deref(), is_file)?;
+                let clip = self.decoder.decode(answer.body, answer.content_type.as_deref()).await?;
+                let origin = match freshness.may_be_kept {
+                    true => Origin { fresh_until, etag: answer.etag, last_modified: answer.last_modified },
+                    false => Origin { fresh_until, ..Origin::default() },
+                };
+                Ok(self.keep(key, clip, origin))
+            }
+            (status, _) => {
+                self.clips.remove(&key);
+                Err(SoundError::new(FAILED, format!("answered with status {status}")))
+            }
+        }
+    }
+
+    async fn read(&self, key: ClipKey, path: PathBuf) -> Made {
+        let known = self.clips.with_origin(&key);
+        let tag = known.as_ref().and_then(|(_, origin)| origin.etag.clone());
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+        let (tag, bytes) = match blocking(move || read_file(&path, tag.as_deref())).await? {
+            Ok(read) => read,
+            Err(error) => {
+                self.clips.remove(&key);
+                return Err(error);
+            }
+        };
+        let origin = Origin { fresh_until: Some(Instant::now()), etag: Some(tag), last_modified: None };
+        match (bytes, known) {
+            (None, Some((clip, _))) => Ok(info(&clip)),
+            (bytes, _) => {
+                let clip = self.decoder.decode(bytes.unwrap_or_default(), extension.as_deref()).await?;
+                Ok(self.keep(key, clip, origin))
+            }
+        }
+    }
+
+    fn keep(&self, key: ClipKey, clip: Clip, origin: Origin) -> SoundInfo {
+        let clip = Arc::new(clip);
+        let info = info(&clip);
+        self.clips.put(key, clip, origin);
+        info
+    }
+}
+
+/// Decodes files on blocking threads, a few at a time.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    turns: Semaphore,
+}
+
+impl Decoder {
+    pub(crate) fn new(at_a_time: usize) -> Self {
+        Self { turns: Semaphore::new(at_a_time) }
+    }
+
+    /// The clip in a file, which is of the type or has the extension that `hint` says.
+    pub(crate) async fn decode(&self, bytes: Vec<u8>, hint: Option<&str>) -> Result<Clip, SoundError> {
+        let _turn = self.turns.acquire().await.expect("this semaphore is never closed");
+        let hint = hint.map(str::to_owned);
+        blocking(move || media::decode::decode(bytes, hint.as_deref()))
+            .await?
+            .map_err(|error| SoundError::new(NOT_PLAYABLE, error.to_string()))
+    }
+}
+
+fn info(clip: &Clip) -> SoundInfo {
+    SoundInfo { duration_ms: clip.duration_ms() }
+}
+
+/// A file's tag, which changes when the file does, and its bytes unless the tag is `known`.
+fn read_file(path: &Path, known: Option<&str>) -> Result<(String, Option<Vec<u8>>), SoundError> {
+    let failed = |why: &str| SoundError::new(FAILED, format!("{}: {why}", path.display()));
+    let metadata = std::fs::metadata(path).map_err(|error| failed(&error.to_string()))?;
+    if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX as u64 {
+        return Err(failed("not a file of at most 40 MB"));
+    }
+    let tag = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    if known == Some(&tag) {
+        return Ok((tag, None));
+    }
+    let bytes = std::fs::read(path).map_err(|error| failed(&error.to_string()))?;
+    Ok((tag, Some(bytes)))
+}
+
+/// Whether `<Play>` takes a content type: the published ones (reference: twiml-voice §5), and what else the box
+/// can decode. A local file may have a name that says nothing: its content decides.
+fn playable(content_type: Option<&str>, is_file: bool) -> Result<(), SoundError> {
+    const PLAYABLE: &[&str] = &[
+        "audio/mpeg",
+        "audio/wav",
+        "audio/wave",
+        "audio/x-wav",
+        "audio/aiff",
+        "audio/x-aiff",
+        "audio/x-aifc",
+        "audio/gsm",
+        "audio/x-gsm",
+        "audio/ulaw",
+        // Beyond the published ones.
+        "audio/aac",
+        "audio/alaw",
+        "audio/basic",
+        "audio/flac",
+        "audio/mp3",
+        "audio/mp4",
+        "audio/ogg",
+        "audio/vnd.wave",
+        "audio/x-flac",
+        "audio/x-m4a",
+    ];
+    let Some(content_type) = content_type else {
+        let told = "the server does not say what it is: no Content-Type";
+        return if is_file { Ok(()) } else { Err(SoundError::new(NOT_PLAYABLE, told)) };
+    };
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if PLAYABLE.contains(&kind.as_str()) {
+        return Ok(());
+    }
+    let kind: String = kind.chars().take(80).collect();
+    Err(SoundError::new(NOT_PLAYABLE, format!("the content type {kind} is not audio that can be played")))
+}
+
+#[cfg(test)]
+mod tests;
