@@ -1,6 +1,27 @@
 //! The wiring only: threads, channels, start, drain, stop, reload, and the command line.
+//!
+//! [`daemon`] puts the house together and [`shell`] is the one loop around the node; nothing here decides what
+//! happens to a call. The other files are the commands of `tandem`, each a question to a running box through
+//! [`control`], or work on files.
 
-/// Runs the command the arguments name.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod checks;
+mod cli;
+mod clock;
+mod control;
+mod daemon;
+mod ladder;
+mod shell;
+mod tables;
+
+use std::process::ExitCode;
+
+/// Runs the command the arguments name. Errors are one sentence on standard error.
+pub fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            tables::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,0 +1,220 @@
+//! The command line: what was typed becomes one of the commands.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::bail;
+use base::CallSid;
+use call::route::{Who, route};
+use call::{Operator, OperatorReply};
+use clap::{Args, Parser, Subcommand};
+
+use crate::control::{Answer, Question, ask};
+use crate::{checks, daemon, ladder, tables};
+
+/// The call center in a box.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration file [default: ./tandem.toml, then /etc/tandem/tandem.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The state directory, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct View {
+    #[command(flatten)]
+    common: Common,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// Again every second, until interrupted
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the box in the foreground
+    Run {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Write a commented tandem.toml, example documents and new credentials
+    Init {
+        /// Where to
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Validate everything and say what is wrong, where, and what would be right
+    Check {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say what would happen to a call, without placing it
+    Route {
+        /// What is dialled
+        number: String,
+        /// Who calls: a phone or a trunk by name [default: the office itself]
+        #[arg(long, value_name = "WHO")]
+        from: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// How the box is
+    Status(View),
+    /// Calls in progress and the latest that ended
+    Calls {
+        #[command(flatten)]
+        view: View,
+        /// How many ended calls to show
+        #[arg(long, default_value_t = 50)]
+        ended: u32,
+    },
+    /// Phones and where they are registered
+    Phones(View),
+    /// Trunks and how they are
+    Trunks(View),
+    /// One call's ladder: SIP, webhooks, verbs, media, decisions
+    Trace {
+        /// The call, or a call it dialled
+        call: CallSid,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// End a call
+    Hangup {
+        /// Which
+        call: CallSid,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Read the configuration again; calls in progress are not touched
+    Reload {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Work on TwiML documents
+    Twiml {
+        #[command(subcommand)]
+        command: Twiml,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Twiml {
+    /// Say what is wrong with a document
+    Lint {
+        /// A file
+        file: PathBuf,
+    },
+}
+
+/// Runs the command that was typed.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Run { common } => daemon::run(common.config, common.state)?,
+        Command::Init { dir } => tables::say(&config::init(&dir, &mut checks::rng()?)?),
+        Command::Check { common } => return checks::check(common.config.as_deref(), common.state.as_deref()),
+        Command::Route { number, from, common } => say_route(&number, from, &common)?,
+        Command::Status(view) => show(&view, &Question::Status)?,
+        Command::Calls { view, ended } => show(&view, &Question::Calls { ended })?,
+        Command::Phones(view) => show(&view, &Question::Node(Operator::Phones))?,
+        Command::Trunks(view) => show(&view, &Question::Node(Operator::Trunks))?,
+        Command::Trace { call, json, common } => match ask(&state_of(&common)?, &Question::Trace(call))? {
+            Answer::Trace(calls) if json => tables::say_json(&calls)?,
+            Answer::Trace(calls) => tables::say(&ladder::draw(&calls)),
+            _ => bail!("the box answered another question"),
+        },
+        Command::Hangup { call, common } => {
+            match ask(&state_of(&common)?, &Question::Node(Operator::Hangup(call)))? {
+                Answer::Node(OperatorReply::Done) => tables::say("hung up\n"),
+                Answer::Node(OperatorReply::NoSuchCall(sid)) => bail!("no call {sid} is in progress"),
+                _ => bail!("the box answered another question"),
+            }
+        }
+        Command::Reload { common } => {
+            ask(&state_of(&common)?, &Question::Reload)?;
+            tables::say("the configuration was read again\n");
+        }
+        Command::Twiml { command: Twiml::Lint { file } } => return checks::lint(&file),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration; its errors become one, each on a line of its own.
+pub(crate) fn load(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<config::Config> {
+    let file = config::find_config(file)?;
+    config::load(&file, state).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(lines.join("\n"))
+    })
+}
+
+fn state_of(common: &Common) -> anyhow::Result<PathBuf> {
+    match &common.state {
+        Some(state) => Ok(state.clone()),
+        None => Ok(load(common.config.as_deref(), None)?.state),
+    }
+}
+
+fn show(view: &View, question: &Question) -> anyhow::Result<()> {
+    let state = state_of(&view.common)?;
+    loop {
+        let answer = ask(&state, question)?;
+        if view.json {
+            return tables::say_json(&tables::json(&answer));
+        }
+        if !view.watch {
+            tables::say(&tables::draw(&answer));
+            return Ok(());
+        }
+        // Home and clear: what a terminal understands without knowing it.
+        tables::say(&format!("\x1b[H\x1b[2J{}", tables::draw(&answer)));
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+}
+
+fn say_route(number: &str, from: Option<String>, common: &Common) -> anyhow::Result<()> {
+    let config = load(common.config.as_deref(), common.state.as_deref())?;
+    let office = &config.office;
+    let who = match from {
+        None => Who::Api,
+        Some(name) if office.phones.contains_key(&name) => Who::Phone(name),
+        Some(name) if office.trunks.contains_key(&name) => Who::Trunk(name),
+        Some(name) => match office.phone_by_extension(&name) {
+            Some(phone) => Who::Phone(phone.name.clone()),
+            None => bail!("`{name}` is neither a phone nor a trunk of {}", config.file.display()),
+        },
+    };
+    // A box that runs knows who is registered; without one nobody is.
+    let live = match ask(&config.state, &Question::Node(Operator::Phones)) {
+        Ok(Answer::Node(OperatorReply::Phones(phones))) => Some(phones),
+        _ => None,
+    };
+    let registered =
+        |name: &str| live.iter().flatten().any(|phone| phone.name == name && !phone.contacts.is_empty());
+    let decision = route(office, &who, number, registered);
+    let mut text = String::new();
+    for step in &decision.steps {
+        text.push_str(step);
+        text.push('\n');
+    }
+    if live.is_none() {
+        text.push_str("(No box is running with this configuration: nobody counts as registered.)\n");
+    }
+    tables::say(&text);
+    Ok(())
+}

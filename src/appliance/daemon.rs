@@ -1,0 +1,257 @@
+//! `tandem run`: the house put together, started, drained and stopped.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use base::Rng;
+use call::{Node, Operator, OperatorReply};
+use config::Config;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::{self, Clock};
+use crate::control::{self, Desk};
+use crate::shell::{self, Ask, Inbox, World};
+
+/// Written into SIP messages and web requests. Applications look for the second word.
+const USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"));
+const WEB_USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"), " TwilioProxy/1.1");
+
+/// What may wait between a shell and the node.
+const SIP_INPUTS_MAX: usize = 4_096;
+const MEDIA_EVENTS_MAX: usize = 16_384;
+const FAILURES_MAX: usize = 1_024;
+const ASKS_MAX: usize = 64;
+
+/// Runs the box until it is told to stop.
+pub(crate) fn run(config_file: Option<PathBuf>, state: Option<PathBuf>) -> anyhow::Result<()> {
+    let config = load(config_file.as_deref(), state.as_deref())?;
+    telemetry::init(&config.log.filter, config.log.format == config::LogFormat::Json)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, config_file, state))
+}
+
+/// Reads the configuration and makes sure that its state directory and account exist.
+fn load(config_file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<Config> {
+    let mut config = crate::cli::load(config_file, state)?;
+    std::fs::create_dir_all(config.state.join(RECORDINGS))
+        .with_context(|| format!("cannot create the state directory {}", config.state.display()))?;
+    if config.account_is_new {
+        config::keep_account(&config)?;
+    }
+    config.office.addresses = net::local::interface_addresses();
+    Ok(config)
+}
+
+const RECORDINGS: &str = "recordings";
+
+async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathBuf>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let control = control::listen(&config.state)?;
+    let store = store::Store::open(config.store_url.reveal(), &config.state).await.context("the database")?;
+    let ended = store.end_orphans(clock::wall()).await.context("the database")?;
+    if ended > 0 {
+        tracing::warn!(calls = ended, "calls were in progress when the box last stopped; recorded as ended");
+    }
+    let mut rng = Rng::from_entropy(entropy()?);
+    let (sip_tx, sip_rx) = mpsc::channel(SIP_INPUTS_MAX);
+    let (media_tx, media_rx) = mpsc::channel(MEDIA_EVENTS_MAX);
+    let (failures_tx, failures_rx) = mpsc::channel(FAILURES_MAX);
+    let (asks_tx, asks_rx) = mpsc::channel(ASKS_MAX);
+
+    let webhooks = net::webhook::Webhooks::new(
+        net::webhook::WebhookConfig {
+            auth_token: config.auth_token.reveal().into(),
+            documents_root: config.file.parent().map(Path::to_path_buf),
+            user_agent: WEB_USER_AGENT.to_owned(),
+            ..Default::default()
+        },
+        rng.fork(),
+        failures_tx,
+    )?;
+    let sounds = speech::Sounds::new(
+        speech::SoundsConfig {
+            cache_dir: config.state.join("speech"),
+            command: config.speech.command.clone(),
+        },
+        webhooks.clone(),
+    );
+    let clips = sounds.clone();
+    let media = net::media::MediaPlane::start(
+        net::media::MediaPlaneConfig {
+            threads: config.media.threads.unwrap_or(0),
+            ports: config.media.ports.0..=config.media.ports.1,
+            address: config.media.address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            recordings: config.state.join(RECORDINGS),
+        },
+        media_tx,
+        Arc::new(move |key| clips.get(key)),
+    )?;
+    let listen: Vec<_> = config
+        .sip
+        .listen
+        .iter()
+        .map(|&(transport, address)| net::sip::Listen { transport, address })
+        .collect();
+    let transports = net::sip::SipTransports::bind(&listen, sip_tx)?;
+    let http = tokio::net::TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} for HTTP", config.http.listen))?;
+
+    let clock = Clock::start();
+    let node = Node::new(config.office.clone(), USER_AGENT, rng, clock.now());
+    let world = Arc::new(World {
+        transports,
+        media,
+        webhooks,
+        resolver: net::dns::Resolver::system(),
+        sounds,
+        store: store.clone(),
+    });
+    let ready = api::Ready::default();
+    let api = api::router(api::Api {
+        account_sid: config.office.account_sid,
+        auth_token: config.auth_token.reveal().into(),
+        store: store.clone(),
+        recordings: config.state.join(RECORDINGS),
+        metrics: telemetry::metrics(),
+        ready: ready.clone(),
+    });
+    let web = tokio::spawn(async move { api::serve(http, api).await });
+
+    let (reload_tx, reload_rx) = mpsc::channel(4);
+    let desk = Desk { asks: asks_tx.clone(), reload: reload_tx, world: Arc::clone(&world), started };
+    let control = tokio::spawn(control::serve(control, desk.clone()));
+    let inbox = Inbox { sip: sip_rx, media: media_rx, failures: failures_rx, asks: asks_rx };
+    let node = tokio::spawn(shell::run(node, Arc::clone(&world), inbox, clock));
+
+    ready.set(true);
+    tell_systemd(sd_notify::NotifyState::Ready);
+    tracing::info!(office = config.office.name, listen = ?world.transports.local_addrs(), http = %config.http.listen, "taking calls");
+    crate::tables::say(&greeting(&config));
+    watch_signals(&desk, reload_rx, &ready, config_file, state).await?;
+    tell_systemd(sd_notify::NotifyState::Stopping);
+
+    // What the last calls left behind is sent and written before the process ends.
+    asks_tx.send(Ask::Stop).await.ok();
+    node.await.ok();
+    world.transports.stop().await;
+    world.media.stop();
+    world.store.close().await;
+    control.abort();
+    web.abort();
+    std::fs::remove_file(control::socket_path(&config.state)).ok();
+    Ok(())
+}
+
+/// Waits for the signals: HUP reloads, the first TERM or INT drains, the second stops.
+async fn watch_signals(
+    desk: &Desk,
+    mut reloads: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
+    ready: &api::Ready,
+    config_file: Option<PathBuf>,
+    state: Option<PathBuf>,
+) -> anyhow::Result<()> {
+    let mut hup = signal(SignalKind::hangup())?;
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut draining = false;
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            _ = hup.recv() => {
+                if let Err(why) = reload(desk, config_file.as_deref(), state.as_deref()).await {
+                    tracing::error!("the configuration in force stays: {why}");
+                }
+            }
+            Some(reply) = reloads.recv() => {
+                let result = reload(desk, config_file.as_deref(), state.as_deref()).await;
+                reply.send(result).ok();
+            }
+            _ = term.recv() => if draining { break } else { draining = drain(desk, ready).await? },
+            _ = int.recv() => if draining { break } else { draining = drain(desk, ready).await? },
+            _ = tick.tick(), if draining => {
+                let OperatorReply::Status(status) = desk.node(Operator::Status).await? else { continue };
+                if status.calls == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    hang_up_all(desk).await
+}
+
+async fn drain(desk: &Desk, ready: &api::Ready) -> anyhow::Result<bool> {
+    ready.set(false);
+    tracing::info!("draining: calls in progress go on, no new ones are taken; signal again to stop at once");
+    desk.node(Operator::Drain).await?;
+    Ok(true)
+}
+
+/// Ends every call properly, then gives the messages a moment to leave.
+async fn hang_up_all(desk: &Desk) -> anyhow::Result<()> {
+    if let OperatorReply::Calls(calls) = desk.node(Operator::Calls).await? {
+        for call in calls {
+            desk.node(Operator::Hangup(call.sid)).await?;
+        }
+    }
+    for _ in 0..20 {
+        let OperatorReply::Status(status) = desk.node(Operator::Status).await? else { break };
+        if status.calls == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Reads the configuration again; what needs a restart is said, the rest applies to the next call.
+async fn reload(desk: &Desk, config_file: Option<&Path>, state: Option<&Path>) -> Result<(), String> {
+    let config = load(config_file, state).map_err(|error| format!("{error:#}"))?;
+    desk.asks
+        .send(Ask::Office(Box::new(config.office)))
+        .await
+        .map_err(|_| "the box is stopping".to_owned())?;
+    tracing::info!("the configuration was read again");
+    Ok(())
+}
+
+/// What to do next, for whoever started the box by hand.
+fn greeting(config: &Config) -> String {
+    use std::fmt::Write as _;
+    let office = &config.office;
+    let mut text = format!("\n{} is taking calls.\n", office.name);
+    for (transport, address) in &config.sip.listen {
+        let _ = writeln!(text, "  SIP      {transport}:{address}");
+    }
+    let _ = writeln!(text, "  HTTP     {}", config.http.public_url);
+    for phone in office.phones.values() {
+        let extension = phone.extension.as_deref().unwrap_or("-");
+        let _ = writeln!(text, "  phone    {} (extension {extension})", phone.name);
+    }
+    for number in office.numbers.values() {
+        let _ = writeln!(text, "  number   {}", number.number);
+    }
+    let _ = writeln!(
+        text,
+        "Register a phone with one of these names and the password in {}, and dial a number or an extension.\n\
+         `tandem status`, `tandem calls` and `tandem trace CALLSID` show what happens.",
+        config.file.display()
+    );
+    text
+}
+
+/// 32 bytes from the operating system.
+pub(crate) fn entropy() -> anyhow::Result<[u8; 32]> {
+    use std::io::Read as _;
+    let mut seed = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut seed).context("no entropy")?;
+    Ok(seed)
+}
+
+/// Tells systemd, if it started us; a box started by hand has nobody to tell.
+fn tell_systemd(state: sd_notify::NotifyState<'_>) {
+    sd_notify::notify(false, &[state]).ok();
+}

@@ -1,0 +1,101 @@
+//! `tandem trace`: one call and the calls it dialled, on one page.
+
+use std::fmt::Write as _;
+
+use base::Timestamp;
+use call::record::{CallRow, EventKind};
+
+use crate::control::Traced;
+
+/// Every event of every leg in the order of time.
+pub(crate) fn draw(calls: &[Traced]) -> String {
+    let mut text = String::new();
+    for (leg, traced) in calls.iter().enumerate() {
+        let _ = writeln!(text, "{} {}", letter(leg), headline(&traced.call));
+    }
+    let start = calls.first().map(|traced| traced.call.created).unwrap_or_default();
+    let _ = writeln!(text, "\n{:>9}  leg", "s");
+    let mut events: Vec<_> = calls
+        .iter()
+        .enumerate()
+        .flat_map(|(leg, traced)| traced.events.iter().map(move |e| (e.at, leg, e)))
+        .collect();
+    events.sort_by_key(|(at, leg, event)| (*at, *leg, event.seq));
+    for (at, leg, event) in events {
+        let lane = "    ".repeat(leg.min(9));
+        let _ = writeln!(
+            text,
+            "{:>9.3}  {lane}{} {} {}",
+            seconds(at, start),
+            letter(leg),
+            arrow(event.kind),
+            event.text
+        );
+    }
+    for traced in calls {
+        for note in &traced.notifications {
+            let place = match (note.line, note.column) {
+                (Some(line), Some(column)) => format!(" line {line} column {column}"),
+                _ => String::new(),
+            };
+            let url = note.url.as_deref().unwrap_or_default();
+            let _ =
+                writeln!(text, "\n{} {} {url}{place}\n    {}", note.code, level(note.level), note.message);
+        }
+    }
+    for traced in calls {
+        for recording in &traced.recordings {
+            let length =
+                recording.duration_ms.map_or("?".to_owned(), |ms| format!("{:.1} s", ms as f64 / 1_000.0));
+            let _ = writeln!(
+                text,
+                "\nrecording {} {}, {length}: recordings/{}",
+                recording.sid,
+                recording.status.as_str(),
+                recording.path
+            );
+        }
+    }
+    text
+}
+
+fn headline(call: &CallRow) -> String {
+    let ended = call.ended_by.as_deref().map_or(String::new(), |by| format!(", ended by {by}"));
+    let duration = call.duration_s.map_or(String::new(), |s| format!(", {s} s"));
+    format!(
+        "{} {} {} to {}: {}{duration}{ended}  ({})",
+        call.sid,
+        call.direction.as_str(),
+        call.from,
+        call.to,
+        call.status.as_str(),
+        call.created.iso8601()
+    )
+}
+
+fn letter(leg: usize) -> char {
+    char::from(b'A' + u8::try_from(leg.min(25)).unwrap_or(25))
+}
+
+fn seconds(at: Timestamp, start: Timestamp) -> f64 {
+    (at - start).as_secs_f64()
+}
+
+fn level(level: twiml::Level) -> &'static str {
+    match level {
+        twiml::Level::Warning => "warning",
+        twiml::Level::Error => "error",
+    }
+}
+
+fn arrow(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::SipIn => "-->",
+        EventKind::SipOut => "<--",
+        EventKind::Fetch => "web",
+        EventKind::Verb => "do ",
+        EventKind::Media => "rtp",
+        EventKind::Decision => "=> ",
+        EventKind::Note => "!  ",
+    }
+}

@@ -1,0 +1,143 @@
+//! The loop around the node: outputs out, one input or the deadline in.
+//!
+//! Nothing here waits for the outside world. What takes time is a task of its own whose result comes back
+//! through a bounded channel; the node sees one thing after the other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use call::{FetchKind, Input, Node, Operator, OperatorReply, Output};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+
+/// What the node's outputs are carried out with.
+pub(crate) struct World {
+    pub(crate) transports: net::sip::SipTransports,
+    pub(crate) media: net::media::MediaPlane,
+    pub(crate) webhooks: net::webhook::Webhooks,
+    pub(crate) resolver: net::dns::Resolver,
+    pub(crate) sounds: speech::Sounds,
+    pub(crate) store: store::Store,
+}
+
+/// Where inputs come from.
+pub(crate) struct Inbox {
+    pub(crate) sip: mpsc::Receiver<sip::Input>,
+    pub(crate) media: mpsc::Receiver<media::Event>,
+    /// Failed status callbacks.
+    pub(crate) failures: mpsc::Receiver<(call::FetchId, twiml::FetchFailure)>,
+    pub(crate) asks: mpsc::Receiver<Ask>,
+}
+
+/// A question or an order for the node.
+pub(crate) enum Ask {
+    /// Answered through the channel.
+    Operator(Operator, oneshot::Sender<OperatorReply>),
+    /// The configuration was read again.
+    Office(Box<call::office::Office>),
+    /// Leave the loop.
+    Stop,
+}
+
+/// Results of tasks that may wait for the node to take them.
+const RESULTS_MAX: usize = 4_096;
+
+/// Runs the node until it is told to stop.
+pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clock: Clock) {
+    let (results_tx, mut results) = mpsc::channel::<Input>(RESULTS_MAX);
+    let mut waiting: BTreeMap<u64, oneshot::Sender<OperatorReply>> = BTreeMap::new();
+    let mut next_ask = 0_u64;
+    loop {
+        while let Some(output) = node.poll_output() {
+            carry_out(output, &world, &results_tx, &mut waiting);
+        }
+        let deadline = node.poll_timeout().map(|(mono, _)| Instant::from_std(clock.instant(mono)));
+        let input = tokio::select! {
+            biased;
+            () = sleep_until(deadline) => None,
+            Some(input) = inbox.sip.recv() => Some(Input::Sip(input)),
+            Some(event) = inbox.media.recv() => Some(Input::Media(event)),
+            Some(input) = results.recv() => Some(input),
+            Some((id, failure)) = inbox.failures.recv() => Some(Input::Fetched { id, result: Err(failure) }),
+            Some(ask) = inbox.asks.recv() => match ask {
+                Ask::Operator(command, reply) => {
+                    next_ask += 1;
+                    waiting.insert(next_ask, reply);
+                    Some(Input::Command { id: next_ask, command })
+                }
+                Ask::Office(office) => Some(Input::Office(office)),
+                Ask::Stop => return,
+            },
+        };
+        let now = clock.now();
+        match input {
+            Some(input) => node.handle(input, now),
+            None => node.handle_timeout(now),
+        }
+    }
+}
+
+/// Sleeps until the deadline; without one, for ever.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn carry_out(
+    output: Output,
+    world: &Arc<World>,
+    results: &mpsc::Sender<Input>,
+    waiting: &mut BTreeMap<u64, oneshot::Sender<OperatorReply>>,
+) {
+    match output {
+        Output::Transmit { flow, bytes } => world.transports.send(flow, bytes),
+        Output::Media(command) => world.media.command(command),
+        Output::Store(item) => world.store.write(item),
+        Output::CallOver(call) => world.webhooks.call_ended(call),
+        Output::Reply { id, reply } => {
+            if let Some(asker) = waiting.remove(&id) {
+                // An asker that has gone needs no answer.
+                let _ = asker.send(reply);
+            }
+        }
+        Output::Fetch(request) => match request.kind {
+            FetchKind::StatusCallback => world.webhooks.post_status(request),
+            FetchKind::Document => {
+                let fetch = world.webhooks.fetch(request);
+                report(results, async move {
+                    let (id, result) = fetch.await;
+                    Input::Fetched { id, result }
+                });
+            }
+        },
+        Output::Resolve { id, host, port, transport } => {
+            let world = Arc::clone(world);
+            report(results, async move {
+                let addrs = world.resolver.resolve(&host, port, transport).await;
+                Input::Sip(sip::Input::Resolved { id, addrs })
+            });
+        }
+        Output::Prepare { key, source } => {
+            let world = Arc::clone(world);
+            report(results, async move {
+                let result =
+                    world.sounds.prepare(key.clone(), source).await.map_err(|error| error.to_string());
+                Input::Sound { key, result }
+            });
+        }
+    }
+}
+
+/// Runs a task whose result is an input of the node.
+fn report(results: &mpsc::Sender<Input>, work: impl Future<Output = Input> + Send + 'static) {
+    let results = results.clone();
+    tokio::spawn(async move {
+        let input = work.await;
+        // The loop has ended: nobody is interested any more.
+        let _ = results.send(input).await;
+    });
+}
