@@ -227,20 +227,6 @@ impl Sender {
     }
 }
 
-/// The two frequencies of a key in Hz (ITU-T Q.23), for peers that take no telephone events.
-pub fn frequencies(code: u8) -> (f32, f32) {
-    const LOW: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
-    const HIGH: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
-    let (row, column) = match code {
-        0 => (3, 1),
-        1..=9 => (usize::from(code - 1) / 3, usize::from(code - 1) % 3),
-        10 => (3, 0),
-        11 => (3, 2),
-        _ => (usize::from(code.saturating_sub(12)).min(3), 3),
-    };
-    (LOW[row], HIGH[column])
-}
-
 #[cfg(test)]
 mod tests {
     use base::Rng;
@@ -437,22 +423,5 @@ mod tests {
             }
         }
         assert_eq!(heard(&packets), "0123456789*#ABCD9");
-    }
-
-    #[test]
-    fn frequencies_are_those_of_the_keypad() {
-        let table = [
-            ('1', 697.0, 1_209.0),
-            ('5', 770.0, 1_336.0),
-            ('9', 852.0, 1_477.0),
-            ('0', 941.0, 1_336.0),
-            ('*', 941.0, 1_209.0),
-            ('#', 941.0, 1_477.0),
-            ('A', 697.0, 1_633.0),
-            ('D', 941.0, 1_633.0),
-        ];
-        for (key, low, high) in table {
-            assert_eq!(frequencies(code(key).unwrap()), (low, high), "{key}");
-        }
     }
 }

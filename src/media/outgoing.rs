@@ -56,6 +56,9 @@ const SAMPLE_NS: u64 = 125_000;
 /// A pause longer than this many samples is a pause; shorter is jitter of the seam.
 const SEAM_SAMPLES: i64 = 160;
 
+/// The shortest pause of a relayed source; less is a source that corrects its clock.
+const PAUSE_SAMPLES: i64 = 80;
+
 /// A source whose timestamps run ahead of its arrivals by more samples has jumped.
 const JUMP_AHEAD_SAMPLES: i64 = 2 * 8_000;
 
@@ -140,18 +143,16 @@ impl Outgoing {
     pub fn relay(&mut self, source: Fields, samples: u32, now: u64) -> Option<Stamp> {
         let Some(run) = self.follow(source, now) else { return Some(self.begin_run(source, samples, now)) };
         let ahead = sequence_distance(source.sequence, run.sequence);
-        if ahead <= 0 {
-            return (-ahead <= i32::from(run.length)).then(|| Stamp {
-                sequence: source.sequence.wrapping_add(run.sequence_offset),
-                timestamp: source.timestamp.wrapping_add(run.timestamp_offset),
-                marker: source.marker,
-            });
-        }
-        let stamp = Stamp {
+        let mut stamp = Stamp {
             sequence: source.sequence.wrapping_add(run.sequence_offset),
             timestamp: source.timestamp.wrapping_add(run.timestamp_offset),
             marker: source.marker,
         };
+        if ahead <= 0 {
+            return (-ahead <= i32::from(run.length)).then_some(stamp);
+        }
+        // Not every source marks the end of its pauses, and what is left out is a pause as well.
+        stamp.marker |= ahead == 1 && timestamp_distance(stamp.timestamp, self.timestamp) >= PAUSE_SAMPLES;
         self.run = Some(Run {
             sequence: source.sequence,
             timestamp: source.timestamp,

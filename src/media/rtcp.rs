@@ -46,6 +46,8 @@ impl Reporter {
     /// For the stream `ssrc`, with a canonical name that says nothing about us (RFC 7022).
     pub fn new(ssrc: u32, cname: &str) -> Reporter {
         let text = Bytes::copy_from_slice(&cname.as_bytes()[..cname.len().min(16)]);
+        // The first clone of such bytes makes them shared, which allocates: here, not in the first report.
+        drop(text.clone());
         let item = SourceDescriptionItem { sdes_type: SdesType::SdesCname, text };
         Reporter {
             sender: SenderReport { ssrc, reports: Vec::with_capacity(1), ..SenderReport::default() },

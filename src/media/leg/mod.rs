@@ -14,22 +14,24 @@
 //! end keeps its timing. In a bridge nothing is added to what the other side sends, so its silence suppression
 //! reaches the peer as it is; only after [`KEEPALIVE_NS`] of it goes one frame of silence (RFC 6263 §4.6).
 
+mod report;
+mod send;
+
 use std::net::{IpAddr, SocketAddr};
 
 use base::{RecordingSid, Rng};
 
 use crate::codec::CodecKind;
-use crate::codec::transcode;
 use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd};
-use crate::dtmf::{self, Place, TelephoneEvent, Tick};
-use crate::engine::{Channel, CoreEvent, Garbage, Out};
+use crate::dtmf::{self, TelephoneEvent};
+use crate::engine::{CoreEvent, Garbage, Out};
 use crate::latch::Latch;
-use crate::outgoing::{Outgoing, Stamp};
-use crate::play::{FRAME_SAMPLES, Frame, Player};
-use crate::reception::{Reception, Report, Verdict};
+use crate::outgoing::Outgoing;
+use crate::play::Player;
+use crate::reception::{Reception, Verdict};
 use crate::record::{Recorder, Step};
-use crate::rtcp::{self, COMPOUND_BYTES_MAX, Heard, Reporter, Sent};
-use crate::rtp::{self, Built, Fields, HEADER_BYTES, Parsed};
+use crate::rtcp::{COMPOUND_BYTES_MAX, Heard, Reporter};
+use crate::rtp::{self, Parsed};
 
 /// A bridged leg that was sent nothing for so long gets a frame of silence.
 pub const KEEPALIVE_NS: u64 = 15_000_000_000;
@@ -39,8 +41,6 @@ pub const RECORDERS_MAX: usize = 4;
 
 /// RTP clock of every codec we speak, in Hz.
 const CLOCK: u32 = 8_000;
-
-const MS: u64 = 1_000_000;
 
 /// The state of one leg. Opaque: it only moves between engines.
 #[derive(Debug)]
@@ -79,8 +79,7 @@ struct Digits {
     play: PlayId,
     sender: dtmf::Sender,
     /// Timestamp of the key being sent, and when it began.
-    start: u32,
-    began: u64,
+    key: Option<(u32, u64)>,
 }
 
 #[derive(Debug)]
@@ -101,7 +100,7 @@ pub(crate) struct HeardPacket {
 pub(crate) enum Kind {
     Sound(CodecKind),
     Event(TelephoneEvent),
-    /// Of a payload type nobody agreed on, or empty.
+    /// Not to be heard: of a payload type nobody agreed on, empty, or while we do not receive.
     Other,
 }
 
@@ -141,7 +140,7 @@ impl Leg {
         self.rtcp.offer(negotiated.remote_rtcp);
         self.reception.reopen();
         if self.negotiated.is_none() {
-            self.report_due = now + report_interval(rng) / 2;
+            self.report_due = now + report::interval(rng) / 2;
         }
         self.negotiated = Some(negotiated);
     }
@@ -191,13 +190,13 @@ impl Leg {
             self.on_new_source();
         }
         let negotiated = self.negotiated.as_ref()?;
-        if !negotiated.direction.receives() {
-            return None;
-        }
-        let kind = kind(negotiated, parsed.fields.payload_type, &bytes[parsed.payload.clone()]);
-        if kind == Kind::Other && !parsed.payload.is_empty() {
-            self.stats.malformed += 1;
-        }
+        let kind = if negotiated.direction.receives() {
+            let kind = kind(negotiated, parsed.fields.payload_type, &bytes[parsed.payload.clone()]);
+            self.stats.malformed += u64::from(kind == Kind::Other && !parsed.payload.is_empty());
+            kind
+        } else {
+            Kind::Other
+        };
         Some(HeardPacket { parsed, kind })
     }
 
@@ -220,58 +219,6 @@ impl Leg {
         }
     }
 
-    /// Sends what the other leg of the bridge heard, unless something plays.
-    #[inline]
-    pub(crate) fn relay(&mut self, heard: HeardPacket, bytes: &mut [u8], now: u64, out: &mut impl Out) {
-        let (Some(negotiated), Some(to)) = (&self.negotiated, self.rtp.target()) else { return };
-        if !negotiated.direction.sends() || !matches!(self.playing, Playing::Nothing) {
-            return;
-        }
-        let fields = heard.parsed.fields;
-        let payload = heard.parsed.payload;
-        let (payload_type, samples) = match heard.kind {
-            Kind::Sound(codec) => {
-                transcode(codec, negotiated.codec, &mut bytes[payload.clone()]);
-                (Some(negotiated.payload_type), payload.len() as u32)
-            }
-            Kind::Event(event) => (negotiated.dtmf, u32::from(event.duration)),
-            Kind::Other => (None, 0),
-        };
-        let Some(payload_type) = payload_type else { return self.outgoing.skip(fields, now) };
-        let codec = negotiated.codec;
-        let Some(stamp) = self.outgoing.relay(fields, samples, now) else {
-            self.stats.late += 1;
-            return;
-        };
-        if matches!(heard.kind, Kind::Sound(_)) {
-            for recorder in &mut self.recorders {
-                recorder.on_sent(stamp.timestamp, codec, &bytes[payload.clone()], now);
-            }
-        }
-        let packet = rtp::rewrite(bytes, payload, fields_of(stamp, payload_type, self.outgoing.ssrc()));
-        self.outgoing.count(packet.len() - HEADER_BYTES);
-        self.stats.packets_sent += 1;
-        self.stats.bytes_sent += packet.len() as u64;
-        out.send(self.id, Channel::Rtp, to, packet);
-    }
-
-    /// Takes a packet from the RTCP socket.
-    pub(crate) fn on_rtcp(&mut self, from: SocketAddr, bytes: &[u8], now: u64) {
-        let Some(read) = rtcp::read(bytes, self.outgoing.ssrc(), now) else {
-            self.stats.malformed += 1;
-            return;
-        };
-        if !self.rtcp.accepts(from) {
-            self.stats.strangers += 1;
-            return;
-        }
-        self.heard_at = now;
-        self.peer_report = read.heard.or(self.peer_report);
-        if let Some(about_us) = read.about_us {
-            self.stats.round_trip_us = about_us.round_trip_us.or(self.stats.round_trip_us);
-        }
-    }
-
     /// 20 ms have passed, by the ideal clock.
     pub(crate) fn tick(&mut self, now: u64, out: &mut impl Out) {
         if self.negotiated.is_some() {
@@ -286,38 +233,13 @@ impl Leg {
         }
     }
 
-    /// Now and then: reports, watches, pinholes.
-    pub(crate) fn keep(&mut self, now: u64, rng: &mut Rng, out: &mut impl Out) {
-        if now >= self.report_due {
-            self.report_due = now + report_interval(rng);
-            let mut buffer = [0; COMPOUND_BYTES_MAX];
-            let (sent, block) = self.report_parts(now);
-            let len = self.reporter.report(sent, block, now, &mut buffer);
-            self.send_rtcp(&buffer[..len], out);
-        }
-        if let Some(watch) = &mut self.watch {
-            let silent = now.saturating_sub(watch.since.max(self.heard_at));
-            if silent < watch.timeout {
-                watch.reported = false;
-            } else if !watch.reported {
-                watch.reported = true;
-                out.event(CoreEvent::MediaLost { leg: self.id });
-            }
-        }
-        let is_relaying = self.peer.is_some() && matches!(self.playing, Playing::Nothing);
-        let is_quiet = self.outgoing.due().is_none_or(|due| now >= due + KEEPALIVE_NS);
-        if let Some(negotiated) = self.negotiated.filter(|_| is_relaying && is_quiet) {
-            self.send_frame(&[negotiated.codec.info().silence; FRAME_SAMPLES], now, out);
-        }
-    }
-
     /// Replaces what plays.
     pub(crate) fn play(&mut self, player: Player, now: u64, out: &mut impl Out) {
         self.stop_playing(now, out);
         match player.play.filter(|_| player.is_over()) {
             Some(play) => {
                 out.event(CoreEvent::Played { leg: self.id, play, completed: true });
-                out.retire(Garbage::player(player));
+                out.retire(Garbage::Player(player));
             }
             None => self.playing = Playing::Items(player),
         }
@@ -327,7 +249,7 @@ impl Leg {
     pub(crate) fn send_digits(&mut self, play: PlayId, digits: String, now: u64, out: &mut impl Out) {
         self.stop_playing(now, out);
         let sender = dtmf::Sender::new(digits);
-        self.playing = Playing::Digits(Digits { play, sender, start: 0, began: 0 });
+        self.playing = Playing::Digits(Digits { play, sender, key: None });
     }
 
     /// Ends what plays before its time.
@@ -342,7 +264,7 @@ impl Leg {
             let recording = recorder.recording();
             let why = RecordEnd::Failed("too many recordings of one call at a time".to_owned());
             out.event(CoreEvent::Recorded { leg: self.id, recording, duration_ms: 0, why });
-            return out.retire(Garbage::recorder(recorder));
+            return out.retire(Garbage::Recorder(recorder));
         }
         let Some(beep) = beep else {
             self.recorders.push(recorder);
@@ -358,15 +280,6 @@ impl Leg {
         if let Some(n) = self.recorders.iter().position(|r| r.recording() == recording) {
             self.finish_recorder(n, RecordEnd::Stopped, now, out);
         }
-    }
-
-    /// Tells when nothing was heard for so long; 0 = no more.
-    pub(crate) fn watch(&mut self, timeout_ms: u64, now: u64) {
-        self.watch = (timeout_ms != 0).then(|| Watch {
-            timeout: timeout_ms.saturating_mul(MS),
-            since: now,
-            reported: false,
-        });
     }
 
     /// The bridge it was in is no more, or is another.
@@ -400,104 +313,6 @@ impl Leg {
         }
     }
 
-    /// One frame of whatever the peer hears from us.
-    fn sound(&mut self, now: u64, out: &mut impl Out) {
-        let Some(negotiated) = self.negotiated else { return };
-        match &mut self.playing {
-            Playing::Nothing if self.peer.is_some() => {}
-            // A packet of the other leg has just gone; what comes next follows it, not overlaps it.
-            Playing::Nothing | Playing::Items(_) if self.outgoing.is_early(now) => {}
-            Playing::Nothing => {
-                self.send_frame(&[negotiated.codec.info().silence; FRAME_SAMPLES], now, out);
-            }
-            Playing::Items(player) => {
-                let mut frame = [0; FRAME_SAMPLES];
-                let filled = player.fill(negotiated.codec, &mut frame);
-                let is_over = player.is_over();
-                if filled {
-                    self.send_frame(&frame, now, out);
-                }
-                if is_over {
-                    self.end_playing(true, out);
-                    self.start_recorders(now, out);
-                }
-            }
-            Playing::Digits(digits) => match digits.sender.tick() {
-                Tick::Event { event, place } => self.press(event, place, now, out),
-                Tick::Gap if negotiated.dtmf.is_some() => {}
-                Tick::Gap | Tick::Pause => {
-                    self.send_frame(&[negotiated.codec.info().silence; FRAME_SAMPLES], now, out);
-                }
-                Tick::Done => self.end_playing(true, out),
-            },
-        }
-    }
-
-    /// One packet of a key being pressed, or 20 ms of its tone for a peer that takes no events.
-    fn press(&mut self, event: TelephoneEvent, place: Place, now: u64, out: &mut impl Out) {
-        let Some(negotiated) = self.negotiated else { return };
-        let Playing::Digits(digits) = &mut self.playing else { return };
-        let Some(payload_type) = negotiated.dtmf else {
-            let frame = match place {
-                Place::First | Place::Middle => key_tone(event, negotiated.codec),
-                Place::Copy => [negotiated.codec.info().silence; FRAME_SAMPLES],
-            };
-            return self.send_frame(&frame, now, out);
-        };
-        if place == Place::First {
-            digits.start = self.outgoing.begin_event(now);
-            digits.began = now;
-        }
-        if !negotiated.direction.sends() {
-            return;
-        }
-        let Some(to) = self.rtp.target() else { return };
-        let stamp =
-            self.outgoing.event(digits.start, u32::from(event.duration), digits.began, place == Place::First);
-        self.send_packet(stamp, payload_type, &event.write(), to, out);
-    }
-
-    fn send_frame(&mut self, frame: &Frame, now: u64, out: &mut impl Out) {
-        let (Some(negotiated), Some(to)) = (self.negotiated, self.rtp.target()) else { return };
-        if !negotiated.direction.sends() {
-            return;
-        }
-        let stamp = self.outgoing.frame(now, FRAME_SAMPLES as u32);
-        self.send_packet(stamp, negotiated.payload_type, frame, to, out);
-        for recorder in &mut self.recorders {
-            recorder.on_sent(stamp.timestamp, negotiated.codec, frame, now);
-        }
-    }
-
-    fn send_packet(
-        &mut self,
-        stamp: Stamp,
-        payload_type: u8,
-        payload: &[u8],
-        to: SocketAddr,
-        out: &mut impl Out,
-    ) {
-        let packet = Built::new(fields_of(stamp, payload_type, self.outgoing.ssrc()), payload);
-        self.outgoing.count(payload.len());
-        self.stats.packets_sent += 1;
-        self.stats.bytes_sent += packet.bytes().len() as u64;
-        out.send(self.id, Channel::Rtp, to, packet.bytes());
-    }
-
-    fn report_parts(&mut self, now: u64) -> (Option<Sent>, Option<(Report, Option<Heard>)>) {
-        let (packets, octets) = self.outgoing.sent();
-        let has_sent = packets != self.reported_packets;
-        self.reported_packets = packets;
-        let sent = has_sent.then(|| Sent { timestamp: self.outgoing.timestamp_at(now), packets, octets });
-        (sent, self.reception.report().map(|report| (report, self.peer_report)))
-    }
-
-    fn send_rtcp(&mut self, bytes: &[u8], out: &mut impl Out) {
-        if let Some(to) = self.rtcp.target() {
-            out.send(self.id, Channel::Rtcp, to, bytes);
-        }
-    }
-
     fn end_playing(&mut self, completed: bool, out: &mut impl Out) {
         match std::mem::replace(&mut self.playing, Playing::Nothing) {
             Playing::Nothing => {}
@@ -505,11 +320,11 @@ impl Leg {
                 if let Some(play) = player.play {
                     out.event(CoreEvent::Played { leg: self.id, play, completed });
                 }
-                out.retire(Garbage::player(player));
+                out.retire(Garbage::Player(player));
             }
             Playing::Digits(digits) => {
                 out.event(CoreEvent::Played { leg: self.id, play: digits.play, completed });
-                out.retire(Garbage::digits(digits.sender));
+                out.retire(Garbage::Digits(digits.sender));
             }
         }
     }
@@ -538,12 +353,8 @@ impl Leg {
         let recorder = self.recorders.remove(n);
         let (recording, duration_ms) = (recorder.recording(), recorder.duration_ms());
         out.event(CoreEvent::Recorded { leg: self.id, recording, duration_ms, why });
-        out.retire(Garbage::recorder(recorder));
+        out.retire(Garbage::Recorder(recorder));
     }
-}
-
-fn fields_of(stamp: Stamp, payload_type: u8, ssrc: u32) -> Fields {
-    Fields { marker: stamp.marker, payload_type, sequence: stamp.sequence, timestamp: stamp.timestamp, ssrc }
 }
 
 /// What a payload of this type is. A peer may always fall back to the static types (RFC 3551 §6).
@@ -559,18 +370,4 @@ fn kind(negotiated: &Negotiated, payload_type: u8, payload: &[u8]) -> Kind {
         return TelephoneEvent::read(payload).map_or(Kind::Other, Kind::Event);
     }
     CodecKind::from_static(payload_type).map_or(Kind::Other, Kind::Sound)
-}
-
-/// 20 ms of a key's two frequencies, those that end at the event's duration.
-fn key_tone(event: TelephoneEvent, codec: CodecKind) -> Frame {
-    let (low, high) = dtmf::frequencies(event.code);
-    let begin = event.duration.saturating_sub(FRAME_SAMPLES as u16);
-    std::array::from_fn(|n| {
-        let t = (f32::from(begin) + n as f32) * std::f32::consts::TAU / CLOCK as f32;
-        codec.encode(((t * low).sin() * 5_000.0 + (t * high).sin() * 6_000.0) as i16)
-    })
-}
-
-fn report_interval(rng: &mut Rng) -> u64 {
-    rtcp::INTERVAL_NS / 2 + rng.below(rtcp::INTERVAL_NS)
 }

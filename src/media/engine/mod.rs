@@ -4,247 +4,24 @@
 //! recorded sound through [`Out`]. Nothing here reads a clock, waits, locks or logs, and the path of a packet
 //! or a frame does not allocate.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+mod border;
+mod leg_map;
+#[cfg(test)]
+mod tests;
+
+use std::hash::BuildHasherDefault;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use base::{RecordingSid, Rng};
+use base::Rng;
 
-use crate::clip::Clip;
-use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, RecordWhat};
+use crate::bridge;
+use crate::command::{LegId, LegStats, RecordEnd};
 use crate::leg::Leg;
 use crate::play::Player;
 use crate::record::Recorder;
-use crate::{bridge, dtmf};
 
-/// Which of a leg's two sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Channel {
-    /// Sound and telephone events (RFC 3550 §5).
-    Rtp,
-    /// Reports about them (RFC 3550 §6).
-    Rtcp,
-}
-
-/// [`crate::Command`] with its sounds looked up and its sockets open.
-#[derive(Clone, Debug)]
-pub enum CoreCommand {
-    /// A leg whose sockets are open.
-    Open {
-        /// The new leg.
-        leg: LegId,
-        /// Where its RTP socket is bound, for [`CoreEvent::Opened`].
-        local: SocketAddr,
-        /// Where the peer's signalling comes from; tells a peer behind NAT from a stranger.
-        peer: Option<IpAddr>,
-    },
-    /// See [`crate::Command::Configure`].
-    Configure {
-        /// The leg.
-        leg: LegId,
-        /// The agreement.
-        negotiated: Negotiated,
-    },
-    /// See [`crate::Command::Play`].
-    Play {
-        /// The leg.
-        leg: LegId,
-        /// Echoed when it ends.
-        play: PlayId,
-        /// What to play.
-        items: Vec<CoreItem>,
-        /// How often; 0 = for ever.
-        repeat: u32,
-    },
-    /// See [`crate::Command::StopPlay`].
-    StopPlay {
-        /// The leg.
-        leg: LegId,
-    },
-    /// See [`crate::Command::SendDigits`].
-    SendDigits {
-        /// The leg.
-        leg: LegId,
-        /// Echoed when it ends.
-        play: PlayId,
-        /// What to send.
-        digits: String,
-    },
-    /// See [`crate::Command::Bridge`].
-    Bridge {
-        /// One side.
-        a: LegId,
-        /// The other.
-        b: LegId,
-    },
-    /// See [`crate::Command::Unbridge`].
-    Unbridge {
-        /// One side.
-        a: LegId,
-        /// The other.
-        b: LegId,
-    },
-    /// See [`crate::Command::Record`].
-    Record {
-        /// The leg.
-        leg: LegId,
-        /// Which recording.
-        recording: RecordingSid,
-        /// Which direction.
-        what: RecordWhat,
-        /// Played before it starts.
-        beep: Option<Arc<Clip>>,
-        /// Longest recording in milliseconds.
-        max_ms: u64,
-        /// Ends after so many milliseconds without sound; 0 = never.
-        silence_ms: u64,
-    },
-    /// See [`crate::Command::StopRecord`].
-    StopRecord {
-        /// The leg.
-        leg: LegId,
-        /// Which recording.
-        recording: RecordingSid,
-    },
-    /// See [`crate::Command::Watch`].
-    Watch {
-        /// The leg.
-        leg: LegId,
-        /// Milliseconds; 0 = off.
-        timeout_ms: u64,
-    },
-    /// See [`crate::Command::Close`].
-    Close {
-        /// The leg.
-        leg: LegId,
-    },
-}
-
-/// One piece of a play, ready to be heard.
-#[derive(Clone, Debug)]
-pub enum CoreItem {
-    /// A sound, shared with everybody else who plays it.
-    Clip(Arc<Clip>),
-    /// Nothing, for so long.
-    Silence {
-        /// Milliseconds.
-        ms: u32,
-    },
-}
-
-/// [`crate::Event`] as far as the core knows it: without files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CoreEvent {
-    /// The leg is there.
-    Opened {
-        /// The leg.
-        leg: LegId,
-        /// As given.
-        local: SocketAddr,
-    },
-    /// The leg could not be opened.
-    OpenFailed {
-        /// The leg.
-        leg: LegId,
-        /// For people.
-        why: &'static str,
-    },
-    /// A play ended.
-    Played {
-        /// The leg.
-        leg: LegId,
-        /// Which play.
-        play: PlayId,
-        /// False when it was stopped or replaced.
-        completed: bool,
-    },
-    /// A key was pressed.
-    Digit {
-        /// The leg.
-        leg: LegId,
-        /// The key.
-        digit: char,
-        /// Milliseconds it had been pressed when it was reported.
-        ms: u32,
-    },
-    /// Nothing was heard for too long.
-    MediaLost {
-        /// The leg.
-        leg: LegId,
-    },
-    /// The beep is over, sound is taken from now on.
-    RecordStarted {
-        /// The leg.
-        leg: LegId,
-        /// Which recording.
-        recording: RecordingSid,
-    },
-    /// No more samples will be tapped for this recording.
-    Recorded {
-        /// The leg.
-        leg: LegId,
-        /// Which recording.
-        recording: RecordingSid,
-        /// Milliseconds tapped.
-        duration_ms: u64,
-        /// Why it ended; never `Failed`, which only a file can.
-        why: RecordEnd,
-    },
-    /// The leg is gone.
-    Closed {
-        /// The leg.
-        leg: LegId,
-        /// What went through it.
-        stats: LegStats,
-    },
-}
-
-/// Where the core's outputs go at once. None of the methods may block.
-pub trait Out {
-    /// A packet for the peer.
-    fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, bytes: &[u8]);
-    /// Something the call wants to know.
-    fn event(&mut self, event: CoreEvent);
-    /// 20 ms of a recording (fewer only at its end); `at` counts samples since the recording started.
-    fn tap(&mut self, recording: RecordingSid, samples: &[i16], at: u64);
-    /// Something the core is done with. A thread that must not free memory hands it to one that may.
-    fn retire(&mut self, garbage: Garbage) {
-        drop(garbage);
-    }
-}
-
-/// Memory to be freed, nothing else.
-#[derive(Debug)]
-pub struct Garbage {
-    _memory: Memory,
-}
-
-#[derive(Debug)]
-#[expect(dead_code, reason = "held only to be dropped")]
-enum Memory {
-    Leg(Box<Leg>),
-    Player(Player),
-    Digits(dtmf::Sender),
-    Recorder(Recorder),
-    Items(Vec<CoreItem>),
-    Text(String),
-    Clip(Arc<Clip>),
-}
-
-impl Garbage {
-    pub(crate) fn player(player: Player) -> Garbage {
-        Garbage { _memory: Memory::Player(player) }
-    }
-
-    pub(crate) fn digits(sender: dtmf::Sender) -> Garbage {
-        Garbage { _memory: Memory::Digits(sender) }
-    }
-
-    pub(crate) fn recorder(recorder: Recorder) -> Garbage {
-        Garbage { _memory: Memory::Recorder(recorder) }
-    }
-}
+pub use border::{Channel, CoreCommand, CoreEvent, CoreItem, Garbage, Out};
+pub use leg_map::{LegHasher, LegMap};
 
 /// The legs of one media thread.
 #[derive(Debug)]
@@ -260,30 +37,6 @@ pub struct MediaCore {
     /// When the next fifth of the legs is looked after, and which.
     keep_at: u64,
     keep_share: usize,
-}
-
-/// A map whose order nobody may see, for looking legs up in the path of a packet.
-pub type LegMap<T> = HashMap<LegId, T, BuildHasherDefault<LegHasher>>;
-
-/// Spreads leg numbers, which are handed out one after the other.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LegHasher(u64);
-
-impl Hasher for LegHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, n: u64) {
-        self.0 = (self.0 ^ n).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
-    }
 }
 
 /// Legs one core takes; more are refused.
@@ -366,7 +119,7 @@ impl MediaCore {
                     leg.play(Player::new(Some(play), items, repeat), now, out);
                     self.clock(slot, now);
                 }
-                None => out.retire(Garbage { _memory: Memory::Items(items) }),
+                None => out.retire(Garbage::Items(items)),
             },
             CoreCommand::StopPlay { leg } => {
                 if let Some((_, leg)) = self.leg(leg) {
@@ -378,7 +131,7 @@ impl MediaCore {
                     leg.send_digits(play, digits, now, out);
                     self.clock(slot, now);
                 }
-                None => out.retire(Garbage { _memory: Memory::Text(digits) }),
+                None => out.retire(Garbage::Text(digits)),
             },
             CoreCommand::Bridge { a, b } => self.bridge(a, b, now),
             CoreCommand::Unbridge { a, b } => {
@@ -397,7 +150,7 @@ impl MediaCore {
                 None => {
                     out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why: RecordEnd::Closed });
                     if let Some(clip) = beep {
-                        out.retire(Garbage { _memory: Memory::Clip(clip) });
+                        out.retire(Garbage::Clip(clip));
                     }
                 }
             },
@@ -530,7 +283,7 @@ impl MediaCore {
     fn close(&mut self, id: LegId, now: u64, out: &mut impl Out) {
         let Some(mut leg) = self.release(id, now) else { return };
         leg.close(now, out);
-        out.retire(Garbage { _memory: Memory::Leg(leg) });
+        out.retire(Garbage::Leg(leg));
     }
 
     fn slot(&self, leg: LegId) -> Option<u32> {

@@ -1,0 +1,228 @@
+//! What goes into an engine and what comes out of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use base::RecordingSid;
+
+use crate::clip::Clip;
+use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, RecordWhat};
+use crate::dtmf;
+use crate::leg::Leg;
+use crate::play::Player;
+use crate::record::Recorder;
+
+/// Which of a leg's two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// Sound and telephone events (RFC 3550 §5).
+    Rtp,
+    /// Reports about them (RFC 3550 §6).
+    Rtcp,
+}
+
+/// [`crate::Command`] with its sounds looked up and its sockets open.
+#[derive(Clone, Debug)]
+pub enum CoreCommand {
+    /// A leg whose sockets are open.
+    Open {
+        /// The new leg.
+        leg: LegId,
+        /// Where its RTP socket is bound, for [`CoreEvent::Opened`].
+        local: SocketAddr,
+        /// Where the peer's signalling comes from; tells a peer behind NAT from a stranger.
+        peer: Option<IpAddr>,
+    },
+    /// See [`crate::Command::Configure`].
+    Configure {
+        /// The leg.
+        leg: LegId,
+        /// The agreement.
+        negotiated: Negotiated,
+    },
+    /// See [`crate::Command::Play`].
+    Play {
+        /// The leg.
+        leg: LegId,
+        /// Echoed when it ends.
+        play: PlayId,
+        /// What to play.
+        items: Vec<CoreItem>,
+        /// How often; 0 = for ever.
+        repeat: u32,
+    },
+    /// See [`crate::Command::StopPlay`].
+    StopPlay {
+        /// The leg.
+        leg: LegId,
+    },
+    /// See [`crate::Command::SendDigits`].
+    SendDigits {
+        /// The leg.
+        leg: LegId,
+        /// Echoed when it ends.
+        play: PlayId,
+        /// What to send.
+        digits: String,
+    },
+    /// See [`crate::Command::Bridge`].
+    Bridge {
+        /// One side.
+        a: LegId,
+        /// The other.
+        b: LegId,
+    },
+    /// See [`crate::Command::Unbridge`].
+    Unbridge {
+        /// One side.
+        a: LegId,
+        /// The other.
+        b: LegId,
+    },
+    /// See [`crate::Command::Record`].
+    Record {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+        /// Which direction.
+        what: RecordWhat,
+        /// Played before it starts.
+        beep: Option<Arc<Clip>>,
+        /// Longest recording in milliseconds.
+        max_ms: u64,
+        /// Ends after so many milliseconds without sound; 0 = never.
+        silence_ms: u64,
+    },
+    /// See [`crate::Command::StopRecord`].
+    StopRecord {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+    },
+    /// See [`crate::Command::Watch`].
+    Watch {
+        /// The leg.
+        leg: LegId,
+        /// Milliseconds; 0 = off.
+        timeout_ms: u64,
+    },
+    /// See [`crate::Command::Close`].
+    Close {
+        /// The leg.
+        leg: LegId,
+    },
+}
+
+/// One piece of a play, ready to be heard.
+#[derive(Clone, Debug)]
+pub enum CoreItem {
+    /// A sound, shared with everybody else who plays it.
+    Clip(Arc<Clip>),
+    /// Nothing, for so long.
+    Silence {
+        /// Milliseconds.
+        ms: u32,
+    },
+}
+
+/// [`crate::Event`] as far as the core knows it: without files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoreEvent {
+    /// The leg is there.
+    Opened {
+        /// The leg.
+        leg: LegId,
+        /// As given.
+        local: SocketAddr,
+    },
+    /// The leg could not be opened.
+    OpenFailed {
+        /// The leg.
+        leg: LegId,
+        /// For people.
+        why: &'static str,
+    },
+    /// A play ended.
+    Played {
+        /// The leg.
+        leg: LegId,
+        /// Which play.
+        play: PlayId,
+        /// False when it was stopped or replaced.
+        completed: bool,
+    },
+    /// A key was pressed.
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// The key.
+        digit: char,
+        /// Milliseconds it had been pressed when it was reported.
+        ms: u32,
+    },
+    /// Nothing was heard for too long.
+    MediaLost {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The beep is over, sound is taken from now on.
+    RecordStarted {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+    },
+    /// No more samples will be tapped for this recording.
+    Recorded {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+        /// Milliseconds tapped.
+        duration_ms: u64,
+        /// Why it ended; never `Failed`, which only a file can.
+        why: RecordEnd,
+    },
+    /// The leg is gone.
+    Closed {
+        /// The leg.
+        leg: LegId,
+        /// What went through it.
+        stats: LegStats,
+    },
+}
+
+/// Where the core's outputs go at once. None of the methods may block.
+pub trait Out {
+    /// A packet for the peer.
+    fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, bytes: &[u8]);
+    /// Something the call wants to know.
+    fn event(&mut self, event: CoreEvent);
+    /// 20 ms of a recording (fewer only at its end); `at` counts samples since the recording started.
+    fn tap(&mut self, recording: RecordingSid, samples: &[i16], at: u64);
+    /// Something the core is done with. A thread that must not free memory hands it to one that may.
+    fn retire(&mut self, garbage: Garbage) {
+        drop(garbage);
+    }
+}
+
+/// Memory to be freed, nothing else.
+#[derive(Debug)]
+pub enum Garbage {
+    /// A closed leg.
+    Leg(Box<Leg>),
+    /// A play that ended.
+    Player(Player),
+    /// Digits that were sent.
+    Digits(dtmf::Sender),
+    /// A recording that ended.
+    Recorder(Recorder),
+    /// What should have been played to a leg that is gone.
+    Items(Vec<CoreItem>),
+    /// What should have been sent to one.
+    Text(String),
+    /// A beep for one.
+    Clip(Arc<Clip>),
+}
