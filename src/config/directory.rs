@@ -1,18 +1,14 @@
-//! As typed to valid by type: phones, trunks, numbers and routes. What they must be to each other stands in
-//! `cross`.
+//! As typed to valid by type: phones, trunks and routes. What they must be to each other stands in `cross`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-use std::path::Path;
 
-use call::office::{Application, DocumentRef, Number, Phone, Route, Secret, Trunk};
+use call::office::{Phone, Route, Secret, Trunk};
 use call::route::{is_dialable, normalise};
 use sip::{IpNet, Scheme, Uri, UserCredentials};
-use twiml::{Dialect, HttpMethod, Level, ProgressEvent, Source, StatusCallback};
-use url::Url;
 
-use crate::raw::{At, NumberKeys, PhoneKeys, RouteKeys, TrunkKeys};
+use crate::raw::{At, PhoneKeys, RouteKeys, TrunkKeys};
 use crate::read::nearest;
 use crate::resolve::Findings;
 
@@ -60,8 +56,9 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
     for keys in keys {
         let name = required(found, "trunk.name", &keys.span, keys.name.as_ref(), name);
         let address = required(found, "trunk.address", &keys.span, keys.address.as_ref(), trunk_address);
-        let accept_from =
-            found.read("trunk.accept_from", keys.accept_from.as_ref(), networks).unwrap_or_default();
+        let accept_from = found
+            .read("trunk.accept_from", keys.accept_from.as_ref(), |texts| networks(texts))
+            .unwrap_or_default();
         let caller_id = found.read("trunk.caller_id", keys.caller_id.as_ref(), |text| number(text));
         let calls_max =
             found.read("trunk.calls", keys.calls.as_ref(), |&calls| match usize::try_from(calls) {
@@ -114,7 +111,7 @@ fn trunk_address(text: &String) -> Result<String, String> {
     Ok(text.clone())
 }
 
-fn networks(texts: &Vec<String>) -> Result<Vec<IpNet>, String> {
+fn networks(texts: &[String]) -> Result<Vec<IpNet>, String> {
     texts
         .iter()
         .map(|text| {
@@ -134,150 +131,6 @@ pub(crate) fn is_everybody(net: &IpNet) -> bool {
     let holds = |first: IpAddr, last: IpAddr| net.contains(first) && net.contains(last);
     holds(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into())
         || holds(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::from_bits(u128::MAX).into())
-}
-
-pub(crate) fn numbers(
-    keys: &[NumberKeys],
-    directory: &Path,
-    found: &mut Findings,
-) -> BTreeMap<String, Number> {
-    let mut numbers = BTreeMap::new();
-    for keys in keys {
-        let text = required(found, "number.number", &keys.span, keys.number.as_ref(), owned_number);
-        let application = application(keys, directory, found);
-        let (Some(text), Some(application)) = (text, application) else { continue };
-        if numbers.insert(normalise(&text), Number { number: text.clone(), application }).is_some() {
-            twice(found, "number.number", keys.number.as_ref(), &text);
-        }
-    }
-    numbers
-}
-
-fn owned_number(text: &String) -> Result<String, String> {
-    let normal = normalise(text);
-    if is_dialable(&normal) || name(&normal).is_ok() {
-        return Ok(text.trim().to_owned());
-    }
-    Err(format!("`{text}` must be a number as it is dialled, as +15550001111, or a SIP user name."))
-}
-
-fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Option<Application> {
-    let method = |found: &mut Findings, key: &str, value: Option<&At<String>>| {
-        found
-            .read(key, value, |text| {
-                HttpMethod::parse(text).ok_or_else(|| format!("`{text}` must be GET or POST."))
-            })
-            .unwrap_or_default()
-    };
-    let voice_method = method(found, "number.voice_method", keys.voice_method.as_ref());
-    let fallback_method = method(found, "number.voice_fallback_method", keys.voice_fallback_method.as_ref());
-    let callback_method =
-        method(found, "number.status_callback_method", keys.status_callback_method.as_ref());
-    let voice = match (&keys.voice_url, &keys.voice_twiml) {
-        (Some(_), Some(twiml)) => {
-            found.error(
-                &twiml.span,
-                "number.voice_twiml",
-                "stands beside `voice_url`; one of them has to go.",
-            );
-            None
-        }
-        (Some(_), None) => found
-            .read("number.voice_url", keys.voice_url.as_ref(), |text| document_url(text, directory))
-            .map(|url| Source::Url { url, method: voice_method }),
-        (None, Some(_)) => found
-            .read("number.voice_twiml", keys.voice_twiml.as_ref(), |text| inline_document(text))
-            .map(Source::Inline),
-        (None, None) => {
-            let span = keys.number.as_ref().map_or(&keys.span, |number| &number.span);
-            found.error(span, "number.voice_url", "is missing: nothing would answer this number.");
-            None
-        }
-    };
-    let fallback = found
-        .read("number.voice_fallback_url", keys.voice_fallback_url.as_ref(), |text| {
-            document_url(text, directory)
-        })
-        .map(|url| DocumentRef { url, method: fallback_method });
-    let events = found.read("number.status_callback_event", keys.status_callback_event.as_ref(), events);
-    let status_callback = found
-        .read("number.status_callback", keys.status_callback.as_ref(), callback_url)
-        .map(|url| StatusCallback {
-            url,
-            method: callback_method,
-            events: events.unwrap_or_else(|| vec![ProgressEvent::Completed]),
-        });
-    let dialect = found.read("number.dialect", keys.dialect.as_ref(), |text| match text.as_str() {
-        "twiml" => Ok(Dialect::Twiml),
-        "texml" => Ok(Dialect::Texml),
-        _ => Err(format!("`{text}` must be twiml or texml.")),
-    });
-    Some(Application {
-        voice: voice?,
-        fallback,
-        status_callback,
-        dialect: dialect.unwrap_or_default(),
-        record: keys.record.as_ref().is_some_and(|record| record.value),
-    })
-}
-
-/// Where a document is: the URL as it stands, or the absolute form of a file's.
-///
-/// The text itself stays out of messages: it may carry a password.
-fn document_url(text: &str, directory: &Path) -> Result<String, String> {
-    if let Some(path) = text.strip_prefix("file:") {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() {
-            return Err("names no file; write file:welcome.xml.".to_owned());
-        }
-        return Url::from_file_path(directory.join(path))
-            .map(String::from)
-            .map_err(|()| "must be a file, as file:welcome.xml.".to_owned());
-    }
-    if let Some(entry) = text.strip_prefix("app:") {
-        return match entry.split_once('/') {
-            Some((app, entry)) if !app.is_empty() && !entry.is_empty() => Ok(text.to_owned()),
-            _ => Err("must name an application and its entry, as app:flow/reception.".to_owned()),
-        };
-    }
-    web_url(text).map_err(|()| "must be http://…, https://…, file:… or app:….".to_owned())
-}
-
-fn callback_url(text: &String) -> Result<String, String> {
-    web_url(text).map_err(|()| "must be http://… or https://….".to_owned())
-}
-
-fn web_url(text: &str) -> Result<String, ()> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
-        _ => Err(()),
-    }
-}
-
-fn inline_document(text: &str) -> Result<String, String> {
-    let findings = match twiml::parse(text, Dialect::Twiml) {
-        Ok(document) => document.findings,
-        Err(finding) => vec![finding],
-    };
-    match findings.into_iter().find(|finding| finding.level == Level::Error) {
-        Some(finding) => Err(format!("is no document that can be executed: {finding}")),
-        None => Ok(text.to_owned()),
-    }
-}
-
-fn events(words: &Vec<String>) -> Result<Vec<ProgressEvent>, String> {
-    // One text with spaces is how TwiML and the REST API write the list.
-    words
-        .iter()
-        .flat_map(|words| words.split_whitespace())
-        .map(|word| match word {
-            "initiated" => Ok(ProgressEvent::Initiated),
-            "ringing" => Ok(ProgressEvent::Ringing),
-            "answered" => Ok(ProgressEvent::Answered),
-            "completed" => Ok(ProgressEvent::Completed),
-            _ => Err(format!("`{word}` is no event; there are initiated, ringing, answered and completed.")),
-        })
-        .collect()
 }
 
 pub(crate) fn routes(
@@ -358,7 +211,7 @@ fn covers(earlier: &str, later: &str) -> bool {
     longer && stem.chars().zip(later_stem.chars()).all(|(a, b)| a == b || a == '?')
 }
 
-fn name(text: &String) -> Result<String, String> {
+pub(crate) fn name(text: &String) -> Result<String, String> {
     let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.chars().all(right) {
         return Err(format!("`{text}` must be letters, digits, dots, hyphens and underscores."));
@@ -371,7 +224,7 @@ fn number(text: &str) -> Result<String, String> {
     is_dialable(&normal).then_some(normal).ok_or_else(|| format!("`{text}` must be a number."))
 }
 
-fn required<T, V>(
+pub(crate) fn required<T, V>(
     found: &mut Findings,
     key: &str,
     section: &Range<usize>,
@@ -384,7 +237,7 @@ fn required<T, V>(
     found.read(key, value, read)
 }
 
-fn twice(found: &mut Findings, key: &str, value: Option<&At<String>>, text: &str) {
+pub(crate) fn twice(found: &mut Findings, key: &str, value: Option<&At<String>>, text: &str) {
     if let Some(At { span, .. }) = value {
         found.error(span, key, format!("`{text}` stands twice."));
     }
@@ -393,30 +246,6 @@ fn twice(found: &mut Findings, key: &str, value: Option<&At<String>>, text: &str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn documents_are_found_relative_to_the_file() {
-        let directory = Path::new("/etc/tandem");
-        for (text, expected) in [
-            ("file:welcome.xml", Ok("file:///etc/tandem/welcome.xml")),
-            ("file:sub/a b.xml", Ok("file:///etc/tandem/sub/a%20b.xml")),
-            ("file:///srv/x.xml", Ok("file:///srv/x.xml")),
-            ("file:/srv/x.xml", Ok("file:///srv/x.xml")),
-            ("app:flow/reception", Ok("app:flow/reception")),
-            ("https://u:p@web.example/v?a=b#rc=2", Ok("https://u:p@web.example/v?a=b#rc=2")),
-            ("file:", Err("names no file")),
-            ("app:flow", Err("must name an application")),
-            ("welcome.xml", Err("must be http://")),
-            ("ftp://x/y", Err("must be http://")),
-            ("http:///x", Ok("http:///x")),
-        ] {
-            match (document_url(text, directory), expected) {
-                (Ok(url), Ok(expected)) => assert_eq!(url, expected),
-                (Err(message), Err(expected)) => assert!(message.contains(expected), "{text}: {message}"),
-                (result, _) => panic!("{text}: {result:?}"),
-            }
-        }
-    }
 
     #[test]
     fn an_earlier_route_covers_what_it_matches() {

@@ -10,6 +10,7 @@ mod directory;
 mod error;
 mod init;
 mod load;
+mod number;
 mod raw;
 mod read;
 mod reload;

@@ -16,7 +16,7 @@ use crate::raw::{At, BoxKeys, HttpKeys, LimitKeys, LogKeys, MediaKeys, Raw, SipK
 use crate::read::Fault;
 use crate::{
     Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, cross,
-    directory,
+    directory, number,
 };
 
 /// Where a text comes from.
@@ -90,11 +90,11 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
     let found = &mut findings;
     let sip = sip(&raw.sip, found);
     let http = http(&raw.http, found);
-    let domain = found.read("sip.domain", raw.sip.domain.as_ref(), host);
+    let domain = found.read("sip.domain", raw.sip.domain.as_ref(), |text| host(text));
     let realm = domain.clone().unwrap_or_else(|| "tandem".to_owned());
     let phones = directory::phones(&raw.phones, &realm, found);
     let trunks = directory::trunks(&raw.trunks, found);
-    let numbers = directory::numbers(&raw.numbers, origin.directory(), found);
+    let numbers = number::numbers(&raw.numbers, origin.directory(), found);
     let routes = directory::routes(&raw.routes, &trunks, found);
     let account = own_account(&raw.r#box, account, found);
     let config = Config {
@@ -200,7 +200,7 @@ fn listener(text: &str) -> Result<(TransportKind, SocketAddr), String> {
     Ok((transport, address))
 }
 
-fn host(text: &String) -> Result<String, String> {
+fn host(text: &str) -> Result<String, String> {
     let text = text.to_ascii_lowercase();
     let label =
         |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
