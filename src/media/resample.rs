@@ -111,28 +111,29 @@ impl Resampler {
 struct Polyphase {
     up: usize,
     down: usize,
-    /// Taps of one phase; the phases lie one after the other, each with its newest tap last.
+    /// Taps of one phase, a multiple of [`LANES`]; the phases lie one after the other, each with its newest
+    /// tap last.
     len: usize,
     taps: Vec<f32>,
     /// The last `len - 1` samples, then the newest.
     window: Vec<f32>,
-    /// Position of the next output sample after the newest sample of the full history, in input samples
-    /// times `up`.
-    position: usize,
+    /// Where the next output sample lies: so many samples into what comes next, and so many parts of `up`
+    /// further.
+    next: (usize, usize),
 }
 
 impl Polyphase {
     fn new(up: usize, down: usize) -> Polyphase {
         // An odd prototype whose delay is a whole number of output samples.
         let half = TAPS_PER_PHASE / 2 * up.max(down);
-        let len = (2 * half + 1).div_ceil(up);
+        let len = (2 * half + 1).div_ceil(up).next_multiple_of(LANES);
         let prototype = prototype(half, up.max(down), up);
         let mut taps = vec![0.0; len * up];
         for (n, tap) in prototype.into_iter().enumerate() {
             let (phase, age) = (n % up, n / up);
             taps[phase * len + len - 1 - age] = tap;
         }
-        Polyphase { up, down, len, taps, window: vec![0.0; len - 1], position: 0 }
+        Polyphase { up, down, len, taps, window: vec![0.0; len - 1], next: (0, 0) }
     }
 
     fn delay(&self) -> usize {
@@ -141,16 +142,33 @@ impl Polyphase {
 
     fn push(&mut self, input: &[f32], output: &mut Vec<f32>) {
         self.window.extend_from_slice(input);
-        while self.position / self.up < input.len() {
-            let (start, phase) = (self.position / self.up, self.position % self.up);
-            let samples = &self.window[start..start + self.len];
-            let taps = &self.taps[phase * self.len..][..self.len];
-            output.push(samples.iter().zip(taps).map(|(s, t)| s * t).sum());
-            self.position += self.down;
+        let (mut at, mut phase) = self.next;
+        let (step, step_phase) = (self.down / self.up, self.down % self.up);
+        while at < input.len() {
+            let samples = &self.window[at..at + self.len];
+            output.push(dot(samples, &self.taps[phase * self.len..][..self.len]));
+            at += step;
+            phase += step_phase;
+            if phase >= self.up {
+                phase -= self.up;
+                at += 1;
+            }
         }
-        self.position -= input.len() * self.up;
+        self.next = (at - input.len(), phase);
         self.window.drain(..input.len());
     }
+}
+
+/// The sum of products, in as many independent sums as a vector register holds: the order of additions is
+/// part of what a float means, so the compiler may not split one sum itself.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
 }
 
 /// A Kaiser-windowed sinc of `2 * half + 1` taps at `up` times the input rate, with a gain of `up`.
@@ -228,6 +246,7 @@ const TAU: f64 = std::f64::consts::TAU;
 const TELEPHONY_RATES: [u32; 4] = [8_000, 16_000, 32_000, 48_000];
 /// At the lower of both rates, so the length in time is 3 ms for 8 kHz.
 const TAPS_PER_PHASE: usize = 24;
+const LANES: usize = 8;
 /// Middle of the transition band as a share of the lower rate. What is left above half of it falls back
 /// onto frequencies just below, which a telephone does not pass on.
 const CUTOFF: f64 = 0.475;
