@@ -168,7 +168,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    sums.iter().sum()
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (b + f)) + ((c + g) + (d + h))
 }
 
 /// A Kaiser-windowed sinc of `2 * half + 1` taps at `up` times the input rate, with a gain of `up`.
