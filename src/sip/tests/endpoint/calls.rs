@@ -168,6 +168,17 @@ fn a_cancel_that_comes_too_late_changes_nothing() {
 }
 
 #[test]
+fn both_may_hang_up_at_once() {
+    let mut wire = Wire::pair(1, TransportKind::Udp);
+    let (a, b) = connected(&mut wire);
+    wire.command(0, Command::Bye { session: a, reason: None });
+    wire.command(1, Command::Bye { session: b, reason: None });
+    wire.run_ms(10);
+    assert_eq!((wire.codes(0, "BYE"), wire.codes(1, "BYE")), (vec![200], vec![200]));
+    wire.assert_at_rest();
+}
+
+#[test]
 fn nobody_answers() {
     let mut wire = Wire::pair(1, TransportKind::Udp);
     lose(&mut wire, 0, "INVITE", false, usize::MAX);

@@ -335,7 +335,7 @@ fn update_and_invite_without_offer_change_the_session_too() {
     bench.say(&in_dialog("UPDATE", 4, &answer, "Contact: <sip:carol@192.0.2.2:5099>\n", ""));
     bench.response(200);
 
-    bench.say(&in_dialog("INVITE", 5, &answer, "Contact: <sip:carol@192.0.2.2:5099>\n", ""));
+    bench.say(&in_dialog("INVITE", 5, &answer, "Contact: <sip:carol@192.0.2.2:5098>\n", ""));
     bench.response(100);
     told!(bench, Event::Offered { body: None, .. });
     bench.command(Command::AnswerOffer { session, result: Ok(SDP.to_vec()) });
@@ -353,8 +353,8 @@ fn update_and_invite_without_offer_change_the_session_too() {
     bench.assert_quiet();
 
     bench.command(Command::Bye { session, reason: None });
-    assert_eq!(bench.sent.front().unwrap().0.remote, address("192.0.2.2:5099"));
-    assert_eq!(bench.request("BYE").uri.to_string(), "sip:carol@192.0.2.2:5099");
+    assert_eq!(bench.sent.front().unwrap().0.remote, address("192.0.2.2:5098"));
+    assert_eq!(bench.request("BYE").uri.to_string(), "sip:carol@192.0.2.2:5098");
 }
 
 #[test]

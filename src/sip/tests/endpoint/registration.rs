@@ -66,7 +66,10 @@ fn a_phone_registers_calls_and_is_called() {
 
         let called = wire.call(1, 2, Some(SDP));
         wire.run_ms(10);
-        let (session, from) = expect!(wire, 0, Event::Incoming { session, from, .. } => (session, from));
+        let (session, from) = expect!(wire, 0, Event::Incoming { session, from, request, .. } => {
+            assert!(!request.headers.has(&HeaderName::Authorization));
+            (session, from)
+        });
         assert_eq!(from, Caller::Phone { user: "ann".into() });
         wire.command(0, Command::Refuse { session, code: 486, reason: None, headers: Vec::new() });
         wire.run_ms(10);
@@ -177,6 +180,44 @@ fn a_phone_that_comes_back_over_another_connection_is_still_reached() {
     register(&mut bench, 3, ann, ann, 200);
     bench.command(Command::Bye { session: SessionId(1), reason: None });
     assert_eq!(bench.sent[0].0.remote, address("192.0.2.2:40002"));
+    bench.request("BYE");
+}
+
+#[test]
+fn a_phone_behind_address_translation_is_reached_where_it_last_spoke_from() {
+    let mut office = config("192.0.2.1", TransportKind::Udp);
+    user(&mut office, "ann", "secret");
+    let mut bench = Bench::with(office);
+    bench.flow.remote = address("198.51.100.7:40001");
+    let ann = "ann@192.0.2.1";
+    register(&mut bench, 1, ann, ann, 200);
+    let binding = bench.endpoint.contacts_of("ann").remove(0);
+    bench.invite(1, Destination::Contact(binding));
+    let invite = bench.request("INVITE");
+    // Two of its lines answer: the second one is turned away along the same path.
+    for (tag, methods) in [("x", &["ACK"][..]), ("y", &["ACK", "BYE"])] {
+        let contact = (HeaderName::Contact, "<sip:ann@10.0.0.5:5062>");
+        bench.hear(reply(&invite, 200, tag, &[contact], SDP_ANSWER));
+        for method in methods {
+            assert_eq!(bench.sent[0].0.remote, address("198.51.100.7:40001"), "{tag}");
+            bench.request(method);
+        }
+    }
+    let mut info = invite.clone();
+    info.method = Method::Info;
+    for (name, value) in [
+        (HeaderName::Via, "SIP/2.0/UDP 10.0.0.5:5062;branch=z9hG4bKinfo;rport".to_owned()),
+        (HeaderName::From, format!("{};tag=x", invite.headers.to().unwrap())),
+        (HeaderName::To, invite.headers.from().unwrap().to_string()),
+        (HeaderName::CSeq, "1 INFO".to_owned()),
+    ] {
+        info.headers.set(name, value);
+    }
+    bench.flow.remote = address("198.51.100.7:40002");
+    bench.hear(info);
+    bench.response(200);
+    bench.command(Command::Bye { session: SessionId(1), reason: None });
+    assert_eq!(bench.sent[0].0.remote, address("198.51.100.7:40002"));
     bench.request("BYE");
 }
 
