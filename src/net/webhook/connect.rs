@@ -54,8 +54,22 @@ impl Clients {
         // The one provider of the process; an error says that it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let names = Arc::new(Names { destinations, resolver });
-        let client = |sni| builder(user_agent, trust)?.dns_resolver(names.clone()).tls_sni(sni).build();
-        Ok(Self { with_name: client(true)?, without_name: client(false)? })
+        let client =
+            |trust: &Trust, sni| builder(user_agent, trust)?.dns_resolver(names.clone()).tls_sni(sni).build();
+        let clients = |trust: &Trust| -> Result<Self, reqwest::Error> {
+            Ok(Self { with_name: client(trust, true)?, without_name: client(trust, false)? })
+        };
+        // A system without authorities is no reason not to start: a web server in the office needs none.
+        let own = match trust {
+            Trust::System => Trust::Only(Vec::new()),
+            Trust::SystemAnd(pem) => Trust::Only(pem.clone()),
+            Trust::Only(_) | Trust::Anyone => return clients(trust),
+        };
+        clients(trust).or_else(|error| {
+            let clients = clients(&own)?;
+            tracing::warn!(?error, "the system's certificate authorities cannot be read: https will fail");
+            Ok(clients)
+        })
     }
 
     /// The client that sends the server's name or not.

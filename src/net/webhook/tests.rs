@@ -463,6 +463,20 @@ async fn certificates_are_judged() {
     assert_eq!(code(url).await, 11220);
 }
 
+#[test]
+fn a_system_without_authorities_still_speaks_http() {
+    // In a process of its own: the environment is everybody's.
+    let test = "webhook::tests::a_post_carries_parameters_signature_and_token";
+    let done = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+}
+
 mod tls {
     use std::sync::Arc;
 
