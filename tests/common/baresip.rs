@@ -71,6 +71,15 @@ impl Baresip {
         super::wait_for(&format!("baresip's {kind}"), within, || self.seen(kind).into_iter().next())
     }
 
+    /// Waits until it is registered. It says so in its log too, which counts when it was faster than the control
+    /// connection.
+    pub fn registered(&self) {
+        super::wait_for("baresip to be registered", super::s(10), || {
+            let told = !self.seen("REGISTER_OK").is_empty();
+            (told || self.log().contains("} 200 OK")).then_some(())
+        });
+    }
+
     /// Events of this type so far.
     pub fn seen(&self, kind: &str) -> Vec<Value> {
         let events = self.events.lock().unwrap();

@@ -205,7 +205,7 @@ impl Tandem {
 
     /// The files of every recording, oldest first.
     pub fn recording_files(&self) -> Vec<PathBuf> {
-        let mut files = wav_files(&self.state());
+        let mut files = wav_files(&self.state().join("recordings"));
         files.sort_by_key(|path| std::fs::metadata(path).and_then(|meta| meta.modified()).unwrap());
         files
     }

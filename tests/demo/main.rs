@@ -52,7 +52,7 @@ fn demo() {
         expires: 60,
     };
     let mut ann = Baresip::start(&line, &account);
-    ann.wait("REGISTER_OK", s(10));
+    ann.registered();
     say("Ann's phone (baresip) is registered");
 
     let ear = Rtp::open(loopback(2));

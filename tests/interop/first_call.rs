@@ -69,7 +69,7 @@ fn carrier_over_udp_prompt_key_agent_both_heard_and_recorded() {
         let line = Line::lay(1);
         let tandem = office(&web).listen(line.near).open();
         let mut agent = Baresip::start(&line, &ann(&line, "udp", false));
-        agent.wait("REGISTER_OK", s(10));
+        agent.registered();
 
         let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
         caller.rtp.say(hz::CALLER);
@@ -118,7 +118,7 @@ fn carrier_over_tcp_and_agent_over_tcp_who_hangs_up_first() {
         let line = Line::lay(1);
         let tandem = office(&web).listen(line.near).open();
         let mut agent = Baresip::start(&line, &ann(&line, "tcp", true));
-        agent.wait("REGISTER_OK", s(10));
+        agent.registered();
 
         let rtp = Rtp::open(loopback(2));
         let scenario = Scenario::caller(CALLER, NUMBER).invite_answered(&rtp.sdp()).byed();
@@ -154,7 +154,7 @@ fn sipps_own_audio_reaches_baresip() {
         let line = Line::lay(1);
         let tandem = office(&web).listen(line.near).open();
         let agent = Baresip::start(&line, &ann(&line, "udp", true));
-        agent.wait("REGISTER_OK", s(10));
+        agent.registered();
         let scenario =
             Scenario::caller(CALLER, NUMBER).invite_answered(OWN_AUDIO).say_caller_tone().until_told().bye();
         let mut caller = tandem.carrier_calls(&scenario);
@@ -179,8 +179,8 @@ fn a_phone_calls_another_phone_by_its_extension() {
         let colleague =
             Account { user: "bob", tone: hz::CALLER, auto_answer: true, ..ann(&right, "tcp", true) };
         let colleague = Baresip::start(&right, &colleague);
-        agent.wait("REGISTER_OK", s(10));
-        colleague.wait("REGISTER_OK", s(10));
+        agent.registered();
+        colleague.registered();
         agent.dial(&format!("sip:102@{}", left.near));
         agent.wait("CALL_ESTABLISHED", s(5));
         colleague.wait("CALL_ESTABLISHED", s(5));
