@@ -9,7 +9,6 @@ use base::{CallSid, Mono, RecordingSid};
 use media::PlayId;
 use twiml::{After, CallStatus, Interpreter, Level, PlaySource, Verb};
 
-use crate::callback::Callback;
 use crate::child::ChildOf;
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::dial::DialRun;
@@ -37,7 +36,7 @@ pub(crate) struct Call {
     pub(crate) facts: twiml::CallFacts,
     /// On whose behalf its document dials: what a phone may call, a carrier's call may not.
     pub(crate) dialler: Who,
-    pub(crate) callback: Option<Callback>,
+    pub(crate) callback: Option<twiml::StatusCallback>,
     /// Recordings that are not complete yet.
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
     /// The number's application wants the whole call recorded.
@@ -119,7 +118,7 @@ impl Call {
 
     /// Whether nothing of it is left to wait for.
     pub(crate) fn is_gone(&self) -> bool {
-        self.ended.is_some() && self.leg.is_gone()
+        self.ended.is_some() && self.leg.is_gone() && self.recordings.is_empty()
     }
 
     /// Begins the application's first document.
@@ -305,8 +304,9 @@ impl Call {
             Timer::Gather => self.gather_timeout(ctx),
             Timer::DialRing => self.dial_ring_timeout(ctx),
             Timer::DialLimit => self.dial_limit(ctx),
+            Timer::Way => self.way_silent(ctx),
             Timer::Open => self.on_open_failed("no port within the time", ctx),
-            Timer::Linger => self.leg.media = crate::leg::MediaState::Gone,
+            Timer::Linger => self.on_linger(ctx),
             Timer::Stuck => self.overdue(ctx),
         }
         self.drive(ctx);
@@ -317,7 +317,7 @@ impl Call {
             Mail::ChildRinging { child, early } => self.dial_child_ringing(child, early, ctx),
             Mail::ChildAnswered { child } => self.dial_child_answered(child, ctx),
             Mail::ChildReady { child, leg } => self.dial_child_ready(child, leg, ctx),
-            Mail::ChildEnded { child, outcome } => self.dial_child_ended(child, outcome, ctx),
+            Mail::ChildEnded { child, outcome, sip } => self.dial_child_ended(child, outcome, sip, ctx),
             Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
             Mail::Bridged => self.on_bridged(ctx),
         }
@@ -343,7 +343,8 @@ impl Call {
             .shared
             .fetches
             .iter()
-            .filter(|(_, (sid, _))| *sid == self.sid()).map(|(id, (_, theirs))| (*id, *theirs))
+            .filter(|(_, (sid, _))| *sid == self.sid())
+            .map(|(id, (_, theirs))| (*id, *theirs))
             .collect();
         for (id, theirs) in ours {
             ctx.shared.fetches.remove(&id);
@@ -360,7 +361,7 @@ impl Call {
     }
 
     /// A finding of the interpreter becomes a notification of the call.
-    fn notify(&mut self, finding: &twiml::Finding, url: Option<String>, ctx: &mut Ctx<'_>) {
+    pub(crate) fn notify(&mut self, finding: &twiml::Finding, url: Option<String>, ctx: &mut Ctx<'_>) {
         let row = NotificationRow {
             url,
             line: Some(finding.line).filter(|line| *line > 0),

@@ -4,33 +4,12 @@
 //! requests of one call in order.
 
 use base::CallSid;
-use twiml::{HttpMethod, Level, ProgressEvent};
+use twiml::{Level, Overrides, ProgressEvent, ProgressFacts, call_ended_params, progress_params};
 
 use crate::call::{Call, notification};
 use crate::ctx::{Asked, Ctx};
 use crate::outcome::Outcome;
 use crate::record::NotificationRow;
-
-/// Where a call's progress is told.
-#[derive(Clone, Debug)]
-pub(crate) struct Callback {
-    url: String,
-    method: HttpMethod,
-    events: Vec<ProgressEvent>,
-    /// The requests of a number's own callback carry what ended the call; see webhooks §4.1.
-    recording: Option<(String, String, u64)>,
-}
-
-impl Callback {
-    pub(crate) fn new(callback: &twiml::StatusCallback) -> Self {
-        Self {
-            url: callback.url.clone(),
-            method: callback.method,
-            events: callback.events.clone(),
-            recording: None,
-        }
-    }
-}
 
 impl Call {
     /// Something happened that a subscriber may want to know.
@@ -38,33 +17,24 @@ impl Call {
         let Some(callback) = self.callback.clone() else { return };
         let sequence = self.callback_seq;
         self.callback_seq += 1;
+        if sequence == 0
+            && let Some(finding) = Overrides::parse(&callback.url).1.finding()
+        {
+            self.notify(&finding, None, ctx);
+        }
         if !callback.events.contains(&event) {
             return;
         }
-        let mut params = twiml::standard_params(&self.facts);
-        // `initiated` is a status that only these requests know.
-        if event == ProgressEvent::Initiated {
-            for (name, value) in &mut params {
-                if name == "CallStatus" {
-                    "initiated".clone_into(value);
-                }
-            }
-        }
-        let mut add = |name: &str, value: String| params.push((name.to_owned(), value));
-        add("Timestamp", ctx.now.wall.rfc2822());
-        add("CallbackSource", "call-progress-events".to_owned());
-        add("SequenceNumber", sequence.to_string());
-        if let (ProgressEvent::Completed, Some(outcome)) = (event, outcome) {
-            add("CallDuration", outcome.duration_s.to_string());
-            // Started minutes: 49 seconds are 1.
-            add("Duration", outcome.duration_s.div_ceil(60).to_string());
-            add("SipResponseCode", outcome.sip_code.to_string());
-        }
-        if let (ProgressEvent::Completed, Some((url, sid, seconds))) = (event, &callback.recording) {
-            add("RecordingUrl", url.clone());
-            add("RecordingSid", sid.clone());
-            add("RecordingDuration", seconds.to_string());
-        }
+        let duration_s = outcome.map_or(0, |outcome| u64::from(outcome.duration_s));
+        let sip_code = self.row.sip_code;
+        // Whoever asked for nothing but the end of an inbound call gets the one request of webhooks §4.1.
+        let params = if self.child.is_none() && callback.events == [ProgressEvent::Completed] {
+            call_ended_params(&self.facts, ctx.now.wall, duration_s, sip_code, None)
+        } else {
+            let (at, recording) = (ctx.now.wall, None);
+            let facts = ProgressFacts { event, at, sequence, duration_s, sip_code, recording, error: None };
+            progress_params(&self.facts, &facts)
+        };
         ctx.fetch(self.sid(), Asked::Callback, callback.url, callback.method, params);
     }
 }

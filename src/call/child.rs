@@ -6,10 +6,11 @@
 use base::CallSid;
 use media::PlayId;
 use serde::{Deserialize, Serialize};
-use twiml::{Dialect, HttpMethod, Interpreter, Source};
+use twiml::{Context, DialSip, Dialect, HttpMethod, Interpreter, Source};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
+use crate::incoming::x_headers;
 use crate::originate::Way;
 
 /// What a dialled call knows of why it exists.
@@ -28,6 +29,8 @@ pub(crate) struct ChildOf {
     pub(crate) from: sip::NameAddr,
     pub(crate) headers: Vec<(sip::HeaderName, String)>,
     pub(crate) credentials: Option<(String, String)>,
+    /// Of a `<Sip>`, what the action request will say about it.
+    pub(crate) sip: Option<Box<DialSip>>,
     /// The digits being sent.
     pub(crate) sending: Option<PlayId>,
     pub(crate) stage: Stage,
@@ -72,7 +75,7 @@ impl Call {
         let Some(child) = &mut self.child else { return };
         match child.whisper.take() {
             Some((url, method)) => {
-                let interpreter = Interpreter::new(None, Dialect::default());
+                let interpreter = Interpreter::new(None, Dialect::default()).within(Context::Whisper);
                 self.interpret(interpreter, Source::Url { url, method }, ctx);
             }
             None => self.whisper_over(ctx),
@@ -87,6 +90,24 @@ impl Call {
         let Some(child) = &mut self.child else { return };
         child.stage = Stage::Ready;
         ctx.mail(child.parent, Mail::ChildReady { child: sid, leg });
+    }
+
+    /// The final response to its INVITE, as far as the action request tells it.
+    pub(crate) fn final_response(&mut self, code: u16, headers: &sip::Headers) {
+        let Some(facts) = self.child.as_mut().and_then(|child| child.sip.as_mut()) else { return };
+        facts.response_code = code;
+        facts.x_headers = x_headers(headers);
+    }
+
+    /// Whose child this is and what is left to tell about it.
+    pub(crate) fn last_words(&mut self) -> Option<(CallSid, Option<Box<DialSip>>)> {
+        let call_id = self.call_ids.last().cloned();
+        let child = self.child.as_mut()?;
+        let mut sip = child.sip.take();
+        if let (Some(sip), Some(call_id)) = (&mut sip, call_id) {
+            sip.call_id = call_id;
+        }
+        Some((child.parent, sip))
     }
 
     pub(crate) fn on_bridged(&mut self, _ctx: &mut Ctx<'_>) {

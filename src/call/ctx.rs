@@ -6,10 +6,11 @@ use std::time::Duration;
 use base::{CallSid, ExpiringMap, Now, Rng};
 use media::{ClipKey, LegId, PlayId};
 use sip::SessionId;
-use twiml::HttpMethod;
+use twiml::{DialSip, HttpMethod};
 
 use crate::call::Call;
 use crate::io::{FetchId, FetchKind, FetchRequest, Output, SoundSource};
+use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Outcome;
 use crate::record::StoreItem;
@@ -30,7 +31,12 @@ pub(crate) enum Mail {
     /// To the dialling call: this child is ready to be bridged.
     ChildReady { child: CallSid, leg: LegId },
     /// To the dialling call: this child is over.
-    ChildEnded { child: CallSid, outcome: Outcome },
+    ChildEnded {
+        child: CallSid,
+        outcome: Outcome,
+        /// What its `<Sip>` is owed in the action request.
+        sip: Option<Box<DialSip>>,
+    },
     /// To a child: your parent has no use for you any more.
     Release {
         /// Because nobody answered in time.
@@ -65,6 +71,7 @@ pub(crate) struct Shared {
     /// Status callbacks that may still fail; a success is not reported.
     pub(crate) callbacks: ExpiringMap<FetchId, CallSid>,
     pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
+    pub(crate) load: Ledger,
     pub(crate) next_id: u64,
 }
 
@@ -94,6 +101,17 @@ impl Ctx<'_> {
     /// Sends mail to another call.
     pub(crate) fn mail(&mut self, to: CallSid, mail: Mail) {
         self.shared.mail.push_back((to, mail));
+    }
+
+    /// Whether the office has as many legs as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared.legs.len() + self.shared.births.len() >= self.office.limits.calls_max
+    }
+
+    /// Whether a trunk carries as many calls as it may.
+    pub(crate) fn is_trunk_full(&self, trunk: &str) -> bool {
+        let calls_max = self.office.trunks.get(trunk).and_then(|trunk| trunk.calls_max);
+        calls_max.is_some_and(|max| self.shared.load.on_trunk(trunk) >= max)
     }
 
     /// Sets a timer of a call.

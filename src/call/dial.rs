@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use base::{CallSid, Mono, RecordingSid};
 use media::{LegId, PlayItem, RecordWhat, Tone};
-use twiml::{After, CallStatus, Dial, DialRecord, Noun};
+use twiml::{After, CallStatus, Dial, DialFacts, DialRecord, DialSip, Noun, dial_params};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::Side;
-use crate::outcome::{Outcome, best};
+use crate::outcome::Outcome;
 use crate::record::{EventKind, RecordingSource};
-use crate::record_verb::{Asking, recording_url};
+use crate::record_verb::{Asking, recording_facts};
 use crate::timers::Timer;
 
 /// A `<Dial>` that runs.
@@ -40,9 +40,16 @@ pub(crate) struct DialRun {
     early: Option<LegId>,
     ringback: bool,
     /// The most telling outcome so far, and whose.
-    best: Option<(CallSid, Outcome)>,
-    recording: Option<RecordingSid>,
-    timed_out: bool,
+    best: Option<Best>,
+    recording: Option<(RecordingSid, Mono)>,
+}
+
+/// What became of one callee.
+#[derive(Clone, Debug)]
+struct Best {
+    child: CallSid,
+    outcome: Outcome,
+    sip: Option<Box<DialSip>>,
 }
 
 impl DialRun {
@@ -66,7 +73,6 @@ impl Call {
             ringback: false,
             best: None,
             recording: None,
-            timed_out: false,
         });
         self.dial_next(ctx);
         if self.leg.is_up() {
@@ -115,7 +121,7 @@ impl Call {
                 let outcome =
                     Outcome { status: CallStatus::Failed, sip_code: refusal.sip_code, duration_s: 0 };
                 let Running::Dial(run) = &mut self.running else { return };
-                run.note(refusal.call, outcome);
+                run.note(refusal.call, outcome, None);
             }
         }
     }
@@ -194,10 +200,16 @@ impl Call {
         self.record_dial(&[DialRecord::RecordFromAnswer, DialRecord::RecordFromAnswerDual], ctx);
     }
 
-    pub(crate) fn dial_child_ended(&mut self, child: CallSid, outcome: Outcome, ctx: &mut Ctx<'_>) {
+    pub(crate) fn dial_child_ended(
+        &mut self,
+        child: CallSid,
+        outcome: Outcome,
+        sip: Option<Box<DialSip>>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let Running::Dial(run) = &mut self.running else { return };
         let Some(leg) = run.children.remove(&child) else { return };
-        run.note(child, outcome);
+        run.note(child, outcome, sip);
         if run.early == Some(leg) {
             run.early = None;
         }
@@ -217,7 +229,6 @@ impl Call {
         if run.chosen.is_some() {
             return;
         }
-        run.timed_out = true;
         for child in run.children.keys() {
             ctx.mail(*child, Mail::Release { timeout: true });
         }
@@ -242,17 +253,19 @@ impl Call {
     }
 
     /// The caller is gone: let everybody go, and say how it ended (reference: twiml-voice §2).
-    pub(crate) fn dial_abandoned(&mut self, _outcome: Outcome, ctx: &mut Ctx<'_>) {
+    pub(crate) fn dial_abandoned(&mut self, ctx: &mut Ctx<'_>) {
         let Running::Dial(run) = &mut self.running else { return };
         let children: Vec<CallSid> = run.children.keys().copied().collect();
         for child in children {
             ctx.mail(child, Mail::Release { timeout: false });
         }
-        let bridged = run.bridged;
-        if let Some((child, _, since)) = bridged {
+        if let Some((child, _, since)) = run.bridged {
             let talked = ctx.now.mono.since(since);
             let duration_s = u32::try_from(talked.as_secs()).unwrap_or(u32::MAX);
-            run.best = Some((child, Outcome { status: CallStatus::Completed, sip_code: 200, duration_s }));
+            run.note(child, Outcome { status: CallStatus::Completed, sip_code: 200, duration_s }, None);
+        } else if let Some(child) = run.children.keys().next().copied() {
+            // Those who still rang did not answer (reference: twiml-voice §9.3, our own CANCEL).
+            run.note(child, Outcome { status: CallStatus::NoAnswer, sip_code: 487, duration_s: 0 }, None);
         }
         run.later.clear();
         self.finish_dial(ctx);
@@ -265,36 +278,31 @@ impl Call {
         let Running::Dial(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
         ctx.cancel_timer(self.row.sid, Timer::DialRing);
         ctx.cancel_timer(self.row.sid, Timer::DialLimit);
-        if let Some(recording) = run.recording {
+        if let Some((recording, _)) = run.recording {
             ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
         }
         let bridged = run.bridged.is_some();
         let nobody = Outcome { status: CallStatus::Failed, sip_code: 480, duration_s: 0 };
-        let outcome = run.best.map_or(nobody, |(_, outcome)| outcome);
+        let outcome = run.best.as_ref().map_or(nobody, |best| best.outcome);
         self.last_dial = Some(outcome);
-        // A callee that answered but was never bridged did not take the call.
-        let status = match outcome.status {
-            CallStatus::Completed if !bridged => CallStatus::NoAnswer,
-            status => status,
-        };
+        let status = outcome.dial_status(bridged);
         self.trace(EventKind::Decision, format!("dial: {}", status.as_str()), ctx);
         let Some(action) = run.dial.action else {
             self.skip_verb(ctx);
             return;
         };
-        let mut params = vec![
-            ("DialCallStatus".to_owned(), status.as_str().to_owned()),
-            ("DialBridged".to_owned(), bridged.to_string()),
-        ];
-        if let Some((child, outcome)) = run.best {
-            params.push(("DialCallSid".to_owned(), child.to_string()));
-            params.push(("DialCallDuration".to_owned(), outcome.duration_s.to_string()));
-            params.push(("DialSipResponseCode".to_owned(), outcome.sip_code.to_string()));
-        }
-        if let Some(recording) = run.recording {
-            params.push(("RecordingUrl".to_owned(), recording_url(ctx, recording)));
-            params.push(("RecordingSid".to_owned(), recording.to_string()));
-        }
+        let recorded = |(sid, since): (RecordingSid, Mono)| {
+            let ms = u64::try_from(ctx.now.mono.since(since).as_millis()).unwrap_or(u64::MAX);
+            recording_facts(sid, ms, ctx)
+        };
+        let params = dial_params(&DialFacts {
+            status,
+            call_sid: run.best.as_ref().map(|best| best.child),
+            duration_s: run.best.as_ref().map(|best| u64::from(best.outcome.duration_s)),
+            bridged,
+            recording: run.recording.map(recorded),
+            sip: run.best.and_then(|best| best.sip).map(|sip| *sip),
+        });
         self.verb_done(After::Action { url: Some(action), method: run.dial.method, params }, ctx);
     }
 
@@ -326,7 +334,7 @@ impl Call {
             return;
         }
         let sid = RecordingSid::random(&mut ctx.shared.rng);
-        run.recording = Some(sid);
+        run.recording = Some((sid, ctx.now.mono));
         let asking = Asking {
             sid,
             source: RecordingSource::DialVerb,
@@ -362,12 +370,15 @@ impl Call {
 }
 
 impl DialRun {
-    /// Remembers the more telling of two outcomes.
-    fn note(&mut self, child: CallSid, outcome: Outcome) {
-        self.best = Some(match self.best {
-            Some((_, _)) if self.bridged.is_some_and(|(bridged, _, _)| bridged == child) => (child, outcome),
-            Some((first, so_far)) if best(so_far, outcome) == so_far => (first, so_far),
-            Some(_) | None => (child, outcome),
-        });
+    /// Remembers the more telling of two outcomes; what became of the bridged callee says most.
+    fn note(&mut self, child: CallSid, outcome: Outcome, sip: Option<Box<DialSip>>) {
+        let bridged = self.bridged.is_some_and(|(bridged, _, _)| bridged == child);
+        if let (Some(best), false) = (&self.best, bridged) {
+            let so_far = best.outcome.dial_status(false);
+            if so_far.or_better(outcome.dial_status(false)) == so_far {
+                return;
+            }
+        }
+        self.best = Some(Best { child, outcome, sip });
     }
 }

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use twiml::{After, Gather, Prompt};
+use twiml::{After, Gather, GatherResult, Prompt, gather_params};
 
 use crate::call::{Call, Running};
 use crate::ctx::Ctx;
@@ -117,11 +117,12 @@ impl Call {
         let after = if run.digits.is_empty() && !run.gather.action_on_empty_result {
             After::Next
         } else {
-            let params = vec![
-                ("Digits".to_owned(), run.digits),
-                ("FinishedOnKey".to_owned(), key.map(String::from).unwrap_or_default()),
-                ("msg".to_owned(), "Gather End".to_owned()),
-            ];
+            let result = if run.digits.is_empty() {
+                GatherResult::Nothing { finished_on: key }
+            } else {
+                GatherResult::Digits { digits: run.digits, finished_on: key }
+            };
+            let params = gather_params(&result, run.gather.input);
             After::Action { url: run.gather.action, method: run.gather.method, params }
         };
         self.verb_done(after, ctx);

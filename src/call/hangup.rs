@@ -23,11 +23,10 @@ impl Call {
         self.ended = Some(cause);
         ctx.shared.timers.cancel_all(self.sid());
         self.close_media(ctx);
-        self.end_document(outcome, ctx);
+        self.end_document(ctx);
         self.tell(ProgressEvent::Completed, Some(outcome), ctx);
-        if let Some(child) = &self.child {
-            let parent = child.parent;
-            ctx.mail(parent, Mail::ChildEnded { child: self.sid(), outcome });
+        if let Some((parent, sip)) = self.last_words() {
+            ctx.mail(parent, Mail::ChildEnded { child: self.sid(), outcome, sip });
         }
         self.drive(ctx);
     }
@@ -40,7 +39,13 @@ impl Call {
             (Signalling::Invited, Side::Called) if !told => {
                 let code = cause.refusal();
                 self.row.sip_code = Some(code);
-                ctx.sip(sip::Command::Refuse { session, code, reason: None, headers: Vec::new() });
+                let headers = match cause {
+                    Cause::TooMany { retry_after_s } => {
+                        vec![(sip::HeaderName::RetryAfter, retry_after_s.to_string())]
+                    }
+                    _ => Vec::new(),
+                };
+                ctx.sip(sip::Command::Refuse { session, code, reason: None, headers });
             }
             (Signalling::Invited, Side::Calling) if !matches!(cause, Cause::Refused(_)) => {
                 ctx.sip(sip::Command::Cancel { session });
@@ -73,7 +78,7 @@ impl Call {
 
     /// Tells the document that nobody listens any more; a last action may still be requested
     /// (reference: twiml-voice §2).
-    fn end_document(&mut self, outcome: Outcome, ctx: &mut Ctx<'_>) {
+    fn end_document(&mut self, ctx: &mut Ctx<'_>) {
         if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::HungUp, ctx.now);
         }
@@ -82,7 +87,7 @@ impl Call {
             Running::Record(run) => {
                 run.ended_by.get_or_insert_with(|| "hangup".to_owned());
             }
-            Running::Dial(_) => self.dial_abandoned(outcome, ctx),
+            Running::Dial(_) => self.dial_abandoned(ctx),
             _ => self.running = Running::Nothing,
         }
     }
@@ -101,7 +106,6 @@ impl Call {
     /// The leg's port is free again; the call is gone after this.
     pub(crate) fn on_closed(&mut self, stats: &media::LegStats, ctx: &mut Ctx<'_>) {
         self.leg.media = MediaState::Gone;
-        ctx.cancel_timer(self.sid(), Timer::Linger);
         let text = format!(
             "media closed: {} packets in, {} out, {} lost, jitter {:.1} ms, {} from strangers",
             stats.packets_received,
@@ -111,13 +115,21 @@ impl Call {
             stats.strangers,
         );
         self.trace(EventKind::Media, text, ctx);
-        // A recording that the media plane lost with the leg must not keep its action waiting.
-        let open: Vec<_> = self.recordings.keys().copied().collect();
-        for sid in open {
-            let why = media::RecordEnd::Failed("the leg closed without it".to_owned());
-            self.on_recorded(sid, 0, 0, &why, ctx);
+        // Files are completed behind the media threads: a recording may be told after its leg.
+        if self.recordings.is_empty() {
+            ctx.cancel_timer(self.sid(), Timer::Linger);
         }
         ctx.store(StoreItem::Call(self.row.clone()));
+    }
+
+    /// The media plane did not say all it had to in time.
+    pub(crate) fn on_linger(&mut self, ctx: &mut Ctx<'_>) {
+        self.leg.media = MediaState::Gone;
+        let open: Vec<_> = self.recordings.keys().copied().collect();
+        for sid in open {
+            let why = media::RecordEnd::Failed("nothing was heard of it any more".to_owned());
+            self.on_recorded(sid, 0, 0, &why, ctx);
+        }
     }
 
     /// The call was answered: 200 sent, or received.

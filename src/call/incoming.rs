@@ -2,24 +2,17 @@
 
 use base::CallSid;
 use media::LegId;
-use sip::{Caller, Flow, HeaderName, Request, SessionId};
+use sip::{Caller, Flow, HeaderName, Headers, Request, SessionId};
 use twiml::{CallFacts, CallStatus, ProgressEvent, SipFacts};
 
 use crate::call::Call;
-use crate::callback::Callback;
 use crate::ctx::Ctx;
 use crate::leg::{Leg, Side};
+use crate::load::RETRY_AFTER_S;
 use crate::office::Application;
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, StoreItem};
 use crate::route::{Decision, Target, Who, route};
-
-/// How busy the node is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    pub(crate) calls: usize,
-    pub(crate) draining: bool,
-}
 
 /// What a new call begins with.
 #[derive(Clone, Debug)]
@@ -49,7 +42,7 @@ pub(crate) fn receive(
     request: &Request,
     flow: Flow,
     from: Caller,
-    load: Load,
+    draining: bool,
     ctx: &mut Ctx<'_>,
 ) -> Result<(Call, Begin), &'static str> {
     let who = match &from {
@@ -62,9 +55,18 @@ pub(crate) fn receive(
     let Decision { target, steps } =
         route(ctx.office, &who, &dialled, |name| !endpoint.contacts_of(name).is_empty());
     let emergency = matches!(target, Target::Emergency { .. });
-    if !emergency && (load.draining || load.calls >= ctx.office.limits.calls_max) {
-        return Err(refuse(session, 503, "too many calls", ctx));
+    if !emergency && (draining || ctx.is_full()) {
+        return Err(refuse(session, "too many calls", ctx));
     }
+    if let Who::Trunk(trunk) = &who
+        && ctx.is_trunk_full(trunk)
+    {
+        return Err(refuse(session, "too many calls on a trunk", ctx));
+    }
+    let outside = match (&who, &target) {
+        (Who::Phone(name), Target::Trunk { .. }) => Some(name.clone()),
+        _ => None,
+    };
     let (application, rings, number) = match target {
         Target::Application { number } => {
             let number = ctx.office.numbers.get(&number).expect("routing names only owned numbers");
@@ -84,7 +86,15 @@ pub(crate) fn receive(
             return Err("unknown number");
         }
     };
-    let call = new_call(session, request, flow, from, who, number, &application, ctx);
+    let mut call = new_call(session, request, flow, from, who, number, &application, ctx);
+    if let Some(phone) = outside {
+        let begun = ctx.shared.load.phone_begins(&phone, call.sid(), &ctx.office.limits, ctx.now.mono);
+        if let Err(retry_after_s) = begun {
+            call.trace(EventKind::Decision, steps.join(" "), ctx);
+            call.end(Cause::TooMany { retry_after_s }, ctx);
+            return Err("too many calls of a phone");
+        }
+    }
     Ok((call, Begin { application, rings, steps }))
 }
 
@@ -101,17 +111,11 @@ fn dial_document(noun: &str, timeout_s: u32) -> Application {
     }
 }
 
-fn refuse(session: SessionId, code: u16, what: &'static str, ctx: &mut Ctx<'_>) -> &'static str {
-    let headers = match code {
-        503 => vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_owned())],
-        _ => Vec::new(),
-    };
-    ctx.sip(sip::Command::Refuse { session, code, reason: None, headers });
+fn refuse(session: SessionId, what: &'static str, ctx: &mut Ctx<'_>) -> &'static str {
+    let headers = vec![(HeaderName::RetryAfter, RETRY_AFTER_S.to_string())];
+    ctx.sip(sip::Command::Refuse { session, code: 503, reason: None, headers });
     what
 }
-
-/// Seconds after which a caller that was refused for load may try again.
-const RETRY_AFTER_S: &str = "30";
 
 #[expect(clippy::too_many_arguments, reason = "one call is made of all of these, in one place")]
 fn new_call(
@@ -152,7 +156,7 @@ fn new_call(
             domain: phone.as_ref().map(|_| request.uri.host.to_string()),
             call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),
             source_ip: flow.remote.ip(),
-            x_headers: x_headers(request),
+            x_headers: x_headers(&request.headers),
             trunk_sid: None,
         }),
     };
@@ -170,7 +174,7 @@ fn new_call(
         Who::Phone(name) if call.row.number.is_none() => Who::Phone(name),
         Who::Phone(_) | Who::Trunk(_) | Who::Api => Who::Api,
     };
-    call.callback = application.status_callback.as_ref().map(Callback::new);
+    call.callback = application.status_callback.clone();
     call.record_all = application.record;
     call
 }
@@ -219,9 +223,8 @@ fn diverter(text: &str) -> String {
 }
 
 /// Headers that a document may see (reference: webhooks §2.1).
-fn x_headers(request: &Request) -> Vec<(String, String)> {
-    request
-        .headers
+pub(crate) fn x_headers(headers: &Headers) -> Vec<(String, String)> {
+    headers
         .iter()
         .filter(|(name, _)| {
             let name = name.as_str();

@@ -21,6 +21,7 @@ mod incoming;
 mod io;
 mod leg;
 mod live;
+mod load;
 mod node;
 pub mod office;
 mod operator;

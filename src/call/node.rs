@@ -15,6 +15,7 @@ use crate::ctx::{CALLBACKS_MAX, Ctx, Mail, Shared};
 use crate::incoming;
 use crate::io::{Input, Output};
 use crate::live::LiveTrunk;
+use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Cause;
 use crate::record::{EventKind, StoreItem};
@@ -54,6 +55,7 @@ impl Node {
                 fetches: BTreeMap::new(),
                 callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
+                load: Ledger::default(),
                 next_id: 0,
             },
             call_ids: CallIds::new(),
@@ -165,6 +167,9 @@ impl Node {
         self.shared.sessions.insert(call.leg.session, sid);
         self.shared.legs.insert(call.leg.id, sid);
         let dialled = call.child.is_some();
+        if let (Some(trunk), false) = (&call.row.trunk, dialled) {
+            self.shared.load.take_trunk(trunk, sid);
+        }
         self.calls.insert(sid, call);
         if dialled {
             self.with(sid, now, |call, ctx| call.born(ctx));
@@ -188,6 +193,7 @@ impl Node {
         self.shared.sessions.remove(&call.leg.session);
         self.shared.legs.remove(&call.leg.id);
         self.shared.timers.cancel_all(sid);
+        self.shared.load.release(sid, call.row.trunk.as_deref(), call.row.phone.as_deref());
         for id in &call.call_ids {
             self.call_ids.remove(id);
         }
@@ -206,11 +212,17 @@ impl Node {
             Event::Progress { session, code, body, .. } => {
                 self.with_session(session, now, |call, ctx| call.on_progress(code, body.as_deref(), ctx));
             }
-            Event::Answered { session, body, .. } => {
-                self.with_session(session, now, |call, ctx| call.on_answered(body.as_deref(), ctx));
+            Event::Answered { session, body, headers } => {
+                self.with_session(session, now, |call, ctx| {
+                    call.final_response(200, &headers);
+                    call.on_answered(body.as_deref(), ctx);
+                });
             }
-            Event::Refused { session, code, reason, .. } => {
-                self.with_session(session, now, |call, ctx| call.on_refused(code, &reason, ctx));
+            Event::Refused { session, code, reason, headers } => {
+                self.with_session(session, now, |call, ctx| {
+                    call.final_response(code, &headers);
+                    call.on_refused(code, &reason, ctx);
+                });
             }
             Event::Acked { session, body } => {
                 self.with_session(session, now, |call, ctx| call.on_acked(body.as_deref(), ctx));
@@ -248,9 +260,9 @@ impl Node {
     }
 
     fn on_incoming(&mut self, session: SessionId, request: &Request, flow: Flow, from: Caller, now: Now) {
-        let limits = incoming::Load { calls: self.calls.len(), draining: self.draining };
+        let draining = self.draining;
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
-        match incoming::receive(session, request, flow, from, limits, &mut ctx) {
+        match incoming::receive(session, request, flow, from, draining, &mut ctx) {
             Ok((call, begin)) => {
                 let sid = call.sid();
                 self.adopt(call, now);

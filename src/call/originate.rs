@@ -4,6 +4,7 @@
 //! and the first device to answer wins like the first noun does.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base::CallSid;
 use media::LegId;
@@ -11,13 +12,13 @@ use sip::{Destination, HeaderName, Host, NameAddr, SessionId, Uri};
 use twiml::{CallFacts, CallStatus, Dial, HttpMethod, Noun, ProgressEvent};
 
 use crate::call::Call;
-use crate::callback::Callback;
 use crate::child::{ChildOf, Stage};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::{Leg, Side, Signalling};
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, StoreItem};
 use crate::route::{Target, route};
+use crate::timers::Timer;
 
 /// One place an INVITE can go to.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Way {
     pub(crate) trunk: Option<String>,
     pub(crate) phone: Option<String>,
     pub(crate) peer: Option<IpAddr>,
+    /// Whether no limit applies: an emergency.
+    pub(crate) unlimited: bool,
 }
 
 /// Why a noun leads nowhere.
@@ -59,6 +62,10 @@ impl Call {
     ) -> Result<Vec<Call>, Refusal> {
         let common = common(noun);
         let (to, places) = self.places(noun, ctx)?;
+        let unlimited = places.iter().flatten().any(|way| way.unlimited);
+        if ctx.is_full() && !unlimited {
+            return Err(refuse(OVERLOAD, "the box has as many calls as it may have".to_owned(), 503, ctx));
+        }
         let from = dial.caller_id.clone().unwrap_or_else(|| self.facts.from.clone());
         let mut children = Vec::new();
         for ways in places {
@@ -94,7 +101,7 @@ impl Call {
                 ..self.facts.clone()
             };
             let mut child = Call::new(row, leg, facts);
-            child.callback = common.callback.map(Callback::new);
+            child.callback = common.callback.cloned();
             child.child = Some(ChildOf {
                 parent: self.sid(),
                 near: self.leg.holds_media().then_some(self.leg.id),
@@ -104,6 +111,7 @@ impl Call {
                 from: shown,
                 headers: common.headers.clone(),
                 credentials: common.credentials.clone(),
+                sip: matches!(noun, Noun::Sip(_)).then(Box::default),
                 sending: None,
                 stage: Stage::Ringing,
             });
@@ -129,7 +137,13 @@ impl Call {
                     return Ok((noun.uri.clone(), phone_places(&user, ctx)?));
                 }
                 let peer = uri.host.ip();
-                let way = Way { destination: Destination::Uri(uri), trunk: None, phone: None, peer };
+                let way = Way {
+                    destination: Destination::Uri(uri),
+                    trunk: None,
+                    phone: None,
+                    peer,
+                    unlimited: false,
+                };
                 Ok((noun.uri.clone(), vec![vec![way]]))
             }
             Noun::Number(noun) => self.number_places(noun, ctx),
@@ -146,14 +160,14 @@ impl Call {
         match decision.target {
             Target::Phone { name, .. } => Ok((noun.number.clone(), phone_places(&name, ctx)?)),
             Target::Emergency { number, trunks } => {
-                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, ctx)]))
+                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, true, ctx)]))
             }
             Target::Trunk { number, trunks } => {
                 let trunks = match &noun.trunk {
                     Some(wanted) if office.trunks.contains_key(wanted) => vec![wanted.clone()],
                     Some(_) | None => trunks,
                 };
-                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, ctx)]))
+                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, false, ctx)]))
             }
             Target::Application { .. } => Err(refuse(
                 13224,
@@ -184,11 +198,15 @@ impl Call {
         let Some(body) = self.offer(media::Direction::SendRecv, ctx) else { return };
         let first = self.leg.signalling == Signalling::Waiting;
         let Some(child) = &mut self.child else { return };
-        if child.ways.is_empty() {
-            self.end(Cause::Unroutable(404), ctx);
+        // A trunk that is full is passed over.
+        let open =
+            |way: &Way| way.unlimited || way.trunk.as_deref().is_none_or(|trunk| !ctx.is_trunk_full(trunk));
+        let Some(at) = child.ways.iter().position(open) else {
+            let code = if child.ways.is_empty() { 404 } else { 503 };
+            self.end(Cause::Unroutable(code), ctx);
             return;
-        }
-        let way = child.ways.remove(0);
+        };
+        let way = child.ways.drain(..=at).next_back().expect("a way was found there");
         let outgoing = sip::Outgoing {
             session: self.leg.session,
             to: way.destination,
@@ -198,13 +216,43 @@ impl Call {
             body: Some(body),
             credentials: child.credentials.clone(),
         };
+        let another = !child.ways.is_empty();
+        let sid = self.row.sid;
+        if let Some(trunk) = &self.row.trunk {
+            ctx.shared.load.leave_trunk(trunk, sid);
+        }
+        if let Some(trunk) = &way.trunk {
+            ctx.shared.load.take_trunk(trunk, sid);
+        }
         self.row.trunk = way.trunk;
         self.leg.signalling = Signalling::Invited;
         ctx.sip(sip::Command::Invite(Box::new(outgoing)));
+        if another {
+            ctx.timer(sid, Timer::Way, WAY_SILENT);
+        }
         if first {
             self.tell(ProgressEvent::Initiated, None, ctx);
             self.facts.status = CallStatus::Ringing;
         }
+    }
+
+    /// Where the INVITE went nobody said anything, not even 100: there is another way to try.
+    pub(crate) fn way_silent(&mut self, ctx: &mut Ctx<'_>) {
+        let session = self.leg.session;
+        let another = self.child.as_ref().is_some_and(|child| !child.ways.is_empty());
+        if another && ctx.shared.endpoint.is_reached(session) == Some(false) {
+            self.trace(EventKind::Decision, "no sign of life: the next way".to_owned(), ctx);
+            ctx.sip(sip::Command::Cancel { session });
+            self.try_next_way(ctx);
+        }
+    }
+
+    fn try_next_way(&mut self, ctx: &mut Ctx<'_>) {
+        let old = self.leg.session;
+        self.leg.session = SessionId(ctx.next_id());
+        ctx.shared.sessions.remove(&old);
+        ctx.shared.sessions.insert(self.leg.session, self.row.sid);
+        self.send_invite(ctx);
     }
 
     /// 18x.
@@ -248,11 +296,7 @@ impl Call {
         let another = self.child.as_ref().is_some_and(|child| !child.ways.is_empty());
         let unreached = matches!(code, 408 | 500 | 502 | 503 | 504) && self.row.status != CallStatus::Ringing;
         if another && unreached {
-            let old = self.leg.session;
-            self.leg.session = SessionId(ctx.next_id());
-            ctx.shared.sessions.remove(&old);
-            ctx.shared.sessions.insert(self.leg.session, self.row.sid);
-            self.send_invite(ctx);
+            self.try_next_way(ctx);
             return;
         }
         self.end(Cause::Refused(code), ctx);
@@ -318,16 +362,17 @@ fn phone_places(name: &str, ctx: &mut Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal>
             trunk: None,
             phone: Some(name.to_owned()),
             peer,
+            unlimited: false,
         }]
     };
     Ok(contacts.into_iter().map(place).collect())
 }
 
-fn trunk_ways(number: &str, trunks: &[String], ctx: &Ctx<'_>) -> Vec<Way> {
+fn trunk_ways(number: &str, trunks: &[String], unlimited: bool, ctx: &Ctx<'_>) -> Vec<Way> {
     let way = |trunk: &String| {
         let address = ctx.office.trunks.get(trunk)?.address.parse::<Uri>().ok()?;
         let destination = Destination::Trunk { trunk: trunk.clone(), user: number.to_owned() };
-        Some(Way { destination, trunk: Some(trunk.clone()), phone: None, peer: address.host.ip() })
+        Some(Way { destination, trunk: Some(trunk.clone()), phone: None, peer: address.host.ip(), unlimited })
     };
     trunks.iter().filter_map(way).collect()
 }
@@ -348,6 +393,12 @@ fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
         (None, None) => false,
     }
 }
+
+/// How long a place may say nothing at all before the next way is tried, if there is one.
+const WAY_SILENT: Duration = Duration::from_secs(6);
+
+/// Capacity limit (reference: error-codes).
+const OVERLOAD: u32 = 99005;
 
 /// The From the callee sees.
 fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx: &Ctx<'_>) -> NameAddr {

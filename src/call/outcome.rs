@@ -1,7 +1,7 @@
 //! How a call ended: decided once, in one place.
 
 use serde::{Deserialize, Serialize};
-use twiml::CallStatus;
+use twiml::{CallStatus, DialCallStatus, dial_call_status};
 
 /// Why a call is being ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,11 @@ pub(crate) enum Cause {
     Signalling,
     /// It cannot be routed.
     Unroutable(u16),
+    /// Its phone has as many calls as it may, or began too many a minute.
+    TooMany {
+        /// When another attempt is worth it, seconds.
+        retry_after_s: u64,
+    },
 }
 
 /// What became of a call.
@@ -57,10 +62,15 @@ impl Cause {
             Cause::Rejected { busy: true } => CallStatus::Busy,
             Cause::Rejected { busy: false } => CallStatus::NoAnswer,
             Cause::Cancelled => CallStatus::Canceled,
-            Cause::Refused(code) | Cause::Unroutable(code) => refused(*code),
+            // 603 says that a person does not want to talk: busy for everybody else.
+            Cause::Refused(code) | Cause::Unroutable(code) => {
+                dial_call_status(*code, DialCallStatus::Busy).call_status()
+            }
             Cause::Released { .. } => CallStatus::NoAnswer,
             Cause::Operator => CallStatus::Canceled,
-            Cause::NoMedia(_) | Cause::MediaLost | Cause::Signalling => CallStatus::Failed,
+            Cause::NoMedia(_) | Cause::MediaLost | Cause::Signalling | Cause::TooMany { .. } => {
+                CallStatus::Failed
+            }
             // A document that ends without ever answering has still been carried out; the peer was told
             // by a refusal, so this is not a completed call.
             Cause::Document | Cause::Peer => CallStatus::NoAnswer,
@@ -75,6 +85,7 @@ impl Cause {
             Cause::Rejected { busy: false } => 404,
             Cause::Refused(code) | Cause::Unroutable(code) | Cause::NoMedia(code) => *code,
             Cause::Operator => 603,
+            Cause::TooMany { .. } => 503,
             _ => 480,
         }
     }
@@ -94,32 +105,25 @@ impl Cause {
             Cause::NoMedia(code) => format!("no audio could be agreed on ({code})"),
             Cause::Signalling => "the signalling connection was lost".to_owned(),
             Cause::Unroutable(code) => format!("could not be routed ({code})"),
+            Cause::TooMany { .. } => "the limit of calls of its phone".to_owned(),
         }
     }
 }
 
-/// A final non-2xx response as a call status (reference: twiml-voice §9.3).
-fn refused(code: u16) -> CallStatus {
-    match code {
-        486 | 600 | 603 => CallStatus::Busy,
-        480 | 408 | 487 => CallStatus::NoAnswer,
-        _ => CallStatus::Failed,
-    }
-}
-
-/// Of several callees none of whom was bridged, the one whose outcome says most: busy, then no answer,
-/// then failed (reference: twiml-voice §9.3).
-pub(crate) fn best(a: Outcome, b: Outcome) -> Outcome {
-    fn rank(status: CallStatus) -> u8 {
-        match status {
-            CallStatus::Completed => 4,
-            CallStatus::Busy => 3,
-            CallStatus::NoAnswer => 2,
-            CallStatus::Canceled => 1,
-            CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress | CallStatus::Failed => 0,
+impl Outcome {
+    /// What a `<Dial>` says of it (reference: twiml-voice §9.3). A callee that answered but was never bridged did
+    /// not take the call.
+    pub(crate) fn dial_status(self, bridged: bool) -> DialCallStatus {
+        match self.status {
+            CallStatus::Completed if bridged => DialCallStatus::Completed,
+            CallStatus::Completed | CallStatus::NoAnswer => DialCallStatus::NoAnswer,
+            CallStatus::Busy => DialCallStatus::Busy,
+            CallStatus::Canceled => DialCallStatus::Canceled,
+            CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress | CallStatus::Failed => {
+                DialCallStatus::Failed
+            }
         }
     }
-    if rank(b.status) > rank(a.status) { b } else { a }
 }
 
 #[cfg(test)]
@@ -152,12 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn busy_says_more_than_no_answer_says_more_than_failed() {
+    fn an_answer_that_led_to_no_bridge_is_none() {
         let outcome = |status| Outcome { status, sip_code: 0, duration_s: 0 };
-        let (busy, none, failed) =
-            (outcome(CallStatus::Busy), outcome(CallStatus::NoAnswer), outcome(CallStatus::Failed));
-        assert_eq!(best(none, busy), busy);
-        assert_eq!(best(busy, none), busy);
-        assert_eq!(best(failed, none), none);
+        assert_eq!(outcome(CallStatus::Completed).dial_status(true), DialCallStatus::Completed);
+        assert_eq!(outcome(CallStatus::Completed).dial_status(false), DialCallStatus::NoAnswer);
+        assert_eq!(outcome(CallStatus::Busy).dial_status(false), DialCallStatus::Busy);
+        assert_eq!(outcome(CallStatus::Failed).dial_status(false), DialCallStatus::Failed);
     }
 }

@@ -3,11 +3,11 @@
 //! A row is complete each time it is handed over, never a change to an earlier one: writing it twice, or
 //! only the last of several, leaves the same table.
 
-use std::str::FromStr;
-
 use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, Direction, HttpMethod, Level};
+
+pub use twiml::{RecordingSource, RecordingStatus};
 
 /// One row to be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,43 +137,6 @@ pub struct RecordingRow {
     pub error_code: Option<u32>,
 }
 
-/// Where a recording stands (`rest-voice` §8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecordingStatus {
-    /// Being made.
-    InProgress,
-    /// Suspended.
-    Paused,
-    /// Ended, not yet on disk.
-    Processing,
-    /// On disk.
-    Completed,
-    /// Too short or too silent to be kept, or deleted.
-    Absent,
-    /// Not made.
-    Failed,
-}
-
-/// What asked for a recording (`webhooks` §4.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum RecordingSource {
-    /// `<Dial record>`.
-    DialVerb,
-    /// A conference's own.
-    Conference,
-    /// `Record=true` when the call was created by REST.
-    OutboundAPI,
-    /// A trunk's own.
-    Trunking,
-    /// `<Record>`.
-    RecordVerb,
-    /// A POST to the call's recordings.
-    StartCallRecordingAPI,
-    /// A POST to the conference's recordings.
-    StartConferenceRecordingAPI,
-}
-
 /// A warning or error of a call (`rest-voice` §13).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationRow {
@@ -207,45 +170,18 @@ pub struct NotificationRow {
     pub response_body: Option<String>,
 }
 
-/// A word that is none of those a column may hold.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not one of the words this field may hold")]
-pub struct ParseWordError(String);
-
-macro_rules! words {
-    ($($name:ident { $($variant:ident = $word:literal),* $(,)? })*) => {$(
-        impl $name {
-            /// As the REST API and the store write it.
-            pub fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $word),* }
-            }
+impl EventKind {
+    /// As the store writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventKind::SipIn => "sip-in",
+            EventKind::SipOut => "sip-out",
+            EventKind::Fetch => "fetch",
+            EventKind::Verb => "verb",
+            EventKind::Media => "media",
+            EventKind::Decision => "decision",
+            EventKind::Note => "note",
         }
-
-        impl FromStr for $name {
-            type Err = ParseWordError;
-            fn from_str(text: &str) -> Result<Self, ParseWordError> {
-                match text {
-                    $($word => Ok($name::$variant),)*
-                    _ => Err(ParseWordError(text.chars().take(64).collect())),
-                }
-            }
-        }
-    )*};
-}
-
-words! {
-    EventKind {
-        SipIn = "sip-in", SipOut = "sip-out", Fetch = "fetch", Verb = "verb", Media = "media",
-        Decision = "decision", Note = "note",
-    }
-    RecordingStatus {
-        InProgress = "in-progress", Paused = "paused", Processing = "processing", Completed = "completed",
-        Absent = "absent", Failed = "failed",
-    }
-    RecordingSource {
-        DialVerb = "DialVerb", Conference = "Conference", OutboundAPI = "OutboundAPI", Trunking = "Trunking",
-        RecordVerb = "RecordVerb", StartCallRecordingAPI = "StartCallRecordingAPI",
-        StartConferenceRecordingAPI = "StartConferenceRecordingAPI",
     }
 }
 
@@ -282,19 +218,5 @@ impl CallRow {
             ended_by: None,
             queue_time_ms: 0,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_survive_their_text() {
-        for kind in [EventKind::SipIn, EventKind::SipOut, EventKind::Decision, EventKind::Note] {
-            assert_eq!(kind.as_str().parse(), Ok(kind));
-        }
-        assert_eq!("OutboundAPI".parse(), Ok(RecordingSource::OutboundAPI));
-        assert!("in progress".parse::<RecordingStatus>().is_err());
     }
 }

@@ -5,7 +5,10 @@
 
 use base::RecordingSid;
 use media::{RecordEnd, RecordWhat};
-use twiml::{After, HttpMethod, RecordingEvent, RecordingStatusCallback};
+use twiml::{
+    After, RecordFacts, RecordingCallbackFacts, RecordingEvent, RecordingFacts, RecordingStatusCallback,
+    RecordingTrack, record_params, recording_params,
+};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Asked, Ctx};
@@ -24,6 +27,7 @@ pub(crate) struct RecordRun {
 #[derive(Clone, Debug)]
 pub(crate) struct Recording {
     pub(crate) row: RecordingRow,
+    track: RecordingTrack,
     pub(crate) callback: Option<RecordingStatusCallback>,
 }
 
@@ -66,11 +70,7 @@ impl Call {
             channels: 1,
             status: RecordingStatus::InProgress,
             source: asking.source,
-            track: match asking.what {
-                RecordWhat::Received => "inbound",
-                RecordWhat::Both => "both",
-            }
-            .to_owned(),
+            track: track(asking.what).as_str().to_owned(),
             created: ctx.now.wall,
             updated: ctx.now.wall,
             start: None,
@@ -79,7 +79,8 @@ impl Call {
             error_code: None,
         };
         ctx.store(StoreItem::Recording(row.clone()));
-        self.recordings.insert(asking.sid, Recording { row, callback: asking.callback });
+        let recording = Recording { row, track: track(asking.what), callback: asking.callback };
+        self.recordings.insert(asking.sid, recording);
         self.trace(EventKind::Media, format!("recording {}", asking.sid), ctx);
         ctx.media(media::Command::Record {
             leg: self.leg.id,
@@ -168,12 +169,8 @@ impl Call {
             _ => return,
         }
         let Running::Record(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
-        let params = vec![
-            ("RecordingUrl".to_owned(), recording_url(ctx, sid)),
-            ("RecordingSid".to_owned(), sid.to_string()),
-            ("RecordingDuration".to_owned(), seconds(duration_ms).to_string()),
-            ("Digits".to_owned(), run.ended_by.unwrap_or_default()),
-        ];
+        let recording = recording_facts(sid, duration_ms, ctx);
+        let params = record_params(&RecordFacts { recording, digits: run.ended_by });
         self.verb_done(After::Action { url: run.verb.action, method: run.verb.method, params }, ctx);
     }
 
@@ -183,34 +180,33 @@ impl Call {
             return;
         }
         let row = &recording.row;
-        let mut params: Vec<(String, String)> = [
-            ("AccountSid", ctx.office.account_sid.to_string()),
-            ("CallSid", row.call.to_string()),
-            ("RecordingSid", row.sid.to_string()),
-            ("RecordingUrl", recording_url(ctx, row.sid)),
-            (
-                "RecordingStatus",
-                if row.status == RecordingStatus::Failed { "absent" } else { row.status.as_str() }.to_owned(),
-            ),
-            ("RecordingChannels", row.channels.to_string()),
-            ("RecordingSource", row.source.as_str().to_owned()),
-            ("RecordingTrack", row.track.clone()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-        if let Some(start) = row.start {
-            params.push(("RecordingStartTime".to_owned(), start.rfc2822()));
-        }
-        if let (RecordingEvent::Completed, Some(ms)) = (event, row.duration_ms) {
-            params.push(("RecordingDuration".to_owned(), seconds(ms).to_string()));
-        }
-        if let Some(code) = row.error_code {
-            params.push(("ErrorCode".to_owned(), code.to_string()));
-        }
-        let (url, method): (String, HttpMethod) = (callback.url.clone(), callback.method);
-        ctx.fetch(self.sid(), Asked::Callback, url, method, params);
+        let params = recording_params(&RecordingCallbackFacts {
+            account_sid: ctx.office.account_sid,
+            call_sid: row.call,
+            recording_sid: row.sid,
+            url: recording_url(ctx, row.sid),
+            status: row.status,
+            duration_s: row.duration_ms.map(seconds),
+            channels: row.channels,
+            start: row.start,
+            source: row.source,
+            track: recording.track,
+            error_code: row.error_code,
+        });
+        ctx.fetch(self.sid(), Asked::Callback, callback.url.clone(), callback.method, params);
     }
+}
+
+fn track(what: RecordWhat) -> RecordingTrack {
+    match what {
+        RecordWhat::Received => RecordingTrack::Inbound,
+        RecordWhat::Both => RecordingTrack::Both,
+    }
+}
+
+/// What requests say of a recording.
+pub(crate) fn recording_facts(sid: RecordingSid, duration_ms: u64, ctx: &Ctx<'_>) -> RecordingFacts {
+    RecordingFacts { url: recording_url(ctx, sid), sid, duration_s: seconds(duration_ms) }
 }
 
 /// A recording that is asked for.

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     DialRing,
     /// `<Dial timeLimit>`.
     DialLimit,
+    /// Nothing at all came back from where the INVITE went.
+    Way,
     /// The media plane or a session did not confirm the end of the call.
     Linger,
     /// The media plane did not open a leg.
@@ -31,6 +33,7 @@ impl Timer {
             Timer::Gather => "gather timeout",
             Timer::DialRing => "dial ring timeout",
             Timer::DialLimit => "dial time limit",
+            Timer::Way => "no sign of life",
             Timer::Linger => "call ending",
             Timer::Open => "media opening",
             Timer::Stuck => "outside work overdue",

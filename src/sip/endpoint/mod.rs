@@ -180,6 +180,12 @@ impl Endpoint {
         self.sessions.len()
     }
 
+    /// Whether whoever an INVITE of ours went to has shown a sign of life, a 100 included; `None` without such a
+    /// session.
+    pub fn is_reached(&self, session: SessionId) -> Option<bool> {
+        self.sessions.get(&session).map(Session::is_reached)
+    }
+
     /// Transactions that are not over.
     pub fn open_transactions(&self) -> usize {
         self.core.layer.len()

@@ -73,6 +73,10 @@ impl Calling {
         }
     }
 
+    pub(super) fn is_reached(&self) -> bool {
+        self.provisional
+    }
+
     pub(super) fn on_command(&mut self, id: SessionId, command: Command, core: &mut Core) -> Next {
         match command {
             Command::Cancel { .. } | Command::Bye { .. } => self.give_up(id, 487, core),

@@ -76,6 +76,14 @@ impl Session {
         Self { id, call_id, local_tag, state: State::Calling(Box::new(calling)) }
     }
 
+    /// Whether whoever we call has shown a sign of life: any response at all.
+    pub(crate) fn is_reached(&self) -> bool {
+        match &self.state {
+            State::Calling(calling) => calling.is_reached(),
+            State::Called(_) | State::Up(_) | State::Leaving(_) | State::Over => true,
+        }
+    }
+
     /// Call-ID and our tag.
     pub(crate) fn key(&self) -> (String, String) {
         (self.call_id.clone(), self.local_tag.clone())

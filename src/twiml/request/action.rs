@@ -107,7 +107,7 @@ pub struct DialFacts {
 }
 
 /// What only a dialled `<Sip>` tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DialSip {
     /// The INVITE's `Call-ID`.
     pub call_id: String,

@@ -96,11 +96,15 @@ pub struct RecordingCallbackFacts {
 }
 
 /// `RecordingStatus`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordingStatus {
     /// It began.
     InProgress,
+    /// It is suspended.
+    Paused,
+    /// It ended and is not on disk yet.
+    Processing,
     /// It can be fetched.
     Completed,
     /// It was too short or too silent to keep.
@@ -110,7 +114,7 @@ pub enum RecordingStatus {
 }
 
 /// `RecordingSource`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RecordingSource {
     /// `<Dial record>`.
     DialVerb,
@@ -151,6 +155,8 @@ impl RecordingStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             RecordingStatus::InProgress => "in-progress",
+            RecordingStatus::Paused => "paused",
+            RecordingStatus::Processing => "processing",
             RecordingStatus::Completed => "completed",
             RecordingStatus::Absent => "absent",
             RecordingStatus::Failed => "failed",
@@ -176,7 +182,11 @@ pub fn recording_params(facts: &RecordingCallbackFacts) -> Vec<(String, String)>
         RecordingStatus::Completed => {
             params.set_some("RecordingDuration", facts.duration_s.map(|s| s.to_string()))
         }
-        RecordingStatus::InProgress | RecordingStatus::Absent | RecordingStatus::Failed => {}
+        RecordingStatus::InProgress
+        | RecordingStatus::Paused
+        | RecordingStatus::Processing
+        | RecordingStatus::Absent
+        | RecordingStatus::Failed => {}
     }
     params.sorted()
 }
