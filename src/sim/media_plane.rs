@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::{Mono, RecordingSid};
-use media::{Command, Event, LegId, LegStats, Negotiated, PlayId, PlayItem, RecordEnd};
+use media::{Command, Direction, Event, LegId, LegStats, Negotiated, PlayId, PlayItem, RecordEnd};
 
 use crate::invariants::Violation;
 
@@ -30,7 +30,14 @@ struct Leg {
     negotiated: Option<Negotiated>,
     bridged: Option<LegId>,
     playing: Option<(PlayId, u64)>,
-    recordings: BTreeMap<RecordingSid, (Mono, u64)>,
+    recordings: BTreeMap<RecordingSid, Running>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    since: Mono,
+    number: u64,
+    silence_ms: u64,
 }
 
 /// The stub. Timed events carry a number; one that was overtaken by a newer command is dropped.
@@ -57,7 +64,7 @@ pub struct StubMedia {
 pub(crate) enum Later {
     Event(Event),
     PlayEnds { leg: LegId, play: PlayId, number: u64 },
-    RecordEnds { leg: LegId, recording: RecordingSid, number: u64 },
+    RecordEnds { leg: LegId, recording: RecordingSid, number: u64, why: RecordEnd },
 }
 
 impl StubMedia {
@@ -87,6 +94,25 @@ impl StubMedia {
             .iter()
             .find(|(_, leg)| leg.negotiated.is_some_and(|n| n.remote == remote))
             .map(|(id, _)| *id)
+    }
+
+    /// Which way sound goes between the box and the peer at this RTP address, as the box sees it.
+    pub fn direction_of(&self, remote: SocketAddr) -> Option<Direction> {
+        let leg = self.legs.get(&self.leg_of(remote)?)?;
+        leg.negotiated.map(|negotiated| negotiated.direction)
+    }
+
+    /// The peer of a leg says nothing from now on: what it ends, and when.
+    pub(crate) fn fall_silent(&self, leg: LegId) -> Vec<(Duration, Later)> {
+        let recordings = self.legs.get(&leg).into_iter().flat_map(|state| &state.recordings);
+        recordings
+            .filter(|(_, running)| running.silence_ms > 0)
+            .map(|(recording, running)| {
+                let (recording, number, why) = (*recording, running.number, RecordEnd::Silence);
+                let ends = Later::RecordEnds { leg, recording, number, why };
+                (Duration::from_millis(running.silence_ms), ends)
+            })
+            .collect()
     }
 
     /// Whether the peers at these two RTP addresses hear each other.
@@ -174,12 +200,14 @@ impl StubMedia {
                     }
                 }
             }
-            Command::Record { leg, recording, max_ms, .. } => {
+            Command::Record { leg, recording, max_ms, silence_ms, .. } => {
                 let number = self.number();
                 if let Some(leg_state) = self.legs.get_mut(&leg) {
-                    leg_state.recordings.insert(recording, (now, number));
+                    leg_state.recordings.insert(recording, Running { since: now, number, silence_ms });
                     later.push((soon, Later::Event(Event::RecordStarted { leg, recording })));
-                    later.push((Duration::from_millis(max_ms), Later::RecordEnds { leg, recording, number }));
+                    let why = RecordEnd::MaxLength;
+                    let ends = Later::RecordEnds { leg, recording, number, why };
+                    later.push((Duration::from_millis(max_ms), ends));
                 } else {
                     let why = RecordEnd::Failed("no such leg".to_owned());
                     let event = Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why };
@@ -225,12 +253,12 @@ impl StubMedia {
                 state.playing = None;
                 Some(Event::Played { leg, play, completed: true })
             }
-            Later::RecordEnds { leg, recording, number } => {
+            Later::RecordEnds { leg, recording, number, why } => {
                 let running = self.legs.get(&leg)?.recordings.get(&recording)?;
-                if running.1 != number {
+                if running.number != number {
                     return None;
                 }
-                self.end_recording(leg, recording, now, RecordEnd::MaxLength)
+                self.end_recording(leg, recording, now, why)
             }
         }
     }
@@ -302,8 +330,8 @@ impl StubMedia {
         now: Mono,
         why: RecordEnd,
     ) -> Option<Event> {
-        let (began, _) = self.legs.get_mut(&leg)?.recordings.remove(&recording)?;
-        let duration_ms = u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX);
+        let running = self.legs.get_mut(&leg)?.recordings.remove(&recording)?;
+        let duration_ms = u64::try_from(now.since(running.since).as_millis()).unwrap_or(u64::MAX);
         Some(Event::Recorded { leg, recording, duration_ms, bytes: duration_ms * 16, why })
     }
 

@@ -17,12 +17,14 @@ use base::AccountSid;
 use call::office::{
     Application, DocumentRef, Limits, MediaPreferences, Number, Office, Phone, Route, Secret, Trunk,
 };
-use call::record::{CallRow, StoreItem};
+use call::record::{CallRow, RecordingRow, StoreItem};
+use call::{FetchRequest, Input, Operator, OperatorReply};
+use media::Direction;
 use sip::{SessionId, TransportKind, UserCredentials};
 use twiml::{Dialect, HttpMethod, Source};
 
 use crate::media_plane::Heard;
-use crate::ua::{UaCall, UaId, UaState};
+use crate::ua::{Reaction, UaCall, UaId, UaState};
 use crate::web::SimWeb;
 use crate::wire::Faults;
 use crate::world::{BOX, World, WorldConfig};
@@ -181,6 +183,51 @@ impl Scenario {
             self.world.press(caller.ua, caller.session, digit);
             self.pass_ms(200);
         }
+    }
+
+    /// Somebody picks up a phone that rings.
+    pub fn picks_up(&mut self, phone: UaId) {
+        let ringing = self.latest(phone).expect("it rings");
+        self.world.pick_up(ringing.ua, ringing.session);
+    }
+
+    /// What a phone does when it rings, from now on.
+    pub fn will(&mut self, phone: UaId, reaction: Reaction) {
+        self.world.ua(phone).reaction = reaction;
+    }
+
+    /// An operator asks or orders something.
+    pub fn operator(&mut self, command: Operator) -> OperatorReply {
+        let input = Input::Command { id: 1, command };
+        if let Err(violation) = self.world.input(input) {
+            panic!("after {} steps: {}", self.world.steps, violation.0);
+        }
+        self.world.replies.last().cloned().expect("operators are answered at once")
+    }
+
+    /// The requests for a URL so far.
+    pub fn asked(&mut self, url: &str) -> Vec<FetchRequest> {
+        self.world.web.asked(url).into_iter().cloned().collect()
+    }
+
+    /// Which way sound goes between the box and somebody, as the box sees it.
+    pub fn direction(&mut self, caller: &Caller) -> Option<Direction> {
+        let rtp = self.rtp(caller);
+        self.world.media.direction_of(rtp)
+    }
+
+    /// The last row of every recording, oldest first.
+    pub fn recordings(&self) -> Vec<RecordingRow> {
+        let mut rows: Vec<RecordingRow> = Vec::new();
+        for item in &self.world.stored {
+            if let StoreItem::Recording(row) = item {
+                match rows.iter_mut().find(|old| old.sid == row.sid) {
+                    Some(old) => old.clone_from(row),
+                    None => rows.push(row.clone()),
+                }
+            }
+        }
+        rows
     }
 
     /// Somebody hangs up.

@@ -1,5 +1,6 @@
 //! A phone or a carrier: a real SIP endpoint with a scripted person behind it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use base::{Now, Rng};
 use media::{CodecKind, Direction};
 use sip::{
-    Caller, Command, Destination, Endpoint, EndpointConfig, Event, Host, NameAddr, Outgoing, SessionId,
-    TransportKind, TrunkConfig, Uri,
+    Caller, Command, Destination, Endpoint, EndpointConfig, Event, HeaderName, Host, NameAddr, Outgoing,
+    Request, SessionId, TransportKind, TrunkConfig, Uri,
 };
 
 /// Which user agent.
@@ -22,6 +23,8 @@ pub enum Reaction {
     Answer(Duration),
     /// Refuses at once with this code.
     Refuse(u16),
+    /// Sends sound of its own at once (183 with SDP), and answers after so long.
+    Early(Duration),
     /// Lets it ring.
     Ignore,
 }
@@ -50,7 +53,17 @@ pub struct UaCall {
     pub from: String,
     /// Provisional codes it saw.
     pub progress: Vec<u16>,
+    /// The INVITE, of a call it got.
+    pub invite: Option<Box<Request>>,
+    /// `Retry-After` of the refusal (RFC 3261 §20.33).
+    pub retry_after: Option<String>,
     offer: Option<Vec<u8>>,
+}
+
+impl UaCall {
+    fn new(state: UaState, rtp: SocketAddr, from: String, offer: Option<Vec<u8>>) -> Self {
+        Self { state, rtp, from, progress: Vec::new(), invite: None, retry_after: None, offer }
+    }
 }
 
 /// A user agent.
@@ -161,8 +174,7 @@ impl SimUa {
             body: offer.clone(),
             credentials: None,
         };
-        let call =
-            UaCall { state: UaState::Calling, rtp, from: from.to_owned(), progress: Vec::new(), offer };
+        let call = UaCall::new(UaState::Calling, rtp, from.to_owned(), offer);
         self.calls.insert(session, call);
         self.command(Command::Invite(Box::new(outgoing)), now);
         session
@@ -188,29 +200,34 @@ impl SimUa {
 
     /// Picks up a call that rings.
     pub(crate) fn answer(&mut self, session: SessionId, now: Now) {
-        let codecs = self.codecs.clone();
-        let Some(call) = self.calls.get_mut(&session) else { return };
-        if call.state != UaState::Ringing {
+        if !self.calls.get(&session).is_some_and(|call| call.state == UaState::Ringing) {
             return;
         }
-        let sdp = (session.0, 1);
-        let body = match &call.offer {
-            Some(offer) => {
-                media::sdp::answer(offer, call.rtp, &codecs, sdp, Direction::SendRecv).map(|(body, _)| body)
-            }
-            None => Ok(media::sdp::offer(call.rtp, &codecs, sdp, Direction::SendRecv)),
-        };
+        let body = self.describe(session);
+        let Some(call) = self.calls.get_mut(&session) else { return };
         let command = match body {
-            Ok(body) => {
+            Some(body) => {
                 call.state = UaState::Up;
                 Command::Answer { session, body }
             }
-            Err(_) => {
+            None => {
                 call.state = UaState::Over(488);
                 Command::Refuse { session, code: 488, reason: None, headers: Vec::new() }
             }
         };
         self.command(command, now);
+    }
+
+    /// Its answer to the offer of a call it got, or an offer when there was none; `None` when nothing fits.
+    fn describe(&self, session: SessionId) -> Option<Vec<u8>> {
+        let call = self.calls.get(&session)?;
+        let sdp = (session.0, 1);
+        match &call.offer {
+            Some(offer) => media::sdp::answer(offer, call.rtp, &self.codecs, sdp, Direction::SendRecv)
+                .map(|(body, _)| body)
+                .ok(),
+            None => Some(media::sdp::offer(call.rtp, &self.codecs, sdp, Direction::SendRecv)),
+        }
     }
 
     /// Puts a call on hold, or takes it back.
@@ -239,8 +256,8 @@ impl SimUa {
                     .map(|from| from.uri.user_decoded().into_owned())
                     .unwrap_or_default();
                 let offer = (!request.body.is_empty()).then(|| request.body.clone());
-                let call = UaCall { state: UaState::Ringing, rtp, from: user, progress: Vec::new(), offer };
-                self.calls.insert(session, call);
+                let call = UaCall::new(UaState::Ringing, rtp, user, offer);
+                self.calls.insert(session, UaCall { invite: Some(request), ..call });
                 match self.reaction {
                     Reaction::Refuse(code) => {
                         self.end(session, code);
@@ -251,6 +268,12 @@ impl SimUa {
                     }
                     Reaction::Answer(after) => {
                         self.command(Command::Progress { session, code: 180, body: None }, now);
+                        later.push((after, Act::Answer(session)));
+                    }
+                    Reaction::Early(after) => {
+                        if let Some(body) = self.describe(session) {
+                            self.command(Command::Progress { session, code: 183, body: Some(body) }, now);
+                        }
                         later.push((after, Act::Answer(session)));
                     }
                     Reaction::Ignore => {
@@ -278,7 +301,12 @@ impl SimUa {
                 }
                 later.extend(self.talk.map(|talk| (talk, Act::Hangup(session))));
             }
-            Event::Refused { session, code, .. } => self.end(session, code),
+            Event::Refused { session, code, headers, .. } => {
+                self.end(session, code);
+                if let Some(call) = self.calls.get_mut(&session) {
+                    call.retry_after = headers.text(&HeaderName::RetryAfter).map(Cow::into_owned);
+                }
+            }
             Event::Cancelled { session } => self.end(session, 487),
             Event::Acked { session, .. } => {
                 later.extend(self.talk.map(|talk| (talk, Act::Hangup(session))));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::{Mono, Now, Rng, Timestamp};
 use call::office::Office;
 use call::record::StoreItem;
-use call::{Input, Node, Output, SoundInfo};
+use call::{Input, Node, OperatorReply, Output, SoundInfo};
 use sip::{Flow, SessionId, TransportKind};
 
 use crate::invariants::{Violation, Watch};
@@ -55,6 +55,8 @@ pub struct World {
     pub stored: Vec<StoreItem>,
     /// Whether to keep them: scenarios do, chaos does not.
     pub keep_stored: bool,
+    /// What operators were answered.
+    pub replies: Vec<OperatorReply>,
     /// How long a sound takes to be ready.
     pub sound_after: Duration,
     /// Sounds that cannot be had.
@@ -91,6 +93,7 @@ impl World {
             watch: Watch::default(),
             stored: Vec::new(),
             keep_stored: true,
+            replies: Vec::new(),
             sound_after: Duration::from_millis(40),
             sounds_broken: Vec::new(),
             now,
@@ -164,6 +167,16 @@ impl World {
         if let Some(leg) = self.media.leg_of(rtp) {
             let event = media::Event::Digit { leg, digit, ms: 100 };
             self.later(Duration::from_millis(5), Happening::Media(Later::Event(event)));
+        }
+    }
+
+    /// A user agent's call goes on without a word from it.
+    pub fn fall_silent(&mut self, id: UaId, session: SessionId) {
+        let Some(rtp) = self.ua(id).calls.get(&session).map(|call| call.rtp) else { return };
+        if let Some(leg) = self.media.leg_of(rtp) {
+            for (after, later) in self.media.fall_silent(leg) {
+                self.later(after, Happening::Media(later));
+            }
         }
     }
 
@@ -293,7 +306,8 @@ impl World {
                         self.later(after, Happening::ToNode(Box::new(Input::Fetched { id, result })));
                     }
                 }
-                Output::CallOver(_) | Output::Reply { .. } => {}
+                Output::CallOver(_) => {}
+                Output::Reply { reply, .. } => self.replies.push(reply),
                 Output::Media(command) => {
                     for (after, later) in self.media.command(command, self.now.mono)? {
                         self.later(after, Happening::Media(later));

@@ -1,3 +1,39 @@
 //! Scenarios on the simulator: what callers, phones and web servers notice. No sleep, no real port.
 
 mod answering;
+mod bridge;
+mod dial;
+mod failures;
+mod flows;
+mod gather;
+mod limits;
+mod outcome;
+mod phones;
+mod prompts;
+mod record;
+mod refusing;
+mod whisper;
+
+use sim::{Answer, Scenario, VOICE, param};
+
+/// Where verbs send their results.
+const ACTION: &str = "http://web.example/action";
+
+/// Where a number's or a noun's progress is told.
+const EVENTS: &str = "http://web.example/events";
+
+/// An office whose number answers with these verbs; actions are answered by `<Say>done</Say>`.
+fn office(verbs: &str) -> Scenario {
+    let mut s = Scenario::office();
+    s.web().serve(VOICE, Answer::twiml(verbs));
+    s.web().serve(ACTION, Answer::twiml("<Say>done</Say>"));
+    s.web().serve(EVENTS, Answer::page(204, None, ""));
+    s
+}
+
+/// One parameter of the only request for a URL.
+fn told(s: &mut Scenario, url: &str, name: &str) -> Option<String> {
+    let asked = s.asked(url);
+    assert_eq!(asked.len(), 1, "requests for {url}");
+    param(&asked[0], name).map(str::to_owned)
+}

@@ -1,0 +1,141 @@
+//! Web servers and documents that fail (reference: twiml-voice §18): never silence.
+
+use std::time::Duration;
+
+use sim::{Answer, FALLBACK, Faults, NUMBER, Scenario, UaState, VOICE, param};
+use twiml::CallStatus;
+
+use crate::{ACTION, office};
+
+const APOLOGY: &str = "application-error";
+
+fn failing() -> Vec<(Answer, u32)> {
+    let page = |status, content_type: &str, body: &str| Answer::page(status, Some(content_type), body);
+    vec![
+        (Answer::failure(11200), 11200),
+        (Answer::failure(11205), 11205),
+        (Answer::failure(11210), 11210),
+        (Answer::failure(11215), 11215),
+        (Answer::failure(11200).after(Duration::from_secs(15)), 11200),
+        (page(404, "text/plain", "nothing here"), 11200),
+        (page(500, "text/html", "<h1>oops"), 11200),
+        (page(200, "text/html", "<html><body>hello</body></html>"), 12102),
+        (page(200, "text/xml", "<Response><Say>unclosed"), 12100),
+        (page(200, "text/xml", ""), 11770),
+        (page(204, "text/xml", ""), 11770),
+        (page(200, "application/json", "{}"), 12300),
+        (page(200, "text/xml", &format!("<Response><!--{}--></Response>", "x".repeat(65_536))), 11750),
+    ]
+}
+
+#[test]
+fn the_fallback_takes_over_and_learns_why() {
+    for (answer, code) in failing() {
+        let mut s = office("");
+        s.web().serve(VOICE, answer.clone());
+        s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(20_000);
+        let asked = s.asked(FALLBACK);
+        assert_eq!(asked.len(), 1, "{answer:?}");
+        assert_eq!(param(&asked[0], "ErrorCode"), Some(code.to_string().as_str()), "{answer:?}");
+        assert_eq!(param(&asked[0], "ErrorUrl"), Some(VOICE), "{answer:?}");
+        assert!(s.heard_clip(&caller, "fallback"), "{answer:?}");
+        assert!(!s.heard_clip(&caller, APOLOGY), "{answer:?}");
+        assert_eq!(s.notifications(), [code], "{answer:?}");
+        assert_eq!(s.state(&caller), UaState::Over(200), "{answer:?}");
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn without_a_fallback_an_apology_is_heard() {
+    for (answer, code) in failing() {
+        let mut office = sim::office(&[]);
+        office.numbers.get_mut(NUMBER).expect("there is one").application.fallback = None;
+        let mut s = Scenario::with(office, 1, Faults::NONE);
+        s.web().serve(VOICE, answer.clone());
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(20_000);
+        assert!(s.heard_clip(&caller, APOLOGY), "{answer:?}");
+        assert_eq!(s.state(&caller), UaState::Over(200), "{answer:?}");
+        assert_eq!(s.notifications()[0], code, "{answer:?}");
+        assert_eq!(s.rows()[0].status, CallStatus::Completed);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn a_fallback_that_fails_too_leads_to_the_apology() {
+    let mut s = office("");
+    s.web().serve(VOICE, Answer::failure(11205));
+    s.web().serve(FALLBACK, Answer::page(500, None, ""));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(10_000);
+    assert!(s.heard_clip(&caller, APOLOGY));
+    assert_eq!(s.asked(FALLBACK).len(), 1);
+    assert_eq!(s.notifications(), [11205, 11200]);
+    assert_eq!(s.state(&caller), UaState::Over(200));
+    s.expect_rest();
+}
+
+#[test]
+fn an_action_that_fails_leads_to_the_fallback() {
+    let mut s = office("<Gather numDigits=\"1\" action=\"/action\"/>");
+    s.web().serve(ACTION, Answer::page(503, None, ""));
+    s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(1_000);
+    s.presses(&caller, "1");
+    s.pass_ms(500);
+    let asked = s.asked(FALLBACK);
+    assert_eq!(param(&asked[0], "ErrorUrl"), Some(ACTION));
+    assert!(s.heard_clip(&caller, "fallback"));
+    s.expect_rest();
+}
+
+#[test]
+fn what_a_document_misspells_is_told_and_passed_over() {
+    let mut s = office("<Sya>typo</Sya><Say volume=\"11\">heard</Say>");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(5_000);
+    assert!(s.heard_clip(&caller, "heard"));
+    assert_eq!(s.notifications(), [12200, 12200]);
+    assert!(s.asked(FALLBACK).is_empty());
+    s.expect_rest();
+}
+
+#[test]
+fn documents_that_only_lead_to_each_other_are_stopped() {
+    let mut s = office("<Redirect>/a</Redirect>");
+    s.web().serve("http://web.example/a", Answer::twiml("<Redirect>/a</Redirect>"));
+    s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(20_000);
+    assert!(s.heard_clip(&caller, "fallback"));
+    assert!(s.asked("http://web.example/a").len() <= 100);
+    s.expect_rest();
+}
+
+#[test]
+fn a_web_server_that_never_answers_does_not_hold_the_call_for_ever() {
+    let mut s = office("");
+    s.web().serve(VOICE, Answer::twiml("<Say>late</Say>").after(Duration::from_secs(3_600)));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(60_000);
+    assert!(s.heard_clip(&caller, APOLOGY) && !s.heard_clip(&caller, "late"));
+    s.expect_rest();
+}
+
+#[test]
+fn a_bad_override_of_a_callbacks_url_is_told() {
+    let mut office = sim::office(&[]);
+    let application = &mut office.numbers.get_mut(NUMBER).expect("there is one").application;
+    application.status_callback.as_mut().expect("there is one").url.push_str("#rp=6xx");
+    let mut s = Scenario::with(office, 1, Faults::NONE);
+    s.web().serve(VOICE, Answer::twiml("<Say>hello</Say>"));
+    s.carrier_calls(NUMBER);
+    s.pass_ms(5_000);
+    assert!(s.notifications().contains(&11243), "{:?}", s.notifications());
+    s.expect_rest();
+}
