@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use base::Timestamp;
-use call::record::{CallRow, EventRow, NotificationRow, RecordingRow, StoreItem};
+use call::record::{
+    CallRow, EventKind, EventRow, NotificationRow, RecordingRow, RecordingSource, RecordingStatus, StoreItem,
+};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
@@ -182,7 +184,7 @@ pub(crate) fn read_event(row: &AnyRow) -> Result<EventRow, Error> {
         call: parsed(row, "call")?,
         seq: number(row, "seq")?,
         at: Timestamp(row.try_get("at")?),
-        kind: parsed(row, "kind")?,
+        kind: word(row, "kind", kind)?,
         text: row.try_get("text")?,
     })
 }
@@ -194,8 +196,8 @@ pub(crate) fn read_recording(row: &AnyRow) -> Result<RecordingRow, Error> {
         conference: optional_parsed(row, "conference")?,
         path: row.try_get("path")?,
         channels: number(row, "channels")?,
-        status: parsed(row, "status")?,
-        source: parsed(row, "source")?,
+        status: word(row, "status", recording_status)?,
+        source: word(row, "source", source)?,
         track: row.try_get("track")?,
         created: Timestamp(row.try_get("created_at")?),
         updated: Timestamp(row.try_get("updated_at")?),
@@ -242,6 +244,48 @@ fn direction(text: &str) -> Option<Direction> {
     [Direction::Inbound, Direction::OutboundApi, Direction::OutboundDial]
         .into_iter()
         .find(|direction| direction.as_str() == text)
+}
+
+fn kind(text: &str) -> Option<EventKind> {
+    [
+        EventKind::SipIn,
+        EventKind::SipOut,
+        EventKind::Fetch,
+        EventKind::Verb,
+        EventKind::Media,
+        EventKind::Decision,
+        EventKind::Note,
+    ]
+    .into_iter()
+    .find(|kind| kind.as_str() == text)
+}
+
+fn recording_status(text: &str) -> Option<RecordingStatus> {
+    [
+        RecordingStatus::InProgress,
+        RecordingStatus::Paused,
+        RecordingStatus::Processing,
+        RecordingStatus::Completed,
+        RecordingStatus::Absent,
+        RecordingStatus::Failed,
+    ]
+    .into_iter()
+    .find(|status| status.as_str() == text)
+}
+
+fn source(text: &str) -> Option<RecordingSource> {
+    [
+        RecordingSource::DialVerb,
+        RecordingSource::Conference,
+        RecordingSource::OutboundApi,
+        RecordingSource::Trunking,
+        RecordingSource::RecordVerb,
+        RecordingSource::StartCallRecordingApi,
+        RecordingSource::StartConferenceRecordingApi,
+        RecordingSource::StartCallRecordingTwiml,
+    ]
+    .into_iter()
+    .find(|source| source.as_str() == text)
 }
 
 fn status(text: &str) -> Option<CallStatus> {
