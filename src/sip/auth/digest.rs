@@ -88,6 +88,15 @@ impl UserCredentials {
             DigestAlgorithm::Sha256 => &self.ha1_sha256,
         }
     }
+
+    /// Whether there is an HA1 for this hash. An empty or cut one would be anybody's to guess.
+    pub(super) fn has(&self, algorithm: DigestAlgorithm) -> bool {
+        let digits = match algorithm {
+            DigestAlgorithm::Md5 => 32,
+            DigestAlgorithm::Sha256 => 64,
+        };
+        self.ha1(algorithm).len() == digits
+    }
 }
 
 impl fmt::Debug for UserCredentials {

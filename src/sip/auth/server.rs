@@ -161,7 +161,7 @@ impl Authenticator {
         };
         // The digest's own URI is hashed, not the Request-URI: proxies and test tools change the latter on the way,
         // and the count below already keeps credentials from being used for a second request.
-        let known = users.get(user.as_ref());
+        let known = users.get(user.as_ref()).filter(|credentials| credentials.has(algorithm));
         let ha1 = known.unwrap_or(&self.nobody).ha1(algorithm);
         let expected = DigestInput { algorithm, method, uri, nonce, qop_auth }.response(ha1);
         let right = equal_in_constant_time(expected.as_bytes(), answer.to_ascii_lowercase().as_bytes());
@@ -288,6 +288,30 @@ mod tests {
         let request = office.answer(&mut DigestClient::new("eve", "secret"), START);
         assert_eq!(office.verify(&request, START), wrong("eve"));
         assert!(office.authenticator.poll_timeout().is_none());
+    }
+
+    #[test]
+    fn a_user_without_the_hash_asked_for_is_nobody() {
+        let mut office = Office::new();
+        office.users.get_mut("ann").unwrap().ha1_sha256.clear();
+        let mut request = register();
+        let nonce = office.authenticator.nonces.issue(START);
+        let input = DigestInput {
+            algorithm: DigestAlgorithm::Sha256,
+            method: "REGISTER",
+            uri: "sip:office",
+            nonce: &nonce,
+            qop_auth: None,
+        };
+        let response = input.response("");
+        request.headers.push(
+            HeaderName::Authorization,
+            format!(
+                "Digest username=\"ann\", realm=\"office\", nonce=\"{nonce}\", uri=\"sip:office\", \
+                 response=\"{response}\", algorithm=SHA-256"
+            ),
+        );
+        assert_eq!(office.verify(&request, START), wrong("ann"));
     }
 
     #[test]
