@@ -51,7 +51,8 @@ impl Endpoint {
         headers.push(HeaderName::CSeq, CSeq { number: FIRST_SEQ, method: Method::Invite });
         headers.push(HeaderName::Allow, ALLOW);
         for (name, value) in outgoing.headers {
-            match name {
+            // However it was made, a known name counts as known.
+            match HeaderName::from(name.as_str()) {
                 // A call that goes on brings the hops it has left (RFC 7332).
                 HeaderName::MaxForwards => headers.set(name, value),
                 name if is_ours_to_write(&name) => self.core.count("sip_headers_ignored"),
@@ -113,7 +114,7 @@ impl Endpoint {
 }
 
 /// Headers an owner may not set: they would break the dialog or the message.
-fn is_ours_to_write(name: &HeaderName) -> bool {
+pub(crate) fn is_ours_to_write(name: &HeaderName) -> bool {
     matches!(
         name,
         HeaderName::Via

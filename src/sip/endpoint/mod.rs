@@ -35,6 +35,7 @@ use crate::{
     Authenticator, Binding, Decoded, DigestAlgorithm, Flow, Message, RegistrarEvent, Response, decode,
 };
 
+pub(crate) use self::calls::is_ours_to_write;
 pub(crate) use self::capabilities::ALLOW;
 pub(crate) use self::core::{Core, Failure};
 pub(crate) use self::outbound::{Cancelled, Hop, Purpose, RequestId, User};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{COMMAND_IGNORED, Next, Peer, Phone, State, Up, dialog_response};
 use crate::dialog::Dialog;
-use crate::endpoint::{Command, Core, Event, SessionId};
+use crate::endpoint::{Command, Core, Event, SessionId, is_ours_to_write};
 use crate::transaction::ServerId;
 use crate::{Flow, HeaderName, Method, Request};
 
@@ -185,7 +185,13 @@ impl Called {
     ) {
         let mut response = core.response(&self.invite, code, reason, &self.local_tag);
         for (name, value) in headers {
-            response.headers.push(name, value);
+            let name = HeaderName::from(name.as_str());
+            // A redirect has its Contact from the owner.
+            if name == HeaderName::Contact || !is_ours_to_write(&name) {
+                response.headers.push(name, value);
+            } else {
+                core.count("sip_headers_ignored");
+            }
         }
         core.layer.respond(self.server, &response, core.now.mono);
     }

@@ -263,7 +263,10 @@ impl Peer {
     fn hop(&self, core: &Core) -> Hop {
         let next = self.dialog.next_hop();
         match &self.phone {
-            Some(phone) => Hop::Flow(core.registered_flow(&phone.user, next).unwrap_or(phone.flow)),
+            Some(phone) if phone.flow.transport.is_reliable() => {
+                Hop::Flow(core.registered_flow(&phone.user, next).unwrap_or(phone.flow))
+            }
+            Some(phone) => Hop::Flow(phone.flow),
             None => Hop::Uri(next.clone()),
         }
     }

@@ -6,6 +6,7 @@ extern crate tandem_sip as sip;
 
 mod calls;
 mod lossy;
+mod noise;
 mod odd_peers;
 mod raw;
 mod registration;

@@ -139,6 +139,8 @@ impl Bench {
             match output {
                 Output::Transmit { flow, bytes } => match decode(&bytes) {
                     Decoded::Message(message) => self.sent.push_back((flow, message)),
+                    // The refusal of a message with a malformed header has that header too.
+                    _ if bytes.starts_with(b"SIP/2.0 4") || bytes.starts_with(b"SIP/2.0 5") => {}
                     other => panic!("{other:?}: {}", String::from_utf8_lossy(&bytes)),
                 },
                 Output::Event(event) => self.events.push_back(event),
