@@ -10,11 +10,12 @@ use crate::raw::reference;
 /// Where a new office's documents are put, beside its configuration.
 const DOCUMENTS_DIRECTORY: &str = "documents";
 /// The documents a new office begins with.
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 6] = [
     ("welcome.xml", include_str!("../../firmware-config/example/welcome.xml")),
-    ("ann.xml", include_str!("../../firmware-config/example/ann.xml")),
-    ("after-ann.xml", include_str!("../../firmware-config/example/after-ann.xml")),
-    ("message.xml", include_str!("../../firmware-config/example/message.xml")),
+    ("menu-1.xml", include_str!("../../firmware-config/example/menu-1.xml")),
+    ("menu-2.xml", include_str!("../../firmware-config/example/menu-2.xml")),
+    ("menu-3.xml", include_str!("../../firmware-config/example/menu-3.xml")),
+    ("after-dial.xml", include_str!("../../firmware-config/example/after-dial.xml")),
     ("thanks.xml", include_str!("../../firmware-config/example/thanks.xml")),
 ];
 
@@ -93,8 +94,11 @@ fn first_config(account: &Account, [ann, bob]: &[String; 2]) -> String {
         "\n# A first office; make it yours.\n\
          [[phone]]\nname = \"ann\"\npassword = \"{ann}\"\nextension = \"101\"\n\n\
          [[phone]]\nname = \"bob\"\npassword = \"{bob}\"\nextension = \"102\"\n\n\
-         [[number]]\nnumber = \"+15550001111\"\nvoice_url = \"file:{DOCUMENTS_DIRECTORY}/welcome.xml\"\n\n\
-         [[number]]\nnumber = \"100\"\nvoice_url = \"file:{DOCUMENTS_DIRECTORY}/welcome.xml\"\n"
+         [[number]]\nnumber = \"+15550001111\"\n{menu}\n[[number]]\nnumber = \"100\"\n{menu}",
+        menu = format_args!(
+            "voice_url = \"file:{DOCUMENTS_DIRECTORY}/welcome.xml\"\n\
+             voice_fallback_url = \"file:{DOCUMENTS_DIRECTORY}/welcome.xml\"\n"
+        ),
     ));
     text
 }
@@ -136,7 +140,9 @@ mod tests {
     fn the_first_documents_say_nothing_wrong_and_lead_to_each_other() {
         for (name, text) in DOCUMENTS {
             assert_eq!(twiml::lint(text), [], "{name}");
-            for target in text.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let actions = text.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
+            let redirects = text.split("<Redirect>").skip(1).filter_map(|rest| rest.split('<').next());
+            for target in actions.chain(redirects).map(|target| target.replace("{Digits}", "1")) {
                 assert!(DOCUMENTS.iter().any(|(name, _)| *name == target), "{name} leads to {target}");
             }
         }

@@ -54,6 +54,24 @@ pub(super) async fn read(
     Ok(File { content_type, tag, body: Some(body) })
 }
 
+/// Puts parameters of the request where a document's name asks for them: `menu-{Digits}.xml`, requested by a
+/// `<Gather>` in which 1 was pressed, is `menu-1.xml`. So a menu needs no web server. A value that is not one
+/// short word is left out, and the name is then nobody's.
+pub(super) fn fill(mut url: Url, params: &[(String, String)]) -> Url {
+    let mut path = url.path().to_owned();
+    for (name, value) in params {
+        let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'#' | b'_' | b'-');
+        if !value.is_empty() && value.len() <= WORD_BYTES_MAX && value.bytes().all(word) {
+            path = path.replace(&format!("%7B{name}%7D"), &value.replace('#', "%23"));
+        }
+    }
+    url.set_path(&path);
+    url
+}
+
+/// Bytes of a parameter that may stand in a file's name.
+const WORD_BYTES_MAX: usize = 64;
+
 /// The real path of a URL's file, which lies below the root's.
 async fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
     let not_found = |why: &str| failure(FAILED, format!("{}: {why}", url.path()));
@@ -64,6 +82,8 @@ async fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
     if decoded.contains('\0') {
         return Err(not_found("not a file name"));
     }
+    // A configuration file named without a folder lies in this one.
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let root = tokio::fs::canonicalize(root)
         .await
         .map_err(|error| not_found(&format!("the documents folder cannot be read: {error}")))?;
@@ -153,5 +173,20 @@ mod tests {
         let first = read(Some(&root), &url, None, 100).await.unwrap();
         let again = read(Some(&root), &url, Some(&first.tag), 100).await.unwrap();
         assert_eq!((first.body, again.body), (Some(b"x".to_vec()), None));
+    }
+
+    #[test]
+    fn parameters_stand_in_for_their_names() {
+        let params = |digits: &str| vec![("Digits".to_owned(), digits.to_owned())];
+        for (url, digits, expected) in [
+            ("file:///m/menu-{Digits}.xml", "1", "file:///m/menu-1.xml"),
+            ("file:///m/menu-{Digits}.xml", "*#", "file:///m/menu-*%23.xml"),
+            ("file:///m/menu-{Digits}.xml", "../../x", "file:///m/menu-%7BDigits%7D.xml"),
+            ("file:///m/menu-{Digits}.xml", "", "file:///m/menu-%7BDigits%7D.xml"),
+            ("file:///m/menu-{Other}.xml", "1", "file:///m/menu-%7BOther%7D.xml"),
+            ("file:///m/plain.xml", "1", "file:///m/plain.xml"),
+        ] {
+            assert_eq!(fill(url.parse().unwrap(), &params(digits)).as_str(), expected);
+        }
     }
 }

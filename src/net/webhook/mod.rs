@@ -146,6 +146,7 @@ impl Webhooks {
         let (url, overrides) = target::parse(&request.url)?;
         if url.scheme() == "file" {
             let root = settings.documents_root.as_deref();
+            let url = documents::fill(url, &request.params);
             let file = documents::read(root, &url, None, DOCUMENT_BYTES_MAX).await?;
             return Ok(Fetched {
                 status: 200,
