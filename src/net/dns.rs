@@ -46,10 +46,13 @@ struct Inner {
     turns: Semaphore,
     /// Absent when the system names no name server: then there is no SRV.
     srv: Option<TokioResolver>,
-    remembered: Mutex<BTreeMap<Question, (Instant, Vec<(TransportKind, SocketAddr)>)>>,
+    remembered: Mutex<BTreeMap<Question, (Instant, Places)>>,
 }
 
 type Question = (String, Option<u16>, TransportKind);
+
+/// Where to send, best first.
+type Places = Vec<(TransportKind, SocketAddr)>;
 
 impl Resolver {
     /// A resolver that asks whom the machine asks. SRV needs a tokio runtime.
@@ -168,7 +171,7 @@ impl Resolver {
 }
 
 impl Inner {
-    fn remember(&self, question: Question, found: Vec<(TransportKind, SocketAddr)>) {
+    fn remember(&self, question: Question, found: Places) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&question) {
             let oldest = remembered.iter().min_by_key(|(_, (when, _))| *when).map(|(key, _)| key.clone());
@@ -177,7 +180,7 @@ impl Inner {
         remembered.insert(question, (Instant::now(), found));
     }
 
-    fn recall(&self, question: &Question) -> Vec<(TransportKind, SocketAddr)> {
+    fn recall(&self, question: &Question) -> Places {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         match remembered.get(question) {
             Some((when, found)) if when.elapsed() < REMEMBERED_FOR => found.clone(),
