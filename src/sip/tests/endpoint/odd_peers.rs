@@ -432,6 +432,25 @@ fn the_recorded_route_is_copied_and_our_address_is_the_one_the_peer_sees() {
 }
 
 #[test]
+fn without_room_for_another_transaction_one_is_told_to_come_later() {
+    let mut office = config("192.0.2.1", TransportKind::Udp);
+    office.trunks.push(trunk("192.0.2.2", TransportKind::Udp));
+    office.limits.transactions_max = 1;
+    let mut bench = Bench::with(office);
+    bench.say(INVITE);
+    bench.response(100);
+    told!(bench, Event::Incoming { .. });
+    bench.say(&INVITE.replace("bKi1", "bKi2").replace("call-1", "call-2"));
+    assert!(bench.response(503).headers.has(&HeaderName::RetryAfter));
+    // What runs goes on.
+    bench.say(INVITE);
+    bench.response(100);
+    bench.assert_quiet();
+    assert_eq!(bench.endpoint.open_transactions(), 1);
+    assert_eq!(bench.endpoint.counters().get("sip_transactions_full"), Some(&1));
+}
+
+#[test]
 fn noise_is_counted_and_costs_nothing() {
     let mut bench = bench();
     for bytes in [&b"\r\n\r\n"[..], b"\r\n", b"\0\0\0\0", b"GET / HTTP/1.1\r\n\r\n", b"", b"\xff\xfe"] {
