@@ -6,11 +6,11 @@ use base64::Engine as _;
 
 use crate::Api;
 
-/// Whether a request may see the account named in its path; the refusal otherwise.
+/// Why a request may not see the account named in its path; `None` when it may.
 ///
 /// The account in the path is only looked at once the credentials are right, so that nothing is learnt by
 /// guessing accounts.
-pub(crate) fn check(api: &Api, account: &str, headers: &HeaderMap) -> Result<(), Response> {
+pub(crate) fn refusal(api: &Api, account: &str, headers: &HeaderMap) -> Option<Response> {
     let expected = format!("{}:{}", api.account_sid, api.auth_token);
     let given = headers
         .get(header::AUTHORIZATION)
@@ -19,9 +19,9 @@ pub(crate) fn check(api: &Api, account: &str, headers: &HeaderMap) -> Result<(),
         .and_then(|value| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok());
     match given {
         Some(given) if same(&given, expected.as_bytes()) => {}
-        Some(_) | None => return Err(refused()),
+        Some(_) | None => return Some(refused()),
     }
-    if account == api.account_sid.to_string() { Ok(()) } else { Err(StatusCode::NOT_FOUND.into_response()) }
+    (account != api.account_sid.to_string()).then(|| StatusCode::NOT_FOUND.into_response())
 }
 
 fn refused() -> Response {

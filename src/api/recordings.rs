@@ -13,7 +13,7 @@ pub(crate) async fn media(
     Path((account, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = auth::check(&api, &account, &headers) {
+    if let Some(refusal) = auth::refusal(&api, &account, &headers) {
         return refusal;
     }
     let Ok(sid) = name.strip_suffix(".wav").unwrap_or(&name).parse::<RecordingSid>() else {

@@ -291,7 +291,7 @@ impl World {
             match output {
                 Output::Transmit { flow, bytes } => {
                     self.watch.sent(&bytes)?;
-                    self.from_box(flow, bytes);
+                    self.box_sends(flow, bytes);
                 }
                 Output::Resolve { id, .. } => {
                     let input = Input::Sip(sip::Input::Resolved { id, addrs: Vec::new() });
@@ -332,7 +332,7 @@ impl World {
         self.watch.after(&self.node, self.now.mono)
     }
 
-    fn from_box(&mut self, flow: Flow, bytes: Vec<u8>) {
+    fn box_sends(&mut self, flow: Flow, bytes: Vec<u8>) {
         let Some(ua) = self.by_address.get(&flow.remote.ip()).copied() else { return };
         let there = Flow { transport: flow.transport, local: flow.remote, remote: flow.local };
         for after in self.wire.arrivals(flow.transport.is_reliable()) {

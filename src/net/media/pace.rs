@@ -87,7 +87,7 @@ mod tests {
         let mut now = pace.begun;
         let mut seen = Vec::new();
         for rate in rates {
-            let wakes = if pace.interval == 0 { *rate } else { (WINDOW_NS / pace.interval).min(*rate) };
+            let wakes = WINDOW_NS.checked_div(pace.interval).map_or(*rate, |wakes| wakes.min(*rate));
             let busy = rate * 5_000 + wakes * 15_000;
             packets += rate;
             pace.woke(now + WINDOW_NS - busy);

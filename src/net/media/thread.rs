@@ -53,6 +53,7 @@ pub(super) enum Told {
 
 /// Told to the writer thread.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a ring's slots are all of one size, and nearly all hold frames")]
 pub(super) enum Tapped {
     /// Samples of a recording, `at` so many from its start.
     Frame { recording: RecordingSid, at: u64, len: u8, samples: [i16; 160] },
@@ -125,10 +126,13 @@ impl MediaThread {
         let mut buffer = [0; PACKET_BYTES_MAX];
         let mut pace = Pace::new(io::monotonic_ns());
         let mut received = 0;
+        let mut count = 0;
         loop {
             let deadline = core.next_deadline();
-            let now = io::monotonic_ns();
-            if let Some(until) = pace.pause(now, deadline) {
+            // After a full batch there is more to do, not a reason to rest.
+            if count < READY_MAX
+                && let Some(until) = pace.pause(io::monotonic_ns(), deadline)
+            {
                 io::sleep_until(until);
             }
             let now = io::monotonic_ns();
@@ -137,7 +141,7 @@ impl MediaThread {
                 _ if !shell.ends.is_empty() => Some(1_000_000),
                 deadline => deadline.map(|at| at.saturating_sub(now)),
             };
-            let count = epoll.wait(&mut ready, timeout);
+            count = epoll.wait(&mut ready, timeout);
             let now = io::monotonic_ns();
             pace.woke(now);
             if serve_orders(&mut orders, &mut core, &mut places, &epoll, &mut shell, now) {
@@ -236,7 +240,7 @@ impl Places {
     #[inline]
     fn of(&self, token: u64) -> Option<(LegId, i32, Channel)> {
         let (leg, rtp, rtcp) = (*self.legs.get((token / 2) as usize)?)?;
-        Some(if token % 2 == 0 { (leg, rtp, Channel::Rtp) } else { (leg, rtcp, Channel::Rtcp) })
+        Some(if token.is_multiple_of(2) { (leg, rtp, Channel::Rtp) } else { (leg, rtcp, Channel::Rtcp) })
     }
 
     fn legs(&self) -> Vec<LegId> {

@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn sound(n: u64) -> [i16; 160] {
-        std::array::from_fn(|i| if (n as usize + i) % 2 == 0 { 5_000 } else { -5_000 })
+        std::array::from_fn(|i| if (n as usize + i).is_multiple_of(2) { 5_000 } else { -5_000 })
     }
 
     #[test]
