@@ -1,8 +1,8 @@
 //! The wiring only: threads, channels, start, drain, stop, reload, and the command line.
 //!
-//! [`daemon`] puts the house together and [`shell`] is the one loop around the node; nothing here decides what
+//! `daemon` puts the house together and `shell` is the one loop around the node; nothing here decides what
 //! happens to a call. The other files are the commands of `tandem`, each a question to a running box through
-//! [`control`], or work on files.
+//! `control`, or work on files.
 
 mod checks;
 mod cli;

@@ -14,7 +14,8 @@ pub use expiring_map::ExpiringMap;
 pub use reason::Reason;
 pub use rng::Rng;
 pub use sid::{
-    AccountSid, ActivitySid, ApplicationSid, CallSid, ConferenceSid, NotificationSid, ParseSidError, QueueSid,
-    RecordingSid, ReservationSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid, WorkflowSid, WorkspaceSid,
+    AccountSid, ActivitySid, ApplicationSid, CallSid, ConferenceSid, NotificationSid, ParseSidError,
+    QueueSid, RecordingSid, ReservationSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid, WorkflowSid,
+    WorkspaceSid,
 };
 pub use time::{Mono, Now, Timestamp};

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_sid_is_refused() {
-        for text in ["", "CA", "CA1", "RE00000000000000000000000000000001", "CA+0000000000000000000000000000001"]
+        for text in
+            ["", "CA", "CA1", "RE00000000000000000000000000000001", "CA+0000000000000000000000000000001"]
         {
             assert!(text.parse::<CallSid>().is_err(), "{text}");
         }

@@ -53,7 +53,10 @@ pub(super) enum Told {
 
 /// Told to the writer thread.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a ring's slots are all of one size, and nearly all hold frames")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a ring's slots are all of one size, and nearly all hold frames"
+)]
 pub(super) enum Tapped {
     /// Samples of a recording, `at` so many from its start.
     Frame { recording: RecordingSid, at: u64, len: u8, samples: [i16; 160] },
