@@ -1,4 +1,4 @@
-//! Scenarios on the simulator: what callers, phones and web servers notice. No sleep, no real port.
+//! Scenarios on the simulator: what callers, phones and web servers notice. Virtual time, no real port.
 
 mod answering;
 mod bridge;
