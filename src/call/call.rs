@@ -145,7 +145,7 @@ impl Call {
         while let Some(output) = self.interpreter.as_mut().and_then(Interpreter::poll_output) {
             match output {
                 twiml::Output::Fetch { id, url, method, params } => {
-                    self.trace(EventKind::Fetch, format!("{} {url}", method.as_str()), ctx);
+                    self.trace(EventKind::Fetch, format!("{} {}", method.as_str(), twiml::shown(&url)), ctx);
                     let mut all = twiml::standard_params(&self.facts);
                     all.extend(params);
                     ctx.fetch(self.sid(), Asked::Interpreter(id), url, method, all);
@@ -164,7 +164,6 @@ impl Call {
 
     /// Begins a verb: at once, or once the call is answered.
     pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
-        self.trace(EventKind::Verb, describe(&verb), ctx);
         let needs_answer = match &verb {
             Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) => true,
             Verb::Dial(dial) => !dial.answer_on_bridge,
@@ -175,6 +174,7 @@ impl Call {
             self.answer(ctx);
             return;
         }
+        self.trace(EventKind::Verb, describe(&verb), ctx);
         match verb {
             Verb::Say(say) => self.begin_say(say, ctx),
             Verb::Play(play) => self.begin_play(play, ctx),
@@ -220,7 +220,9 @@ impl Call {
     ) {
         ctx.cancel_timer(self.sid(), Timer::Stuck);
         let text = match &result {
-            Ok(fetched) => format!("{} {} bytes from {}", fetched.status, fetched.body.len(), fetched.url),
+            Ok(fetched) => {
+                format!("{} {} bytes from {}", fetched.status, fetched.body.len(), twiml::shown(&fetched.url))
+            }
             Err(failure) => format!("{} {}", failure.code, failure.message),
         };
         self.trace(EventKind::Fetch, text, ctx);
@@ -419,7 +421,7 @@ fn describe(verb: &Verb) -> String {
     match verb {
         Verb::Say(say) => format!("Say {:?}", say.text.chars().take(60).collect::<String>()),
         Verb::Play(play) => match &play.source {
-            PlaySource::Url(url) => format!("Play {url}"),
+            PlaySource::Url(url) => format!("Play {}", twiml::shown(url)),
             PlaySource::Digits(digits) => format!("Play digits {digits}"),
         },
         Verb::Pause(pause) => format!("Pause {} s", pause.length_s),

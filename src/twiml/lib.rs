@@ -37,6 +37,7 @@ pub use io::{After, FetchFailure, Fetched, Input, Output, Source};
 pub use lint::{lint, lint_bytes, lint_dialect};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
+pub use reference::shown;
 pub use request::{
     CallFacts, CallStatus, DialCallStatus, DialFacts, DialSip, Direction, GatherResult, ProgressFacts,
     RecordFacts, RecordingCallbackFacts, RecordingFacts, RecordingSource, RecordingStatus, SipFacts,

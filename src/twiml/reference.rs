@@ -55,7 +55,7 @@ pub(crate) fn without_fragment(url: &str) -> &str {
 }
 
 /// A URL as logs and other servers may see it: without credentials and without overrides.
-pub(crate) fn shown(url: &str) -> String {
+pub fn shown(url: &str) -> String {
     let url = without_fragment(url);
     let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
