@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench fmt lint fuzz packages-run packages-test
+.PHONY: help run test demo bench fmt lint fuzz packages-run packages-test packages-fuzz
 
 CARGO ?= cargo
 # Set to another directory to keep builds apart.
@@ -13,6 +13,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
 # A C compiler for SQLite and ring, certificates for https, a voice for <Say>.
 PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev
+# What libFuzzer is built with.
+PACKAGES_FUZZ := $(PACKAGES_RUN) g++
 # Other people's SIP software, and the tools that give each test a network of its own.
 PACKAGES_TEST := $(PACKAGES_RUN) baresip-core iproute2 procps sip-tester util-linux
 
@@ -46,6 +48,9 @@ packages-run:
 packages-test:
 	@$(call install,$(PACKAGES_TEST))
 
+packages-fuzz:
+	@$(call install,$(PACKAGES_FUZZ))
+
 run: packages-run
 	@$(CARGO) build --locked --release --bin tandem
 	tandem="$$CARGO_TARGET_DIR/release/tandem"
@@ -60,7 +65,7 @@ test: packages-test
 	step $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" step $(CARGO) doc --workspace --no-deps --locked
 	if command -v cargo-deny >/dev/null; then step $(CARGO) deny --locked check; else echo "== cargo-deny is not installed: licences and advisories are not checked"; fi
-	step $(CARGO) test --manifest-path tests/fuzz/Cargo.toml --locked
+	step $(CARGO) test --manifest-path tests/fuzz/Cargo.toml --locked --no-default-features
 	step $(CARGO) test --workspace --locked
 
 demo: packages-test
@@ -75,3 +80,16 @@ fmt:
 lint:
 	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# Every parser for FUZZ_SECONDS, from its corpus; what breaks one is left in tests/fuzz/artifacts.
+FUZZ_SECONDS ?= 60
+fuzz: packages-fuzz
+	@cd tests/fuzz
+	mkdir -p artifacts
+	for target in fuzz_targets/*.rs; do
+		name="$$(basename "$$target" .rs)"
+		found="$$CARGO_TARGET_DIR/fuzz-corpus/$$name"
+		mkdir -p "$$found"
+		echo "== $$name"
+		$(CARGO) run --locked --release --bin "$$name" -- "$$found" "corpus/$$name" -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=artifacts/ -verbosity=0 -print_final_stats=1
+	done
