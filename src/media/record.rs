@@ -16,11 +16,11 @@ use crate::trim::is_silent;
 /// How long a frame waits for late packets: 60 ms.
 pub const WINDOW_SAMPLES: u64 = 480;
 
-/// Samples a track can hold: 512 ms.
-const TRACK_SAMPLES: usize = 4_096;
+/// Samples a track can hold: 256 ms. More than the window, what may lie ahead, and a packet.
+const TRACK_SAMPLES: usize = 2_048;
 
-/// Sound that claims to lie further ahead of its arrival (250 ms) belongs to a timestamp that jumped.
-const AHEAD_SAMPLES: u64 = 2_000;
+/// Sound that claims to lie further ahead of its arrival (150 ms) belongs to a timestamp that jumped.
+const AHEAD_SAMPLES: u64 = 1_200;
 
 /// After so many packets in a row that came too late, the path has become longer: their place moves.
 const LATE_PACKETS_MAX: u8 = 5;
@@ -186,13 +186,28 @@ impl Track {
     fn put(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], at: u64, given: u64) {
         self.was_heard = true;
         let place = self.place(timestamp, payload.len() as u64, at, given);
-        let end = given + TRACK_SAMPLES as u64;
-        for (n, &byte) in payload.iter().enumerate() {
-            let Some(position) = place.checked_add_signed(n as i64) else { continue };
-            if (given..end).contains(&position) {
-                self.ring[position as usize % TRACK_SAMPLES] = codec.decode(byte);
+        // What is past, or further ahead than the ring reaches, is left out.
+        let begin = place.max(given);
+        let end = (place + payload.len() as u64).min(given + TRACK_SAMPLES as u64);
+        if begin >= end {
+            return;
+        }
+        let payload = &payload[(begin - place) as usize..(end - place) as usize];
+        let (first, second) = self.halves(begin, payload.len());
+        let (head, tail) = payload.split_at(first.len());
+        for (samples, bytes) in [(first, head), (second, tail)] {
+            for (sample, &byte) in samples.iter_mut().zip(bytes) {
+                *sample = codec.decode(byte);
             }
         }
+    }
+
+    /// The samples of the ring from this place on, in two pieces where it wraps.
+    fn halves(&mut self, from: u64, len: usize) -> (&mut [i16], &mut [i16]) {
+        let start = from as usize % TRACK_SAMPLES;
+        let (before, after) = self.ring.split_at_mut(start);
+        let first = len.min(after.len());
+        (&mut after[..first], &mut before[..len - first])
     }
 
     fn place(&mut self, timestamp: u32, len: u64, at: u64, given: u64) -> u64 {
@@ -218,8 +233,11 @@ impl Track {
 
     /// Takes samples out and leaves silence.
     fn take(&mut self, from: u64, frame: &mut [i16]) {
-        for (n, sample) in frame.iter_mut().enumerate() {
-            *sample = std::mem::take(&mut self.ring[(from as usize + n) % TRACK_SAMPLES]);
+        let (first, second) = self.halves(from, frame.len());
+        let (head, tail) = frame.split_at_mut(first.len());
+        for (samples, frame) in [(first, head), (second, tail)] {
+            frame.copy_from_slice(samples);
+            samples.fill(0);
         }
     }
 }
