@@ -67,7 +67,11 @@ impl Call {
     }
 
     pub(crate) fn on_open_failed(&mut self, why: &str, ctx: &mut Ctx<'_>) {
-        if self.leg.media == MediaState::Opening {
+        if self.leg.media == MediaState::Closing {
+            // It was given up before it was known that there is none.
+            self.leg.media = MediaState::Gone;
+            ctx.cancel_timer(self.sid(), Timer::Linger);
+        } else if self.leg.media == MediaState::Opening {
             self.trace(EventKind::Media, format!("no media port: {why}"), ctx);
             self.leg.media = MediaState::Gone;
             self.end(Cause::NoMedia(503), ctx);

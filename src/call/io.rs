@@ -49,6 +49,10 @@ pub enum Input {
 }
 
 /// What the owner of the node must do.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is moved out of the queue once, and rows are the most of them"
+)]
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Send SIP bytes.
