@@ -15,8 +15,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev
 # What libFuzzer is built with.
 PACKAGES_FUZZ := $(PACKAGES_RUN) g++
-# Other people's SIP software, and the tools that give each test a network of its own.
-PACKAGES_TEST := $(PACKAGES_RUN) baresip-core iproute2 procps sip-tester util-linux
+# Other people's SIP software, the tools that give each test a network of its own, and a database server.
+PACKAGES_TEST := $(PACKAGES_RUN) baresip-core iproute2 postgresql procps sip-tester util-linux
 
 # Installs those of the named Debian packages that are missing.
 define install
@@ -66,6 +66,7 @@ test: packages-test
 	RUSTDOCFLAGS="-D warnings" step $(CARGO) doc --workspace --no-deps --locked
 	if command -v cargo-deny >/dev/null; then step $(CARGO) deny --locked check; else echo "== cargo-deny is not installed: licences and advisories are not checked"; fi
 	step $(CARGO) test --manifest-path tests/fuzz/Cargo.toml --locked --no-default-features
+	step pg_virtualenv bash -c 'export TANDEM_TEST_POSTGRES="postgres://$$PGUSER:$$PGPASSWORD@$$PGHOST:$$(psql -tAc "show port")/$$PGDATABASE"; $(CARGO) test --workspace --lib --locked postgres'
 	step $(CARGO) test --workspace --locked
 
 demo: packages-test

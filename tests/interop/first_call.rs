@@ -201,6 +201,36 @@ fn a_phone_calls_another_phone_by_its_extension() {
 }
 
 #[test]
+fn a_phone_dials_the_offices_number() {
+    in_own_network(|| {
+        let web = web();
+        web.document(
+            "/voice",
+            r#"<Gather numDigits="1" action="/key"><Play loop="10">/prompt.wav</Play></Gather>"#,
+        );
+        web.document("/key", "<Play>/menu.wav</Play><Hangup/>");
+        let line = Line::lay(1);
+        let tandem = office(&web).listen(line.near).open();
+        let mut phone = Baresip::start(&line, &ann(&line, "udp", false));
+        phone.registered();
+        phone.dial(&format!("sip:{NUMBER}@{}", line.near));
+        phone.wait("CALL_ESTABLISHED", s(8));
+        std::thread::sleep(ms(1500));
+        phone.press("5");
+        let key = web.wait("/key", s(3));
+        assert_eq!((key.get("Digits"), key.get("Direction")), ("5", "inbound"));
+        assert!(key.get("From").contains("ann"), "{key:?}");
+        // The menu is two seconds long; then the box hangs up.
+        phone.wait("CALL_CLOSED", s(8));
+        let heard =
+            wait_for("what the phone heard", s(3), || Some(phone.heard()).filter(|heard| heard.len() > 8000));
+        let (prompt, menu) = (tone::seconds_of(&heard, hz::PROMPT), tone::seconds_of(&heard, hz::MENU));
+        assert!(prompt > 1.0 && menu > 1.7, "prompt {prompt} s, menu {menu} s");
+        tandem.wait_call(key.get("CallSid"), "completed");
+    });
+}
+
+#[test]
 fn a_caller_who_speaks_a_law_hears_and_is_heard() {
     in_own_network(|| {
         let web = web();
