@@ -14,7 +14,7 @@ use crate::{checks, daemon, ladder, tables};
 
 /// The call center in a box.
 #[derive(Debug, Parser)]
-#[command(name = "tandem", version, about, disable_help_subcommand = true)]
+#[command(name = "tandem", version, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
