@@ -41,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
     /// The number's application wants the whole call recorded.
     pub(crate) record_all: bool,
+    /// How fast its documents follow each other.
+    documents: Documents,
     /// Why it was ended; set once.
     pub(crate) ended: Option<Cause>,
     pub(crate) answered: Option<Mono>,
@@ -103,6 +105,7 @@ impl Call {
             callback: None,
             recordings: BTreeMap::new(),
             record_all: false,
+            documents: Documents::default(),
             ended: None,
             answered: None,
             last_dial: None,
@@ -145,6 +148,15 @@ impl Call {
         while let Some(output) = self.interpreter.as_mut().and_then(Interpreter::poll_output) {
             match output {
                 twiml::Output::Fetch { id, url, method, params } => {
+                    if self.documents.is_running_wild(ctx.now.mono) {
+                        let message = "documents follow each other without anything to hear".to_owned();
+                        let failure = twiml::FetchFailure { code: 11215, message };
+                        let input = twiml::Input::Fetched { id, result: Err(failure) };
+                        if let Some(interpreter) = &mut self.interpreter {
+                            interpreter.handle(input, ctx.now);
+                        }
+                        continue;
+                    }
                     self.trace(EventKind::Fetch, format!("{} {}", method.as_str(), twiml::shown(&url)), ctx);
                     let mut all = twiml::standard_params(&self.facts);
                     all.extend(params);
@@ -387,6 +399,32 @@ impl Call {
         self.row.updated = ctx.now.wall;
         self.facts.status = status;
         ctx.store(StoreItem::Call(self.row.clone()));
+    }
+}
+
+/// How many documents a call asked for in the last while.
+///
+/// The interpreter counts redirects; documents can also chase each other through the actions of verbs that take
+/// no time, such as a `<Dial>` of nobody. Neither a call nor the web server is to spin (error 11215).
+#[derive(Clone, Copy, Debug, Default)]
+struct Documents {
+    since: Mono,
+    count: u32,
+}
+
+impl Documents {
+    /// Beyond what the interpreter itself lets redirects do.
+    const MAX: u32 = 250;
+    const WHILE: std::time::Duration = std::time::Duration::from_secs(10);
+
+    /// Counts one more; true when they are too many.
+    fn is_running_wild(&mut self, now: Mono) -> bool {
+        if now.since(self.since) > Self::WHILE {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count += 1;
+        // The one after the first too many is the fallback's chance to do better.
+        self.count > Self::MAX && self.count != Self::MAX + 2
     }
 }
 

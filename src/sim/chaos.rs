@@ -1,9 +1,11 @@
 //! Random offices on a bad wire: from one seed a whole day of calls, then peace, in which everything must end.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use base::Rng;
+use call::record::StoreItem;
 use call::{Input, Operator};
 use sip::{SessionId, TransportKind};
 
@@ -19,6 +21,8 @@ pub struct Chaos {
     world: World,
     rng: Rng,
     uas: Vec<UaId>,
+    /// Those who have been out of reach: the box may not know what they think is over.
+    vanished: BTreeSet<UaId>,
     calls: u64,
 }
 
@@ -49,11 +53,34 @@ impl Chaos {
     /// The invariant that broke, and after how many steps.
     pub fn run(seed: u64, calls: u64) -> Result<ChaosReport, String> {
         let mut chaos = Self::begin(seed);
-        let result = chaos.story(calls).and_then(|()| chaos.peace());
-        match result {
+        match chaos.live(calls) {
             Ok(()) => Ok(chaos.report()),
-            Err(Violation(what)) => Err(format!("seed {seed}, step {}: {what}", chaos.world.steps)),
+            Err(Violation(what)) => {
+                let ladders = Self::ladders(seed, calls);
+                Err(format!("seed {seed}, step {}: {what}\n{ladders}", chaos.world.steps))
+            }
         }
+    }
+
+    fn live(&mut self, calls: u64) -> Result<(), Violation> {
+        self.story(calls)?;
+        self.peace()
+    }
+
+    /// The same story again, with what happened to the calls that were open when it broke.
+    fn ladders(seed: u64, calls: u64) -> String {
+        let mut chaos = Self::begin(seed);
+        chaos.world.keep_stored = true;
+        let _ = chaos.live(calls);
+        let open = |call| chaos.world.watch.rows.get(&call).is_some_and(|row| !row.status.is_final());
+        let line = |item: &StoreItem| match item {
+            StoreItem::Event(event) if open(event.call) => {
+                let ms = event.at.0 / 1_000;
+                Some(format!("{} {ms} {} {}\n", event.call, event.kind.as_str(), event.text))
+            }
+            _ => None,
+        };
+        chaos.world.stored.iter().filter_map(line).collect()
     }
 
     fn begin(seed: u64) -> Self {
@@ -77,7 +104,7 @@ impl Chaos {
             let password = if rng.chance(0.05) { "wrong" } else { "secret" };
             uas.push(world.add_ua(name, Some(password), transport(&mut rng), ip.into()));
         }
-        Self { world, rng, uas, calls: 0 }
+        Self { world, rng, uas, vanished: BTreeSet::new(), calls: 0 }
     }
 
     /// People call, press keys, hang up; pages fail; phones vanish.
@@ -109,24 +136,12 @@ impl Chaos {
         self.world.media.open_failures = 0;
         for id in self.uas.clone() {
             self.world.ua(id).reaction = Reaction::Refuse(486);
-            for (session, state) in self.sessions(id) {
-                if self.world.ua(id).gone {
-                    self.world.lose_media(id, session);
-                } else if !matches!(state, UaState::Over(_)) {
-                    self.world.hang_up(id, session);
-                }
-            }
+            self.end_all(id);
         }
         self.world.pass(Duration::from_secs(400))?;
         // What was answered at the last moment.
         for id in self.uas.clone() {
-            for (session, state) in self.sessions(id) {
-                if self.world.ua(id).gone {
-                    self.world.lose_media(id, session);
-                } else if !matches!(state, UaState::Over(_)) {
-                    self.world.hang_up(id, session);
-                }
-            }
+            self.end_all(id);
         }
         self.world.pass(Duration::from_secs(400))?;
         self.world.watch.at_rest(&self.world.node)?;
@@ -142,6 +157,18 @@ impl Chaos {
             }
         }
         Ok(())
+    }
+
+    /// Everybody hangs up; whoever is or was out of reach is at least not heard any more.
+    fn end_all(&mut self, id: UaId) {
+        for (session, state) in self.sessions(id) {
+            let over = matches!(state, UaState::Over(_));
+            if self.world.ua(id).gone || (over && self.vanished.contains(&id)) {
+                self.world.lose_media(id, session);
+            } else if !over {
+                self.world.hang_up(id, session);
+            }
+        }
     }
 
     fn report(&self) -> ChaosReport {
@@ -239,6 +266,7 @@ impl Chaos {
         if id != self.uas[0] {
             let gone = self.world.ua(id).gone;
             self.world.ua(id).gone = !gone;
+            self.vanished.insert(id);
         }
     }
 
@@ -266,6 +294,7 @@ impl Chaos {
                 [404, 480, 500, 503, 603, 488][usize::try_from(self.rng.below(6)).unwrap_or(0)],
             ),
             2 => Reaction::Ignore,
+            3 => Reaction::Early(Duration::from_millis(self.rng.below(6_000))),
             _ => Reaction::Answer(Duration::from_millis(self.rng.below(6_000))),
         };
         self.world.ua(id).reaction = reaction;

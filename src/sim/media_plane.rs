@@ -1,6 +1,6 @@
 //! A media plane without packets: it keeps the promises of the real one, and remembers who heard what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct StubMedia {
     pub heard: Vec<(SocketAddr, Mono, Heard)>,
     /// Fail the next so many `Open`s.
     pub open_failures: u32,
+    /// Legs that could not be opened and may still be closed: the report and the command cross.
+    failed: BTreeSet<LegId>,
     /// Legs opened since the start.
     pub opened_total: u64,
 }
@@ -79,6 +81,7 @@ impl StubMedia {
             clip_default: Duration::from_secs(2),
             heard: Vec::new(),
             open_failures: 0,
+            failed: BTreeSet::new(),
             opened_total: 0,
         }
     }
@@ -153,6 +156,7 @@ impl StubMedia {
                 }
                 if self.open_failures > 0 {
                     self.open_failures -= 1;
+                    self.failed.insert(leg);
                     later.push((soon, Later::Event(Event::OpenFailed { leg, why: "simulated".to_owned() })));
                     return Ok(later);
                 }
@@ -222,6 +226,9 @@ impl StubMedia {
             Command::Watch { .. } => {}
             Command::Close { leg } => {
                 let Some(state) = self.legs.get(&leg).cloned() else {
+                    if self.failed.remove(&leg) {
+                        return Ok(later);
+                    }
                     return Err(Violation(format!("{leg:?} is closed but not open")));
                 };
                 later.extend(self.stop(leg, soon));

@@ -82,7 +82,7 @@ pub struct SimUa {
     pub codecs: Vec<CodecKind>,
     /// Offers nothing in its INVITEs.
     pub offerless: bool,
-    /// It has vanished: nothing it is sent arrives, nothing leaves.
+    /// It is out of reach: nothing it is sent arrives, nothing leaves; its own clock goes on.
     pub gone: bool,
     /// Every call it had.
     pub calls: BTreeMap<SessionId, UaCall>,
@@ -129,7 +129,8 @@ impl SimUa {
         let config = EndpointConfig {
             realm: "phone".to_owned(),
             user_agent: "Sim".to_owned(),
-            listen: vec![(transport, address)],
+            // It begins by its own transport, and answers and continues by whichever it was reached.
+            listen: vec![(transport, address), (other(transport), address)],
             trunks: vec![trunk],
             ..EndpointConfig::default()
         };
@@ -349,5 +350,14 @@ impl SimUa {
     /// Calls that are not over.
     pub fn open_calls(&self) -> usize {
         self.calls.values().filter(|call| !matches!(call.state, UaState::Over(_))).count()
+    }
+}
+
+fn other(transport: TransportKind) -> TransportKind {
+    match transport {
+        TransportKind::Udp => TransportKind::Tcp,
+        TransportKind::Tcp | TransportKind::Tls | TransportKind::Ws | TransportKind::Wss => {
+            TransportKind::Udp
+        }
     }
 }

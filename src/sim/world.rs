@@ -199,7 +199,6 @@ impl World {
         let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
         let node = self.node.poll_timeout().map(|(at, _)| at);
         let ua = (0..self.uas.len())
-            .filter(|i| !self.uas[*i].gone)
             .filter_map(|i| self.uas[i].endpoint.poll_timeout().map(|(at, _)| (at, UaId(i))))
             .min();
         let Some(at) = [queued, node, ua.map(|(at, _)| at)].into_iter().flatten().min() else {

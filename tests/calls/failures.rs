@@ -139,3 +139,15 @@ fn a_bad_override_of_a_callbacks_url_is_told() {
     assert!(s.notifications().contains(&11243), "{:?}", s.notifications());
     s.expect_rest();
 }
+
+#[test]
+fn documents_that_chase_each_other_without_a_sound_are_stopped() {
+    let mut s = Scenario::office();
+    s.web().serve(VOICE, Answer::twiml(r#"<Dial action="/voice"/>"#).after(Duration::ZERO));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(20_000);
+    assert!(s.notifications().contains(&11215), "{:?}", s.notifications());
+    assert!(s.heard_clip(&caller, APOLOGY), "{:?}", s.heard(&caller));
+    assert!(s.web().asked(VOICE).len() <= 251, "{}", s.web().asked(VOICE).len());
+    s.expect_rest();
+}

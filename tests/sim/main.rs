@@ -11,6 +11,16 @@ use sim::{Chaos, ChaosReport};
 const STORIES: u64 = 1_000;
 const CALLS_PER_STORY: u64 = 100;
 
+/// Stories that once found something.
+const REGRESSIONS: [u64; 8] = [181, 216, 233, 266, 273, 412, 456, 872];
+
+#[test]
+fn stories_that_once_broke_an_invariant_hold() {
+    for seed in REGRESSIONS {
+        Chaos::run(seed, CALLS_PER_STORY).unwrap_or_else(|violation| panic!("{violation}"));
+    }
+}
+
 #[test]
 fn a_hundred_thousand_calls_under_faults_break_no_invariant() {
     if let Ok(seed) = std::env::var("SEED") {
