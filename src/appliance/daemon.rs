@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{self, Clock};
 use crate::control::{self, Desk};
+use crate::gauges;
 use crate::shell::{self, Ask, Inbox, World};
 
 /// Written into SIP messages and web requests. Applications look for the second word.
@@ -131,7 +132,10 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     tell_systemd(sd_notify::NotifyState::Ready);
     tracing::info!(office = config.office.name, listen = ?world.transports.local_addrs(), http = %config.http.listen, "taking calls");
     crate::tables::say(&greeting(&config));
-    watch_signals(&desk, reload_rx, &ready, config_file, state).await?;
+    let gauges = tokio::spawn(gauges::keep(desk.clone()));
+    let reloading = Reloading { file: config_file, state, current: config.clone() };
+    watch_signals(&desk, reload_rx, &ready, reloading).await?;
+    gauges.abort();
     tell_systemd(sd_notify::NotifyState::Stopping);
 
     // What the last calls left behind is sent and written before the process ends.
@@ -151,8 +155,7 @@ async fn watch_signals(
     desk: &Desk,
     mut reloads: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
     ready: &api::Ready,
-    config_file: Option<PathBuf>,
-    state: Option<PathBuf>,
+    mut reloading: Reloading,
 ) -> anyhow::Result<()> {
     let mut hup = signal(SignalKind::hangup())?;
     let mut term = signal(SignalKind::terminate())?;
@@ -162,12 +165,12 @@ async fn watch_signals(
     loop {
         tokio::select! {
             _ = hup.recv() => {
-                if let Err(why) = reload(desk, config_file.as_deref(), state.as_deref()).await {
+                if let Err(why) = reloading.reload(desk).await {
                     tracing::error!("the configuration in force stays: {why}");
                 }
             }
             Some(reply) = reloads.recv() => {
-                let result = reload(desk, config_file.as_deref(), state.as_deref()).await;
+                let result = reloading.reload(desk).await;
                 reply.send(result).ok();
             }
             _ = term.recv() => if draining { break } else { draining = drain(desk, ready).await? },
@@ -207,15 +210,36 @@ async fn hang_up_all(desk: &Desk) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the configuration again; what needs a restart is said, the rest applies to the next call.
-async fn reload(desk: &Desk, config_file: Option<&Path>, state: Option<&Path>) -> Result<(), String> {
-    let config = load(config_file, state).map_err(|error| format!("{error:#}"))?;
-    desk.asks
-        .send(Ask::Office(Box::new(config.office)))
-        .await
-        .map_err(|_| "the box is stopping".to_owned())?;
-    tracing::info!("the configuration was read again");
-    Ok(())
+/// What a reload needs to know.
+struct Reloading {
+    /// As named on the command line.
+    file: Option<PathBuf>,
+    state: Option<PathBuf>,
+    /// What is in force.
+    current: Config,
+}
+
+impl Reloading {
+    /// Reads the configuration again. What needs a restart is said and stays as it was; the rest holds from the
+    /// next call on.
+    async fn reload(&mut self, desk: &Desk) -> Result<(), String> {
+        let mut config =
+            load(self.file.as_deref(), self.state.as_deref()).map_err(|error| format!("{error:#}"))?;
+        for change in self.current.changes(&config) {
+            match change.needs_restart {
+                true => tracing::warn!(what = change.what, "changed in the file; holds after a restart"),
+                false => tracing::info!(what = change.what, "changed"),
+            }
+        }
+        // The sockets that are open stay the ones the endpoint speaks through.
+        config.office.listen.clone_from(&self.current.office.listen);
+        config.office.account_sid = self.current.office.account_sid;
+        let office = Box::new(config.office.clone());
+        desk.asks.send(Ask::Office(office)).await.map_err(|_| "the box is stopping".to_owned())?;
+        self.current = config;
+        tracing::info!("the configuration was read again");
+        Ok(())
+    }
 }
 
 /// What to do next, for whoever started the box by hand.

@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod control;
 mod daemon;
+mod gauges;
 mod ladder;
 mod shell;
 mod tables;
