@@ -28,7 +28,9 @@ pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, String) {
     }
     match api.store.health().degraded {
         None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(why) => (StatusCode::OK, format!("ok, but the database: {why:?}\n")),
+        Some(why) => {
+            (StatusCode::OK, format!("ok, but since {} the database says: {}\n", why.since, why.error))
+        }
     }
 }
 

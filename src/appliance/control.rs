@@ -232,7 +232,7 @@ impl Desk {
         let media = self.world.media.stats();
         let database = match self.world.store.health().degraded {
             None => "ok".to_owned(),
-            Some(why) => format!("degraded: {why:?}"),
+            Some(why) => format!("degraded since {}: {}", why.since, why.error),
         };
         Ok(Answer::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

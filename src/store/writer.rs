@@ -259,23 +259,37 @@ impl Writer {
 
     async fn attempt_in_time(&mut self, batch: &Batch, durable: bool) -> Result<Vec<String>, StoreError> {
         let mut connection = self.pool.acquire().await?;
+        match self.attempt_on(&mut connection, batch, durable).await {
+            Ok(refused) => Ok(refused),
+            Err(error) => {
+                // A full disk ends a transaction in the middle, and driver and database may then disagree on
+                // whether one is open: this connection is not used again.
+                drop(connection.detach());
+                Err(error)
+            }
+        }
+    }
+
+    async fn attempt_on(
+        &mut self,
+        connection: &mut AnyConnection,
+        batch: &Batch,
+        durable: bool,
+    ) -> Result<Vec<String>, StoreError> {
         if !self.migrated {
-            schema::migrate(&mut connection).await?;
+            schema::migrate(connection).await?;
             self.migrated = true;
         }
         let full = durable && self.sqlite;
         if full {
             sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await?;
         }
-        let refused = match write(&mut connection, &self.box_id, batch).await {
+        let refused = match write(connection, &self.box_id, batch).await {
             Ok(()) => Vec::new(),
-            Err(error) if is_a_rows_fault(&error) => {
-                write_singly(&mut connection, &self.box_id, batch).await?
-            }
+            Err(error) if is_a_rows_fault(&error) => write_singly(connection, &self.box_id, batch).await?,
             Err(error) => return Err(error.into()),
         };
         if full {
-            // Left on after an error it would only make this connection slower.
             sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
         }
         Ok(refused)
