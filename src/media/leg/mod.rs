@@ -13,6 +13,9 @@
 //! firewalls stay open, phones and carriers that hang up on missing media do not, and what listens at the other
 //! end keeps its timing. In a bridge nothing is added to what the other side sends, so its silence suppression
 //! reaches the peer as it is; only after [`KEEPALIVE_NS`] of it goes one frame of silence (RFC 6263 §4.6).
+//!
+//! What we make ourselves goes in packets of 20 ms whatever `a=ptime` recommends (RFC 4566 §6): every receiver of
+//! G.711 takes them, and every leg then shares one clock. What is relayed keeps the packets of its source.
 
 mod report;
 mod send;

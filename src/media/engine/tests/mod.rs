@@ -3,6 +3,7 @@
 
 mod alloc;
 mod clock;
+mod garbage;
 mod recording;
 mod relay;
 mod stream;
