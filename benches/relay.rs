@@ -244,14 +244,10 @@ fn relay(legs: usize) -> Load {
 
 fn negotiated(remote: SocketAddr) -> Negotiated {
     Negotiated {
-        remote,
         remote_rtcp: SocketAddr::new(remote.ip(), 0),
-        codec: CodecKind::Pcmu,
-        payload_type: 0,
         dtmf: Some(101),
         dtmf_receive: Some(101),
-        direction: Direction::SendRecv,
-        ptime_ms: 20,
+        ..Negotiated::plain(remote, CodecKind::Pcmu, 0)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod wav;
 pub use clip::{Clip, ClipKey};
 pub use codec::CodecKind;
 pub use command::{
-    Command, Direction, Event, LegId, LegStats, Negotiated, PlayId, PlayItem, RecordEnd, RecordWhat,
+    CODECS_MAX, Command, Direction, Event, LegId, LegStats, Negotiated, OpusParameters, PlayId, PlayItem,
+    RecordEnd, RecordWhat, Srtp, SrtpKey, SrtpSuite,
 };
 pub use tone::Tone;

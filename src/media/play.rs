@@ -53,18 +53,18 @@ impl Player {
             match item {
                 CoreItem::Clip(clip) => {
                     let source = match codec {
-                        CodecKind::Pcmu => &clip.ulaw,
                         CodecKind::Pcma => &clip.alaw,
+                        _ => &clip.ulaw,
                     };
                     target.copy_from_slice(&source[self.position..self.position + count]);
                 }
-                CoreItem::Silence { .. } => target.fill(codec.info().silence),
+                CoreItem::Silence { .. } => target.fill(codec.silence()),
             }
             filled += count;
             self.position += count;
             self.step();
         }
-        frame[filled..].fill(codec.info().silence);
+        frame[filled..].fill(codec.silence());
         filled > 0
     }
 

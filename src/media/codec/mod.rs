@@ -15,6 +15,14 @@ pub enum CodecKind {
     Pcmu,
     /// G.711 A-law.
     Pcma,
+    /// G.722 at 64 kbit/s.
+    G722,
+    /// Opus (RFC 6716, RFC 7587), mono.
+    Opus,
+    /// 16-bit linear samples at 8 kHz (RFC 3551 §4.5.11).
+    L16Narrow,
+    /// 16-bit linear samples at 16 kHz.
+    L16Wide,
 }
 
 /// What SDP and RTP must know of a codec.
@@ -24,54 +32,100 @@ pub struct CodecInfo {
     pub kind: CodecKind,
     /// Encoding name in `a=rtpmap`; compared without case (RFC 4855 §3).
     pub name: &'static str,
-    /// The static RTP payload type (RFC 3551 §6), also the one we offer.
+    /// What an office's configuration calls it.
+    pub key: &'static str,
+    /// Whether `payload_type` is a static one (RFC 3551 §6), which needs no `a=rtpmap`.
+    pub is_static: bool,
+    /// The RTP payload type we offer it with.
     pub payload_type: u8,
-    /// RTP clock and sampling rate in Hz.
+    /// RTP clock in Hz. Of G.722 it is half the sampling rate (RFC 3551 §4.5.2).
     pub clock: u32,
+    /// Samples a second of the sound it carries at most, as we decode and encode it.
+    pub rate: u32,
+    /// Channels that `a=rtpmap` must name; the sound is mono all the same.
+    pub channels: u8,
     /// Milliseconds a packet unless the peer asks for others (RFC 3551 §4.5).
     pub ptime_ms: u8,
-    /// Payload bytes of one millisecond.
-    pub bytes_per_ms: usize,
-    /// The byte of silence.
-    pub silence: u8,
+    /// Coding a frame takes microseconds rather than nanoseconds: work for a thread of its own.
+    pub is_heavy: bool,
 }
 
-static CODECS: [CodecInfo; 2] = [
+const G711: CodecInfo = CodecInfo {
+    kind: CodecKind::Pcmu,
+    name: "PCMU",
+    key: "pcmu",
+    is_static: true,
+    payload_type: 0,
+    clock: 8_000,
+    rate: 8_000,
+    channels: 1,
+    ptime_ms: 20,
+    is_heavy: false,
+};
+
+static CODECS: [CodecInfo; 6] = [
+    G711,
+    CodecInfo { kind: CodecKind::Pcma, name: "PCMA", key: "pcma", payload_type: 8, ..G711 },
     CodecInfo {
-        kind: CodecKind::Pcmu,
-        name: "PCMU",
-        payload_type: 0,
-        clock: 8_000,
-        ptime_ms: 20,
-        bytes_per_ms: 8,
-        silence: 0xFF,
+        kind: CodecKind::G722,
+        name: "G722",
+        key: "g722",
+        payload_type: 9,
+        rate: 16_000,
+        is_heavy: true,
+        ..G711
     },
     CodecInfo {
-        kind: CodecKind::Pcma,
-        name: "PCMA",
-        payload_type: 8,
-        clock: 8_000,
-        ptime_ms: 20,
-        bytes_per_ms: 8,
-        silence: 0xD5,
+        kind: CodecKind::Opus,
+        name: "opus",
+        key: "opus",
+        is_static: false,
+        payload_type: 107,
+        clock: 48_000,
+        rate: 48_000,
+        channels: 2,
+        is_heavy: true,
+        ..G711
+    },
+    CodecInfo {
+        kind: CodecKind::L16Narrow,
+        name: "L16",
+        key: "l16-8k",
+        is_static: false,
+        payload_type: 108,
+        ..G711
+    },
+    CodecInfo {
+        kind: CodecKind::L16Wide,
+        name: "L16",
+        key: "l16",
+        is_static: false,
+        payload_type: 109,
+        clock: 16_000,
+        rate: 16_000,
+        ..G711
     },
 ];
 
 impl CodecKind {
     /// Every codec, in the order we prefer when nobody else decides.
-    pub const ALL: [CodecKind; 2] = [CodecKind::Pcmu, CodecKind::Pcma];
+    pub const ALL: [CodecKind; 6] = [
+        CodecKind::Opus,
+        CodecKind::G722,
+        CodecKind::Pcmu,
+        CodecKind::Pcma,
+        CodecKind::L16Wide,
+        CodecKind::L16Narrow,
+    ];
 
     /// The row of the table.
     pub fn info(self) -> &'static CodecInfo {
-        match self {
-            CodecKind::Pcmu => &CODECS[0],
-            CodecKind::Pcma => &CODECS[1],
-        }
+        &CODECS[self as usize]
     }
 
     /// The codec of a static payload type (RFC 3551 §6).
     pub fn from_static(payload_type: u8) -> Option<CodecKind> {
-        CodecKind::ALL.into_iter().find(|k| k.info().payload_type == payload_type)
+        CodecKind::ALL.into_iter().find(|k| k.info().is_static && k.info().payload_type == payload_type)
     }
 
     /// The codec an `a=rtpmap` names.
@@ -81,20 +135,35 @@ impl CodecKind {
             .find(|k| k.info().name.eq_ignore_ascii_case(name) && k.info().clock == clock)
     }
 
-    /// One byte to a linear sample.
+    /// The codec an office's configuration names.
+    pub fn from_key(key: &str) -> Option<CodecKind> {
+        CodecKind::ALL.into_iter().find(|k| k.info().key == key)
+    }
+
+    /// One byte of G.711 to a linear sample.
     pub fn decode(self, byte: u8) -> i16 {
         match self {
-            CodecKind::Pcmu => pcmu::decode(byte),
             CodecKind::Pcma => pcma::decode(byte),
+            _ => pcmu::decode(byte),
         }
     }
 
-    /// One linear sample to a byte.
+    /// One linear sample to a byte of G.711.
     pub fn encode(self, sample: i16) -> u8 {
         match self {
-            CodecKind::Pcmu => pcmu::encode(sample),
             CodecKind::Pcma => pcma::encode(sample),
+            _ => pcmu::encode(sample),
         }
+    }
+
+    /// The byte of silence in G.711.
+    pub fn silence(self) -> u8 {
+        self.encode(0)
+    }
+
+    /// Whether it is one of the two laws of G.711, of one byte a sample at 8 kHz.
+    pub fn is_g711(self) -> bool {
+        matches!(self, CodecKind::Pcmu | CodecKind::Pcma)
     }
 }
 
@@ -119,10 +188,9 @@ mod tests {
         for kind in CodecKind::ALL {
             let info = kind.info();
             assert_eq!(info.kind, kind);
-            assert_eq!(CodecKind::from_static(info.payload_type), Some(kind));
+            assert_eq!(CodecKind::from_static(info.payload_type), info.is_static.then_some(kind));
             assert_eq!(CodecKind::from_rtpmap(&info.name.to_lowercase(), info.clock), Some(kind));
-            assert_eq!(kind.encode(0), info.silence);
-            assert!(kind.decode(info.silence).abs() <= 8);
+            assert_eq!(CodecKind::from_key(info.key), Some(kind));
         }
         assert_eq!(CodecKind::from_static(18), None);
         assert_eq!(CodecKind::from_rtpmap("PCMU", 16_000), None);

@@ -9,17 +9,20 @@ use super::{CodecKind, pcma, pcmu};
 static PCMU_TO_PCMA: [u8; 256] = pcmu_to_pcma_table();
 static PCMA_TO_PCMU: [u8; 256] = pcma_to_pcmu_table();
 
-/// Rewrites a payload in place. Every codec of the table has one byte a sample, so the length stays.
+/// Rewrites a payload in place where that takes no samples: from a law of G.711 to the other, or not at all
+/// from a codec to itself. Its length stays. False: this pair has no such way.
 #[inline]
-pub fn transcode(from: CodecKind, to: CodecKind, payload: &mut [u8]) {
+pub fn transcode(from: CodecKind, to: CodecKind, payload: &mut [u8]) -> bool {
     let table = match (from, to) {
-        (CodecKind::Pcmu, CodecKind::Pcmu) | (CodecKind::Pcma, CodecKind::Pcma) => return,
+        _ if from == to => return true,
         (CodecKind::Pcmu, CodecKind::Pcma) => &PCMU_TO_PCMA,
         (CodecKind::Pcma, CodecKind::Pcmu) => &PCMA_TO_PCMU,
+        _ => return false,
     };
     for byte in payload {
         *byte = table[usize::from(*byte)];
     }
+    true
 }
 
 const fn pcmu_to_pcma_table() -> [u8; 256] {
@@ -51,21 +54,23 @@ mod tests {
 
     #[test]
     fn equals_decoding_and_encoding() {
-        for from in CodecKind::ALL {
-            for to in CodecKind::ALL.into_iter().filter(|to| *to != from) {
+        for from in [Pcmu, Pcma] {
+            for to in [Pcmu, Pcma] {
                 let mut bytes: Vec<u8> = (0..=255).collect();
-                transcode(from, to, &mut bytes);
+                assert!(transcode(from, to, &mut bytes));
                 let want: Vec<u8> = (0..=255).map(|byte| to.encode(from.decode(byte))).collect();
+                let want = if from == to { (0..=255).collect() } else { want };
                 assert_eq!(bytes, want, "{from:?} to {to:?}");
             }
         }
+        assert!(!transcode(Pcmu, CodecKind::G722, &mut [0; 160]));
     }
 
     #[test]
     fn silence_stays_silent_and_equal_codecs_stay_untouched() {
-        let mut bytes = [Pcmu.info().silence];
+        let mut bytes = [Pcmu.silence()];
         transcode(Pcmu, Pcma, &mut bytes);
-        assert_eq!(bytes, [Pcma.info().silence]);
+        assert_eq!(bytes, [Pcma.silence()]);
         transcode(Pcma, Pcma, &mut bytes);
         assert_eq!(bytes, [0xD5]);
     }

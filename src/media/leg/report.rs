@@ -52,7 +52,7 @@ impl Leg {
         let is_relaying = self.peer.is_some() && matches!(self.playing, Playing::Nothing);
         let is_quiet = self.outgoing.due().is_none_or(|due| now >= due + KEEPALIVE_NS);
         if let Some(negotiated) = self.negotiated.filter(|_| is_relaying && is_quiet) {
-            self.send_frame(&[negotiated.codec.info().silence; FRAME_SAMPLES], now, out);
+            self.send_frame(&[negotiated.codec.silence(); FRAME_SAMPLES], now, out);
         }
     }
 

@@ -24,8 +24,8 @@ impl Leg {
         let payload = heard.parsed.payload;
         let (payload_type, samples) = match heard.kind {
             Kind::Sound(codec) => {
-                transcode(codec, negotiated.codec, &mut bytes[payload.clone()]);
-                (Some(negotiated.payload_type), payload.len() as u32)
+                let fits = transcode(codec, negotiated.codec, &mut bytes[payload.clone()]);
+                (fits.then_some(negotiated.payload_type), payload.len() as u32)
             }
             Kind::Event(event) => (negotiated.dtmf, u32::from(event.duration)),
             Kind::Other => (None, 0),
@@ -56,7 +56,7 @@ impl Leg {
             // A packet of the other leg has just gone; what comes next follows it, not overlaps it.
             Playing::Nothing | Playing::Items(_) if self.outgoing.is_early(now) => {}
             Playing::Nothing => {
-                self.send_frame(&[negotiated.codec.info().silence; FRAME_SAMPLES], now, out);
+                self.send_frame(&[negotiated.codec.silence(); FRAME_SAMPLES], now, out);
             }
             Playing::Items(player) => {
                 let mut frame = [0; FRAME_SAMPLES];
@@ -74,7 +74,7 @@ impl Leg {
                 Tick::Event { event, place } => self.press(event, place, now, out),
                 Tick::Gap if negotiated.dtmf.is_some() => {}
                 Tick::Gap | Tick::Pause => {
-                    self.send_frame(&[negotiated.codec.info().silence; FRAME_SAMPLES], now, out);
+                    self.send_frame(&[negotiated.codec.silence(); FRAME_SAMPLES], now, out);
                 }
                 Tick::Done => self.end_playing(true, out),
             },
@@ -88,7 +88,7 @@ impl Leg {
         let Some(payload_type) = negotiated.dtmf else {
             let frame = match place {
                 Place::First | Place::Middle => key_tone(event, negotiated.codec),
-                Place::Copy => [negotiated.codec.info().silence; FRAME_SAMPLES],
+                Place::Copy => [negotiated.codec.silence(); FRAME_SAMPLES],
             };
             return self.send_frame(&frame, now, out);
         };
@@ -138,7 +138,7 @@ fn fields_of(stamp: Stamp, payload_type: u8, ssrc: u32) -> Fields {
 /// 20 ms of a key's two frequencies (ITU-T Q.23), those that end at the event's duration.
 fn key_tone(event: TelephoneEvent, codec: CodecKind) -> Frame {
     let frequencies = dtmf::digit(event.code).and_then(dtmf_frequencies);
-    let Some((low, high)) = frequencies else { return [codec.info().silence; FRAME_SAMPLES] };
+    let Some((low, high)) = frequencies else { return [codec.silence(); FRAME_SAMPLES] };
     let begin = event.duration.saturating_sub(FRAME_SAMPLES as u16);
     std::array::from_fn(|n| {
         let t = (f64::from(begin) + n as f64) * std::f64::consts::TAU / f64::from(CLOCK);

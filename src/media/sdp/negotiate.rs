@@ -65,14 +65,12 @@ pub fn answer(
     let direction = allowed(&stream, direction);
     let ptime_ms = stream.ptime_ms();
     let negotiated = Negotiated {
-        remote,
         remote_rtcp,
-        codec,
-        payload_type,
         dtmf: stream.events,
         dtmf_receive: stream.events,
         direction,
         ptime_ms,
+        ..Negotiated::plain(remote, codec, payload_type)
     };
     let audio = describe(local.port(), &[(codec, payload_type)], stream.events, ptime_ms, direction);
     let media = offer
@@ -106,14 +104,12 @@ pub fn accept(our_offer: &[u8], answer: &[u8]) -> Result<Negotiated, SdpError> {
     // Events that only one side named are not agreed on.
     let (dtmf, dtmf_receive) = stream.events.zip(offered.events).unzip();
     Ok(Negotiated {
-        remote,
         remote_rtcp,
-        codec,
-        payload_type,
         dtmf,
         dtmf_receive,
         direction: allowed(&stream, offered.direction),
         ptime_ms: stream.ptime_ms(),
+        ..Negotiated::plain(remote, codec, payload_type)
     })
 }
 
@@ -150,7 +146,7 @@ fn allowed(stream: &Stream<'_>, wish: Direction) -> Direction {
 }
 
 fn permitted(prefer: &[CodecKind]) -> &[CodecKind] {
-    if prefer.is_empty() { &CodecKind::ALL } else { prefer }
+    if prefer.is_empty() { &[CodecKind::Pcmu, CodecKind::Pcma] } else { prefer }
 }
 
 fn is_audio(media: &Media) -> bool {
@@ -287,14 +283,10 @@ mod tests {
             a=fmtp:96 0-16\r\na=ptime:30\r\na=sendrecv\r\n";
         assert_eq!(body, want);
         let want = Negotiated {
-            remote: "192.0.2.1:4000".parse().unwrap(),
-            remote_rtcp: "192.0.2.1:4001".parse().unwrap(),
-            codec: CodecKind::Pcma,
-            payload_type: 97,
             dtmf: Some(96),
             dtmf_receive: Some(96),
-            direction: Direction::SendRecv,
             ptime_ms: 30,
+            ..Negotiated::plain("192.0.2.1:4000".parse().unwrap(), CodecKind::Pcma, 97)
         };
         assert_eq!(negotiated, want);
     }

@@ -129,7 +129,7 @@ mod tests {
         use CodecKind::{Pcma, Pcmu};
         let cases: [(&str, &[(CodecKind, u8)]); 8] = [
             ("0 8\r\n", &[(Pcmu, 0), (Pcma, 8)]),
-            ("9 8 0\r\na=rtpmap:0 PCMU/8000\r\n", &[(Pcma, 8), (Pcmu, 0)]),
+            ("9 8 0\r\na=rtpmap:0 PCMU/8000\r\n", &[(CodecKind::G722, 9), (Pcma, 8), (Pcmu, 0)]),
             ("97 98\r\na=rtpmap:98 pcmu/8000/1\r\na=rtpmap:97 PCMA/8000\r\n", &[(Pcma, 97), (Pcmu, 98)]),
             ("97\r\na=rtpmap:97 PCMU/16000\r\n", &[]),
             ("97\r\na=rtpmap:97 PCMU/8000/2\r\n", &[]),

@@ -10,8 +10,7 @@ use base::{RecordingSid, Rng};
 use media::rtp::{Built, Fields, parse};
 use media::tone::{Tone, goertzel_power};
 use media::{
-    Clip, ClipKey, CodecKind, Command, Direction, Event, LegId, Negotiated, PlayId, PlayItem, RecordEnd,
-    RecordWhat,
+    Clip, ClipKey, CodecKind, Command, Event, LegId, Negotiated, PlayId, PlayItem, RecordEnd, RecordWhat,
 };
 use tokio::sync::mpsc;
 
@@ -98,14 +97,9 @@ impl Peer {
     fn negotiated(&self) -> Negotiated {
         let remote = self.socket.local_addr().unwrap();
         Negotiated {
-            remote,
-            remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
-            codec: self.codec,
-            payload_type: self.codec.info().payload_type,
             dtmf: Some(101),
             dtmf_receive: Some(101),
-            direction: Direction::SendRecv,
-            ptime_ms: 20,
+            ..Negotiated::plain(remote, self.codec, self.codec.info().payload_type)
         }
     }
 

@@ -170,14 +170,9 @@ impl Peer {
 
     fn negotiated(&self) -> Negotiated {
         Negotiated {
-            remote: self.address,
-            remote_rtcp: SocketAddr::new(self.address.ip(), self.address.port() + 1),
-            codec: self.codec,
-            payload_type: self.codec.info().payload_type,
             dtmf: Some(self.dtmf),
             dtmf_receive: Some(self.dtmf),
-            direction: Direction::SendRecv,
-            ptime_ms: 20,
+            ..Negotiated::plain(self.address, self.codec, self.codec.info().payload_type)
         }
     }
 
