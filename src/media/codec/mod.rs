@@ -1,11 +1,17 @@
 //! The codecs, one file each, and the one table that SDP and RTP read.
 
+pub mod coder;
+mod conceal;
+mod g722;
+mod l16;
+mod opus;
 pub mod pcma;
 pub mod pcmu;
 mod transcode;
 
 use serde::{Deserialize, Serialize};
 
+pub use coder::{Decoder, Effort, Encoder, PAYLOAD_MAX, PCM_MAX, duration};
 pub use transcode::transcode;
 
 /// An audio codec the box sends and receives.
@@ -176,6 +182,12 @@ mod tests {
         !bytes.fold(u32::MAX, |crc, byte| {
             (0..8).fold(crc ^ u32::from(byte), |c, _| (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg()))
         })
+    }
+
+    /// A second of a synthetic voice at 16 kHz.
+    pub(crate) fn speech() -> Vec<i16> {
+        let bytes = include_bytes!("../../../tests/data/audio/speech-16k.s16");
+        bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
     }
 
     #[test]

@@ -28,3 +28,12 @@ code -c:a libvorbis -q:a 0 -page_duration 40000 vorbis-44k.ogg
 code -ar 22050 -c:a aac -b:a 32k aac-22k.m4a
 code -ar 44100 -c:a aac -b:a 48k aac-44k.aac
 rm source.wav source48.wav
+
+# A second of a voice as bare samples, for the codecs; their tests have checksums of what was made of this very
+# one, so a new one wants new figures: the CRC-32 of what
+# `ffmpeg -f s16le -ar 16000 -i speech-16k.s16 -f g722 -` gives, and of that decoded again.
+[ -e speech-16k.s16 ] || {
+	espeak-ng -v en-us -w voice.wav "Glue the sheet to it."
+	ffmpeg -v error -y -i voice.wav -ar 16000 -ac 1 -af "volume=3dB,atrim=0.05:1.05" -f s16le speech-16k.s16
+	rm voice.wav
+}

@@ -1,0 +1,219 @@
+//! One direction of a codec with its state, whatever the codec.
+//!
+//! What goes in and comes out are 16-bit mono samples at the coder's own rate; a [`crate::resample::Resampler`]
+//! stands beside it where that is not the rate wanted. Both are made outside the packet path, because making
+//! one allocates; using one does not.
+//!
+//! There is no G.729: the one crate that offers it is a port of GPL code under another name, and nothing with
+//! a clean licence is kept up. An office that needs it transcodes at its trunk.
+
+use super::conceal::Concealer;
+use super::opus::{OpusDecoder, OpusEncoder};
+use super::{CodecKind, g722, l16, opus, pcma, pcmu};
+use crate::command::OpusParameters;
+
+/// From packets to samples.
+pub struct Decoder {
+    codec: CodecKind,
+    rate: u32,
+    kind: DecoderKind,
+}
+
+/// From samples to packets.
+pub struct Encoder {
+    codec: CodecKind,
+    rate: u32,
+    kind: EncoderKind,
+}
+
+/// How much work an Opus encoder puts into a frame; the more, the better it sounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effort {
+    /// Complexity 0: the machine is at its limit.
+    Least,
+    /// Complexity 3.
+    Less,
+    /// Complexity 5.
+    #[default]
+    Full,
+}
+
+enum DecoderKind {
+    /// Codecs whose losses are filled from the samples before.
+    Samples(SampleDecoder, Concealer),
+    Opus(OpusDecoder),
+}
+
+enum SampleDecoder {
+    Pcmu,
+    Pcma,
+    G722(Box<g722::Decoder>),
+    L16,
+}
+
+enum EncoderKind {
+    Pcmu,
+    Pcma,
+    G722(Box<g722::Encoder>),
+    L16,
+    Opus(OpusEncoder),
+}
+
+impl Decoder {
+    /// `rate`: samples a second wanted of Opus: 8,000, 12,000, 16,000, 24,000 or 48,000, for libopus decodes to
+    /// any of them (another becomes 48,000). The other codecs have their own.
+    ///
+    /// Where libopus has no memory left, the decoder gives silence.
+    pub fn new(codec: CodecKind, rate: u32) -> Decoder {
+        let (rate, kind) = match codec {
+            CodecKind::Opus => {
+                let decoder = OpusDecoder::new(rate);
+                (decoder.rate(), DecoderKind::Opus(decoder))
+            }
+            CodecKind::Pcmu => samples(codec, SampleDecoder::Pcmu),
+            CodecKind::Pcma => samples(codec, SampleDecoder::Pcma),
+            CodecKind::G722 => samples(codec, SampleDecoder::G722(Box::default())),
+            CodecKind::L16Narrow | CodecKind::L16Wide => samples(codec, SampleDecoder::L16),
+        };
+        Decoder { codec, rate, kind }
+    }
+
+    /// What it decodes.
+    pub fn codec(&self) -> CodecKind {
+        self.codec
+    }
+
+    /// Samples a second that come out.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Decodes a payload to `pcm` and says how many samples it gave: 0 for a broken one, never more than
+    /// there is room for. Of a payload longer than that, sample codecs give the beginning and Opus nothing.
+    pub fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> usize {
+        match &mut self.kind {
+            DecoderKind::Opus(decoder) => decoder.decode(payload, pcm),
+            DecoderKind::Samples(decoder, concealer) => {
+                let count = decoder.decode(payload, pcm);
+                concealer.received(&mut pcm[..count]);
+                count
+            }
+        }
+    }
+
+    /// Makes up all of `pcm`, which was lost. `next` is the packet after the gap if it is there already: Opus
+    /// may carry in it what repairs the packet before (in-band FEC); it is still to be decoded afterwards.
+    pub fn conceal(&mut self, next: Option<&[u8]>, pcm: &mut [i16]) {
+        match &mut self.kind {
+            DecoderKind::Opus(decoder) => decoder.conceal(next, pcm),
+            DecoderKind::Samples(_, concealer) => concealer.conceal(pcm),
+        }
+    }
+}
+
+fn samples(codec: CodecKind, decoder: SampleDecoder) -> (u32, DecoderKind) {
+    let rate = codec.info().rate;
+    (rate, DecoderKind::Samples(decoder, Concealer::new(rate)))
+}
+
+impl SampleDecoder {
+    fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> usize {
+        match self {
+            SampleDecoder::Pcmu => each(payload, pcm, pcmu::decode),
+            SampleDecoder::Pcma => each(payload, pcm, pcma::decode),
+            SampleDecoder::G722(decoder) => decoder.decode(payload, pcm),
+            SampleDecoder::L16 => l16::decode(payload, pcm),
+        }
+    }
+}
+
+impl Encoder {
+    /// `rate`: samples a second that go into Opus: 8,000, 12,000, 16,000, 24,000 or 48,000 (another becomes
+    /// 48,000). A source of 8,000 is encoded as narrowband and so on: give it the sound as it came rather than
+    /// resampled upwards. The other codecs have their own rate. `opus` is what the peer asked of us.
+    ///
+    /// Where libopus has no memory left, the encoder sends nothing.
+    pub fn new(codec: CodecKind, rate: u32, opus: OpusParameters) -> Encoder {
+        let own = codec.info().rate;
+        let (rate, kind) = match codec {
+            CodecKind::Pcmu => (own, EncoderKind::Pcmu),
+            CodecKind::Pcma => (own, EncoderKind::Pcma),
+            CodecKind::G722 => (own, EncoderKind::G722(Box::default())),
+            CodecKind::L16Narrow | CodecKind::L16Wide => (own, EncoderKind::L16),
+            CodecKind::Opus => {
+                let encoder = OpusEncoder::new(rate, opus);
+                (encoder.rate(), EncoderKind::Opus(encoder))
+            }
+        };
+        Encoder { codec, rate, kind }
+    }
+
+    /// What it encodes.
+    pub fn codec(&self) -> CodecKind {
+        self.codec
+    }
+
+    /// Samples a second that go in.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Encodes samples and says how many bytes of `payload` that took; 0 = nothing to send, as in silence
+    /// with DTX.
+    ///
+    /// Opus takes whole packets of 10, 20, 30, 40, 50 or 60 ms and answers 0 to others (30 and 50 ms become
+    /// frames of 10 ms in one packet). The others take any length, of G.722 an even number of samples; what
+    /// finds no room in `payload` is left out. [`PAYLOAD_MAX`] is room enough.
+    pub fn encode(&mut self, pcm: &[i16], payload: &mut [u8]) -> usize {
+        match &mut self.kind {
+            EncoderKind::Pcmu => each(pcm, payload, pcmu::encode),
+            EncoderKind::Pcma => each(pcm, payload, pcma::encode),
+            EncoderKind::G722(encoder) => encoder.encode(pcm, payload),
+            EncoderKind::L16 => l16::encode(pcm, payload),
+            EncoderKind::Opus(encoder) => encoder.encode(pcm, payload),
+        }
+    }
+
+    /// How hard to work from the next frame on; of interest to Opus only.
+    pub fn set_effort(&mut self, effort: Effort) {
+        if let EncoderKind::Opus(encoder) = &mut self.kind {
+            encoder.set_complexity(match effort {
+                Effort::Least => 0,
+                Effort::Less => 3,
+                Effort::Full => opus::COMPLEXITY,
+            });
+        }
+    }
+
+    /// Share of our packets that the peer reports lost, in percent: how much Opus spends on in-band FEC, if
+    /// the peer asked for it.
+    pub fn set_expected_loss(&mut self, percent: u8) {
+        if let EncoderKind::Opus(encoder) = &mut self.kind {
+            encoder.set_expected_loss(percent);
+        }
+    }
+}
+
+/// Ticks of the codec's RTP clock that a payload lasts; of Opus at most 5,760 (120 ms), by its TOC
+/// (RFC 6716 §3.1). 0 for a broken one.
+pub fn duration(codec: CodecKind, payload: &[u8]) -> u32 {
+    let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    match codec {
+        // The clock of G.722 ticks once for two samples, which one byte carries (RFC 3551 §4.5.2).
+        CodecKind::Pcmu | CodecKind::Pcma | CodecKind::G722 => bytes,
+        CodecKind::L16Narrow | CodecKind::L16Wide => bytes / 2,
+        CodecKind::Opus => opus::duration(payload),
+    }
+}
+
+/// Bytes of the longest payload an [`Encoder`] makes: 60 ms of L16 at 16 kHz.
+pub const PAYLOAD_MAX: usize = 1_920;
+/// Samples of the longest payload a [`Decoder`] takes: 120 ms of Opus at 48 kHz.
+pub const PCM_MAX: usize = 5_760;
+
+fn each<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) -> usize {
+    for (a, b) in from.iter().zip(&mut *to) {
+        *b = convert(*a);
+    }
+    from.len().min(to.len())
+}
