@@ -11,6 +11,7 @@ pub mod command;
 pub mod decode;
 pub mod dtmf;
 pub mod engine;
+pub mod jitter;
 pub mod latch;
 pub mod leg;
 pub mod outgoing;
