@@ -49,7 +49,7 @@ pub enum Input {
 }
 
 /// What the owner of the node must do.
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "each is moved out of the queue once, and rows are the most of them"
 )]

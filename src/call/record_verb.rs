@@ -4,7 +4,7 @@
 //! that its length is true, also when the caller ended the recording by hanging up.
 
 use base::RecordingSid;
-use media::{RecordEnd, RecordWhat};
+use media::{RecordEnd, RecordFormat, RecordWhat};
 use twiml::{
     After, RecordFacts, RecordingCallbackFacts, RecordingEvent, RecordingFacts, RecordingStatusCallback,
     RecordingTrack, record_params, recording_params,
@@ -67,7 +67,7 @@ impl Call {
             call: self.sid(),
             conference: None,
             path: path.clone(),
-            channels: 1,
+            channels: asking.what.channels(),
             status: RecordingStatus::InProgress,
             source: asking.source,
             track: track(asking.what).as_str().to_owned(),
@@ -91,6 +91,7 @@ impl Call {
             max_ms: asking.max_ms,
             silence_ms: asking.silence_ms,
             trim: asking.trim,
+            format: RecordFormat::Wav,
         });
         true
     }
@@ -200,7 +201,8 @@ impl Call {
 fn track(what: RecordWhat) -> RecordingTrack {
     match what {
         RecordWhat::Received => RecordingTrack::Inbound,
-        RecordWhat::Both => RecordingTrack::Both,
+        RecordWhat::Sent => RecordingTrack::Outbound,
+        RecordWhat::Both | RecordWhat::Dual => RecordingTrack::Both,
     }
 }
 

@@ -214,6 +214,24 @@ pub enum Command {
         silence_ms: u64,
         /// Cuts silence off both ends.
         trim: bool,
+        /// What the file is.
+        format: RecordFormat,
+    },
+    /// Takes no sound into a recording until [`Command::ResumeRecord`].
+    PauseRecord {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        recording: RecordingSid,
+        /// Silence stands for what was left out; otherwise nothing does and the recording is shorter.
+        silence: bool,
+    },
+    /// Ends [`Command::PauseRecord`].
+    ResumeRecord {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        recording: RecordingSid,
     },
     /// Ends a recording.
     StopRecord {
@@ -255,8 +273,45 @@ pub enum PlayItem {
 pub enum RecordWhat {
     /// Only what the leg's peer says.
     Received,
+    /// Only what the leg's peer hears.
+    Sent,
     /// What the peer says and hears, mixed into one channel.
     Both,
+    /// What the peer says in the left channel, what it hears in the right one.
+    Dual,
+}
+
+impl RecordWhat {
+    /// Channels of the recording.
+    pub fn channels(self) -> u8 {
+        match self {
+            RecordWhat::Received | RecordWhat::Sent | RecordWhat::Both => 1,
+            RecordWhat::Dual => 2,
+        }
+    }
+}
+
+/// What a recording's file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecordFormat {
+    /// 16-bit linear samples, losing nothing.
+    #[default]
+    Wav,
+    /// Opus in Ogg (RFC 7845).
+    OggOpus,
+    /// MPEG-1 and 2 audio layer III.
+    Mp3,
+}
+
+impl RecordFormat {
+    /// The end of its files' names, without a dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            RecordFormat::Wav => "wav",
+            RecordFormat::OggOpus => "ogg",
+            RecordFormat::Mp3 => "mp3",
+        }
+    }
 }
 
 /// Told by the media plane.

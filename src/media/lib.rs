@@ -30,6 +30,6 @@ pub use clip::{Clip, ClipKey};
 pub use codec::CodecKind;
 pub use command::{
     CODECS_MAX, Command, Direction, Event, LegId, LegStats, Negotiated, OpusParameters, PlayId, PlayItem,
-    RecordEnd, RecordWhat, Srtp, SrtpKey, SrtpSuite,
+    RecordEnd, RecordFormat, RecordWhat, Srtp, SrtpKey, SrtpSuite,
 };
 pub use tone::Tone;

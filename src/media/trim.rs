@@ -16,9 +16,22 @@ pub fn trim(pcm: &[i16]) -> std::ops::Range<usize> {
 /// Whether a block of samples (20 ms or so) holds nothing that a listener would hear: its mean level is
 /// below [`SILENCE_LEVEL`]. The offset that cheap sound cards add does not count.
 pub fn is_silent(block: &[i16]) -> bool {
-    let count = block.len().max(1) as i64;
-    let sum: i64 = block.iter().map(|s| i64::from(*s)).sum();
-    let squares: i64 = block.iter().map(|s| i64::from(*s) * i64::from(*s)).sum();
+    is_silence(block.iter().copied())
+}
+
+/// Whether a block of two channels in turns is silent in both (see [`is_silent`]).
+pub fn is_silent_dual(block: &[i16]) -> bool {
+    [0, 1].into_iter().all(|channel| is_silence(block.iter().skip(channel).step_by(2).copied()))
+}
+
+fn is_silence(block: impl Iterator<Item = i16>) -> bool {
+    let (mut count, mut sum, mut squares) = (0, 0, 0);
+    for sample in block.map(i64::from) {
+        count += 1;
+        sum += sample;
+        squares += sample * sample;
+    }
+    let count = count.max(1);
     let mean = sum / count;
     squares / count - mean * mean < SILENCE_LEVEL * SILENCE_LEVEL
 }
@@ -60,6 +73,17 @@ mod tests {
     fn nothing_but_silence_keeps_nothing() {
         assert_eq!(trim(&noise(100, 100)), 0..0);
         assert_eq!(trim(&[]), 0..0);
+    }
+
+    #[test]
+    fn two_channels_are_silent_when_both_are() {
+        let both = |left: &[i16], right: &[i16]| {
+            let pairs = left.iter().zip(right).flat_map(|(l, r)| [*l, *r]);
+            is_silent_dual(&pairs.collect::<Vec<_>>())
+        };
+        let (quiet, loud) = (noise(1, 60), noise(1, 4_000));
+        assert!(both(&quiet, &quiet) && both(&[3_000; 160], &[-3_000; 160]));
+        assert!(!both(&loud, &quiet) && !both(&quiet, &loud));
     }
 
     #[test]

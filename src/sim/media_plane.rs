@@ -223,7 +223,8 @@ impl StubMedia {
                     later.push((soon, Later::Event(event)));
                 }
             }
-            Command::Watch { .. } => {}
+            // No sound is simulated: a pause has nothing to leave out.
+            Command::PauseRecord { .. } | Command::ResumeRecord { .. } | Command::Watch { .. } => {}
             Command::Close { leg } => {
                 let Some(state) = self.legs.get(&leg).cloned() else {
                     if self.failed.remove(&leg) {

@@ -94,6 +94,22 @@ pub enum CoreCommand {
         /// Ends after so many milliseconds without sound; 0 = never.
         silence_ms: u64,
     },
+    /// See [`crate::Command::PauseRecord`].
+    PauseRecord {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+        /// See [`crate::Command::PauseRecord`].
+        silence: bool,
+    },
+    /// See [`crate::Command::ResumeRecord`].
+    ResumeRecord {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+    },
     /// See [`crate::Command::StopRecord`].
     StopRecord {
         /// The leg.
@@ -200,7 +216,8 @@ pub trait Out {
     fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, bytes: &[u8]);
     /// Something the call wants to know.
     fn event(&mut self, event: CoreEvent);
-    /// 20 ms of a recording (fewer only at its end); `at` counts samples since the recording started.
+    /// 20 ms of a recording (fewer only at its end), the samples of two channels in turns; `at` counts samples
+    /// of one channel since the recording started.
     fn tap(&mut self, recording: RecordingSid, samples: &[i16], at: u64);
     /// Something the core is done with. A thread that must not free memory hands it to one that may.
     fn retire(&mut self, garbage: Garbage) {
@@ -209,6 +226,7 @@ pub trait Out {
 }
 
 /// Memory to be freed, nothing else.
+#[expect(clippy::large_enum_variant, reason = "each is moved once, from one ring to another")]
 #[derive(Debug)]
 pub enum Garbage {
     /// A closed leg.

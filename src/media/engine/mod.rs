@@ -154,6 +154,16 @@ impl MediaCore {
                     }
                 }
             },
+            CoreCommand::PauseRecord { leg, recording, silence } => {
+                if let Some(recorder) = self.leg(leg).and_then(|(_, leg)| leg.recorder(recording)) {
+                    recorder.pause(silence, now);
+                }
+            }
+            CoreCommand::ResumeRecord { leg, recording } => {
+                if let Some(recorder) = self.leg(leg).and_then(|(_, leg)| leg.recorder(recording)) {
+                    recorder.resume(now);
+                }
+            }
             CoreCommand::StopRecord { leg, recording } => {
                 if let Some((_, leg)) = self.leg(leg) {
                     leg.stop_record(recording, now, out);

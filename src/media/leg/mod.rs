@@ -32,9 +32,9 @@ use crate::latch::Latch;
 use crate::outgoing::Outgoing;
 use crate::play::Player;
 use crate::reception::{Reception, Verdict};
-use crate::record::{Recorder, Step};
+use crate::record::{self, Placed, Recorder, Step};
 use crate::rtcp::{COMPOUND_BYTES_MAX, Heard, Reporter};
-use crate::rtp::{self, Parsed};
+use crate::rtp::{self, PACKET_BYTES_MAX, Parsed};
 
 /// A bridged leg that was sent nothing for so long gets a frame of silence.
 pub const KEEPALIVE_NS: u64 = 15_000_000_000;
@@ -209,8 +209,13 @@ impl Leg {
         match heard.kind {
             Kind::Sound(codec) => {
                 let payload = &bytes[heard.parsed.payload.clone()];
-                for recorder in &mut self.recorders {
-                    recorder.on_received(heard.parsed.fields.timestamp, codec, payload, now);
+                if !self.recorders.is_empty() && codec.is_g711() {
+                    let mut pcm = [0; PACKET_BYTES_MAX];
+                    let pcm = record::linear(codec, payload, &mut pcm);
+                    let at = Placed { timestamp: heard.parsed.fields.timestamp, clock: CLOCK };
+                    for recorder in &mut self.recorders {
+                        recorder.on_received(at, pcm, now);
+                    }
                 }
             }
             Kind::Event(event) => {
@@ -276,6 +281,11 @@ impl Leg {
         self.stop_playing(now, out);
         self.recorders.push(recorder);
         self.playing = Playing::Items(beep);
+    }
+
+    /// One of its recordings.
+    pub(crate) fn recorder(&mut self, recording: RecordingSid) -> Option<&mut Recorder> {
+        self.recorders.iter_mut().find(|recorder| recorder.recording() == recording)
     }
 
     /// Ends a recording.

@@ -8,7 +8,8 @@ use crate::dtmf::{self, Place, TelephoneEvent, Tick};
 use crate::engine::{Channel, Out};
 use crate::outgoing::Stamp;
 use crate::play::{FRAME_SAMPLES, Frame};
-use crate::rtp::{self, Built, Fields, HEADER_BYTES};
+use crate::record::{self, Placed};
+use crate::rtp::{self, Built, Fields, HEADER_BYTES, PACKET_BYTES_MAX};
 use crate::tone::dtmf_frequencies;
 
 impl Leg {
@@ -37,9 +38,7 @@ impl Leg {
             return;
         };
         if matches!(heard.kind, Kind::Sound(_)) {
-            for recorder in &mut self.recorders {
-                recorder.on_sent(stamp.timestamp, codec, &bytes[payload.clone()], now);
-            }
+            self.record_sent(stamp.timestamp, codec, &bytes[payload.clone()], now);
         }
         let packet = rtp::rewrite(bytes, payload, fields_of(stamp, payload_type, self.outgoing.ssrc()));
         self.outgoing.count(packet.len() - HEADER_BYTES);
@@ -110,8 +109,17 @@ impl Leg {
         }
         let stamp = self.outgoing.frame(now, FRAME_SAMPLES as u32);
         self.send_packet(stamp, negotiated.payload_type, frame, to, out);
+        self.record_sent(stamp.timestamp, negotiated.codec, frame, now);
+    }
+
+    fn record_sent(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], now: u64) {
+        if self.recorders.is_empty() || !codec.is_g711() {
+            return;
+        }
+        let mut pcm = [0; PACKET_BYTES_MAX];
+        let pcm = record::linear(codec, payload, &mut pcm);
         for recorder in &mut self.recorders {
-            recorder.on_sent(stamp.timestamp, negotiated.codec, frame, now);
+            recorder.on_sent(Placed { timestamp, clock: CLOCK }, pcm, now);
         }
     }
 

@@ -50,6 +50,7 @@ impl Asker {
     }
 
     /// Never waits; gives the question back when too many are waiting or the thread is gone.
+    #[allow(clippy::result_large_err, reason = "what is refused goes back as it came")]
     pub(super) fn ask(&self, ask: Ask) -> Result<(), Ask> {
         match self.queue.try_send(ask) {
             Ok(()) => {
@@ -193,13 +194,18 @@ impl Control {
                 None => return,
             },
             Command::Unbridge { a, b } => CoreCommand::Unbridge { a, b },
-            Command::Record { leg, recording, path, what, beep, max_ms, silence_ms, trim } => {
+            Command::Record { leg, recording, path, what, beep, max_ms, silence_ms, trim, format: _ } => {
                 let path = self.recordings.join(path);
+                let channels = what.channels();
                 // Only a writer that is gone does not listen, and then everything is about to end.
-                let _ = self.writes.send(Write::Begin { leg, recording, path, trim });
+                let _ = self.writes.send(Write::Begin { leg, recording, path, channels, trim });
                 let beep = beep.then(|| self.tone(Tone::Beep));
                 CoreCommand::Record { leg, recording, what, beep, max_ms, silence_ms }
             }
+            Command::PauseRecord { leg, recording, silence } => {
+                CoreCommand::PauseRecord { leg, recording, silence }
+            }
+            Command::ResumeRecord { leg, recording } => CoreCommand::ResumeRecord { leg, recording },
             Command::StopRecord { leg, recording } => CoreCommand::StopRecord { leg, recording },
             Command::Watch { leg, timeout_ms } => CoreCommand::Watch { leg, timeout_ms },
             Command::Close { leg } => CoreCommand::Close { leg },
@@ -448,6 +454,8 @@ fn legs_of(command: &Command) -> (LegId, Option<LegId>) {
         | Command::StopPlay { leg }
         | Command::SendDigits { leg, .. }
         | Command::Record { leg, .. }
+        | Command::PauseRecord { leg, .. }
+        | Command::ResumeRecord { leg, .. }
         | Command::StopRecord { leg, .. }
         | Command::Watch { leg, .. }
         | Command::Close { leg } => (leg, None),

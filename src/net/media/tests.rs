@@ -187,6 +187,7 @@ fn conversation(threads: usize, near: Option<LegId>) {
         max_ms: 60_000,
         silence_ms: 0,
         trim: false,
+        format: media::RecordFormat::Wav,
     });
     box_.wait("RecordStarted", |event| matches!(event, Event::RecordStarted { .. }).then_some(()));
     let (ann_says, bob_says) = (tone(900.0, 2_000), tone(700.0, 2_000));
@@ -310,6 +311,7 @@ fn what_cannot_be_opened_or_written_is_said() {
         max_ms: 60_000,
         silence_ms: 0,
         trim: true,
+        format: media::RecordFormat::Wav,
     });
     let why = box_.wait("Recorded", |event| match event {
         Event::Recorded { why: RecordEnd::Failed(why), bytes: 0, .. } => Some(why.clone()),
@@ -342,6 +344,7 @@ fn stopping_closes_legs_and_completes_recordings() {
         max_ms: 60_000,
         silence_ms: 0,
         trim: false,
+        format: media::RecordFormat::Wav,
     });
     std::thread::sleep(Duration::from_millis(300));
     box_.plane.stop();

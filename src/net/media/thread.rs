@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use base::RecordingSid;
 use media::engine::{Channel, CoreCommand, CoreEvent, Garbage, LegMap, MediaCore, Out};
 use media::leg::Leg;
+use media::record::DUAL_FRAME_SAMPLES;
 use media::rtp::PACKET_BYTES_MAX;
 use media::{LegId, RecordEnd};
 use rtrb::{Consumer, Producer};
@@ -58,8 +59,8 @@ pub(super) enum Told {
     reason = "a ring's slots are all of one size, and nearly all hold frames"
 )]
 pub(super) enum Tapped {
-    /// Samples of a recording, `at` so many from its start.
-    Frame { recording: RecordingSid, at: u64, len: u8, samples: [i16; 160] },
+    /// Samples of a recording, those of two channels in turns, `at` so many of one channel from its start.
+    Frame { recording: RecordingSid, at: u64, len: u16, samples: [i16; DUAL_FRAME_SAMPLES] },
     /// No more will come.
     End { recording: RecordingSid, duration_ms: u64, why: RecordEnd },
 }
@@ -375,10 +376,10 @@ impl Out for Shell {
     }
 
     fn tap(&mut self, recording: RecordingSid, frame: &[i16], at: u64) {
-        let mut samples = [0; 160];
-        let len = frame.len().min(160);
+        let mut samples = [0; DUAL_FRAME_SAMPLES];
+        let len = frame.len().min(DUAL_FRAME_SAMPLES);
         samples[..len].copy_from_slice(&frame[..len]);
-        if self.taps.push(Tapped::Frame { recording, at, len: len as u8, samples }).is_err() {
+        if self.taps.push(Tapped::Frame { recording, at, len: len as u16, samples }).is_err() {
             self.counters.frames_lost.fetch_add(1, Relaxed);
         }
     }

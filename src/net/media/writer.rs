@@ -24,7 +24,7 @@ use super::thread::Tapped;
 #[derive(Debug)]
 pub(super) enum Write {
     /// Frames of this recording will come.
-    Begin { leg: LegId, recording: RecordingSid, path: PathBuf, trim: bool },
+    Begin { leg: LegId, recording: RecordingSid, path: PathBuf, channels: u8, trim: bool },
     /// No frames will come any more, of any recording.
     Stop,
 }
@@ -81,8 +81,8 @@ impl Writer {
                 self.writes.try_recv()
             };
             match write {
-                Ok(Write::Begin { leg, recording, path, trim }) => {
-                    let file = Recording::create(leg, path, trim);
+                Ok(Write::Begin { leg, recording, path, channels, trim }) => {
+                    let file = Recording::create(leg, path, channels, trim);
                     self.report(recording, &file);
                     files.insert(recording, file);
                 }
@@ -133,6 +133,7 @@ struct Recording {
     file: Option<File>,
     /// For people; nothing is written after a failure.
     failure: Option<String>,
+    channels: u8,
     trim: bool,
     /// Samples not written yet, and where in the recording the first of them lies.
     piece: Vec<i16>,
@@ -148,12 +149,14 @@ struct Recording {
 }
 
 impl Recording {
-    fn create(leg: LegId, path: PathBuf, trim: bool) -> Recording {
+    fn create(leg: LegId, path: PathBuf, channels: u8, trim: bool) -> Recording {
         let file = path
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
             .and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).open(&path))
-            .and_then(|file| file.write_all_at(&wav::header(1, Clip::RATE, 0), 0).map(|()| file));
+            .and_then(|file| {
+                file.write_all_at(&wav::header(u16::from(channels), Clip::RATE, 0), 0).map(|()| file)
+            });
         let (file, failure) = match file {
             Ok(file) => (Some(file), None),
             Err(error) => (None, Some(format!("cannot write {}: {error}", path.display()))),
@@ -163,6 +166,7 @@ impl Recording {
             path,
             file,
             failure,
+            channels,
             trim,
             piece: Vec::with_capacity(2 * PIECE_SAMPLES),
             begin: 0,
@@ -173,8 +177,18 @@ impl Recording {
         }
     }
 
+    /// How many samples of one channel these are.
+    fn frames(&self, samples: usize) -> u64 {
+        samples as u64 / u64::from(self.channels)
+    }
+
+    /// Bytes of a sample of every channel.
+    fn frame_bytes(&self) -> u64 {
+        2 * u64::from(self.channels)
+    }
+
     fn write(&mut self, at: u64, samples: &[i16]) {
-        let next = self.begin + self.piece.len() as u64;
+        let next = self.begin + self.frames(self.piece.len());
         if at < next {
             return self.write_late(at, samples);
         }
@@ -184,15 +198,19 @@ impl Recording {
             self.begin = at;
         }
         self.piece.extend_from_slice(samples);
-        self.end = at + samples.len() as u64;
-        if !media::trim::is_silent(samples) {
+        self.end = at + self.frames(samples.len());
+        let is_silent = match self.channels {
+            2 => media::trim::is_silent_dual(samples),
+            _ => media::trim::is_silent(samples),
+        };
+        if !is_silent {
             self.sound_end = self.end;
             self.origin.get_or_insert(at.saturating_sub(MARGIN_SAMPLES));
         }
         if self.origin.is_none() {
-            let surplus = self.piece.len().saturating_sub(MARGIN_SAMPLES as usize);
-            self.piece.drain(..surplus);
-            self.begin += surplus as u64;
+            let surplus = self.frames(self.piece.len()).saturating_sub(MARGIN_SAMPLES);
+            self.piece.drain(..surplus as usize * usize::from(self.channels));
+            self.begin += surplus;
         } else if self.piece.len() >= PIECE_SAMPLES {
             self.write_piece();
         }
@@ -204,17 +222,18 @@ impl Recording {
         let mut bytes = Vec::new();
         wav::append(samples, &mut bytes);
         if let Some(origin) = self.origin.filter(|&origin| origin <= at) {
-            self.try_write(&bytes, (at - origin) * 2);
+            self.try_write(&bytes, (at - origin) * self.frame_bytes());
         }
     }
 
     fn write_piece(&mut self) {
         let Some(origin) = self.origin else { return };
-        let before = origin.saturating_sub(self.begin).min(self.piece.len() as u64) as usize;
+        let frames = self.frames(self.piece.len());
+        let before = origin.saturating_sub(self.begin).min(frames);
         let mut bytes = Vec::with_capacity(self.piece.len() * 2);
-        wav::append(&self.piece[before..], &mut bytes);
-        let at = (self.begin + before as u64).saturating_sub(origin) * 2;
-        self.begin += self.piece.len() as u64;
+        wav::append(&self.piece[before as usize * usize::from(self.channels)..], &mut bytes);
+        let at = (self.begin + before).saturating_sub(origin) * self.frame_bytes();
+        self.begin += frames;
         self.piece.clear();
         self.try_write(&bytes, at);
     }
@@ -241,7 +260,7 @@ impl Recording {
         if self.trim && self.sound_end > 0 {
             let origin = self.origin.unwrap_or(0);
             let end = (self.sound_end + MARGIN_SAMPLES).min(self.end);
-            self.data_bytes = self.data_bytes.min(end.saturating_sub(origin) * 2);
+            self.data_bytes = self.data_bytes.min(end.saturating_sub(origin) * self.frame_bytes());
             if let Some(file) = &self.file {
                 let len = wav::HEADER_BYTES as u64 + self.data_bytes;
                 if let Err(error) = patch(file, self.data_bytes).and_then(|()| file.set_len(len)) {
@@ -287,7 +306,7 @@ mod tests {
     #[test]
     fn frames_become_a_file() {
         let path = path("whole.wav");
-        let mut file = Recording::create(LegId(1), path.clone(), false);
+        let mut file = Recording::create(LegId(1), path.clone(), 1, false);
         for n in 0..100 {
             file.write(n * 160, &sound(0));
         }
@@ -300,7 +319,7 @@ mod tests {
     #[test]
     fn lost_frames_are_silence_and_late_ones_find_their_place() {
         let path = path("lost.wav");
-        let mut file = Recording::create(LegId(1), path.clone(), false);
+        let mut file = Recording::create(LegId(1), path.clone(), 1, false);
         for n in (0..100).filter(|n| !(40..60).contains(n)) {
             file.write(n * 160, &sound(0));
         }
@@ -317,7 +336,7 @@ mod tests {
     #[test]
     fn silence_is_cut_off_both_ends() {
         let path = path("trimmed.wav");
-        let mut file = Recording::create(LegId(1), path.clone(), true);
+        let mut file = Recording::create(LegId(1), path.clone(), 1, true);
         for n in 0..500 {
             let frame = if (200..300).contains(&n) { sound(0) } else { [0; 160] };
             file.write(n * 160, &frame);
@@ -331,7 +350,7 @@ mod tests {
     #[test]
     fn silence_alone_leaves_a_little() {
         let path = path("silent.wav");
-        let mut file = Recording::create(LegId(1), path.clone(), true);
+        let mut file = Recording::create(LegId(1), path.clone(), 1, true);
         for n in 0..500 {
             file.write(n * 160, &[0; 160]);
         }
@@ -341,11 +360,11 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_a_failure_in_words() {
-        let mut file = Recording::create(LegId(1), "/dev/full".into(), false);
+        let mut file = Recording::create(LegId(1), "/dev/full".into(), 1, false);
         assert!(file.failure.as_ref().unwrap().starts_with("cannot write /dev/full: "), "{:?}", file.failure);
         file.write(0, &[1; 160]);
         assert_eq!(file.finish(), 0);
-        let file = Recording::create(LegId(1), "/proc/none/x.wav".into(), false);
+        let file = Recording::create(LegId(1), "/proc/none/x.wav".into(), 1, false);
         assert!(file.failure.is_some());
     }
 }

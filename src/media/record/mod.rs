@@ -5,43 +5,63 @@
 //! as the time it covers. Frames are given out [`WINDOW_SAMPLES`] late, so that what is reordered still finds
 //! its place.
 
+mod track;
+
 use base::RecordingSid;
 
 use crate::codec::CodecKind;
 use crate::command::{RecordEnd, RecordWhat};
 use crate::play::FRAME_SAMPLES;
-use crate::rtp::timestamp_distance;
+use crate::rtp::PACKET_BYTES_MAX;
 use crate::trim::is_silent;
+use track::Track;
 
-/// How long a frame waits for late packets: 60 ms.
-pub const WINDOW_SAMPLES: u64 = 480;
+/// How long a frame waits for late packets: 200 ms.
+pub const WINDOW_SAMPLES: u64 = 1_600;
 
-/// Samples a track can hold: 256 ms. More than the window, what may lie ahead, and a packet.
-const TRACK_SAMPLES: usize = 2_048;
-
-/// Sound that claims to lie further ahead of its arrival (150 ms) belongs to a timestamp that jumped.
-const AHEAD_SAMPLES: u64 = 1_200;
-
-/// After so many packets in a row that came too late, the path has become longer: their place moves.
-const LATE_PACKETS_MAX: u8 = 5;
+/// Samples of a frame of both channels.
+pub const DUAL_FRAME_SAMPLES: usize = 2 * FRAME_SAMPLES;
 
 /// Nanoseconds of a sample.
 const SAMPLE_NS: u64 = 125_000;
+
+/// Where in its stream a sound belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// RTP timestamp of its first sample.
+    pub timestamp: u32,
+    /// RTP clock of the stream in Hz.
+    pub clock: u32,
+}
 
 /// A recording in progress.
 #[derive(Debug)]
 pub struct Recorder {
     recording: RecordingSid,
+    what: RecordWhat,
     max: u64,
     silence: u64,
     /// In nanoseconds; `None` while the beep sounds.
     started: Option<u64>,
-    /// Samples given out.
+    paused: Option<Paused>,
+    /// Nanoseconds that pauses left out.
+    skipped: u64,
+    /// Samples given out, of each channel.
     given: u64,
+    /// Nothing may be written before this sample: it would be from a pause.
+    floor: u64,
     received: Track,
-    sent: Option<Track>,
+    sent: Track,
     /// Samples of received silence in a row, counted once anything was received.
     quiet: u64,
+}
+
+#[derive(Debug)]
+struct Paused {
+    /// Whether the recording's clock goes on meanwhile.
+    silence: bool,
+    /// In nanoseconds.
+    since: u64,
 }
 
 /// What a step of the clock led to.
@@ -58,15 +78,16 @@ impl Recorder {
     pub fn new(recording: RecordingSid, what: RecordWhat, max_ms: u64, silence_ms: u64) -> Recorder {
         Recorder {
             recording,
+            what,
             max: max_ms.saturating_mul(8),
             silence: silence_ms.saturating_mul(8),
             started: None,
+            paused: None,
+            skipped: 0,
             given: 0,
+            floor: 0,
             received: Track::new(),
-            sent: match what {
-                RecordWhat::Received => None,
-                RecordWhat::Both => Some(Track::new()),
-            },
+            sent: Track::new(),
             quiet: 0,
         }
     }
@@ -81,9 +102,35 @@ impl Recorder {
         self.started.is_some()
     }
 
-    /// Takes sound from now on.
+    /// Takes sound from now on, unless it is paused already.
     pub fn start(&mut self, now: u64) {
         self.started = Some(now);
+        if let Some(paused) = &mut self.paused {
+            paused.since = now;
+        }
+    }
+
+    /// Takes no sound until [`Recorder::resume`]: silence stands for it, or nothing at all.
+    pub fn pause(&mut self, silence: bool, now: u64) {
+        self.resume(now);
+        self.paused = Some(Paused { silence, since: now });
+    }
+
+    /// Takes sound again. What was spoken in the pause is left out however late it comes.
+    pub fn resume(&mut self, now: u64) {
+        let Some(paused) = self.paused.take() else { return };
+        self.quiet = 0;
+        if self.started.is_none() {
+            return;
+        }
+        if !paused.silence {
+            // In whole samples, so that the tracks and the clock skip alike.
+            let samples = now.saturating_sub(paused.since) / SAMPLE_NS;
+            self.skipped += samples * SAMPLE_NS;
+            self.received.skip(samples);
+            self.sent.skip(samples);
+        }
+        self.floor = self.sample_at(now).unwrap_or(0);
     }
 
     /// Milliseconds given out so far.
@@ -91,26 +138,25 @@ impl Recorder {
         self.given / 8
     }
 
-    /// The peer's sound, as it came.
-    pub fn on_received(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], now: u64) {
-        let Some(at) = self.sample_at(now) else { return };
-        self.received.put(timestamp, codec, payload, at, self.given);
+    /// The peer's sound, as it came: mono at 8 kHz.
+    pub fn on_received(&mut self, at: Placed, pcm: &[i16], now: u64) {
+        let Some(arrived) = self.takes(self.what != RecordWhat::Sent, now) else { return };
+        self.received.put(at, pcm, arrived, self.given, self.floor);
     }
 
-    /// Our sound, as it went.
-    pub fn on_sent(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], now: u64) {
-        let Some(at) = self.sample_at(now) else { return };
-        if let Some(sent) = &mut self.sent {
-            sent.put(timestamp, codec, payload, at, self.given);
-        }
+    /// Our sound, as it went: mono at 8 kHz.
+    pub fn on_sent(&mut self, at: Placed, pcm: &[i16], now: u64) {
+        let Some(arrived) = self.takes(self.what != RecordWhat::Received, now) else { return };
+        self.sent.put(at, pcm, arrived, self.given, self.floor);
     }
 
     /// The peer speaks under another source, or its packets were not for us for a while.
     pub fn on_new_source(&mut self) {
-        self.received.anchor = None;
+        self.received.forget();
     }
 
-    /// Time has passed: gives out what is complete.
+    /// Time has passed: gives out what is complete. `tap` takes the samples of a frame, of two channels in
+    /// turns, and how many frames of samples were given out before.
     pub fn on_tick(&mut self, now: u64, tap: &mut impl FnMut(RecordingSid, &[i16], u64)) -> Step {
         let Some(at) = self.sample_at(now) else { return Step::Goes };
         self.give(at.saturating_sub(WINDOW_SAMPLES), tap)
@@ -144,102 +190,61 @@ impl Recorder {
     }
 
     fn give_frame(&mut self, samples: usize, tap: &mut impl FnMut(RecordingSid, &[i16], u64)) {
-        let mut frame = [0; FRAME_SAMPLES];
-        let frame = &mut frame[..samples.min(FRAME_SAMPLES)];
-        self.received.take(self.given, frame);
-        if self.received.anchor.is_some() || self.received.was_heard {
-            self.quiet = if is_silent(frame) { self.quiet + frame.len() as u64 } else { 0 };
+        let len = samples.min(FRAME_SAMPLES);
+        let (mut received, mut sent) = ([0; FRAME_SAMPLES], [0; FRAME_SAMPLES]);
+        self.received.take(self.given, &mut received[..len]);
+        self.sent.take(self.given, &mut sent[..len]);
+        if self.received.was_heard && self.paused.is_none() {
+            self.quiet = if is_silent(&received[..len]) { self.quiet + len as u64 } else { 0 };
         }
-        if let Some(sent) = &mut self.sent {
-            let mut other = [0; FRAME_SAMPLES];
-            sent.take(self.given, &mut other[..frame.len()]);
-            for (sample, other) in frame.iter_mut().zip(other) {
-                *sample = sample.saturating_add(other);
+        let mut dual = [0; DUAL_FRAME_SAMPLES];
+        let frame = match self.what {
+            RecordWhat::Received => &received[..len],
+            RecordWhat::Sent => &sent[..len],
+            RecordWhat::Both => {
+                for (sample, other) in received.iter_mut().zip(sent) {
+                    *sample = sample.saturating_add(other);
+                }
+                &received[..len]
             }
-        }
+            RecordWhat::Dual => {
+                for (pair, (left, right)) in
+                    dual.as_chunks_mut().0.iter_mut().zip(received.into_iter().zip(sent))
+                {
+                    *pair = [left, right];
+                }
+                &dual[..2 * len]
+            }
+        };
         tap(self.recording, frame, self.given);
-        self.given += frame.len() as u64;
+        self.given += len as u64;
+    }
+
+    /// The sample of this moment, if the sound of such a direction is taken.
+    fn takes(&self, is_wanted: bool, now: u64) -> Option<u64> {
+        self.sample_at(now).filter(|_| is_wanted && self.paused.is_none())
     }
 
     fn sample_at(&self, now: u64) -> Option<u64> {
-        Some(now.saturating_sub(self.started?) / SAMPLE_NS)
-    }
-}
-
-/// One direction: a ring of samples around the moment.
-#[derive(Debug)]
-struct Track {
-    /// Sample `n` of the recording lies at `n % TRACK_SAMPLES`; what is not written is silence.
-    ring: Box<[i16]>,
-    /// A timestamp and where in the recording it lies.
-    anchor: Option<(u32, u64)>,
-    late: u8,
-    was_heard: bool,
-}
-
-impl Track {
-    fn new() -> Track {
-        Track { ring: vec![0; TRACK_SAMPLES].into(), anchor: None, late: 0, was_heard: false }
-    }
-
-    /// Places a payload. `at`: when it came, `given`: what is past, both in samples of the recording.
-    fn put(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], at: u64, given: u64) {
-        self.was_heard = true;
-        let place = self.place(timestamp, payload.len() as u64, at, given);
-        // What is past, or further ahead than the ring reaches, is left out.
-        let begin = place.max(given);
-        let end = (place + payload.len() as u64).min(given + TRACK_SAMPLES as u64);
-        if begin >= end {
-            return;
-        }
-        let payload = &payload[(begin - place) as usize..(end - place) as usize];
-        let (first, second) = self.halves(begin, payload.len());
-        let (head, tail) = payload.split_at(first.len());
-        for (samples, bytes) in [(first, head), (second, tail)] {
-            for (sample, &byte) in samples.iter_mut().zip(bytes) {
-                *sample = codec.decode(byte);
-            }
-        }
-    }
-
-    /// The samples of the ring from this place on, in two pieces where it wraps.
-    fn halves(&mut self, from: u64, len: usize) -> (&mut [i16], &mut [i16]) {
-        let start = from as usize % TRACK_SAMPLES;
-        let (before, after) = self.ring.split_at_mut(start);
-        let first = len.min(after.len());
-        (&mut after[..first], &mut before[..len - first])
-    }
-
-    fn place(&mut self, timestamp: u32, len: u64, at: u64, given: u64) -> u64 {
-        let Some((anchor, place)) = self.anchor else {
-            self.anchor = Some((timestamp, at));
-            return at;
+        let now = match &self.paused {
+            Some(paused) if !paused.silence => now.min(paused.since),
+            _ => now,
         };
-        let moved = timestamp_distance(timestamp, anchor);
-        // Before the recording began: as far as possible in the past, where nothing is written.
-        let place = place.checked_add_signed(moved).unwrap_or(0);
-        let is_late = place.saturating_add(len) <= given;
-        self.late = if is_late { self.late + 1 } else { 0 };
-        if place > at + AHEAD_SAMPLES || self.late >= LATE_PACKETS_MAX {
-            self.late = 0;
-            self.anchor = Some((timestamp, at));
-            return at;
-        }
-        if moved > 0 {
-            self.anchor = Some((timestamp, place));
-        }
-        place
+        Some(now.saturating_sub(self.started?).saturating_sub(self.skipped) / SAMPLE_NS)
     }
+}
 
-    /// Takes samples out and leaves silence.
-    fn take(&mut self, from: u64, frame: &mut [i16]) {
-        let (first, second) = self.halves(from, frame.len());
-        let (head, tail) = frame.split_at_mut(first.len());
-        for (samples, frame) in [(first, head), (second, tail)] {
-            frame.copy_from_slice(samples);
-            samples.fill(0);
-        }
+/// A payload of G.711 as the samples a recorder takes, decoded into `pcm`.
+pub(crate) fn linear<'a>(
+    codec: CodecKind,
+    payload: &[u8],
+    pcm: &'a mut [i16; PACKET_BYTES_MAX],
+) -> &'a [i16] {
+    let len = payload.len().min(pcm.len());
+    for (sample, &byte) in pcm.iter_mut().zip(payload) {
+        *sample = codec.decode(byte);
     }
+    &pcm[..len]
 }
 
 #[cfg(test)]
@@ -249,8 +254,8 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
-    const LOUD: u8 = 0x90;
-    const QUIET: u8 = 0xFF;
+    const LOUD: i16 = 8_000;
+    const QUIET: i16 = 0;
 
     /// Drives a recorder and keeps what it taps.
     struct Rig {
@@ -284,30 +289,30 @@ mod tests {
             self.recorder.finish(now, &mut |_, frame, _| samples.extend_from_slice(frame));
         }
 
-        fn receive(&mut self, packets: &[(u64, u32, u8)]) {
+        fn receive(&mut self, packets: &[(u64, u32, i16)]) {
             let mut packets = packets.to_vec();
             packets.sort_by_key(|p| p.0);
             let last = packets.last().map_or(0, |p| p.0);
             let mut next = packets.into_iter().peekable();
             while self.now <= last && self.end.is_none() {
                 while let Some((at, ts, byte)) = next.next_if(|p| p.0 <= self.now) {
-                    self.recorder.on_received(ts, CodecKind::Pcmu, &payload(byte), at);
+                    self.recorder.on_received(placed(ts), &payload(byte), at);
                 }
                 self.tick(self.now + 20 * MS);
             }
             for (at, ts, byte) in next {
-                self.recorder.on_received(ts, CodecKind::Pcmu, &payload(byte), at);
+                self.recorder.on_received(placed(ts), &payload(byte), at);
             }
         }
     }
 
     /// A square wave: a level that does not change is no sound.
-    fn payload(byte: u8) -> [u8; 160] {
-        std::array::from_fn(|n| if byte == LOUD && n % 2 == 1 { byte & 0x7F } else { byte })
+    fn payload(level: i16) -> [i16; 160] {
+        std::array::from_fn(|n| if n % 2 == 1 { -level } else { level })
     }
 
-    fn loud() -> i16 {
-        CodecKind::Pcmu.decode(LOUD)
+    fn placed(timestamp: u32) -> Placed {
+        Placed { timestamp, clock: 8_000 }
     }
 
     #[test]
@@ -323,7 +328,7 @@ mod tests {
             rig.receive(&packets);
             rig.finish(5_000 * MS + 2_000 * MS);
             assert_eq!(rig.samples.len(), 16_000, "seed {seed}");
-            let hole = rig.samples.iter().position(|&s| s.abs() != loud());
+            let hole = rig.samples.iter().position(|&s| s.abs() != LOUD);
             assert_eq!(hole, None, "seed {seed}");
         }
     }
@@ -395,9 +400,9 @@ mod tests {
         let mut rig = Rig::new(RecordWhat::Both, 100_000, 0);
         for n in 0..50u32 {
             let now = 5_000 * MS + u64::from(n) * 20 * MS;
-            rig.recorder.on_received(n * 160, CodecKind::Pcmu, &[0x80; 160], now); // loudest
-            let byte = if n < 25 { 0x80 } else { 0x00 }; // loudest, then its negative
-            rig.recorder.on_sent(7_000 + n * 160, CodecKind::Pcmu, &[byte; 160], now);
+            rig.recorder.on_received(placed(n * 160), &[i16::MAX; 160], now);
+            let other = if n < 25 { i16::MAX } else { -i16::MAX };
+            rig.recorder.on_sent(placed(7_000 + n * 160), &[other; 160], now);
             rig.tick(now + 20 * MS);
         }
         rig.finish(6_000 * MS);
@@ -424,10 +429,10 @@ mod tests {
     fn a_path_that_became_longer_is_followed() {
         let mut rig = Rig::new(RecordWhat::Received, 100_000, 0);
         let packets: Vec<_> = (0..100u32)
-            .map(|n| (5_000 * MS + u64::from(n) * 20 * MS + if n < 50 { 0 } else { 200 * MS }, n * 160, LOUD))
+            .map(|n| (5_000 * MS + u64::from(n) * 20 * MS + if n < 50 { 0 } else { 400 * MS }, n * 160, LOUD))
             .collect();
         rig.receive(&packets);
-        rig.finish(7_200 * MS);
-        assert!(rig.samples[14_000..17_000].iter().all(|&s| s.abs() == loud()));
+        rig.finish(7_400 * MS);
+        assert!(rig.samples[14_000..19_000].iter().all(|&s| s.abs() == LOUD));
     }
 }
