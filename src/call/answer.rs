@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use media::Direction;
+use media::sdp::Wishes;
 use twiml::ProgressEvent;
 
 use crate::call::Call;
@@ -105,7 +106,7 @@ impl Call {
         let MediaState::Open(local) = self.leg.media else { return None };
         let offer = self.leg.remote_offer.clone()?;
         let session = self.leg.next_sdp();
-        match media::sdp::answer(&offer, local, &ctx.office.media.codecs, session, Direction::SendRecv) {
+        match media::sdp::answer(&offer, local, &self.wishes(ctx), session, Direction::SendRecv) {
             Ok((body, negotiated)) => {
                 self.leg.local_sdp = Some(body.clone());
                 self.configure(negotiated, ctx);
@@ -119,11 +120,16 @@ impl Call {
         }
     }
 
+    /// What our side of this leg may say.
+    fn wishes(&self, ctx: &Ctx<'_>) -> Wishes {
+        Wishes::of(&ctx.office.media.codecs)
+    }
+
     /// Makes an offer of ours.
     pub(crate) fn offer(&mut self, direction: Direction, ctx: &mut Ctx<'_>) -> Option<Vec<u8>> {
         let MediaState::Open(local) = self.leg.media else { return None };
         let session = self.leg.next_sdp();
-        let body = media::sdp::offer(local, &ctx.office.media.codecs, session, direction);
+        let body = media::sdp::offer(local, &self.wishes(ctx), session, direction);
         self.leg.local_sdp = Some(body.clone());
         self.leg.offer_pending = true;
         Some(body)
@@ -202,7 +208,7 @@ impl Call {
             None => self.offer(Direction::SendRecv, ctx).ok_or(488),
             Some(offer) => {
                 let next = self.leg.next_sdp();
-                match media::sdp::answer(&offer, local, &ctx.office.media.codecs, next, Direction::SendRecv) {
+                match media::sdp::answer(&offer, local, &self.wishes(ctx), next, Direction::SendRecv) {
                     Ok((body, negotiated)) => {
                         self.leg.local_sdp = Some(body.clone());
                         self.configure(negotiated, ctx);

@@ -57,6 +57,8 @@ pub struct Negotiated {
     pub dtmf_receive: Option<u8>,
     /// Clock of the telephone events of both directions in Hz: that of the audio they interrupt (RFC 4733 §2.1).
     pub dtmf_clock: u32,
+    /// Whether keys may come and go as tones in the audio when no telephone events are agreed on.
+    pub dtmf_inband: bool,
     /// Payload type of comfort noise (RFC 3389), when the peer takes and sends it.
     pub comfort_noise: Option<u8>,
     /// Ours: `SendOnly` means that we send.
@@ -440,6 +442,7 @@ impl Negotiated {
             dtmf: None,
             dtmf_receive: None,
             dtmf_clock: codec.info().clock,
+            dtmf_inband: true,
             comfort_noise: None,
             direction: Direction::SendRecv,
             ptime_ms: codec.info().ptime_ms,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use base::{Now, Rng};
+use media::sdp::Wishes;
 use media::{CodecKind, Direction};
 use sip::{
     Caller, Command, Destination, Endpoint, EndpointConfig, Event, HeaderName, Host, NameAddr, Outgoing,
@@ -155,13 +156,17 @@ impl SimUa {
         SocketAddr::new(self.address.ip(), self.next_port)
     }
 
+    fn wishes(&self) -> Wishes {
+        Wishes::of(&self.codecs)
+    }
+
     /// Dials.
     pub(crate) fn call(&mut self, number: &str, from: &str, now: Now) -> SessionId {
         self.next_session += 1;
         let session = SessionId(self.next_session);
         let rtp = self.rtp();
         let offer = (!self.offerless)
-            .then(|| media::sdp::offer(rtp, &self.codecs, (self.next_session, 1), Direction::SendRecv));
+            .then(|| media::sdp::offer(rtp, &self.wishes(), (self.next_session, 1), Direction::SendRecv));
         let host = match self.address {
             SocketAddr::V4(v4) => Host::V4(*v4.ip()),
             SocketAddr::V6(v6) => Host::V6(*v6.ip()),
@@ -224,10 +229,10 @@ impl SimUa {
         let call = self.calls.get(&session)?;
         let sdp = (session.0, 1);
         match &call.offer {
-            Some(offer) => media::sdp::answer(offer, call.rtp, &self.codecs, sdp, Direction::SendRecv)
+            Some(offer) => media::sdp::answer(offer, call.rtp, &self.wishes(), sdp, Direction::SendRecv)
                 .map(|(body, _)| body)
                 .ok(),
-            None => Some(media::sdp::offer(call.rtp, &self.codecs, sdp, Direction::SendRecv)),
+            None => Some(media::sdp::offer(call.rtp, &self.wishes(), sdp, Direction::SendRecv)),
         }
     }
 
@@ -236,7 +241,7 @@ impl SimUa {
         let direction = if hold { Direction::SendOnly } else { Direction::SendRecv };
         let Some(call) = self.calls.get(&session).filter(|call| call.state == UaState::Up) else { return };
         let version = now.mono.0 / 1_000_000 + 2;
-        let body = media::sdp::offer(call.rtp, &self.codecs, (session.0, version), direction);
+        let body = media::sdp::offer(call.rtp, &self.wishes(), (session.0, version), direction);
         self.command(Command::Offer { session, body }, now);
     }
 
@@ -288,13 +293,13 @@ impl SimUa {
                 }
             }
             Event::Answered { session, body, .. } => {
-                let codecs = self.codecs.clone();
+                let wishes = self.wishes();
                 let Some(call) = self.calls.get_mut(&session) else { return later };
                 call.state = UaState::Up;
                 if call.offer.is_none() {
                     let answer = body
                         .and_then(|offer| {
-                            media::sdp::answer(&offer, call.rtp, &codecs, (session.0, 1), Direction::SendRecv)
+                            media::sdp::answer(&offer, call.rtp, &wishes, (session.0, 1), Direction::SendRecv)
                                 .ok()
                         })
                         .map(|(body, _)| body);
@@ -320,7 +325,7 @@ impl SimUa {
                         media::sdp::answer(
                             &offer,
                             call.rtp,
-                            &self.codecs,
+                            &self.wishes(),
                             (session.0, version),
                             Direction::SendRecv,
                         )

@@ -113,16 +113,16 @@ pub fn sip_digest(bytes: &[u8]) {
 /// A session description: read, written and read again; answered, the answer can be read.
 pub fn sdp(bytes: &[u8]) {
     let local = ([192, 0, 2, 1], 20_000).into();
-    let prefer = [CodecKind::Pcmu, CodecKind::Pcma];
+    let wishes = media::sdp::Wishes::of(&CodecKind::ALL);
     if let Ok(description) = media::sdp::Sdp::parse(bytes) {
         let written = description.to_string();
         media::sdp::Sdp::parse(written.as_bytes()).expect("a description that was written can be read");
     }
-    if let Ok((answer, negotiated)) = media::sdp::answer(bytes, local, &prefer, (1, 1), Direction::SendRecv) {
-        assert!(prefer.contains(&negotiated.codec));
+    if let Ok((answer, negotiated)) = media::sdp::answer(bytes, local, &wishes, (1, 1), Direction::SendRecv) {
+        assert!(wishes.codecs.contains(&negotiated.codec));
         media::sdp::Sdp::parse(&answer).expect("an answer of ours can be read");
     }
-    let offer = media::sdp::offer(local, &prefer, (1, 1), Direction::SendRecv);
+    let offer = media::sdp::offer(local, &wishes, (1, 1), Direction::SendRecv);
     let _ = media::sdp::accept(&offer, bytes);
 }
 

@@ -9,11 +9,13 @@ mod negotiate;
 mod parse;
 mod session;
 mod stream;
+mod wishes;
 
 pub use description::{Attribute, Connection, Media, Origin, Sdp};
 pub use negotiate::{accept, answer, offer};
 pub use parse::{ATTRIBUTES_MAX, BYTES_MAX, FORMATS_MAX, LINE_BYTES_MAX, MEDIA_MAX};
 pub use session::Session;
+pub use wishes::{SrtpKeys, SrtpWish, Wishes};
 
 /// Why a description is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,12 +14,13 @@ use std::net::SocketAddr;
 use super::SdpError;
 use super::description::{Attribute, Connection, Media, Origin, Sdp, network};
 use super::stream::{PTIME_MS, Stream};
+use super::wishes::Wishes;
 use crate::codec::CodecKind;
 use crate::command::{Direction, Negotiated};
 
 /// Describes our side to begin with. `local` is our RTP address, `session` the id and version of `o=`.
-pub fn offer(local: SocketAddr, prefer: &[CodecKind], session: (u64, u64), direction: Direction) -> Vec<u8> {
-    offer_after(None, local, prefer, session, direction)
+pub fn offer(local: SocketAddr, wishes: &Wishes, session: (u64, u64), direction: Direction) -> Vec<u8> {
+    offer_after(None, local, wishes, session, direction)
 }
 
 /// Offers again in a session where our side was last described by `previous`: streams keep their place and
@@ -27,11 +28,11 @@ pub fn offer(local: SocketAddr, prefer: &[CodecKind], session: (u64, u64), direc
 pub(super) fn offer_after(
     previous: Option<&Sdp>,
     local: SocketAddr,
-    prefer: &[CodecKind],
+    wishes: &Wishes,
     session: (u64, u64),
     direction: Direction,
 ) -> Vec<u8> {
-    let codecs: Vec<_> = permitted(prefer).iter().map(|&kind| (kind, kind.info().payload_type)).collect();
+    let codecs: Vec<_> = wishes.ordered().into_iter().map(|kind| (kind, kind.info().payload_type)).collect();
     let ours = previous.and_then(|sdp| sdp.media.iter().position(is_active_audio));
     let events = previous
         .zip(ours)
@@ -55,12 +56,12 @@ pub(super) fn offer_after(
 pub fn answer(
     offer: &[u8],
     local: SocketAddr,
-    prefer: &[CodecKind],
+    wishes: &Wishes,
     session: (u64, u64),
     direction: Direction,
 ) -> Result<(Vec<u8>, Negotiated), SdpError> {
     let offer = Sdp::parse(offer)?;
-    let (at, stream, (codec, payload_type)) = choose(&offer, permitted(prefer))?;
+    let (at, stream, (codec, payload_type)) = choose(&offer, &wishes.codecs)?;
     let (remote, remote_rtcp) = stream.addresses()?;
     let direction = allowed(&stream, direction);
     let ptime_ms = stream.ptime_ms();
@@ -143,10 +144,6 @@ fn allowed(stream: &Stream<'_>, wish: Direction) -> Direction {
         wish.sends() && stream.direction.receives() && reachable,
         wish.receives() && stream.direction.sends(),
     )
-}
-
-fn permitted(prefer: &[CodecKind]) -> &[CodecKind] {
-    if prefer.is_empty() { &[CodecKind::Pcmu, CodecKind::Pcma] } else { prefer }
 }
 
 fn is_audio(media: &Media) -> bool {
@@ -246,18 +243,14 @@ mod tests {
         format!("{head}m=audio 4000 RTP/AVP {formats}\r\n{lines}")
     }
 
-    fn answer_to(
-        offer: &str,
-        prefer: &[CodecKind],
-        wish: Direction,
-    ) -> Result<(String, Negotiated), SdpError> {
-        answer(offer.as_bytes(), local(), prefer, (7, 3), wish)
+    fn answer_to(offer: &str, wishes: &Wishes, wish: Direction) -> Result<(String, Negotiated), SdpError> {
+        answer(offer.as_bytes(), local(), wishes, (7, 3), wish)
             .map(|(body, negotiated)| (String::from_utf8(body).unwrap(), negotiated))
     }
 
     #[test]
     fn an_offer_names_what_we_speak() {
-        let body = offer(local(), &[], (7, 1), Direction::SendRecv);
+        let body = offer(local(), &Wishes::default(), (7, 1), Direction::SendRecv);
         let want = "v=0\r\no=- 7 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n\
             m=audio 20000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
@@ -267,7 +260,8 @@ mod tests {
     #[test]
     fn an_offer_from_an_ipv6_address_in_our_order() {
         let local = "[2001:db8::5]:20000".parse().unwrap();
-        let body = offer(local, &[CodecKind::Pcma, CodecKind::Pcmu], (7, 1), Direction::SendOnly);
+        let body =
+            offer(local, &Wishes::of(&[CodecKind::Pcma, CodecKind::Pcmu]), (7, 1), Direction::SendOnly);
         let body = String::from_utf8(body).unwrap();
         assert!(body.contains("c=IN IP6 2001:db8::5\r\n"), "{body}");
         assert!(body.contains("m=audio 20000 RTP/AVP 8 0 101\r\n"), "{body}");
@@ -277,7 +271,8 @@ mod tests {
     #[test]
     fn an_answer_mirrors_the_offers_numbers() {
         let lines = ["a=rtpmap:97 PCMA/8000", "a=rtpmap:96 telephone-event/8000", "a=ptime:30"];
-        let (body, negotiated) = answer_to(&phone("97 0 96", &lines), &[], Direction::SendRecv).unwrap();
+        let (body, negotiated) =
+            answer_to(&phone("97 0 96", &lines), &Wishes::default(), Direction::SendRecv).unwrap();
         let want = "v=0\r\no=- 7 3 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n\
             m=audio 20000 RTP/AVP 97 96\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n\
             a=fmtp:96 0-16\r\na=ptime:30\r\na=sendrecv\r\n";
@@ -295,15 +290,16 @@ mod tests {
     fn the_offerers_order_decides_among_permitted_codecs() {
         use CodecKind::{Pcma, Pcmu};
         let cases: [(&str, &[CodecKind], Result<CodecKind, SdpError>); 6] = [
-            ("0 8", &[], Ok(Pcmu)),
-            ("8 0", &[], Ok(Pcma)),
+            ("0 8", &[Pcma, Pcmu], Ok(Pcmu)),
+            ("8 0", &[Pcmu, Pcma], Ok(Pcma)),
             ("18 9 8 0", &[Pcmu, Pcma], Ok(Pcma)),
             ("8 0", &[Pcmu], Ok(Pcmu)),
             ("8", &[Pcmu], Err(SdpError::NoCommonCodec)),
-            ("18 9 101", &[], Err(SdpError::NoCommonCodec)),
+            ("18 9 101", &[Pcmu, Pcma], Err(SdpError::NoCommonCodec)),
         ];
         for (formats, prefer, want) in cases {
-            let got = answer_to(&phone(formats, &[]), prefer, Direction::SendRecv).map(|(_, n)| n.codec);
+            let got = answer_to(&phone(formats, &[]), &Wishes::of(prefer), Direction::SendRecv)
+                .map(|(_, n)| n.codec);
             assert_eq!(got, want, "{formats}");
         }
     }
@@ -324,11 +320,11 @@ mod tests {
             ("c=IN IP6 ::", SendRecv, RecvOnly),
         ];
         for (line, wish, want) in cases {
-            let (body, negotiated) = answer_to(&phone("0", &[line]), &[], wish).unwrap();
+            let (body, negotiated) = answer_to(&phone("0", &[line]), &Wishes::default(), wish).unwrap();
             assert_eq!(negotiated.direction, want, "{line} {wish:?}");
             assert!(body.ends_with(&format!("a={}\r\n", direction_name(want))), "{body}");
 
-            let ours = offer(local(), &[], (1, 1), wish);
+            let ours = offer(local(), &Wishes::default(), (1, 1), wish);
             let accepted = accept(&ours, phone("0", &[line]).as_bytes()).unwrap();
             assert_eq!(accepted.direction, want, "our offer {wish:?}, their {line}");
         }
@@ -339,7 +335,7 @@ mod tests {
         let offer = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=video 5000 RTP/AVP 31\r\na=rtpmap:31 H261/90000\r\n\
             m=audio 0 RTP/AVP 0\r\nm=audio 4002 RTP/SAVP 0\r\na=crypto:1 x\r\nm=audio 4004 RTP/AVP 18\r\n\
             m=audio 4006 RTP/AVP 0\r\nm=image 5002 udptl t38\r\nm=audio 4008 RTP/AVP 8\r\n";
-        let (body, negotiated) = answer_to(offer, &[], Direction::SendRecv).unwrap();
+        let (body, negotiated) = answer_to(offer, &Wishes::default(), Direction::SendRecv).unwrap();
         assert_eq!(negotiated.remote.port(), 4006);
         let streams: Vec<&str> = body.lines().filter(|l| l.starts_with("m=")).collect();
         assert_eq!(
@@ -370,24 +366,28 @@ mod tests {
         ];
         for (streams, want) in cases {
             assert_eq!(want.status(), 488);
-            assert_eq!(answer_to(&format!("{head}{streams}"), &[], Direction::SendRecv), Err(want));
+            assert_eq!(
+                answer_to(&format!("{head}{streams}"), &Wishes::default(), Direction::SendRecv),
+                Err(want)
+            );
         }
-        let nowhere = answer_to("v=0\r\nm=audio 4000 RTP/AVP 0\r\n", &[], Direction::SendRecv);
+        let nowhere = answer_to("v=0\r\nm=audio 4000 RTP/AVP 0\r\n", &Wishes::default(), Direction::SendRecv);
         assert_eq!(nowhere, Err(SdpError::Address));
-        assert_eq!(answer_to("hello", &[], Direction::SendRecv).unwrap_err().status(), 400);
+        assert_eq!(answer_to("hello", &Wishes::default(), Direction::SendRecv).unwrap_err().status(), 400);
     }
 
     #[test]
     fn multiplexing_rtcp_is_declined() {
         let lines = ["a=rtcp-mux", "a=rtcp:4100", "a=ssrc:1 cname:x"];
-        let (body, negotiated) = answer_to(&phone("0", &lines), &[], Direction::SendRecv).unwrap();
+        let (body, negotiated) =
+            answer_to(&phone("0", &lines), &Wishes::default(), Direction::SendRecv).unwrap();
         assert!(!body.contains("rtcp") && !body.contains("ssrc"), "{body}");
         assert_eq!(negotiated.remote_rtcp.port(), 4100);
     }
 
     #[test]
     fn a_renumbering_answer_tells_what_to_send_with() {
-        let ours = offer(local(), &[], (1, 1), Direction::SendRecv);
+        let ours = offer(local(), &Wishes::default(), (1, 1), Direction::SendRecv);
         let lines = ["a=rtpmap:110 PCMA/8000", "a=rtpmap:97 telephone-event/8000"];
         let negotiated = accept(&ours, phone("110 97", &lines).as_bytes()).unwrap();
         assert_eq!((negotiated.codec, negotiated.payload_type), (CodecKind::Pcma, 110));
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_takes_less_gives_less() {
-        let ours = offer(local(), &[CodecKind::Pcma], (1, 1), Direction::SendRecv);
+        let ours = offer(local(), &Wishes::of(&[CodecKind::Pcma]), (1, 1), Direction::SendRecv);
         let negotiated = accept(&ours, phone("8", &[]).as_bytes()).unwrap();
         assert_eq!((negotiated.dtmf, negotiated.dtmf_receive), (None, None));
         let cases = [
@@ -414,9 +414,10 @@ mod tests {
     #[test]
     fn both_sides_of_an_exchange_agree() {
         for wish in [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive] {
-            let ours = offer(local(), &[], (1, 1), wish);
+            let ours = offer(local(), &Wishes::default(), (1, 1), wish);
             let peer = "192.0.2.1:4000".parse().unwrap();
-            let (theirs, at_peer) = answer(&ours, peer, &[], (2, 1), Direction::SendRecv).unwrap();
+            let (theirs, at_peer) =
+                answer(&ours, peer, &Wishes::default(), (2, 1), Direction::SendRecv).unwrap();
             let here = accept(&ours, &theirs).unwrap();
             assert_eq!(here.direction, wish);
             assert_eq!(at_peer.direction, wish.reversed());
@@ -431,7 +432,7 @@ mod tests {
         let whole =
             phone("0 8 101", &["a=rtpmap:101 telephone-event/8000", "a=rtcp:1 IN IP4 1.2.3.4", "a=ptime:20"]);
         let pieces: Vec<&str> = whole.split_inclusive([' ', ':', '\n', '=']).collect();
-        let ours = offer(local(), &[], (1, 1), Direction::SendRecv);
+        let ours = offer(local(), &Wishes::default(), (1, 1), Direction::SendRecv);
         let mut rng = base::Rng::seeded(4);
         let mut answered = 0;
         for _ in 0..20_000 {
@@ -448,7 +449,8 @@ mod tests {
                 let at = rng.below(bytes.len() as u64) as usize;
                 bytes[at] = rng.below(256) as u8;
             }
-            answered += usize::from(answer(&bytes, local(), &[], (1, 1), Direction::SendRecv).is_ok());
+            answered +=
+                usize::from(answer(&bytes, local(), &Wishes::default(), (1, 1), Direction::SendRecv).is_ok());
             let _ = accept(&ours, &bytes);
             let _ = accept(&bytes, &ours);
         }
@@ -465,6 +467,6 @@ mod tests {
             text.push_str("\r\n");
             (0..32).for_each(|i| text.push_str(&format!("a=rtpmap:{} x/8000\r\n", 96 + i)));
         }
-        assert_eq!(answer_to(&text, &[], Direction::SendRecv), Err(SdpError::NoCommonCodec));
+        assert_eq!(answer_to(&text, &Wishes::default(), Direction::SendRecv), Err(SdpError::NoCommonCodec));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::SdpError;
 use super::description::Sdp;
 use super::negotiate::{accept, answer, offer_after};
-use crate::codec::CodecKind;
+use super::wishes::Wishes;
 use crate::command::{Direction, Negotiated};
 
 /// Keeps what RFC 3264 §8 asks a side to remember: the version grows by one exactly when our description
@@ -27,9 +27,9 @@ impl Session {
     }
 
     /// As [`super::offer`], first or again.
-    pub fn offer(&mut self, local: SocketAddr, prefer: &[CodecKind], direction: Direction) -> Vec<u8> {
+    pub fn offer(&mut self, local: SocketAddr, wishes: &Wishes, direction: Direction) -> Vec<u8> {
         let previous = Sdp::parse(&self.last).ok();
-        let describe = |version| offer_after(previous.as_ref(), local, prefer, (self.id, version), direction);
+        let describe = |version| offer_after(previous.as_ref(), local, wishes, (self.id, version), direction);
         let unchanged = describe(self.version);
         let body = if unchanged == self.last { unchanged } else { describe(self.version + 1) };
         self.say(body)
@@ -40,12 +40,12 @@ impl Session {
         &mut self,
         offer: &[u8],
         local: SocketAddr,
-        prefer: &[CodecKind],
+        wishes: &Wishes,
         direction: Direction,
     ) -> Result<(Vec<u8>, Negotiated), SdpError> {
-        let (mut body, negotiated) = answer(offer, local, prefer, (self.id, self.version), direction)?;
+        let (mut body, negotiated) = answer(offer, local, wishes, (self.id, self.version), direction)?;
         if body != self.last {
-            (body, _) = answer(offer, local, prefer, (self.id, self.version + 1), direction)?;
+            (body, _) = answer(offer, local, wishes, (self.id, self.version + 1), direction)?;
         }
         Ok((self.say(body), negotiated))
     }
@@ -72,6 +72,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::CodecKind;
 
     fn local() -> SocketAddr {
         "198.51.100.1:20000".parse().unwrap()
@@ -88,8 +89,9 @@ mod tests {
     #[test]
     fn the_same_offer_again_gets_the_same_answer() {
         let mut session = Session::new(400);
-        let mut answer =
-            |offer: &str| session.answer(offer.as_bytes(), local(), &[], Direction::SendRecv).unwrap().0;
+        let mut answer = |offer: &str| {
+            session.answer(offer.as_bytes(), local(), &Wishes::default(), Direction::SendRecv).unwrap().0
+        };
         let first = answer(VIDEO_PHONE);
         assert_eq!(line(&first, "o="), "o=- 100 1 IN IP4 198.51.100.1");
         assert_eq!(answer(VIDEO_PHONE), first);
@@ -102,8 +104,8 @@ mod tests {
     #[test]
     fn an_offer_after_an_answer_keeps_places_and_numbers() {
         let mut session = Session::new(400);
-        session.answer(VIDEO_PHONE.as_bytes(), local(), &[], Direction::SendRecv).unwrap();
-        let body = session.offer(local(), &[], Direction::SendOnly);
+        session.answer(VIDEO_PHONE.as_bytes(), local(), &Wishes::default(), Direction::SendRecv).unwrap();
+        let body = session.offer(local(), &Wishes::default(), Direction::SendOnly);
         let sdp = Sdp::parse(&body).unwrap();
         assert_eq!(line(&body, "o="), "o=- 100 2 IN IP4 198.51.100.1");
         assert_eq!((sdp.media[0].kind.as_str(), sdp.media[0].port), ("video", 0));
@@ -116,17 +118,17 @@ mod tests {
     #[test]
     fn a_repeated_offer_keeps_its_version() {
         let mut session = Session::new(u64::MAX);
-        let first = session.offer(local(), &[], Direction::SendRecv);
-        assert_eq!(session.offer(local(), &[], Direction::SendRecv), first);
+        let first = session.offer(local(), &Wishes::default(), Direction::SendRecv);
+        assert_eq!(session.offer(local(), &Wishes::default(), Direction::SendRecv), first);
         assert_eq!(session.last(), first);
-        assert_ne!(session.offer(local(), &[], Direction::Inactive), first);
+        assert_ne!(session.offer(local(), &Wishes::default(), Direction::Inactive), first);
     }
 
     #[test]
     fn a_refused_offer_changes_nothing() {
         let mut session = Session::new(4);
-        let first = session.offer(local(), &[], Direction::SendRecv);
-        assert!(session.answer(b"v=0\r\n", local(), &[], Direction::SendRecv).is_err());
+        let first = session.offer(local(), &Wishes::default(), Direction::SendRecv);
+        assert!(session.answer(b"v=0\r\n", local(), &Wishes::default(), Direction::SendRecv).is_err());
         assert_eq!(session.last(), first);
     }
 }
