@@ -14,6 +14,7 @@ pub mod engine;
 pub mod jitter;
 pub mod latch;
 pub mod leg;
+pub mod mix;
 pub mod outgoing;
 pub mod play;
 pub mod reception;
