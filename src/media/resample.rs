@@ -1,271 +1,187 @@
-//! From one sampling rate to another, sample stream in, sample stream out.
+//! Between the sampling rates of calls: 8, 16 and 48 kHz, live.
 //!
-//! Between the rates of telephony (8, 16, 32 and 48 kHz) a polyphase FIR of our own: 24 taps a phase, 1.5 ms
-//! delay at 8 kHz, no allocation while running. For all other rates, which only files have (44.1, 22.05,
-//! 24 kHz…), rubato's FFT resampler: steeper, but with blocks of about 60 ms.
+//! A polyphase FIR in integers: each sample that comes out is 32 taps at the lower of both rates, so the delay
+//! is 2 ms where that is 8 kHz and 1 ms where it is 16 kHz. Of a lower rate of 8 kHz: flat to 3.4 kHz within
+//! 0.2 dB; 49 dB down at 4.1 kHz and above, 55 dB at 4.6 kHz, for aliases and images alike. Of 16 kHz all
+//! frequencies are twice that. Files, which have other rates and no hurry, are converted in
+//! [`crate::decode`].
 
-use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Indexing, Resampler as _};
-
-/// Lowest rate taken, in Hz.
-pub const RATE_MIN: u32 = 2_000;
-/// Highest rate taken, in Hz.
-pub const RATE_MAX: u32 = 384_000;
-
-/// A rate outside [`RATE_MIN`]`..=`[`RATE_MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("sampling rate {0} Hz is outside {RATE_MIN} to {RATE_MAX} Hz")]
-pub struct RateError(pub u32);
-
-/// Converts one mono stream. Samples are in −1..1, though larger ones pass through.
+/// Converts one mono stream.
 pub struct Resampler {
     kind: Kind,
-    /// In lowest terms: `up` samples out for `down` samples in.
-    up: usize,
-    down: usize,
-    /// Output samples still to be dropped, see [`Resampler::aligned`].
-    skip: usize,
-    taken: u64,
-    given: u64,
+    /// The last samples, as many as the filter is long but one, and room for a block behind them.
+    window: Box<[i16]>,
+    /// In Q14: of each phase [`TAPS`], oldest sample first. Going down there is one phase, `factor` times as long.
+    taps: Box<[i16]>,
+    factor: usize,
 }
 
 enum Kind {
     Same,
-    Polyphase(Polyphase),
-    Blocks(Box<Blocks>),
+    Up,
+    /// How many samples are still to come before the one that completes an output sample.
+    Down {
+        skip: usize,
+    },
 }
 
 impl Resampler {
-    /// A live stream: every [`Resampler::push`] gives its share of output at once (blockwise for rates that
-    /// only files have), the first of it being the silence of the filter's delay.
-    pub fn new(from: u32, to: u32) -> Result<Resampler, RateError> {
-        if let Some(rate) = [from, to].into_iter().find(|rate| !(RATE_MIN..=RATE_MAX).contains(rate)) {
-            return Err(RateError(rate));
-        }
-        let common = greatest_common_divisor(from, to);
-        let (up, down) = ((to / common) as usize, (from / common) as usize);
-        let kind = if from == to {
-            Kind::Same
-        } else if [from, to].iter().all(|rate| TELEPHONY_RATES.contains(rate)) {
-            Kind::Polyphase(Polyphase::new(up, down))
-        } else {
-            Kind::Blocks(Box::new(Blocks::new(from, to, down)))
+    /// From and to 8,000, 16,000 or 48,000 samples a second, or any rate to itself.
+    ///
+    /// # Panics
+    /// For other rates: no codec has them.
+    pub fn new(from: u32, to: u32) -> Resampler {
+        let known = |rate| matches!(rate, 8_000 | 16_000 | 48_000);
+        assert!(from == to || known(from) && known(to), "calls have 8, 16 and 48 kHz, not {from} and {to}");
+        let factor = (from.max(to) / from.min(to)) as usize;
+        let (kind, gain, len) = match from.cmp(&to) {
+            std::cmp::Ordering::Equal => {
+                return Resampler { kind: Kind::Same, window: Box::default(), taps: Box::default(), factor };
+            }
+            std::cmp::Ordering::Less => (Kind::Up, factor, TAPS),
+            std::cmp::Ordering::Greater => (Kind::Down { skip: 0 }, 1, TAPS * factor),
         };
-        Ok(Resampler { kind, up, down, skip: 0, taken: 0, given: 0 })
+        let prototype = prototype(factor, gain);
+        let taps = match kind {
+            // Phase p has every tap that falls onto an input sample when the output lies p parts behind one.
+            Kind::Up => (0..factor)
+                .flat_map(|phase| (0..TAPS).rev().map(move |age| age * factor + phase))
+                .map(|n| prototype[n])
+                .collect(),
+            // Symmetric but for the one empty tap.
+            Kind::Down { .. } | Kind::Same => prototype.iter().rev().copied().collect(),
+        };
+        Resampler { kind, window: vec![0; len - 1 + BLOCK].into(), taps, factor }
     }
 
-    /// For whole sounds: drops the delay, so that output begins where input began. [`Resampler::finish`]
-    /// then gives what is still inside.
-    pub fn aligned(mut self) -> Resampler {
-        self.skip = self.delay();
-        self
+    /// Converts all of `input` and says how many samples of `output` that made: their share at once, exactly so
+    /// for whole milliseconds. The first ones are the silence of the filter's delay.
+    ///
+    /// What finds no room in `output` is lost.
+    pub fn process(&mut self, input: &[i16], output: &mut [i16]) -> usize {
+        if let Kind::Same = self.kind {
+            let count = input.len().min(output.len());
+            output[..count].copy_from_slice(&input[..count]);
+            return count;
+        }
+        let mut made = 0;
+        for block in input.chunks(BLOCK) {
+            let past = self.window.len() - BLOCK;
+            self.window[past..past + block.len()].copy_from_slice(block);
+            made += self.filter(block.len(), &mut output[made..]);
+            self.window.copy_within(block.len()..block.len() + past, 0);
+        }
+        made
     }
 
-    /// The filter's delay in output samples.
-    pub fn delay(&self) -> usize {
-        match &self.kind {
+    /// The delay in samples that come out.
+    pub fn latency(&self) -> usize {
+        match self.kind {
             Kind::Same => 0,
-            Kind::Polyphase(filter) => filter.delay(),
-            Kind::Blocks(blocks) => blocks.fft.output_delay(),
+            Kind::Up => TAPS / 2 * self.factor,
+            Kind::Down { .. } => TAPS / 2,
         }
     }
 
-    /// Takes `input` and appends what comes of it to `output`.
-    pub fn push(&mut self, input: &[f32], output: &mut Vec<f32>) {
-        self.taken += input.len() as u64;
-        let start = output.len();
-        self.run(input, output);
-        self.drop_delay(start, output);
-        self.given += (output.len() - start) as u64;
-    }
-
-    /// Appends the rest, so that all output together is as long as all input: to be called once, last.
-    pub fn finish(&mut self, output: &mut Vec<f32>) {
-        let due = (self.taken * self.up as u64).div_ceil(self.down as u64);
-        while self.given < due {
-            let start = output.len();
-            self.run(&[0.0; 256], output);
-            self.drop_delay(start, output);
-            let surplus = (self.given + (output.len() - start) as u64).saturating_sub(due);
-            output.truncate(output.len() - surplus as usize);
-            self.given += (output.len() - start) as u64;
-        }
-    }
-
-    fn run(&mut self, input: &[f32], output: &mut Vec<f32>) {
+    /// Puts the filter onto each place where a sample is due among the `count` newest ones.
+    fn filter(&mut self, count: usize, output: &mut [i16]) -> usize {
         match &mut self.kind {
-            Kind::Same => output.extend_from_slice(input),
-            Kind::Polyphase(filter) => filter.push(input, output),
-            Kind::Blocks(blocks) => blocks.push(input, output),
-        }
-    }
-
-    fn drop_delay(&mut self, start: usize, output: &mut Vec<f32>) {
-        let drop = self.skip.min(output.len() - start);
-        output.drain(start..start + drop);
-        self.skip -= drop;
-    }
-}
-
-/// A windowed-sinc low-pass, split into one filter per output phase.
-struct Polyphase {
-    up: usize,
-    down: usize,
-    /// Taps of one phase, a multiple of [`LANES`]; the phases lie one after the other, each with its newest
-    /// tap last.
-    len: usize,
-    taps: Vec<f32>,
-    /// The last `len - 1` samples, then the newest.
-    window: Vec<f32>,
-    /// Where the next output sample lies: so many samples into what comes next, and so many parts of `up`
-    /// further.
-    next: (usize, usize),
-}
-
-impl Polyphase {
-    fn new(up: usize, down: usize) -> Polyphase {
-        // An odd prototype whose delay is a whole number of output samples.
-        let half = TAPS_PER_PHASE / 2 * up.max(down);
-        let len = (2 * half + 1).div_ceil(up).next_multiple_of(LANES);
-        let prototype = prototype(half, up.max(down), up);
-        let mut taps = vec![0.0; len * up];
-        for (n, tap) in prototype.into_iter().enumerate() {
-            let (phase, age) = (n % up, n / up);
-            taps[phase * len + len - 1 - age] = tap;
-        }
-        Polyphase { up, down, len, taps, window: vec![0.0; len - 1], next: (0, 0) }
-    }
-
-    fn delay(&self) -> usize {
-        TAPS_PER_PHASE / 2 * self.up.max(self.down) / self.down
-    }
-
-    fn push(&mut self, input: &[f32], output: &mut Vec<f32>) {
-        self.window.extend_from_slice(input);
-        let (mut at, mut phase) = self.next;
-        let (step, step_phase) = (self.down / self.up, self.down % self.up);
-        while at < input.len() {
-            let samples = &self.window[at..at + self.len];
-            output.push(dot(samples, &self.taps[phase * self.len..][..self.len]));
-            at += step;
-            phase += step_phase;
-            if phase >= self.up {
-                phase -= self.up;
-                at += 1;
+            Kind::Same => 0,
+            Kind::Up => {
+                let (phases, _) = self.taps.as_chunks::<TAPS>();
+                let windows = self.window.windows(TAPS).take(count);
+                for (window, outputs) in windows.zip(output.chunks_exact_mut(self.factor)) {
+                    let window: &[i16; TAPS] = window.try_into().expect("a window has as many samples");
+                    for (sample, taps) in outputs.iter_mut().zip(phases) {
+                        *sample = round(dot(window, taps));
+                    }
+                }
+                (count * self.factor).min(output.len() / self.factor * self.factor)
+            }
+            Kind::Down { skip } => {
+                let due = count.saturating_sub(*skip).div_ceil(self.factor);
+                let windows = self.window[*skip..].windows(self.taps.len()).step_by(self.factor).take(due);
+                for (window, sample) in windows.zip(&mut *output) {
+                    let parts = window.as_chunks::<TAPS>().0.iter().zip(self.taps.as_chunks::<TAPS>().0);
+                    *sample = round(parts.map(|(window, taps)| dot(window, taps)).sum());
+                }
+                *skip = *skip + due * self.factor - count;
+                due.min(output.len())
             }
         }
-        self.next = (at - input.len(), phase);
-        self.window.drain(..input.len());
     }
 }
 
-/// The sum of products, in as many independent sums as a vector register holds: the order of additions is
-/// part of what a float means, so the compiler may not split one sum itself.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (b + f)) + ((c + g) + (d + h))
+/// The sum of products. No sum of taps exceeds 2 in Q14, so none of these overflows.
+#[inline]
+fn dot(samples: &[i16; TAPS], taps: &[i16; TAPS]) -> i32 {
+    samples.iter().zip(taps).map(|(s, tap)| i32::from(*s) * i32::from(*tap)).sum()
 }
 
-/// A Kaiser-windowed sinc of `2 * half + 1` taps at `up` times the input rate, with a gain of `up`.
-/// `factor` is how many of its samples make one of the lower of both rates.
-fn prototype(half: usize, factor: usize, up: usize) -> Vec<f32> {
-    let cutoff = CUTOFF / factor as f64;
-    let taps: Vec<f64> = (0..=2 * half)
+#[inline]
+fn round(sum: i32) -> i16 {
+    ((sum + (1 << 13)) >> 14).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+}
+
+/// A Kaiser-windowed sinc at `factor` times the lower rate, in Q14 with a gain of `gain`. The first tap is empty,
+/// which makes the middle, and so the delay, a whole number of samples of either rate.
+fn prototype(factor: usize, gain: usize) -> Vec<i16> {
+    let half = (TAPS / 2 * factor) as f64;
+    let taps: Vec<f64> = (0..TAPS * factor)
         .map(|n| {
-            let x = n as f64 - half as f64;
-            let sinc = if x == 0.0 { 2.0 * cutoff } else { (TAU * cutoff * x).sin() / (TAU / 2.0 * x) };
-            let edge = x / half as f64;
-            sinc * bessel_i0(KAISER_BETA * (1.0 - edge * edge).sqrt())
+            let x = n as f64 - half;
+            let edge = 1.0 - (x / half).powi(2);
+            let angle = std::f64::consts::TAU * CUTOFF * x / factor as f64;
+            let sinc = if x == 0.0 { 1.0 } else { angle.sin() / angle };
+            if n == 0 { 0.0 } else { sinc * bessel_i0(KAISER_BETA * edge.sqrt()) }
         })
         .collect();
     let sum: f64 = taps.iter().sum();
-    taps.into_iter().map(|tap| (tap / sum * up as f64) as f32).collect()
+    taps.into_iter().map(|tap| (tap / sum * gain as f64 * f64::from(1 << 14)).round() as i16).collect()
 }
 
 /// The modified Bessel function of the first kind, order 0, by its power series.
 fn bessel_i0(x: f64) -> f64 {
     let (mut sum, mut term, mut k) = (1.0, 1.0, 1.0);
     while term > sum * 1e-12 {
-        term *= (x / 2.0 / k) * (x / 2.0 / k);
+        term *= (x / 2.0 / k).powi(2);
         sum += term;
         k += 1.0;
     }
     sum
 }
 
-/// rubato's resampler, fed with the blocks it wants.
-struct Blocks {
-    fft: Fft<f32>,
-    waiting: Vec<f32>,
-    block: Vec<f32>,
-}
-
-impl Blocks {
-    /// `down` is the smallest number of input samples that makes a whole number of output samples.
-    fn new(from: u32, to: u32, down: usize) -> Blocks {
-        // The longer the block, the steeper the filter; a few hundred samples at the lower rate leave the
-        // telephone band untouched. An even number of `down` makes the delay, half a block, a whole number
-        // of samples.
-        let wish = BLOCK_AT_LOWER_RATE * from as usize / from.min(to) as usize;
-        let size = wish.div_ceil(down).next_multiple_of(2) * down;
-        let fft = Fft::new(from as usize, to as usize, size, 1, FixedSync::Both)
-            .expect("rates and block size are not zero");
-        let block = vec![0.0; fft.output_frames_max()];
-        Blocks { fft, waiting: Vec::new(), block }
-    }
-
-    fn push(&mut self, input: &[f32], output: &mut Vec<f32>) {
-        self.waiting.extend_from_slice(input);
-        let size = self.fft.input_frames_next();
-        let whole = self.waiting.len() / size * size;
-        for block in self.waiting[..whole].chunks(size) {
-            let room = self.block.len();
-            let from = InterleavedSlice::new(block, 1, size).expect("one channel of so many samples");
-            let mut to =
-                InterleavedSlice::new_mut(&mut self.block, 1, room).expect("one channel of so many samples");
-            let (_, made) = self
-                .fft
-                .process_into_buffer(&from, &mut to, None::<&Indexing>)
-                .expect("both blocks have the size it asked for");
-            output.extend_from_slice(&self.block[..made]);
-        }
-        self.waiting.drain(..whole);
-    }
-}
-
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
-}
-
-const TAU: f64 = std::f64::consts::TAU;
-const TELEPHONY_RATES: [u32; 4] = [8_000, 16_000, 32_000, 48_000];
-/// At the lower of both rates, so the length in time is 3 ms for 8 kHz.
-const TAPS_PER_PHASE: usize = 24;
-const LANES: usize = 8;
-/// Middle of the transition band as a share of the lower rate. What is left above half of it falls back
-/// onto frequencies just below, which a telephone does not pass on.
-const CUTOFF: f64 = 0.475;
-/// 75 dB of stop band.
-const KAISER_BETA: f64 = 7.3;
-const BLOCK_AT_LOWER_RATE: usize = 480;
+/// At the lower of both rates.
+const TAPS: usize = 32;
+/// Middle of the transition as a share of the lower rate.
+const CUTOFF: f64 = 0.465;
+const KAISER_BETA: f64 = 4.5;
+/// Samples taken at once: what is kept in between is copied once for so many.
+const BLOCK: usize = 480;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f64::consts::TAU;
 
-    fn tone(rate: u32, hz: f64, seconds: f64) -> Vec<f32> {
+    const PAIRS: [(u32, u32); 6] = [
+        (8_000, 16_000),
+        (8_000, 48_000),
+        (16_000, 48_000),
+        (16_000, 8_000),
+        (48_000, 8_000),
+        (48_000, 16_000),
+    ];
+
+    fn tone(rate: u32, hz: f64, seconds: f64) -> Vec<i16> {
         let samples = (f64::from(rate) * seconds) as usize;
-        (0..samples).map(|n| (TAU * hz * n as f64 / f64::from(rate)).sin() as f32 * 0.5).collect()
+        (0..samples)
+            .map(|n| ((TAU * hz * n as f64 / f64::from(rate)).sin() * 16_384.0).round() as i16)
+            .collect()
     }
 
     /// Amplitude of `hz` in the middle of `samples`.
-    fn level(samples: &[f32], rate: u32, hz: f64) -> f64 {
+    fn level(samples: &[i16], rate: u32, hz: f64) -> f64 {
         let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
         let (mut re, mut im, mut weight) = (0.0, 0.0, 0.0);
         for (n, s) in middle.iter().enumerate() {
@@ -278,11 +194,14 @@ mod tests {
         2.0 * re.hypot(im) / weight
     }
 
-    fn convert(samples: &[f32], from: u32, to: u32, piece: usize) -> Vec<f32> {
-        let mut resampler = Resampler::new(from, to).unwrap().aligned();
-        let mut output = Vec::new();
-        samples.chunks(piece).for_each(|part| resampler.push(part, &mut output));
-        resampler.finish(&mut output);
+    fn convert(input: &[i16], from: u32, to: u32, piece: usize) -> Vec<i16> {
+        let mut resampler = Resampler::new(from, to);
+        let mut output = vec![0; input.len() * to as usize / from as usize + 6];
+        let mut made = 0;
+        for part in input.chunks(piece) {
+            made += resampler.process(part, &mut output[made..]);
+        }
+        output.truncate(made);
         output
     }
 
@@ -290,132 +209,100 @@ mod tests {
         20.0 * ratio.log10()
     }
 
-    const PAIRS: [(u32, u32); 22] = [
-        (16_000, 8_000),
-        (32_000, 8_000),
-        (48_000, 8_000),
-        (8_000, 16_000),
-        (8_000, 32_000),
-        (8_000, 48_000),
-        (16_000, 32_000),
-        (16_000, 48_000),
-        (32_000, 48_000),
-        (32_000, 16_000),
-        (48_000, 16_000),
-        (48_000, 32_000),
-        (8_000, 8_000),
-        (44_100, 8_000),
-        (22_050, 8_000),
-        (24_000, 8_000),
-        (11_025, 8_000),
-        (96_000, 8_000),
-        (44_100, 16_000),
-        (6_000, 8_000),
-        (8_000, 44_100),
-        (11_127, 8_000),
-    ];
-
     #[test]
-    fn tones_keep_frequency_level_and_place() {
+    fn the_pass_band_is_flat() {
         for (from, to) in PAIRS {
-            for hz in [300.0, 1_000.0, 2_600.0] {
-                let input = tone(from, hz, 0.5);
-                let output = convert(&input, from, to, 441);
-                let change = decibel(level(&output, to, hz) / level(&input, from, hz));
-                assert!(change.abs() < 0.1, "{from} to {to}: {hz} Hz changed by {change:.2} dB");
-                // Sample by sample against the same tone made at the other rate: frequency, phase, delay.
-                let want = tone(to, hz, 0.5);
-                assert!(output.len().abs_diff(want.len()) <= 1, "{from} to {to}: {}", output.len());
-                let middle = want.len() / 4..want.len() * 3 / 4;
-                let worst = middle.map(|n| (output[n] - want[n]).abs()).fold(0.0, f32::max);
-                assert!(worst < 0.005, "{from} to {to}: {hz} Hz is off by {worst}");
+            let edge = f64::from(from.min(to)) * 3_400.0 / 8_000.0;
+            for hz in (1..=17).map(|n| edge * f64::from(n) / 17.0) {
+                let change = decibel(level(&convert(&tone(from, hz, 0.2), from, to, 160), to, hz) / 16_384.0);
+                assert!(change.abs() < 0.25, "{from} to {to}: {hz} Hz changed by {change:.2} dB");
             }
         }
     }
 
+    /// Tones above the lower band, and where they come back to.
     #[test]
-    fn the_telephone_band_passes() {
-        for (from, to) in PAIRS.into_iter().filter(|(from, to)| *from.min(to) >= 8_000) {
-            let change =
-                decibel(level(&convert(&tone(from, 3_400.0, 0.5), from, to, 160), to, 3_400.0) / 0.5);
-            assert!((-2.0..0.1).contains(&change), "{from} to {to}: 3400 Hz changed by {change:.2} dB");
-        }
-    }
-
-    /// Everything that would fall back into the telephone band (below 3400 Hz).
-    #[test]
-    fn aliases_stay_below_60_decibel() {
+    fn aliases_are_down() {
         for (from, to) in PAIRS.into_iter().filter(|(from, to)| from > to) {
-            let mut hz = f64::from(to) - 3_400.0;
-            while hz < f64::from(from) / 2.0 {
-                let output = convert(&tone(from, hz, 0.25), from, to, 1_000);
-                let loudest = output[output.len() / 4..output.len() * 3 / 4]
-                    .iter()
-                    .fold(0.0, |a: f32, s| a.max(s.abs()));
-                let alias = decibel(f64::from(loudest) / 0.5);
-                assert!(alias < -60.0, "{from} to {to}: {hz} Hz comes back at {alias:.1} dB");
-                hz += 370.0;
+            let unit = f64::from(to) / 8_000.0;
+            for n in 0.. {
+                let hz = unit * (4_100.0 + 97.0 * f64::from(n));
+                if hz > f64::from(from) / 2.0 {
+                    break;
+                }
+                let output = convert(&tone(from, hz, 0.2), from, to, 960);
+                let middle = &output[output.len() / 4..output.len() * 3 / 4];
+                let loudest = middle.iter().map(|s| s.unsigned_abs()).max().unwrap();
+                let alias = decibel(f64::from(loudest) / 16_384.0);
+                let most = if hz < unit * 4_600.0 { -48.0 } else { -54.0 };
+                assert!(alias < most, "{from} to {to}: {hz} Hz comes back at {alias:.1} dB");
             }
         }
     }
 
     #[test]
-    fn images_stay_below_60_decibel() {
+    fn images_are_down() {
         for (from, to) in PAIRS.into_iter().filter(|(from, to)| from < to) {
-            for hz in [700.0, 2_500.0] {
-                let output = convert(&tone(from, hz, 0.25), from, to, 1_000);
-                for image in [f64::from(from) - hz, f64::from(from) + hz] {
-                    let share = decibel(level(&output, to, image) / 0.5);
-                    assert!(
-                        share < -60.0 || image > f64::from(to) / 2.0,
-                        "{from} to {to}: {image} Hz at {share:.1} dB"
-                    );
+            let unit = f64::from(from) / 8_000.0;
+            for hz in [300.0, 1_000.0, 2_500.0, 3_390.0, 3_880.0].map(|hz| hz * unit) {
+                let output = convert(&tone(from, hz, 0.2), from, to, 160);
+                for n in 1..=to / from {
+                    for image in [f64::from(n * from) - hz, f64::from(n * from) + hz] {
+                        if image > f64::from(to) / 2.0 {
+                            continue;
+                        }
+                        let share = decibel(level(&output, to, image) / 16_384.0);
+                        let most = if image < unit * 4_600.0 { -48.0 } else { -54.0 };
+                        assert!(share < most, "{from} to {to}: {hz} Hz also at {image} Hz, {share:.1} dB");
+                    }
                 }
+            }
+        }
+    }
+
+    /// Sample by sample against the same tone made at the other rate: frequency, phase and delay.
+    #[test]
+    fn sound_comes_after_its_latency() {
+        for (from, to) in PAIRS {
+            let output = convert(&tone(from, 1_000.0, 0.2), from, to, from as usize / 100);
+            let latency = Resampler::new(from, to).latency();
+            assert!(latency as u32 * 500 <= to, "{from} to {to}: more than 2 ms");
+            let want = tone(to, 1_000.0, 0.2);
+            for n in 500..1_000 {
+                let off = i32::from(output[n + latency]) - i32::from(want[n]);
+                assert!(off.abs() < 60, "{from} to {to}: off by {off}");
             }
         }
     }
 
     #[test]
     fn pieces_do_not_matter() {
-        for (from, to) in [(48_000, 8_000), (8_000, 48_000), (32_000, 48_000), (44_100, 8_000)] {
-            let input = tone(from, 440.0, 0.3);
+        for (from, to) in PAIRS {
+            let input = tone(from, 440.0, 0.1);
             let whole = convert(&input, from, to, input.len());
-            for piece in [1, 7, 960] {
+            assert_eq!(whole.len(), input.len() * to as usize / from as usize);
+            for piece in [1, 7, 48, 960] {
                 assert_eq!(convert(&input, from, to, piece), whole, "{from} to {to} in pieces of {piece}");
             }
         }
     }
 
     #[test]
-    fn a_live_stream_gives_its_share_at_once() {
-        for (from, to) in [(16_000, 8_000), (8_000, 16_000), (48_000, 8_000), (8_000, 48_000)] {
-            let mut resampler = Resampler::new(from, to).unwrap();
-            let mut output = Vec::new();
-            for frame in 1..=50 {
-                resampler.push(&vec![0.1; from as usize / 50], &mut output);
-                assert_eq!(output.len(), frame * to as usize / 50, "{from} to {to}");
-            }
-            assert!(resampler.delay() * 1_000 <= 2 * to as usize, "more than 2 ms of delay");
-        }
+    fn the_same_rate_is_a_copy() {
+        let input = tone(8_000, 440.0, 0.02);
+        assert_eq!(convert(&input, 8_000, 8_000, 160), input);
+        assert_eq!(Resampler::new(8_000, 8_000).latency(), 0);
     }
 
     #[test]
-    fn short_and_empty_sounds_keep_their_length() {
+    fn full_scale_is_limited_and_small_outputs_are_filled() {
         for (from, to) in PAIRS {
-            for len in [0usize, 1, 2, 50] {
-                let want = (len as u64 * u64::from(to)).div_ceil(u64::from(from));
-                assert_eq!(
-                    convert(&vec![0.5; len], from, to, 10).len() as u64,
-                    want,
-                    "{from} to {to}: {len}"
-                );
-            }
+            let square: Vec<i16> =
+                (0..960).map(|n| if n / 7 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
+            let mut output = [0; 10];
+            assert!(Resampler::new(from, to).process(&square, &mut output) <= 10, "{from} to {to}");
+            let output = convert(&square, from, to, 960);
+            assert!(output.iter().any(|s| s.unsigned_abs() > 30_000), "{from} to {to}");
         }
-    }
-
-    #[test]
-    fn senseless_rates_are_refused() {
-        assert_eq!(Resampler::new(0, 8_000).err(), Some(RateError(0)));
-        assert_eq!(Resampler::new(8_000, 4_000_000).err(), Some(RateError(4_000_000)));
     }
 }

@@ -6,6 +6,7 @@
 //! (some milliseconds per minute of sound), so never on a media thread.
 
 mod au;
+mod resample;
 mod sink;
 
 use std::io::Cursor;

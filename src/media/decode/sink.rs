@@ -1,8 +1,8 @@
 //! Where decoded samples go: many channels to one, any rate to 8 kHz, never more than the maximum.
 
+use super::resample::Resampler;
 use super::{DURATION_MS_MAX, DecodeError, SAMPLES_MAX};
 use crate::clip::Clip;
-use crate::resample::Resampler;
 
 pub(super) struct Sink {
     resampler: Option<(u32, Resampler)>,
@@ -39,7 +39,7 @@ impl Sink {
             self.flush();
             let resampler = Resampler::new(rate, Clip::RATE)
                 .map_err(|error| DecodeError::Unsupported(error.to_string()))?;
-            self.resampler = Some((rate, resampler.aligned()));
+            self.resampler = Some((rate, resampler));
         }
         self.taken += samples.len() as u64;
         self.mono.clear();
