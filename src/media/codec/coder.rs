@@ -217,3 +217,93 @@ fn each<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) -> usize
     }
     from.len().min(to.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::tests::speech;
+    use crate::resample::Resampler;
+
+    fn voice(rate: u32) -> Vec<i16> {
+        let mut output = vec![0; rate as usize];
+        Resampler::new(16_000, rate).process(&speech(), &mut output);
+        output
+    }
+
+    /// Sound through a codec, some packets lost.
+    fn pass(codec: CodecKind, ms: usize, is_lost: impl Fn(usize) -> bool) -> (Vec<i16>, Vec<i16>) {
+        let mut encoder = Encoder::new(codec, 16_000, OpusParameters::default());
+        let mut decoder = Decoder::new(codec, encoder.rate());
+        assert_eq!(decoder.rate(), encoder.rate());
+        let voice = voice(encoder.rate());
+        let frame = encoder.rate() as usize * ms / 1_000;
+        let mut heard = vec![i16::MAX; voice.len() / frame * frame];
+        let mut payload = [0; PAYLOAD_MAX];
+        for (n, (pcm, heard)) in voice.chunks(frame).zip(heard.chunks_mut(frame)).enumerate() {
+            let bytes = encoder.encode(pcm, &mut payload);
+            let clock = codec.info().clock as usize;
+            assert_eq!(duration(codec, &payload[..bytes]) as usize, clock * ms / 1_000, "{codec:?}");
+            if is_lost(n) {
+                decoder.conceal(None, heard);
+            } else {
+                assert_eq!(decoder.decode(&payload[..bytes], heard), frame, "{codec:?}, {ms} ms");
+            }
+        }
+        (voice, heard)
+    }
+
+    fn energy(samples: &[i16]) -> f64 {
+        samples.iter().map(|s| f64::from(*s).powi(2)).sum()
+    }
+
+    #[test]
+    fn every_codec_carries_speech_in_every_packet_length() {
+        for codec in CodecKind::ALL {
+            for ms in [10, 20, 30, 40, 50, 60] {
+                let (voice, heard) = pass(codec, ms, |_| false);
+                let change = energy(&heard) / energy(&voice[..heard.len()]);
+                assert!((0.8..1.1).contains(&change), "{codec:?}, {ms} ms: {change:.2} times the power");
+            }
+        }
+    }
+
+    #[test]
+    fn every_codec_fills_what_was_lost() {
+        for codec in CodecKind::ALL {
+            let (_, heard) = pass(codec, 20, |n| n % 10 == 9);
+            assert!(heard.iter().filter(|sample| **sample == i16::MAX).count() < 10, "{codec:?}");
+            let lost: Vec<i16> =
+                heard.chunks(heard.len() / 50).skip(9).step_by(10).flatten().copied().collect();
+            let share = energy(&lost) * 10.0 / energy(&heard);
+            assert!(share > 0.2, "{codec:?}: {share:.2} of the usual power");
+        }
+    }
+
+    #[test]
+    fn buffers_too_small_are_filled_and_no_more() {
+        for codec in CodecKind::ALL {
+            let mut payload = [0; PAYLOAD_MAX];
+            let mut encoder = Encoder::new(codec, 8_000, OpusParameters::default());
+            assert!(encoder.encode(&[1_000; 320], &mut payload[..10]) <= 10, "{codec:?}");
+            let bytes = encoder.encode(&[1_000; 320], &mut payload);
+            let mut decoder = Decoder::new(codec, 8_000);
+            for room in [0, 1, 7] {
+                assert!(decoder.decode(&payload[..bytes], &mut [0; 7][..room]) <= room, "{codec:?}");
+            }
+            assert_eq!(decoder.decode(&[], &mut [0; 7]), 0, "{codec:?}");
+            decoder.conceal(None, &mut []);
+        }
+    }
+
+    #[test]
+    fn less_effort_is_still_speech() {
+        let voice = voice(16_000);
+        for effort in [Effort::Least, Effort::Less, Effort::Full] {
+            let mut encoder = Encoder::new(CodecKind::Opus, 16_000, OpusParameters::default());
+            encoder.set_effort(effort);
+            encoder.set_expected_loss(200);
+            let sent: usize = voice.chunks(320).map(|pcm| encoder.encode(pcm, &mut [0; 1_000])).sum();
+            assert!((2_000..4_000).contains(&sent), "{effort:?}: {sent} bytes");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The codecs, one file each, and the one table that SDP and RTP read.
 
 pub mod coder;
+pub mod comfort;
 mod conceal;
 mod g722;
 mod l16;

@@ -220,6 +220,8 @@ fn configure(encoder: &mut Encoder, rate: SampleRate, parameters: OpusParameters
         12_000..24_000 => 24_000,
         24_000.. => 32_000,
     };
+    // libopus repairs nothing at rates that leave no bits for it.
+    let wish = if parameters.use_inband_fec { wish + FEC_BITRATE } else { wish };
     let most = parameters.max_average_bitrate.unwrap_or(wish).max(BITRATE_MIN);
     encoder.set_bitrate(Bitrate::BitsPerSecond(wish.min(most) as i32))?;
     encoder.set_vbr(!parameters.cbr)?;
@@ -261,6 +263,8 @@ pub(super) fn duration(payload: &[u8]) -> u32 {
 pub(super) const COMPLEXITY: u8 = 5;
 /// Until the peer reports: what makes the encoder spend bits on FEC at all.
 const EXPECTED_LOSS_PERCENT: u8 = 10;
+/// What repairing takes, in bits a second.
+const FEC_BITRATE: u32 = 8_000;
 /// The least RFC 7587 §6.1 lets a peer ask for.
 const BITRATE_MIN: u32 = 6_000;
 /// 120 ms of 48 kHz.
@@ -278,3 +282,223 @@ const STEP_MAX: usize = 120;
 /// `OPUS_SET_FORCE_MODE` and `MODE_SILK_ONLY` of libopus; above wideband that means hybrid.
 const FORCE_MODE: i32 = 11_002;
 const MODE_SILK: i32 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::tests::speech;
+    use crate::resample::Resampler;
+    use base::Rng;
+
+    const RATES: [u32; 3] = [8_000, 16_000, 48_000];
+
+    /// The synthetic voice twice, at some rate.
+    fn voice(rate: u32) -> Vec<i16> {
+        let speech = [speech(), speech()].concat();
+        let mut output = vec![0; speech.len() * rate as usize / 16_000];
+        Resampler::new(16_000, rate).process(&speech, &mut output);
+        output
+    }
+
+    fn encode(rate: u32, parameters: OpusParameters, pcm: &[i16], frame: usize) -> Vec<Vec<u8>> {
+        let mut encoder = OpusEncoder::new(rate, parameters);
+        pcm.chunks_exact(frame)
+            .map(|pcm| {
+                let mut payload = [0; 1_500];
+                let bytes = encoder.encode(pcm, &mut payload);
+                payload[..bytes].to_vec()
+            })
+            .collect()
+    }
+
+    fn decode(rate: u32, packets: &[Vec<u8>]) -> Vec<i16> {
+        let mut decoder = OpusDecoder::new(rate);
+        let mut pcm = vec![0; packets.len() * rate as usize * 60 / 1_000];
+        let mut made = 0;
+        for packet in packets {
+            made += decoder.decode(packet, &mut pcm[made..]);
+        }
+        pcm.truncate(made);
+        pcm
+    }
+
+    fn energy(samples: &[i16]) -> f64 {
+        samples.iter().map(|s| f64::from(*s).powi(2)).sum()
+    }
+
+    /// Best likeness of two sounds over delays of up to 20 ms: 1 = the same.
+    fn likeness(a: &[i16], b: &[i16], rate: u32) -> f64 {
+        let most = rate as usize / 50;
+        let len = a.len().min(b.len()) - most;
+        let at = |delay: usize| {
+            let (a, b) = (&a[..len], &b[delay..delay + len]);
+            let product: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            product / (energy(a) * energy(b)).sqrt().max(1.0)
+        };
+        (0..most).map(at).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn speech_survives_every_rate_and_packet_length() {
+        for rate in RATES {
+            let voice = voice(rate);
+            for ms in [10, 20, 30, 40, 50, 60] {
+                let frame = rate as usize * ms / 1_000;
+                let packets = encode(rate, OpusParameters::default(), &voice, frame);
+                for packet in &packets {
+                    assert_eq!(duration(packet), 48 * ms as u32, "{rate} Hz, {ms} ms: {:x?}", &packet[..2]);
+                }
+                let heard = decode(rate, &packets);
+                assert_eq!(heard.len(), packets.len() * frame);
+                let likeness = likeness(&voice, &heard, rate);
+                assert!(likeness > 0.9, "{rate} Hz, {ms} ms: likeness {likeness:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_opus_has_not_are_not_sent() {
+        for len in [0, 1, 79, 100, 560, 8_000] {
+            assert_eq!(
+                OpusEncoder::new(8_000, OpusParameters::default()).encode(&vec![0; len], &mut [0; 1_500]),
+                0
+            );
+        }
+    }
+
+    /// Of the TOC: 0 narrowband to 4 fullband (RFC 6716 §3.1, table 2).
+    fn bandwidth(packet: &[u8]) -> u8 {
+        match packet[0] >> 3 {
+            config @ 0..12 => config / 4,
+            config @ 12..16 => config / 2 - 3,
+            config => [0, 2, 3, 4][usize::from(config / 4 - 4)],
+        }
+    }
+
+    #[test]
+    fn bandwidth_is_that_of_the_source_and_of_what_the_peer_plays() {
+        let cases = [
+            (8_000, 48_000, 0),
+            (16_000, 48_000, 2),
+            (48_000, 48_000, 4),
+            (48_000, 16_000, 2),
+            (48_000, 8_000, 0),
+        ];
+        for (rate, max_playback_rate, most) in cases {
+            let parameters = OpusParameters { max_playback_rate, ..OpusParameters::default() };
+            let packets = encode(rate, parameters, &voice(rate), rate as usize / 50);
+            assert!(packets.iter().all(|packet| bandwidth(packet) <= most), "{rate}, {max_playback_rate}");
+            assert!(packets.iter().any(|packet| bandwidth(packet) == most), "{rate}, {max_playback_rate}");
+        }
+    }
+
+    #[test]
+    fn bit_rates_are_kept() {
+        for (most, cbr) in [(None, false), (Some(9_000), false), (Some(500_000), true), (Some(12_000), true)]
+        {
+            let parameters = OpusParameters { max_average_bitrate: most, cbr, ..OpusParameters::default() };
+            let packets = encode(16_000, parameters, &voice(16_000), 320);
+            let want = f64::from(most.unwrap_or(24_000).min(24_000));
+            let bits = packets.iter().map(Vec::len).sum::<usize>() as f64 * 8.0 * 50.0 / packets.len() as f64;
+            assert!((bits / want - 1.0).abs() < 0.25, "{most:?}: {bits:.0} bit/s");
+            assert_eq!(cbr, packets.iter().all(|packet| packet.len() == packets[0].len()));
+        }
+    }
+
+    #[test]
+    fn silence_with_dtx_sends_next_to_nothing() {
+        for (frame, dtx) in [(160, true), (240, true), (160, false)] {
+            let parameters = OpusParameters { use_dtx: dtx, ..OpusParameters::default() };
+            let packets = encode(8_000, parameters, &[0; 24_000], frame);
+            let sent = packets[packets.len() / 3..].iter().filter(|packet| !packet.is_empty()).count();
+            assert_eq!(dtx, sent < packets.len() / 10, "{frame}: {sent} of {}", packets.len());
+        }
+    }
+
+    #[test]
+    fn what_was_lost_is_repaired_from_the_packet_after() {
+        for rate in RATES {
+            let (voice, frame) = (voice(rate), rate as usize / 50);
+            let parameters = OpusParameters { use_inband_fec: true, ..OpusParameters::default() };
+            let packets = encode(rate, parameters, &voice, frame);
+            let whole = decode(rate, &packets);
+            // Every fourth packet is lost; how far is what is heard from what would have been?
+            let off = |repair: bool| {
+                let mut decoder = OpusDecoder::new(rate);
+                let mut heard = vec![0; whole.len()];
+                let frames = heard.chunks_exact_mut(frame);
+                for (n, (packet, pcm)) in packets.iter().zip(frames).enumerate() {
+                    if n % 4 == 3 {
+                        decoder.conceal(packets.get(n + 1).map(Vec::as_slice).filter(|_| repair), pcm);
+                    } else {
+                        assert_eq!(decoder.decode(packet, pcm), frame);
+                    }
+                }
+                1.0 - likeness(&whole, &heard, rate)
+            };
+            let (repaired, made_up) = (off(true), off(false));
+            assert!(repaired < 0.7 * made_up, "{rate}: off by {repaired:.3}, {made_up:.3} without FEC");
+        }
+    }
+
+    #[test]
+    fn losses_of_any_length_are_filled() {
+        let packets = encode(8_000, OpusParameters::default(), &voice(8_000), 160);
+        for len in [0, 1, 8, 19, 20, 30, 160, 480, 1_000, 5_000] {
+            for next in [None, Some(packets[31].as_slice()), Some([].as_slice())] {
+                let mut decoder = OpusDecoder::new(8_000);
+                let mut pcm = [0; 320];
+                for packet in &packets[..30] {
+                    decoder.decode(packet, &mut pcm);
+                }
+                let mut made_up = vec![i16::MAX; len];
+                decoder.conceal(next, &mut made_up);
+                assert!(made_up.iter().all(|s| *s != i16::MAX), "{len}");
+                assert!(len < 160 || energy(&made_up[..160]) > 0.0, "{len}");
+                assert_eq!(decoder.decode(&packets[31], &mut pcm), 160);
+            }
+        }
+    }
+
+    #[test]
+    fn durations_are_those_libopus_sees() {
+        let mut rng = Rng::seeded(7);
+        let (mut broken, mut good) = (0, 0);
+        for _ in 0..20_000 {
+            let payload: Vec<u8> = (0..1 + rng.below(3)).map(|_| rng.u32() as u8).collect();
+            let packet = Packet::try_from(payload.as_slice()).unwrap();
+            let want = audiopus::packet::nb_samples(packet, SampleRate::Hz48000).unwrap_or(0);
+            assert_eq!(duration(&payload), want as u32, "{payload:x?}");
+            if want == 0 { broken += 1 } else { good += 1 }
+        }
+        assert!(broken > 100 && good > 100);
+        assert_eq!(duration(&[]), 0);
+    }
+
+    #[test]
+    fn noise_from_the_network_breaks_nothing() {
+        let mut rng = Rng::seeded(8);
+        let mut decoder = OpusDecoder::new(48_000);
+        let mut pcm = [0; 960];
+        for _ in 0..5_000 {
+            let payload: Vec<u8> = (0..rng.below(200)).map(|_| rng.u32() as u8).collect();
+            assert!(decoder.decode(&payload, &mut pcm) <= 960);
+            decoder.conceal(Some(&payload), &mut pcm);
+        }
+        assert_eq!(decoder.decode(&[], &mut pcm), 0);
+        assert_eq!(decoder.decode(&[0x0B], &mut pcm), 0);
+    }
+
+    #[test]
+    fn without_libopus_there_is_silence() {
+        let mut decoder = OpusDecoder { decoder: None, rate: SampleRate::Hz8000 };
+        let mut pcm = [1; 320];
+        assert_eq!(decoder.decode(&[0x08, 1, 2], &mut pcm), 160);
+        assert_eq!(pcm[..161], [[0; 160].as_slice(), &[1]].concat());
+        decoder.conceal(Some(&[0x08, 1, 2]), &mut pcm);
+        assert_eq!(pcm, [0; 320]);
+        let mut encoder = OpusEncoder { encoder: None, rate: SampleRate::Hz8000, dtx: false, packs: false };
+        assert_eq!(encoder.encode(&[0; 160], &mut [0; 100]), 0);
+        assert_eq!(encoder.encode(&[0; 240], &mut [0; 100]), 0);
+    }
+}
