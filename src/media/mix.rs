@@ -336,6 +336,9 @@ mod tests {
 
     const LEN: usize = 160;
 
+    /// Role, gain, and the value of all samples.
+    type Part = (Role, f32, i16);
+
     /// A mixer whose members speak at a constant value each.
     struct Room {
         mixer: Mixer,
@@ -343,7 +346,7 @@ mod tests {
     }
 
     impl Room {
-        fn new(parts: &[(Role, f32, i16)]) -> Room {
+        fn new(parts: &[Part]) -> Room {
             let mut mixer = Mixer::new(parts.len(), LEN, SPEAKERS);
             let members = parts
                 .iter()
@@ -381,7 +384,7 @@ mod tests {
     fn everyone_hears_all_others() {
         use Role::{Coach, Listener, Speaker};
         let of = |n| Coach { of: MemberId(n) };
-        let cases: [(&str, &[(Role, f32, i16)], &[i16]); 9] = [
+        let cases: [(&str, &[Part], &[i16]); 9] = [
             ("two", &[(Speaker, 1.0, 10), (Speaker, 1.0, 200)], &[200, 10]),
             (
                 "three",
