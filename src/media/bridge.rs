@@ -1,11 +1,15 @@
 //! Two legs that hear each other.
 //!
-//! A bridge is nothing but each leg's knowledge of the other's slot: a packet that one leg takes is handed to
-//! the other in the same turn ([`crate::leg::Leg::relay`]), rewritten where it lies, transcoded if the codecs
-//! differ. No clock and no buffer lie between. Telephone events go on with the payload type the other side
-//! agreed on, and are told to the call as well.
+//! A bridge is nothing but each leg's knowledge of the other's slot: a packet that one leg takes is handed to the
+//! other in the same turn. What the other's peer takes as it is goes on as it is, rewritten where it lies; else it
+//! is decoded, brought to the other's rate, cut and coded, at once and without a clock. Telephone events go on with
+//! the payload type and the clock the other side agreed on, or as the key's tones to a peer that takes none, and
+//! are told to the call as well.
 
-use crate::leg::Leg;
+use crate::codec::CodecKind;
+use crate::dtmf::TelephoneEvent;
+use crate::engine::Out;
+use crate::leg::{HeardPacket, Kind, Leg};
 
 /// The legs of an engine, by slot.
 type Slots = [Option<Box<Leg>>];
@@ -30,4 +34,99 @@ pub(crate) fn part(slots: &mut Slots, slot: u32) -> [Option<u32>; 2] {
         }
     }
     [Some(slot), Some(peer)]
+}
+
+/// What a leg heard goes to whoever listens: its recordings, the call, the other leg of its bridge.
+#[inline]
+pub(crate) fn carry(
+    leg: &mut Leg,
+    peer: Option<&mut Leg>,
+    heard: &HeardPacket,
+    bytes: &mut [u8],
+    now: u64,
+    out: &mut impl Out,
+) {
+    match (heard.kind, peer) {
+        (Kind::Sound(codec), peer) => carry_sound(leg, peer, codec, heard, bytes, now, out),
+        (Kind::Event(event), peer) => {
+            leg.on_event(event, heard.parsed.fields.timestamp, now, out);
+            if let Some(peer) = peer {
+                carry_event(leg, peer, event, heard, bytes, now, out);
+            }
+        }
+        (Kind::Comfort | Kind::Other, Some(peer)) => {
+            if peer.relays_events_of(leg) {
+                peer.relay(heard, leg.event_clock(), bytes, now, out);
+            }
+        }
+        (Kind::Comfort | Kind::Other, None) => {}
+    }
+}
+
+#[inline]
+fn carry_sound(
+    leg: &mut Leg,
+    mut peer: Option<&mut Leg>,
+    codec: CodecKind,
+    heard: &HeardPacket,
+    bytes: &mut [u8],
+    now: u64,
+    out: &mut impl Out,
+) {
+    let fields = heard.parsed.fields;
+    let payload = heard.parsed.payload.clone();
+    // Samples of G.711 stand for themselves; the others' follow from the packets before, in their order.
+    let is_plain = codec.is_g711();
+    if is_plain {
+        leg.record_payload(fields.timestamp, codec, &bytes[payload.clone()], now);
+    }
+    let relays = peer.as_ref().is_some_and(|peer| peer.relays(codec, &bytes[payload.clone()]));
+    let for_leg = !is_plain && leg.wants_sound();
+    let for_peer = match &peer {
+        Some(peer) if relays => !is_plain && peer.wants_sound(),
+        Some(_) => true,
+        None => false,
+    };
+    if relays && let Some(peer) = peer.as_deref_mut() {
+        peer.relay(heard, leg.event_clock(), bytes, now, out);
+    }
+    if !for_leg && !for_peer {
+        return;
+    }
+    let mut listener = leg.take_listener(codec, out);
+    listener.on_packet(fields, &bytes[payload], now, &mut |sound| {
+        if for_leg {
+            leg.record_sound(&sound, now);
+        }
+        match peer.as_deref_mut().filter(|_| for_peer) {
+            Some(peer) if relays => peer.record_relayed(&sound, now),
+            Some(peer) => peer.speak(&sound, now, out),
+            None => {}
+        }
+    });
+    leg.put_listener(listener);
+}
+
+fn carry_event(
+    leg: &mut Leg,
+    peer: &mut Leg,
+    event: TelephoneEvent,
+    heard: &HeardPacket,
+    bytes: &mut [u8],
+    now: u64,
+    out: &mut impl Out,
+) {
+    let event_clock = leg.event_clock();
+    if peer.relays_events_of(leg) && peer.takes_events() {
+        return peer.relay(heard, event_clock, bytes, now, out);
+    }
+    let Some(codec) = leg.codec() else { return };
+    let clock = codec.info().clock;
+    let fields = heard.parsed.fields;
+    let mut listener = leg.take_listener(codec, out);
+    let (source, at) = listener.place(fields, now);
+    let ticks = u64::from(event.duration) * u64::from(clock) / u64::from(event_clock);
+    listener.skip(fields, ticks as u32, now);
+    leg.put_listener(listener);
+    peer.press_of(event, event_clock, (source, at, clock), fields.marker, now, out);
 }

@@ -20,6 +20,30 @@ pub struct LegId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlayId(pub u64);
 
+/// A conference's mix. Chosen by the call, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RoomId(pub u64);
+
+/// How a leg takes part in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Hears, but is not heard.
+    pub muted: bool,
+    /// Neither hears nor is heard: what plays to it is all it gets.
+    pub on_hold: bool,
+    /// Is heard by this member alone; hears everybody.
+    pub coaches: Option<LegId>,
+    /// How loud the others hear it, in hundredths, 0–400.
+    pub gain_percent: u16,
+}
+
+impl Default for Member {
+    /// Hears everybody and is heard as loud as it is.
+    fn default() -> Member {
+        Member { muted: false, on_hold: false, coaches: None, gain_percent: 100 }
+    }
+}
+
 /// Which way media flows, seen from the box (RFC 4566 §6, RFC 3264 §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Direction {
@@ -197,6 +221,35 @@ pub enum Command {
         a: LegId,
         /// The other.
         b: LegId,
+    },
+    /// The leg is one of a room's members from now on: all of them hear each other. It leaves its bridge or the
+    /// room it was in. A room is there as long as somebody is in it.
+    Join {
+        /// The leg.
+        leg: LegId,
+        /// The room; a new name makes one.
+        room: RoomId,
+        /// How it takes part.
+        member: Member,
+    },
+    /// How a member takes part changes.
+    ChangeMember {
+        /// The leg.
+        leg: LegId,
+        /// From now on.
+        member: Member,
+    },
+    /// Ends [`Command::Join`].
+    Leave {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Plays `items` once to everybody in a room, over what is said there.
+    Announce {
+        /// The room.
+        room: RoomId,
+        /// What to play.
+        items: Vec<PlayItem>,
     },
     /// Records a leg into a file; [`Event::RecordStarted`], later [`Event::Recorded`].
     Record {

@@ -67,10 +67,23 @@ pub struct Pressed {
     pub ms: u32,
 }
 
-/// Hears keys. The clock is 8 kHz, as of everything we offer.
-#[derive(Clone, Debug, Default)]
+/// The clock in which [`Sender`] counts, in Hz: that of telephone events to begin with (RFC 4733 §2.1).
+pub const CLOCK: u32 = 8_000;
+
+/// Hears keys.
+#[derive(Clone, Debug)]
 pub struct Receiver {
+    /// Of timestamps and of durations, in Hz. They differ where a peer offers events at 8 kHz beside Opus.
+    clock: u32,
+    event_clock: u32,
     last: Option<Last>,
+}
+
+impl Default for Receiver {
+    /// Both clocks at 8 kHz.
+    fn default() -> Receiver {
+        Receiver { clock: CLOCK, event_clock: CLOCK, last: None }
+    }
 }
 
 /// The last key press heard of.
@@ -78,56 +91,79 @@ pub struct Receiver {
 struct Last {
     code: u8,
     start: u32,
-    duration: u16,
+    /// In ticks of the timestamps' clock.
+    duration: u32,
+    is_over: bool,
     /// When its last packet came, in nanoseconds.
     at: u64,
 }
 
 /// A start this close behind the known end of the same key is no second press: people and dialers leave at
-/// least 40 ms (320 samples) between two.
-const GAP_SAMPLES: i64 = 160;
+/// least 40 ms between two.
+const GAP_MS: u32 = 20;
 
 /// Starts this far behind (a segment and some) are of the past if they come soon after, and else of a sender
 /// that began anew.
-const PAST_SAMPLES: i64 = 70_000;
+const PAST_MS: u32 = 8_750;
 const PAST_NS: u64 = 2_000_000_000;
+
+/// While packets of a key come in steps no longer than this, the key is pressed.
+const PRESSED_NS: u64 = 100_000_000;
 
 impl Receiver {
     /// Takes an event packet; answers with the key when this is the first that tells of it.
     pub fn on_packet(&mut self, event: TelephoneEvent, timestamp: u32, now: u64) -> Option<Pressed> {
         let digit = digit(event.code)?;
+        let duration = self.ticks(u32::from(event.duration));
+        let (gap, past, segment) = (self.ms(GAP_MS), self.ms(PAST_MS), self.ticks(0xFFFF));
         if let Some(last) = &mut self.last {
             let after = timestamp_distance(timestamp, last.start);
             let soon = now.saturating_sub(last.at) < PAST_NS;
-            let past = (-PAST_SAMPLES..0).contains(&after) && soon;
-            if after == 0 && (soon || event.code == last.code) || last.goes_on(event, after, soon) {
+            let reach = i64::from(last.duration) + gap;
+            let same = soon && event.code == last.code;
+            let goes_on = same && after > 0 && (after < reach || after == i64::from(segment));
+            if after == 0 && (soon || event.code == last.code) || goes_on {
                 // A long key comes in segments (RFC 4733 §2.5.1.3), each with a start of its own, and some
                 // senders move the start with every packet: follow it.
                 if after > 0 {
                     (last.start, last.duration) = (timestamp, 0);
                 }
-                last.duration = last.duration.max(event.duration);
+                last.duration = last.duration.max(duration);
+                last.is_over |= event.end;
                 last.at = now;
                 return None;
             }
-            if past {
+            if (-past..0).contains(&after) && soon {
                 return None;
             }
         }
-        self.last = Some(Last { code: event.code, start: timestamp, duration: event.duration, at: now });
-        Some(Pressed { digit, ms: u32::from(event.duration) / 8 })
+        self.last = Some(Last { code: event.code, start: timestamp, duration, is_over: event.end, at: now });
+        Some(Pressed { digit, ms: (u64::from(event.duration) * 1_000 / u64::from(self.event_clock)) as u32 })
     }
 
-    /// A new source speaks: its timestamps have nothing to do with the old ones.
-    pub fn reset(&mut self) {
-        self.last = None;
+    /// Whether sound of this timestamp belongs to the time of a key whose packets are coming.
+    #[inline]
+    pub fn covers(&self, timestamp: u32, now: u64) -> bool {
+        let Some(last) = &self.last else { return false };
+        let after = timestamp_distance(timestamp, last.start);
+        let is_pressed = !last.is_over && now.saturating_sub(last.at) < PRESSED_NS;
+        let soon = now.saturating_sub(last.at) < PAST_NS;
+        soon && after >= 0 && (is_pressed || after < i64::from(last.duration))
     }
-}
 
-impl Last {
-    fn goes_on(&self, event: TelephoneEvent, after: i64, soon: bool) -> bool {
-        let reach = i64::from(self.duration) + GAP_SAMPLES;
-        soon && event.code == self.code && after > 0 && (after < reach || after == 0xFFFF)
+    /// A new source speaks, its timestamps and durations in these clocks, in Hz: they have nothing to do with the
+    /// old ones.
+    pub fn reset(&mut self, clock: u32, event_clock: u32) {
+        *self = Receiver { clock: clock.max(1), event_clock: event_clock.max(1), last: None };
+    }
+
+    /// A duration in ticks of the timestamps.
+    fn ticks(&self, duration: u32) -> u32 {
+        (u64::from(duration) * u64::from(self.clock) / u64::from(self.event_clock)) as u32
+    }
+
+    fn ms(&self, ms: u32) -> i64 {
+        i64::from(ms) * i64::from(self.clock) / 1_000
     }
 }
 

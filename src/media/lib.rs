@@ -31,7 +31,7 @@ pub mod wav;
 pub use clip::{Clip, ClipKey};
 pub use codec::CodecKind;
 pub use command::{
-    CODECS_MAX, Command, Direction, Event, LegId, LegStats, Negotiated, OpusParameters, PlayId, PlayItem,
-    RecordEnd, RecordFormat, RecordWhat, Srtp, SrtpKey, SrtpSuite,
+    CODECS_MAX, Command, Direction, Event, LegId, LegStats, Member, Negotiated, OpusParameters, PlayId,
+    PlayItem, RecordEnd, RecordFormat, RecordWhat, RoomId, Srtp, SrtpKey, SrtpSuite,
 };
 pub use tone::Tone;

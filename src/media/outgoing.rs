@@ -8,6 +8,8 @@
 //! What is relayed keeps its own spacing: within a *run* of one source both numbers are the source's plus a
 //! constant, so that losses, reordering and silence suppression reach the receiver as they are. A run begins
 //! with the first packet of a source after something else was sent, and whenever the source jumps.
+//!
+//! What is coded anew from another leg's sound keeps that sound's times, but its packets are numbered by us.
 
 use crate::rtp::{Fields, sequence_distance, timestamp_distance};
 
@@ -26,6 +28,8 @@ pub struct Stamp {
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     ssrc: u32,
+    /// Ticks of the timestamp in a second.
+    clock: u32,
     /// Of the next packet that is not part of the current run.
     sequence: u16,
     /// Where the sound sent so far ends.
@@ -33,8 +37,17 @@ pub struct Outgoing {
     /// When that is, in nanoseconds; `None` before the first packet.
     due: Option<u64>,
     run: Option<Run>,
+    voice: Option<Voiced>,
     packets: u64,
     octets: u64,
+}
+
+/// A piece of another leg's sound that is coded anew.
+#[derive(Clone, Copy, Debug)]
+struct Voiced {
+    source: u64,
+    /// Timestamp of the source's time 0.
+    offset: u32,
 }
 
 /// An unbroken piece of a relayed source.
@@ -50,28 +63,45 @@ struct Run {
     timestamp_offset: u32,
 }
 
-/// Nanoseconds of one sample at 8 kHz, the clock of every codec we send.
-const SAMPLE_NS: u64 = 125_000;
-
-/// A pause longer than this many samples is a pause; shorter is jitter of the seam.
-const SEAM_SAMPLES: i64 = 160;
+/// A pause longer than this many milliseconds is a pause; shorter is jitter of the seam.
+const SEAM_MS: u32 = 20;
 
 /// The shortest pause of a relayed source; less is a source that corrects its clock.
-const PAUSE_SAMPLES: i64 = 80;
+const PAUSE_MS: u32 = 10;
 
-/// A source whose timestamps run ahead of its arrivals by more samples has jumped.
-const JUMP_AHEAD_SAMPLES: i64 = 2 * 8_000;
+/// A source whose timestamps run ahead of its arrivals by more has jumped.
+const JUMP_AHEAD_MS: u32 = 2_000;
 
-/// Behind them they may be by a whole telephone event, whose packets all carry its start (RFC 4733 §2.2).
-const JUMP_BACK_SAMPLES: i64 = 0xFFFF;
+/// Behind them they may be by a whole telephone event, whose packets all carry its start (RFC 4733 §2.2), or by
+/// as long as that of a source at 8 kHz.
+const JUMP_BACK_TICKS: i64 = 0xFFFF;
+const JUMP_BACK_MS: u32 = 8_192;
+
+/// A frame may come so much before the last sound ends.
+const EARLY_MS: u64 = 10;
 
 /// A relayed packet so many behind the highest is not worth keeping apart.
 const RUN_PACKETS_MAX: u16 = 1_000;
 
 impl Outgoing {
-    /// A stream that begins at random numbers (RFC 3550 §5.1).
-    pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Outgoing {
-        Outgoing { ssrc, sequence, timestamp, due: None, run: None, packets: 0, octets: 0 }
+    /// A stream of so many ticks a second that begins at random numbers (RFC 3550 §5.1).
+    pub fn new(ssrc: u32, clock: u32, sequence: u16, timestamp: u32) -> Outgoing {
+        Outgoing {
+            ssrc,
+            clock,
+            sequence,
+            timestamp,
+            due: None,
+            run: None,
+            voice: None,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// The timestamp's ticks a second.
+    pub fn clock(&self) -> u32 {
+        self.clock
     }
 
     /// The stream's source identifier.
@@ -99,30 +129,30 @@ impl Outgoing {
     /// The timestamp that belongs to this moment, for sender reports.
     pub fn timestamp_at(&self, now: u64) -> u32 {
         let Some(due) = self.due else { return self.timestamp };
-        let ahead = (i128::from(now) - i128::from(due)) / i128::from(SAMPLE_NS);
+        let ahead = (i128::from(now) - i128::from(due)) * i128::from(self.clock) / 1_000_000_000;
         self.timestamp.wrapping_add(ahead as u32)
     }
 
     /// Whether a generated frame now would follow the last sound too closely: a relayed packet has just gone,
     /// and the frame belongs to the next tick.
     pub fn is_early(&self, now: u64) -> bool {
-        self.due.is_some_and(|due| due > now + SAMPLE_NS * 80)
+        self.due.is_some_and(|due| due > now + EARLY_MS * 1_000_000)
     }
 
-    /// The stamp of a generated frame of so many samples that is due at `now`.
+    /// The stamp of a generated frame of so many ticks that is due at `now`.
     pub fn frame(&mut self, now: u64, samples: u32) -> Stamp {
-        self.run = None;
+        self.end_run();
         let marker = self.resume(now);
         let stamp = Stamp { sequence: self.sequence, timestamp: self.timestamp, marker };
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(samples);
-        self.due = Some(now + u64::from(samples) * SAMPLE_NS);
+        self.due = Some(now + self.ns(samples));
         stamp
     }
 
     /// The timestamp of a telephone event that starts at `now`.
     pub fn begin_event(&mut self, now: u64) -> u32 {
-        self.run = None;
+        self.end_run();
         self.resume(now);
         self.due = Some(now);
         self.timestamp
@@ -133,14 +163,15 @@ impl Outgoing {
         let stamp = Stamp { sequence: self.sequence, timestamp: start, marker };
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = start.wrapping_add(duration);
-        self.due = Some(began + u64::from(duration) * SAMPLE_NS);
+        self.due = Some(began + self.ns(duration));
         stamp
     }
 
-    /// The stamp of a packet that another leg received, with sound or an event of so many samples. `None`: it
+    /// The stamp of a packet that another leg received, in the same clock, with sound or an event of so many samples. `None`: it
     /// belongs before this run, where something else was sent.
     #[inline]
     pub fn relay(&mut self, source: Fields, samples: u32, now: u64) -> Option<Stamp> {
+        self.voice = None;
         let Some(run) = self.follow(source, now) else { return Some(self.begin_run(source, samples, now)) };
         let ahead = sequence_distance(source.sequence, run.sequence);
         let mut stamp = Stamp {
@@ -152,7 +183,8 @@ impl Outgoing {
             return (-ahead <= i32::from(run.length)).then_some(stamp);
         }
         // Not every source marks the end of its pauses, and what is left out is a pause as well.
-        stamp.marker |= ahead == 1 && timestamp_distance(stamp.timestamp, self.timestamp) >= PAUSE_SAMPLES;
+        stamp.marker |=
+            ahead == 1 && timestamp_distance(stamp.timestamp, self.timestamp) >= self.ticks_of_ms(PAUSE_MS);
         self.run = Some(Run {
             sequence: source.sequence,
             timestamp: source.timestamp,
@@ -160,7 +192,7 @@ impl Outgoing {
             ..run
         });
         self.sequence = stamp.sequence.wrapping_add(1);
-        self.sounded_until(stamp.timestamp.wrapping_add(samples), now + u64::from(samples) * SAMPLE_NS);
+        self.sounded_until(stamp.timestamp.wrapping_add(samples), now + self.ns(samples));
         Some(stamp)
     }
 
@@ -182,6 +214,61 @@ impl Outgoing {
     /// Nothing more is relayed for now.
     pub fn end_run(&mut self) {
         self.run = None;
+        self.voice = None;
+    }
+
+    /// The stamp of a packet coded anew from what another leg said: so many ticks that begin at the time `at`, in
+    /// ticks, of the source's own count. A source begins to count anew, under another name, when it jumps.
+    pub fn voice(&mut self, source: u64, at: u64, ticks: u32, now: u64) -> Stamp {
+        let (timestamp, marker) = self.place(source, at, now);
+        let stamp = Stamp { sequence: self.sequence, timestamp, marker };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sounded_until(timestamp.wrapping_add(ticks), now + self.ns(ticks));
+        stamp
+    }
+
+    /// As [`Outgoing::voice`], for a packet of an event that began at the time `at` and has lasted `duration`.
+    pub fn voice_event(&mut self, source: u64, at: u64, duration: u32, marker: bool, now: u64) -> Stamp {
+        let (timestamp, _) = self.place(source, at, now);
+        let stamp = Stamp { sequence: self.sequence, timestamp, marker };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sounded_until(timestamp.wrapping_add(duration), now);
+        stamp
+    }
+
+    /// The timestamp that [`Outgoing::voice`] gives to a time of a source, and whether it ends a pause.
+    pub fn place(&mut self, source: u64, at: u64, now: u64) -> (u32, bool) {
+        self.run = None;
+        if let Some(voice) = self.voice.filter(|voice| voice.source == source) {
+            let timestamp = (at as u32).wrapping_add(voice.offset);
+            let pause = timestamp_distance(timestamp, self.timestamp);
+            return (timestamp, pause >= self.ticks_of_ms(PAUSE_MS));
+        }
+        let marker = self.resume(now);
+        self.voice = Some(Voiced { source, offset: self.timestamp.wrapping_sub(at as u32) });
+        (self.timestamp, marker)
+    }
+
+    /// The timestamp under which what the relayed source stamped so was sent.
+    pub fn relayed(&self, timestamp: u32) -> Option<u32> {
+        self.run.map(|run| timestamp.wrapping_add(run.timestamp_offset))
+    }
+
+    /// Nanoseconds of so many ticks.
+    #[inline]
+    fn ns(&self, ticks: u32) -> u64 {
+        u64::from(ticks) * 1_000_000_000 / u64::from(self.clock)
+    }
+
+    /// Ticks of so many nanoseconds.
+    #[inline]
+    fn ticks(&self, ns: u64) -> i64 {
+        (ns / 1_000 * u64::from(self.clock) / 1_000_000) as i64
+    }
+
+    #[inline]
+    fn ticks_of_ms(&self, ms: u32) -> i64 {
+        i64::from(ms) * i64::from(self.clock) / 1_000
     }
 
     /// The run this packet continues, if it does.
@@ -189,9 +276,9 @@ impl Outgoing {
     fn follow(&self, source: Fields, now: u64) -> Option<Run> {
         let run = self.run.filter(|r| r.ssrc == source.ssrc)?;
         let moved = timestamp_distance(source.timestamp, run.timestamp);
-        let elapsed = now.saturating_sub(self.due?) / SAMPLE_NS;
-        let jump = moved - elapsed as i64;
-        (-JUMP_BACK_SAMPLES..=JUMP_AHEAD_SAMPLES).contains(&jump).then_some(run)
+        let jump = moved - self.ticks(now.saturating_sub(self.due?));
+        let back = JUMP_BACK_TICKS.max(self.ticks_of_ms(JUMP_BACK_MS));
+        (-back..=self.ticks_of_ms(JUMP_AHEAD_MS)).contains(&jump).then_some(run)
     }
 
     fn begin_run(&mut self, source: Fields, samples: u32, now: u64) -> Stamp {
@@ -207,15 +294,15 @@ impl Outgoing {
         });
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(samples);
-        self.due = Some(now + u64::from(samples) * SAMPLE_NS);
+        self.due = Some(now + self.ns(samples));
         stamp
     }
 
     /// Moves the timestamp over a pause, if there was one. True: what comes next starts a talk spurt.
     fn resume(&mut self, now: u64) -> bool {
         let Some(due) = self.due else { return true };
-        let pause = (now.saturating_sub(due) / SAMPLE_NS) as i64;
-        if pause <= SEAM_SAMPLES {
+        let pause = self.ticks(now.saturating_sub(due));
+        if pause <= self.ticks_of_ms(SEAM_MS) {
             return false;
         }
         self.timestamp = self.timestamp.wrapping_add(pause as u32);
@@ -239,7 +326,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn stream() -> Outgoing {
-        Outgoing::new(7, 65_534, u32::MAX - 100)
+        Outgoing::new(7, 8_000, 65_534, u32::MAX - 100)
     }
 
     fn source(ssrc: u32, sequence: u16, timestamp: u32) -> Fields {
@@ -332,5 +419,36 @@ mod tests {
         }
         let after = out.frame(180 * MS, 160);
         assert_eq!((after.timestamp.wrapping_sub(start), after.marker), (160 * 8, true));
+    }
+
+    #[test]
+    fn sound_coded_anew_keeps_its_times_under_jitter_and_pauses() {
+        let mut out = Outgoing::new(7, 48_000, 65_534, u32::MAX - 1_000);
+        let frame = out.frame(0, 960);
+        // The packets of 20 ms come 20, 75 and 76 ms after; then nothing for a second.
+        let stamps: Vec<Stamp> = [(0, 20), (960, 75), (1_920, 76), (50_880, 1_080)]
+            .map(|(at, ms)| out.voice(1, at, 960, ms * MS))
+            .to_vec();
+        let spacing: Vec<u32> =
+            stamps.iter().map(|stamp| stamp.timestamp.wrapping_sub(frame.timestamp)).collect();
+        assert_eq!(spacing, [960, 1_920, 2_880, 51_840]);
+        assert_eq!(stamps.iter().map(|stamp| stamp.marker).collect::<Vec<_>>(), [false, false, false, true]);
+        let numbers: Vec<u16> = stamps.iter().map(|s| s.sequence.wrapping_sub(frame.sequence)).collect();
+        assert_eq!(numbers, [1, 2, 3, 4]);
+        // Another source follows the last sound.
+        let other = out.voice(2, 7, 960, 1_100 * MS);
+        assert_eq!(other.timestamp.wrapping_sub(stamps[3].timestamp), 960);
+    }
+
+    #[test]
+    fn an_event_of_a_source_that_is_coded_anew_keeps_its_start() {
+        let mut out = stream();
+        let before = out.voice(1, 8_000, 160, 0);
+        for n in 1..=3 {
+            let stamp = out.voice_event(1, 8_160, n * 160, n == 1, 20 * MS * u64::from(n));
+            assert_eq!((stamp.timestamp.wrapping_sub(before.timestamp), stamp.marker), (160, n == 1));
+        }
+        let after = out.voice(1, 8_160 + 480, 160, 80 * MS);
+        assert_eq!(after.timestamp.wrapping_sub(before.timestamp), 640);
     }
 }

@@ -68,6 +68,27 @@ impl Player {
         filled > 0
     }
 
+    /// As [`Player::fill`], with samples at 8 kHz.
+    pub fn fill_pcm(&mut self, frame: &mut [i16; FRAME_SAMPLES]) -> bool {
+        let mut filled = 0;
+        while filled < FRAME_SAMPLES && !self.is_over() {
+            let item = &self.items[self.item];
+            let count = (samples(item) - self.position).min(FRAME_SAMPLES - filled);
+            let target = &mut frame[filled..filled + count];
+            match item {
+                CoreItem::Clip(clip) => {
+                    target.copy_from_slice(&clip.pcm[self.position..self.position + count]);
+                }
+                CoreItem::Silence { .. } => target.fill(0),
+            }
+            filled += count;
+            self.position += count;
+            self.step();
+        }
+        frame[filled..].fill(0);
+        filled > 0
+    }
+
     /// Whether all of it has been played.
     pub fn is_over(&self) -> bool {
         self.rounds == Some(0)

@@ -26,6 +26,9 @@ pub const HEADER_BYTES: usize = 12;
 /// The largest packet taken or built; Ethernet's 1,500 and some for tunnels that reassemble.
 pub const PACKET_BYTES_MAX: usize = 2_048;
 
+/// Bytes of the largest payload we make; with all headers it fits into every path of 1,280 bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1_200;
+
 /// The fields of a fixed header that are not the same in every packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
@@ -114,8 +117,8 @@ pub struct Built {
 }
 
 impl Built {
-    /// Room for the header and 20 ms of any codec we generate.
-    pub const BYTES_MAX: usize = HEADER_BYTES + 320;
+    /// Room for the header and the largest payload we make.
+    pub const BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX;
 
     /// Header and payload; a payload that does not fit is cut.
     pub fn new(fields: Fields, payload: &[u8]) -> Built {

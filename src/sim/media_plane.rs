@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::{Mono, RecordingSid};
-use media::{Command, Direction, Event, LegId, LegStats, Negotiated, PlayId, PlayItem, RecordEnd};
+use media::{
+    Command, Direction, Event, LegId, LegStats, Member, Negotiated, PlayId, PlayItem, RecordEnd, RoomId,
+};
 
 use crate::invariants::Violation;
 
@@ -29,6 +31,8 @@ struct Leg {
     local: SocketAddr,
     negotiated: Option<Negotiated>,
     bridged: Option<LegId>,
+    /// The room it is in, and how it takes part.
+    room: Option<(RoomId, Member)>,
     playing: Option<(PlayId, u64)>,
     recordings: BTreeMap<RecordingSid, Running>,
 }
@@ -131,6 +135,26 @@ impl StubMedia {
         }
     }
 
+    /// Whether what the peer at `from` says in a room is heard by the one at `to`.
+    pub fn hears_in_room(&self, to: SocketAddr, from: SocketAddr) -> bool {
+        let member = |remote| {
+            let leg = self.legs.get(&self.leg_of(remote)?)?;
+            let (room, member) = leg.room?;
+            Some((room, member, leg.playing.is_some()))
+        };
+        let (Some((room, hearer, plays)), Some((other, speaker, _))) = (member(to), member(from)) else {
+            return false;
+        };
+        let is_for_it = speaker.coaches.is_none_or(|coached| self.leg_of(to) == Some(coached));
+        room == other
+            && to != from
+            && !plays
+            && !hearer.on_hold
+            && !speaker.on_hold
+            && !speaker.muted
+            && is_for_it
+    }
+
     /// What the peer at this RTP address heard, in order.
     pub fn heard_by(&self, remote: SocketAddr) -> Vec<Heard> {
         self.heard.iter().filter(|(who, _, _)| *who == remote).map(|(_, _, what)| what.clone()).collect()
@@ -167,6 +191,7 @@ impl StubMedia {
                     local,
                     negotiated: None,
                     bridged: None,
+                    room: None,
                     playing: None,
                     recordings: BTreeMap::new(),
                 };
@@ -204,6 +229,25 @@ impl StubMedia {
                     }
                 }
             }
+            Command::Join { leg, room, member } => {
+                if let Some(state) = self.legs.get_mut(&leg) {
+                    state.room = Some((room, member));
+                    if let Some(other) = state.bridged.take().and_then(|other| self.legs.get_mut(&other)) {
+                        other.bridged = None;
+                    }
+                }
+            }
+            Command::ChangeMember { leg, member } => {
+                if let Some((_, as_now)) = self.legs.get_mut(&leg).and_then(|leg| leg.room.as_mut()) {
+                    *as_now = member;
+                }
+            }
+            Command::Leave { leg } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.room = None;
+                }
+            }
+            Command::Announce { .. } => {}
             Command::Record { leg, recording, max_ms, silence_ms, .. } => {
                 let number = self.number();
                 if let Some(leg_state) = self.legs.get_mut(&leg) {

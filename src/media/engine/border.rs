@@ -6,11 +6,16 @@ use std::sync::Arc;
 use base::RecordingSid;
 
 use crate::clip::Clip;
-use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, RecordWhat};
+use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, RecordWhat, RoomId};
 use crate::dtmf;
 use crate::leg::Leg;
+use crate::leg::listen::Listener;
+use crate::leg::seat::Seat;
+use crate::leg::voice::Voice;
 use crate::play::Player;
 use crate::record::Recorder;
+
+use super::room::Room;
 
 /// Which of a leg's two sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +83,34 @@ pub enum CoreCommand {
         a: LegId,
         /// The other.
         b: LegId,
+    },
+    /// See [`crate::Command::Join`].
+    Join {
+        /// The leg.
+        leg: LegId,
+        /// The room.
+        room: RoomId,
+        /// How it takes part.
+        member: Member,
+    },
+    /// See [`crate::Command::ChangeMember`].
+    ChangeMember {
+        /// The leg.
+        leg: LegId,
+        /// How it takes part.
+        member: Member,
+    },
+    /// See [`crate::Command::Leave`].
+    Leave {
+        /// The leg.
+        leg: LegId,
+    },
+    /// See [`crate::Command::Announce`].
+    Announce {
+        /// The room.
+        room: RoomId,
+        /// What to play.
+        items: Vec<CoreItem>,
     },
     /// See [`crate::Command::Record`].
     Record {
@@ -243,4 +276,12 @@ pub enum Garbage {
     Text(String),
     /// A beep for one.
     Clip(Arc<Clip>),
+    /// The coding side of a leg that now sends something else.
+    Voice(Box<Voice>),
+    /// The decoding side of a leg that now hears something else.
+    Listener(Box<Listener>),
+    /// The part of a leg in a room it left.
+    Seat(Box<Seat>),
+    /// A room everybody left.
+    Room(Box<Room>),
 }

@@ -6,22 +6,25 @@
 
 mod border;
 mod leg_map;
+pub(crate) mod room;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
 use std::net::{IpAddr, SocketAddr};
 
 use base::Rng;
 
 use crate::bridge;
-use crate::command::{LegId, LegStats, RecordEnd};
+use crate::command::{LegId, LegStats, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
 use crate::play::Player;
 use crate::record::Recorder;
 
 pub use border::{Channel, CoreCommand, CoreEvent, CoreItem, Garbage, Out};
 pub use leg_map::{LegHasher, LegMap};
+pub use room::Room;
 
 /// The legs of one media thread.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ pub struct MediaCore {
     index: LegMap<u32>,
     /// Legs that have something to do every 20 ms, spread over the milliseconds of a frame.
     phases: [Vec<u32>; PHASES],
+    /// Conferences, and the milliseconds that are theirs.
+    rooms: Vec<Option<Box<Room>>>,
+    room_index: BTreeMap<RoomId, u32>,
+    room_phases: [Vec<u32>; PHASES],
     /// The last millisecond whose phase had its turn.
     tick: u64,
     /// When the next fifth of the legs is looked after, and which.
@@ -63,6 +70,9 @@ impl MediaCore {
             free: Vec::with_capacity(LEGS_MAX / 4),
             index: LegMap::with_capacity_and_hasher(LEGS_MAX / 4, BuildHasherDefault::default()),
             phases: std::array::from_fn(|_| Vec::with_capacity(LEGS_MAX / PHASES / 4)),
+            rooms: Vec::new(),
+            room_index: BTreeMap::new(),
+            room_phases: std::array::from_fn(|_| Vec::new()),
             tick: 0,
             keep_at: 0,
             keep_share: 0,
@@ -95,11 +105,11 @@ impl MediaCore {
             Channel::Rtcp => leg.on_rtcp(from, bytes, now),
             Channel::Rtp => {
                 let Some(heard) = leg.on_rtp(from, bytes, now) else { return };
-                leg.hear(&heard, bytes, now, out);
-                let Some(peer) = leg.peer else { return };
-                if let Some(peer) = &mut self.slots[peer as usize] {
-                    peer.relay(heard, bytes, now, out);
+                if leg.seat.is_some() {
+                    return leg.hear_for_room(&heard, bytes, now, out);
                 }
+                let (leg, peer) = with_peer(&mut self.slots, slot);
+                bridge::carry(leg, peer, &heard, bytes, now, out);
             }
         }
     }
@@ -111,7 +121,7 @@ impl MediaCore {
             CoreCommand::Configure { leg, negotiated } => {
                 let Some(slot) = self.slot(leg) else { return };
                 let Some(leg) = &mut self.slots[slot as usize] else { return };
-                leg.configure(negotiated, now, &mut self.rng);
+                leg.configure(negotiated, now, &mut self.rng, out);
                 self.clock(slot, now);
             }
             CoreCommand::Play { leg, play, items, repeat } => match self.leg(leg) {
@@ -133,7 +143,7 @@ impl MediaCore {
                 }
                 None => out.retire(Garbage::Text(digits)),
             },
-            CoreCommand::Bridge { a, b } => self.bridge(a, b, now),
+            CoreCommand::Bridge { a, b } => self.bridge(a, b, now, out),
             CoreCommand::Unbridge { a, b } => {
                 let (Some(a), Some(b)) = (self.slot(a), self.slot(b)) else { return };
                 if self.slots[a as usize].as_ref().is_some_and(|leg| leg.peer == Some(b)) {
@@ -169,6 +179,29 @@ impl MediaCore {
                     leg.stop_record(recording, now, out);
                 }
             }
+            CoreCommand::Join { leg, room, member } => self.join(leg, room, member, now, out),
+            CoreCommand::ChangeMember { leg, member } => {
+                let Some((slot, leg)) = self.leg(leg) else { return };
+                let Some(seat) = &mut leg.seat else { return };
+                seat.member = member;
+                let at = seat.room as usize;
+                if let Some(room) = &mut self.rooms[at] {
+                    room.change(slot, member);
+                }
+            }
+            CoreCommand::Leave { leg } => {
+                if let Some(slot) = self.slot(leg) {
+                    self.leave(slot, out);
+                    self.clock(slot, now);
+                }
+            }
+            CoreCommand::Announce { room, items } => {
+                let room = self.room_index.get(&room).and_then(|&at| self.rooms[at as usize].as_mut());
+                match room {
+                    Some(room) => room.announce(Player::new(None, items, 1), out),
+                    None => out.retire(Garbage::Items(items)),
+                }
+            }
             CoreCommand::Watch { leg, timeout_ms } => {
                 if let Some((_, leg)) = self.leg(leg) {
                     leg.watch(timeout_ms, now);
@@ -179,8 +212,9 @@ impl MediaCore {
     }
 
     /// Takes a leg out, as it is, to go on in another core; its bridge ends.
-    pub fn release(&mut self, leg: LegId, now: u64) -> Option<Box<Leg>> {
+    pub fn release(&mut self, leg: LegId, now: u64, out: &mut impl Out) -> Option<Box<Leg>> {
         let slot = self.index.remove(&leg)?;
+        self.leave(slot, out);
         self.unbridge(slot, now);
         let mut leg = self.slots[slot as usize].take().expect("an indexed leg has its slot");
         self.unclock(slot, &mut leg);
@@ -201,7 +235,10 @@ impl MediaCore {
         }
         let tick = (1..=PHASES as u64)
             .map(|n| self.tick + n)
-            .find(|tick| !self.phases[phase_of(*tick)].is_empty())
+            .find(|tick| {
+                let phase = phase_of(*tick);
+                !self.phases[phase].is_empty() || !self.room_phases[phase].is_empty()
+            })
             .map(|tick| tick * MS);
         Some(tick.map_or(self.keep_at, |tick| tick.min(self.keep_at)))
     }
@@ -215,6 +252,7 @@ impl MediaCore {
         while self.tick < end {
             self.tick += 1;
             self.run_phase(phase_of(self.tick), self.tick * MS, out);
+            self.run_rooms(phase_of(self.tick), self.tick * MS, out);
         }
         while self.keep_at <= now && !self.index.is_empty() {
             self.keep_at =
@@ -240,6 +278,66 @@ impl MediaCore {
                 leg.phase = None;
                 self.phases[phase].swap_remove(n);
             }
+        }
+    }
+
+    fn run_rooms(&mut self, phase: usize, now: u64, out: &mut impl Out) {
+        for n in 0..self.room_phases[phase].len() {
+            let room = self.room_phases[phase][n] as usize;
+            if let Some(room) = &mut self.rooms[room] {
+                room.tick(&mut self.slots, now, out);
+            }
+        }
+    }
+
+    fn join(&mut self, leg: LegId, id: RoomId, member: Member, now: u64, out: &mut impl Out) {
+        let Some(slot) = self.slot(leg) else { return };
+        let at = match self.room_index.get(&id) {
+            Some(&at) => at,
+            None => self.make_room(id, now),
+        };
+        let is_there = self.slots[slot as usize]
+            .as_ref()
+            .is_some_and(|leg| leg.seat.as_ref().is_some_and(|seat| seat.room == at));
+        let Some(room) = self.rooms[at as usize].as_mut().filter(|room| !is_there && !room.is_full()) else {
+            return;
+        };
+        room.add(slot, leg, member);
+        self.unbridge(slot, now);
+        self.leave(slot, out);
+        if let Some(leg) = &mut self.slots[slot as usize] {
+            leg.sit(at, member);
+        }
+        self.unclock_idle(slot);
+    }
+
+    fn make_room(&mut self, id: RoomId, now: u64) -> u32 {
+        let at = match self.rooms.iter().position(Option::is_none) {
+            Some(at) => at,
+            None => {
+                self.rooms.push(None);
+                self.rooms.len() - 1
+            }
+        };
+        let phase = (0..PHASES).min_by_key(|&phase| self.room_phases[phase].len()).expect("there are phases");
+        self.rooms[at] = Some(Box::new(Room::new(id, phase as u8, now)));
+        self.room_phases[phase].push(at as u32);
+        self.room_index.insert(id, at as u32);
+        at as u32
+    }
+
+    /// Takes a leg out of its room, if it is in one; a room everybody left is no more.
+    fn leave(&mut self, slot: u32, out: &mut impl Out) {
+        let Some(leg) = &mut self.slots[slot as usize] else { return };
+        let Some(at) = leg.stand_up(out) else { return };
+        let Some(room) = &mut self.rooms[at as usize] else { return };
+        room.remove(slot);
+        if room.is_empty()
+            && let Some(room) = self.rooms[at as usize].take()
+        {
+            self.room_index.remove(&room.id);
+            self.room_phases[usize::from(room.phase)].retain(|&other| other != at);
+            out.retire(Garbage::Room(room));
         }
     }
 
@@ -271,12 +369,14 @@ impl MediaCore {
         slot
     }
 
-    fn bridge(&mut self, a: LegId, b: LegId, now: u64) {
+    fn bridge(&mut self, a: LegId, b: LegId, now: u64, out: &mut impl Out) {
         let (Some(a), Some(b)) = (self.slot(a), self.slot(b)) else { return };
         let is_bridged = self.slots[a as usize].as_ref().is_some_and(|leg| leg.peer == Some(b));
         if a == b || is_bridged {
             return;
         }
+        self.leave(a, out);
+        self.leave(b, out);
         self.unbridge(a, now);
         self.unbridge(b, now);
         bridge::join(&mut self.slots, a, b);
@@ -291,7 +391,7 @@ impl MediaCore {
     }
 
     fn close(&mut self, id: LegId, now: u64, out: &mut impl Out) {
-        let Some(mut leg) = self.release(id, now) else { return };
+        let Some(mut leg) = self.release(id, now, out) else { return };
         leg.close(now, out);
         out.retire(Garbage::Leg(leg));
     }
@@ -340,4 +440,19 @@ impl MediaCore {
 
 fn phase_of(tick: u64) -> usize {
     (tick % PHASES as u64) as usize
+}
+
+/// A leg that is there, and the one it is bridged with.
+#[inline]
+fn with_peer(slots: &mut [Option<Box<Leg>>], slot: u32) -> (&mut Leg, Option<&mut Leg>) {
+    let (slot, peer) = (slot as usize, slots[slot as usize].as_ref().and_then(|leg| leg.peer));
+    let there = "the leg is there";
+    match peer {
+        Some(peer) if peer as usize != slot => {
+            let [leg, peer] =
+                slots.get_disjoint_mut([slot, peer as usize]).expect("a leg is bridged with another");
+            (leg.as_mut().expect(there), peer.as_deref_mut())
+        }
+        _ => (slots[slot].as_mut().expect(there), None),
+    }
 }

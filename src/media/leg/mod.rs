@@ -14,36 +14,44 @@
 //! end keeps its timing. In a bridge nothing is added to what the other side sends, so its silence suppression
 //! reaches the peer as it is; only after [`KEEPALIVE_NS`] of it goes one frame of silence (RFC 6263 §4.6).
 //!
-//! What we make ourselves goes in packets of 20 ms whatever `a=ptime` recommends (RFC 4566 §6): every receiver of
-//! G.711 takes them, and every leg then shares one clock. What is relayed keeps the packets of its source.
+//! What we make ourselves goes in packets as long as the peer asked for; every leg shares one clock of 20 ms, from
+//! which shorter and longer ones are cut. What is relayed keeps the packets of its source.
+//!
+//! Sound inside the box is linear at 8 or 16 kHz. Where both ends of a bridge speak the same codec, or the two laws
+//! of G.711, it never is: the payload goes on as it came.
 
+pub mod listen;
+mod receive;
+mod record;
 mod report;
+pub mod seat;
 mod send;
+pub mod voice;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use base::{RecordingSid, Rng};
+use base::Rng;
 
-use crate::codec::CodecKind;
 use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd};
-use crate::dtmf::{self, TelephoneEvent};
+use crate::dtmf;
 use crate::engine::{CoreEvent, Garbage, Out};
 use crate::latch::Latch;
 use crate::outgoing::Outgoing;
 use crate::play::Player;
-use crate::reception::{Reception, Verdict};
-use crate::record::{self, Placed, Recorder, Step};
-use crate::rtcp::{COMPOUND_BYTES_MAX, Heard, Reporter};
-use crate::rtp::{self, PACKET_BYTES_MAX, Parsed};
+use crate::reception::Reception;
+use crate::record::Recorder;
+use crate::rtcp::{Heard, Reporter};
+use listen::Listener;
+use seat::Seat;
+use voice::Voice;
+
+pub(crate) use receive::{HeardPacket, Kind};
 
 /// A bridged leg that was sent nothing for so long gets a frame of silence.
 pub const KEEPALIVE_NS: u64 = 15_000_000_000;
 
 /// Recordings of one leg at a time; more are refused.
 pub const RECORDERS_MAX: usize = 4;
-
-/// RTP clock of every codec we speak, in Hz.
-const CLOCK: u32 = 8_000;
 
 /// The state of one leg. Opaque: it only moves between engines.
 #[derive(Debug)]
@@ -59,6 +67,16 @@ pub struct Leg {
     reception: Reception,
     outgoing: Outgoing,
     keys: dtmf::Receiver,
+    /// Made when somebody first needs samples of what the peer says.
+    listener: Option<Box<Listener>>,
+    /// Made when something must be coded for the peer that is not coded already.
+    voice: Option<Box<Voice>>,
+    /// Its part in a room, if it is in one.
+    pub(crate) seat: Option<Box<Seat>>,
+    /// A key that is sounded to a peer that takes no events.
+    sounding: Option<Sounding>,
+    /// How much was said at the pace of the clock, in ticks.
+    said: u64,
     playing: Playing,
     recorders: Vec<Recorder>,
     watch: Option<Watch>,
@@ -85,26 +103,19 @@ struct Digits {
     key: Option<(u32, u64)>,
 }
 
+/// A key of another leg, sounded as far as its packets have said that it is pressed.
+#[derive(Clone, Copy, Debug)]
+struct Sounding {
+    source: u64,
+    at: u64,
+    ms: u32,
+}
+
 #[derive(Debug)]
 struct Watch {
     timeout: u64,
     since: u64,
     reported: bool,
-}
-
-/// A packet of the peer that somebody may hear.
-#[derive(Debug)]
-pub(crate) struct HeardPacket {
-    pub(crate) parsed: Parsed,
-    pub(crate) kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Sound(CodecKind),
-    Event(TelephoneEvent),
-    /// Not to be heard: of a payload type nobody agreed on, empty, or while we do not receive.
-    Other,
 }
 
 impl Leg {
@@ -118,8 +129,13 @@ impl Leg {
             rtp: Latch::new(signalling),
             rtcp: Latch::new(signalling),
             reception: Reception::default(),
-            outgoing: Outgoing::new(ssrc, rng.u32() as u16, rng.u32()),
+            outgoing: Outgoing::new(ssrc, 8_000, rng.u32() as u16, rng.u32()),
             keys: dtmf::Receiver::default(),
+            listener: None,
+            voice: None,
+            seat: None,
+            sounding: None,
+            said: 0,
             playing: Playing::Nothing,
             recorders: Vec::new(),
             watch: None,
@@ -137,13 +153,27 @@ impl Leg {
         self.id
     }
 
-    /// A new agreement. Numbering goes on; who may speak is open again.
-    pub(crate) fn configure(&mut self, negotiated: Negotiated, now: u64, rng: &mut Rng) {
+    /// A new agreement. Numbering goes on as long as its clock does; who may speak is open again.
+    pub(crate) fn configure(&mut self, negotiated: Negotiated, now: u64, rng: &mut Rng, out: &mut impl Out) {
         self.rtp.offer(negotiated.remote);
         self.rtcp.offer(negotiated.remote_rtcp);
         self.reception.reopen();
         if self.negotiated.is_none() {
             self.report_due = now + report::interval(rng) / 2;
+        }
+        let clock = negotiated.codec.info().clock;
+        if clock != self.outgoing.clock() {
+            // Timestamps of two clocks do not belong into one stream (RFC 7160 §4.1).
+            if self.negotiated.is_some() {
+                self.goodbye(now, out);
+            }
+            let ssrc = rng.u32();
+            self.outgoing = Outgoing::new(ssrc, clock, rng.u32() as u16, rng.u32());
+            self.reporter = Reporter::new(ssrc, &rng.hex(16));
+            self.reported_packets = 0;
+        }
+        if let Some(voice) = self.voice.take_if(|voice| !voice.fits(&negotiated)) {
+            out.retire(Garbage::Voice(voice));
         }
         self.negotiated = Some(negotiated);
     }
@@ -151,80 +181,8 @@ impl Leg {
     /// Whether the leg has something to do every 20 ms.
     pub(crate) fn wants_clock(&self) -> bool {
         let sounds = self.peer.is_none() || !matches!(self.playing, Playing::Nothing);
-        !self.recorders.is_empty() || (self.negotiated.is_some() && sounds)
-    }
-
-    /// Takes a packet from the RTP socket. What is somebody's to hear comes back.
-    #[inline]
-    pub(crate) fn on_rtp(&mut self, from: SocketAddr, bytes: &[u8], now: u64) -> Option<HeardPacket> {
-        let Some(parsed) = rtp::parse(bytes) else {
-            let count = if self.rtp.owner() == Some(from) {
-                &mut self.stats.malformed
-            } else {
-                &mut self.stats.strangers
-            };
-            *count += 1;
-            return None;
-        };
-        if !self.rtp.accepts(from) {
-            self.stats.strangers += 1;
-            return None;
-        }
-        let known = self.reception.ssrc();
-        match self.reception.on_packet(parsed.fields, now, CLOCK) {
-            Verdict::New | Verdict::Reordered => {}
-            Verdict::Duplicate => {
-                self.stats.duplicates += 1;
-                return None;
-            }
-            Verdict::Late => {
-                self.stats.late += 1;
-                return None;
-            }
-            Verdict::Stranger => {
-                self.stats.strangers += 1;
-                return None;
-            }
-        }
-        self.heard_at = now;
-        self.stats.packets_received += 1;
-        self.stats.bytes_received += bytes.len() as u64;
-        if known != Some(parsed.fields.ssrc) {
-            self.on_new_source();
-        }
-        let negotiated = self.negotiated.as_ref()?;
-        let kind = if negotiated.direction.receives() {
-            let kind = kind(negotiated, parsed.fields.payload_type, &bytes[parsed.payload.clone()]);
-            self.stats.malformed += u64::from(kind == Kind::Other && !parsed.payload.is_empty());
-            kind
-        } else {
-            Kind::Other
-        };
-        Some(HeardPacket { parsed, kind })
-    }
-
-    /// What this leg itself does with what the peer said.
-    #[inline]
-    pub(crate) fn hear(&mut self, heard: &HeardPacket, bytes: &[u8], now: u64, out: &mut impl Out) {
-        match heard.kind {
-            Kind::Sound(codec) => {
-                let payload = &bytes[heard.parsed.payload.clone()];
-                if !self.recorders.is_empty() && codec.is_g711() {
-                    let mut pcm = [0; PACKET_BYTES_MAX];
-                    let pcm = record::linear(codec, payload, &mut pcm);
-                    let at = Placed { timestamp: heard.parsed.fields.timestamp, clock: CLOCK };
-                    for recorder in &mut self.recorders {
-                        recorder.on_received(at, pcm, now);
-                    }
-                }
-            }
-            Kind::Event(event) => {
-                if let Some(key) = self.keys.on_packet(event, heard.parsed.fields.timestamp, now) {
-                    out.event(CoreEvent::Digit { leg: self.id, digit: key.digit, ms: key.ms });
-                }
-            }
-            Kind::Other => {}
-        }
+        // In a room the room's clock does it.
+        self.seat.is_none() && (!self.recorders.is_empty() || (self.negotiated.is_some() && sounds))
     }
 
     /// 20 ms have passed, by the ideal clock.
@@ -232,13 +190,7 @@ impl Leg {
         if self.negotiated.is_some() {
             self.sound(now, out);
         }
-        let mut n = 0;
-        while n < self.recorders.len() {
-            match self.recorders[n].on_tick(now, &mut |recording, frame, at| out.tap(recording, frame, at)) {
-                Step::Goes => n += 1,
-                Step::Over(why) => self.end_recorder(n, why, out),
-            }
-        }
+        self.tick_recorders(now, out);
     }
 
     /// Replaces what plays.
@@ -266,35 +218,6 @@ impl Leg {
         self.start_recorders(now, out);
     }
 
-    /// Starts a recording, after its beep if it has one.
-    pub(crate) fn record(&mut self, recorder: Recorder, beep: Option<Player>, now: u64, out: &mut impl Out) {
-        if self.recorders.len() >= RECORDERS_MAX {
-            let recording = recorder.recording();
-            let why = RecordEnd::Failed("too many recordings of one call at a time".to_owned());
-            out.event(CoreEvent::Recorded { leg: self.id, recording, duration_ms: 0, why });
-            return out.retire(Garbage::Recorder(recorder));
-        }
-        let Some(beep) = beep else {
-            self.recorders.push(recorder);
-            return self.start_recorder(self.recorders.len() - 1, now, out);
-        };
-        self.stop_playing(now, out);
-        self.recorders.push(recorder);
-        self.playing = Playing::Items(beep);
-    }
-
-    /// One of its recordings.
-    pub(crate) fn recorder(&mut self, recording: RecordingSid) -> Option<&mut Recorder> {
-        self.recorders.iter_mut().find(|recorder| recorder.recording() == recording)
-    }
-
-    /// Ends a recording.
-    pub(crate) fn stop_record(&mut self, recording: RecordingSid, now: u64, out: &mut impl Out) {
-        if let Some(n) = self.recorders.iter().position(|r| r.recording() == recording) {
-            self.finish_recorder(n, RecordEnd::Stopped, now, out);
-        }
-    }
-
     /// The bridge it was in is no more, or is another.
     pub(crate) fn end_run(&mut self) {
         self.outgoing.end_run();
@@ -307,22 +230,16 @@ impl Leg {
         }
         self.end_playing(false, out);
         if self.negotiated.is_some() {
-            let mut buffer = [0; COMPOUND_BYTES_MAX];
-            let (sent, block) = self.report_parts(now);
-            let len = self.reporter.goodbye(sent, block, now, &mut buffer);
-            self.send_rtcp(&buffer[..len], out);
+            self.goodbye(now, out);
         }
         out.event(CoreEvent::Closed { leg: self.id, stats: self.stats() });
     }
 
     pub(crate) fn stats(&self) -> LegStats {
-        LegStats { lost: self.reception.lost(), jitter_us: self.reception.jitter_us(CLOCK), ..self.stats }
-    }
-
-    fn on_new_source(&mut self) {
-        self.keys.reset();
-        for recorder in &mut self.recorders {
-            recorder.on_new_source();
+        LegStats {
+            lost: self.reception.lost(),
+            jitter_us: self.reception.jitter_us(self.outgoing.clock()),
+            ..self.stats
         }
     }
 
@@ -341,46 +258,4 @@ impl Leg {
             }
         }
     }
-
-    /// A recording that waited for its beep starts when the beep is over.
-    fn start_recorders(&mut self, now: u64, out: &mut impl Out) {
-        for n in 0..self.recorders.len() {
-            if !self.recorders[n].is_running() {
-                self.start_recorder(n, now, out);
-            }
-        }
-    }
-
-    fn start_recorder(&mut self, n: usize, now: u64, out: &mut impl Out) {
-        let recorder = &mut self.recorders[n];
-        recorder.start(now);
-        out.event(CoreEvent::RecordStarted { leg: self.id, recording: recorder.recording() });
-    }
-
-    fn finish_recorder(&mut self, n: usize, why: RecordEnd, now: u64, out: &mut impl Out) {
-        self.recorders[n].finish(now, &mut |recording, frame, at| out.tap(recording, frame, at));
-        self.end_recorder(n, why, out);
-    }
-
-    fn end_recorder(&mut self, n: usize, why: RecordEnd, out: &mut impl Out) {
-        let recorder = self.recorders.remove(n);
-        let (recording, duration_ms) = (recorder.recording(), recorder.duration_ms());
-        out.event(CoreEvent::Recorded { leg: self.id, recording, duration_ms, why });
-        out.retire(Garbage::Recorder(recorder));
-    }
-}
-
-/// What a payload of this type is. A peer may always fall back to the static types (RFC 3551 §6).
-#[inline]
-fn kind(negotiated: &Negotiated, payload_type: u8, payload: &[u8]) -> Kind {
-    if payload.is_empty() {
-        return Kind::Other;
-    }
-    if payload_type == negotiated.payload_type {
-        return Kind::Sound(negotiated.codec);
-    }
-    if Some(payload_type) == negotiated.dtmf_receive {
-        return TelephoneEvent::read(payload).map_or(Kind::Other, Kind::Event);
-    }
-    CodecKind::from_static(payload_type).map_or(Kind::Other, Kind::Sound)
 }

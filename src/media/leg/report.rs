@@ -6,7 +6,6 @@ use base::Rng;
 
 use super::{KEEPALIVE_NS, Leg, Playing, Watch};
 use crate::engine::{Channel, CoreEvent, Out};
-use crate::play::FRAME_SAMPLES;
 use crate::reception::Report;
 use crate::rtcp::{self, COMPOUND_BYTES_MAX, Heard, Sent};
 
@@ -51,8 +50,8 @@ impl Leg {
         }
         let is_relaying = self.peer.is_some() && matches!(self.playing, Playing::Nothing);
         let is_quiet = self.outgoing.due().is_none_or(|due| now >= due + KEEPALIVE_NS);
-        if let Some(negotiated) = self.negotiated.filter(|_| is_relaying && is_quiet) {
-            self.send_frame(&[negotiated.codec.silence(); FRAME_SAMPLES], now, out);
+        if is_relaying && is_quiet {
+            self.send_silence(now, out);
         }
     }
 
@@ -63,6 +62,14 @@ impl Leg {
             since: now,
             reported: false,
         });
+    }
+
+    /// Says that our stream ends (RFC 3550 §6.6).
+    pub(super) fn goodbye(&mut self, now: u64, out: &mut impl Out) {
+        let mut buffer = [0; COMPOUND_BYTES_MAX];
+        let (sent, block) = self.report_parts(now);
+        let len = self.reporter.goodbye(sent, block, now, &mut buffer);
+        self.send_rtcp(&buffer[..len], out);
     }
 
     /// What the next report says.

@@ -14,13 +14,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use media::engine::{CoreCommand, CoreEvent, CoreItem};
-use media::{Clip, Command, Event, LegId, PlayItem, RecordEnd, Tone};
+use media::{Clip, CodecKind, Command, Event, LegId, PlayItem, RecordEnd, RoomId, Tone};
 use rtrb::{Consumer, Producer};
 use tokio::sync::mpsc;
 
 use super::Clips;
 use super::io::EventFd;
 use super::ports::{Ports, Sockets};
+use super::realtime::Class;
 use super::thread::{Counters, Order, Told};
 use super::writer::Write;
 use crate::local::address_towards;
@@ -72,6 +73,7 @@ impl Asker {
 /// The control thread's end of a media thread.
 #[derive(Debug)]
 pub(super) struct Line {
+    pub(super) class: Class,
     pub(super) orders: Producer<Order>,
     pub(super) wake: Arc<EventFd>,
     pub(super) told: Consumer<Told>,
@@ -98,6 +100,8 @@ pub(super) struct Control {
     pub(super) writer: Option<JoinHandle<()>>,
     pub(super) lost: Arc<Lost>,
     pub(super) legs: BTreeMap<LegId, Place>,
+    /// Rooms somebody is in: on which line, and how many.
+    pub(super) rooms: BTreeMap<RoomId, (usize, usize)>,
     pub(super) tones: Vec<(Tone, Arc<Clip>)>,
     /// Events that nobody had room for yet.
     pub(super) untold: VecDeque<Event>,
@@ -116,6 +120,12 @@ pub(super) struct Lost {
 pub(super) struct Place {
     /// Which media thread has it, or will have.
     line: usize,
+    /// What it sends, once that is agreed on.
+    codec: Option<CodecKind>,
+    /// The leg it is bridged with.
+    bridged: Option<LegId>,
+    /// The room it is in.
+    room: Option<RoomId>,
     /// On its way from one thread to another: commands wait until it has arrived.
     moving: Option<Vec<Command>>,
 }
@@ -168,7 +178,14 @@ impl Control {
         if let Command::Open { leg, near, peer } = command {
             return self.open(leg, near, peer);
         }
-        let (leg, other) = legs_of(&command);
+        if let Command::Announce { room, items } = command {
+            if let Some(&(line, _)) = self.rooms.get(&room) {
+                let items = self.items(items);
+                self.order(line, Order::Core(CoreCommand::Announce { room, items }));
+            }
+            return;
+        }
+        let Some((leg, other)) = legs_of(&command) else { return };
         for leg in [Some(leg), other].into_iter().flatten() {
             if let Some(Place { moving: Some(waiting), .. }) = self.legs.get_mut(&leg) {
                 if waiting.len() < MOVING_COMMANDS_MAX {
@@ -181,19 +198,58 @@ impl Control {
         }
         let Some(line) = self.line_of(leg) else { return self.refuse(command) };
         let command = match command {
-            Command::Open { .. } => return,
-            Command::Configure { leg, negotiated } => CoreCommand::Configure { leg, negotiated },
+            Command::Open { .. } | Command::Announce { .. } => return,
+            Command::Configure { leg, negotiated } => {
+                self.order(line, Order::Core(CoreCommand::Configure { leg, negotiated }));
+                return self.settle_leg(leg, Some(negotiated.codec));
+            }
             Command::Play { leg, play, items, repeat } => {
                 CoreCommand::Play { leg, play, items: self.items(items), repeat }
             }
             Command::StopPlay { leg } => CoreCommand::StopPlay { leg },
             Command::SendDigits { leg, play, digits } => CoreCommand::SendDigits { leg, play, digits },
-            Command::Bridge { a, b } => match self.line_of(b) {
-                Some(other) if other != line => return self.move_leg(b, line, Command::Bridge { a, b }),
-                Some(_) => CoreCommand::Bridge { a, b },
-                None => return,
-            },
-            Command::Unbridge { a, b } => CoreCommand::Unbridge { a, b },
+            Command::Bridge { a, b } => {
+                let Some(other) = self.line_of(b) else { return };
+                let class = self.class_of_bridge(a, b);
+                if self.lines[line].class != class {
+                    let to = if self.lines[other].class == class { other } else { self.emptiest_line(class) };
+                    return self.move_leg(a, to, Some(Command::Bridge { a, b }));
+                }
+                if other != line {
+                    return self.move_leg(b, line, Some(Command::Bridge { a, b }));
+                }
+                self.part(a);
+                self.part(b);
+                for (leg, with) in [(a, b), (b, a)] {
+                    if let Some(place) = self.legs.get_mut(&leg) {
+                        place.bridged = Some(with);
+                    }
+                }
+                CoreCommand::Bridge { a, b }
+            }
+            Command::Unbridge { a, b } => {
+                self.order(line, Order::Core(CoreCommand::Unbridge { a, b }));
+                if self.legs.get(&a).is_some_and(|place| place.bridged == Some(b)) {
+                    self.part(a);
+                    self.settle_leg(a, None);
+                    self.settle_leg(b, None);
+                }
+                return;
+            }
+            Command::Join { leg, room, member } => {
+                let to = self.rooms.get(&room).map_or_else(|| self.emptiest_line(Class::Work), |r| r.0);
+                if to != line {
+                    return self.move_leg(leg, to, Some(Command::Join { leg, room, member }));
+                }
+                self.part(leg);
+                self.enter(leg, room, line);
+                CoreCommand::Join { leg, room, member }
+            }
+            Command::Leave { leg } => {
+                self.leave(leg);
+                CoreCommand::Leave { leg }
+            }
+            Command::ChangeMember { leg, member } => CoreCommand::ChangeMember { leg, member },
             Command::Record { leg, recording, path, what, beep, max_ms, silence_ms, trim, format: _ } => {
                 let path = self.recordings.join(path);
                 let channels = what.channels();
@@ -233,18 +289,80 @@ impl Control {
                 return self.tell(Event::OpenFailed { leg, why });
             }
         };
-        let line = near.and_then(|near| self.line_of(near)).unwrap_or_else(|| self.emptiest_line());
+        let line =
+            near.and_then(|near| self.line_of(near)).unwrap_or_else(|| self.emptiest_line(Class::Relay));
         self.lines[line].legs += 1;
-        self.legs.insert(leg, Place { line, moving: None });
+        self.legs.insert(leg, Place { line, codec: None, bridged: None, room: None, moving: None });
         let local = SocketAddr::new(ip, sockets.port());
         self.order(line, Order::Open { leg, local, peer, sockets });
     }
 
+    /// A leg that codes for itself belongs on a thread for that; a bridge where its need has changed moves as a
+    /// whole.
+    fn settle_leg(&mut self, leg: LegId, codec: Option<CodecKind>) {
+        let Some(place) = self.legs.get_mut(&leg) else { return };
+        place.codec = codec.or(place.codec);
+        if place.room.is_some() || place.moving.is_some() {
+            return;
+        }
+        if let Some(with) = place.bridged {
+            if self.lines[place.line].class != self.class_of_bridge(leg, with) {
+                self.on_command(Command::Bridge { a: leg, b: with });
+            }
+            return;
+        }
+        let is_heavy = place.codec.is_some_and(|codec| codec.info().is_heavy);
+        let line = place.line;
+        if is_heavy && self.lines[line].class == Class::Relay {
+            let to = self.emptiest_line(Class::Work);
+            self.move_leg(leg, to, None);
+        }
+    }
+
+    /// What a bridge of these two takes.
+    fn class_of_bridge(&self, a: LegId, b: LegId) -> Class {
+        let codec = |leg| self.legs.get(&leg).and_then(|place| place.codec);
+        match (codec(a), codec(b)) {
+            (Some(a), Some(b)) if a != b && (a.info().is_heavy || b.info().is_heavy) => Class::Work,
+            _ => Class::Relay,
+        }
+    }
+
+    /// The leg is in no bridge from now on.
+    fn part(&mut self, leg: LegId) {
+        let Some(with) = self.legs.get_mut(&leg).and_then(|place| place.bridged.take()) else { return };
+        if let Some(place) = self.legs.get_mut(&with) {
+            place.bridged = None;
+        }
+    }
+
+    fn enter(&mut self, leg: LegId, room: RoomId, line: usize) {
+        if self.legs.get(&leg).is_some_and(|place| place.room == Some(room)) {
+            return;
+        }
+        self.leave(leg);
+        if let Some(place) = self.legs.get_mut(&leg) {
+            place.room = Some(room);
+            self.rooms.entry(room).or_insert((line, 0)).1 += 1;
+        }
+    }
+
+    /// The leg is in no room from now on; a room nobody is in is no more.
+    fn leave(&mut self, leg: LegId) {
+        let Some(room) = self.legs.get_mut(&leg).and_then(|place| place.room.take()) else { return };
+        if let Some((_, members)) = self.rooms.get_mut(&room) {
+            *members -= 1;
+            if *members == 0 {
+                self.rooms.remove(&room);
+            }
+        }
+    }
+
     /// Legs of a bridge live on one thread; what was asked is done when the leg has come over.
-    fn move_leg(&mut self, leg: LegId, to: usize, then: Command) {
+    fn move_leg(&mut self, leg: LegId, to: usize, then: Option<Command>) {
         let Some(place) = self.legs.get_mut(&leg) else { return };
         let from = std::mem::replace(&mut place.line, to);
-        place.moving = Some(vec![then]);
+        place.moving = Some(then.into_iter().collect());
         self.lines[from].legs -= 1;
         self.lines[to].legs += 1;
         self.order(from, Order::Release { leg });
@@ -292,8 +410,8 @@ impl Control {
         self.legs.get(&leg).map(|place| place.line)
     }
 
-    fn emptiest_line(&self) -> usize {
-        let lines = self.lines.iter().enumerate();
+    fn emptiest_line(&self, class: Class) -> usize {
+        let lines = self.lines.iter().enumerate().filter(|(_, line)| line.class == class);
         lines.min_by_key(|(_, line)| line.legs).map_or(0, |(n, _)| n)
     }
 
@@ -333,6 +451,8 @@ impl Control {
                     // Closed before it could move; the event that says so has been told.
                     (_, sockets) => {
                         self.lines[to].legs -= 1;
+                        self.part(leg);
+                        self.leave(leg);
                         self.legs.remove(&leg);
                         sockets.into_iter().for_each(|sockets| self.close_sockets(sockets));
                     }
@@ -368,6 +488,8 @@ impl Control {
     /// The leg is gone from its thread. One that is to be moved is counted there already.
     fn forget(&mut self, leg: LegId, line: usize) {
         if self.legs.get(&leg).is_some_and(|place| place.moving.is_none() && place.line == line) {
+            self.part(leg);
+            self.leave(leg);
             self.legs.remove(&leg);
             self.lines[line].legs -= 1;
         }
@@ -445,8 +567,8 @@ fn push(line: &mut Line) {
     line.wake.signal();
 }
 
-fn legs_of(command: &Command) -> (LegId, Option<LegId>) {
-    match *command {
+fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
+    Some(match *command {
         Command::Bridge { a, b } | Command::Unbridge { a, b } => (a, Some(b)),
         Command::Open { leg, .. }
         | Command::Configure { leg, .. }
@@ -458,6 +580,10 @@ fn legs_of(command: &Command) -> (LegId, Option<LegId>) {
         | Command::ResumeRecord { leg, .. }
         | Command::StopRecord { leg, .. }
         | Command::Watch { leg, .. }
+        | Command::Join { leg, .. }
+        | Command::Leave { leg }
+        | Command::ChangeMember { leg, .. }
         | Command::Close { leg } => (leg, None),
-    }
+        Command::Announce { .. } => return None,
+    })
 }

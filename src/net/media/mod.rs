@@ -8,6 +8,9 @@
 //!                          └──────────► writer thread ◄─┘──► WAV files
 //! ```
 //!
+//! Media threads come in pairs: one passes packets on, the other, a few priorities lower, has the calls that must be
+//! coded or mixed. A call moves between them as its need changes.
+//!
 //! The control thread opens sockets, looks sounds up, and frees what the media threads are done with; a media
 //! thread owns its legs and touches nothing that could make it wait; the writer thread owns the files.
 
@@ -35,6 +38,7 @@ use tokio::sync::mpsc;
 use control::{Ask, Asker, Control, Line, Lost};
 use io::EventFd;
 use ports::Ports;
+use realtime::Class;
 use thread::{Counters, MediaThread};
 use writer::Writer;
 
@@ -44,7 +48,7 @@ pub type Clips = Arc<dyn Fn(&ClipKey) -> Option<Arc<Clip>> + Send + Sync>;
 /// How the media plane is set up.
 #[derive(Clone, Debug)]
 pub struct MediaPlaneConfig {
-    /// Media threads; 0 = one fewer than there are cores, at least one.
+    /// Pairs of media threads; 0 = one fewer than there are cores, at least one.
     pub threads: usize,
     /// Ports that legs may use, an even one for RTP and the next for RTCP.
     pub ports: RangeInclusive<u16>,
@@ -114,7 +118,7 @@ const ORDERS_MAX: usize = 4_096;
 /// Events and garbage that fit into the ring back.
 const TOLD_MAX: usize = 4_096;
 
-/// Recorded frames that fit into the writer's ring: 1.6 s of a hundred recordings.
+/// Recorded frames that fit into the ring of each thread to the writer: 1.6 s of a hundred recordings.
 const TAPS_MAX: usize = 8_192;
 
 impl MediaPlane {
@@ -136,15 +140,17 @@ impl MediaPlane {
         };
         let wake = Arc::new(system("make an eventfd", EventFd::new())?);
         let (asker, asks) = Asker::new(wake.clone());
-        let mut lines = Vec::with_capacity(count);
-        let mut taps = Vec::with_capacity(count);
-        for n in 0..count {
+        let mut lines = Vec::with_capacity(2 * count);
+        let mut taps = Vec::with_capacity(2 * count);
+        for n in 0..2 * count {
+            let class = if n < count { Class::Relay } else { Class::Work };
             let (orders, orders_end) = rtrb::RingBuffer::new(ORDERS_MAX);
             let (told_end, told) = rtrb::RingBuffer::new(TOLD_MAX);
             let (taps_end, tap) = rtrb::RingBuffer::new(TAPS_MAX);
             let thread_wake = Arc::new(system("make an eventfd", EventFd::new())?);
             let counters = Arc::new(Counters::default());
             let thread = MediaThread {
+                class,
                 seed: seed.wrapping_add(n as u64),
                 epoll: system("watch sockets", thread::epoll_for(&thread_wake))?,
                 orders: orders_end,
@@ -154,9 +160,14 @@ impl MediaPlane {
                 taps: taps_end,
                 counters: counters.clone(),
             };
-            let thread = spawn(format!("media-{n}"), move || thread.run())?;
+            let name = match class {
+                Class::Relay => format!("media-{n}"),
+                Class::Work => format!("media-work-{}", n - count),
+            };
+            let thread = spawn(name, move || thread.run())?;
             taps.push(tap);
             lines.push(Line {
+                class,
                 orders,
                 wake: thread_wake,
                 told,
@@ -185,6 +196,7 @@ impl MediaPlane {
             writer: Some(writer),
             lost: lost.clone(),
             legs: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             tones: Vec::new(),
             untold: VecDeque::new(),
         };

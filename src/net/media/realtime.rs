@@ -4,15 +4,30 @@
 //! 99th percentile of a relayed packet falls from milliseconds to a tenth of one. The right to it comes from
 //! `LimitRTPRIO=` in the unit, or from root.
 
-/// Priority of media threads among real-time threads, 1–99.
-const FIFO_PRIORITY: i32 = 35;
+/// What a media thread is for, which decides its priority among real-time threads, 1–99.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Passing packets on: microseconds each, and every one of them is waited for.
+    Relay,
+    /// Coding and mixing, whole milliseconds at a time: it gives way to what only passes through.
+    Work,
+}
+
+impl Class {
+    fn fifo_priority(self) -> i32 {
+        match self {
+            Class::Relay => 35,
+            Class::Work => 30,
+        }
+    }
+}
 
 /// Niceness when real-time priority is refused.
 const NICE: i32 = -20;
 
 /// Raises the calling thread; false when it runs without real-time priority ("degraded real time").
-pub(super) fn raise() -> bool {
-    let parameters = libc::sched_param { sched_priority: FIFO_PRIORITY };
+pub(super) fn raise(class: Class) -> bool {
+    let parameters = libc::sched_param { sched_priority: class.fifo_priority() };
     // SAFETY: 0 is the calling thread; `parameters` outlives the call.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) } == 0 {
         return true;

@@ -20,7 +20,7 @@ use rtrb::{Consumer, Producer};
 use super::io::{self, Epoll, EventFd, NOT_READY, READY_MAX};
 use super::pace::Pace;
 use super::ports::Sockets;
-use super::realtime;
+use super::realtime::{self, Class};
 
 /// Asked of a media thread by the control thread.
 #[derive(Debug)]
@@ -68,6 +68,7 @@ pub(super) enum Tapped {
 /// What a media thread is made of.
 #[derive(Debug)]
 pub(super) struct MediaThread {
+    pub(super) class: Class,
     pub(super) seed: u64,
     pub(super) epoll: Epoll,
     pub(super) orders: Consumer<Order>,
@@ -112,7 +113,7 @@ pub(super) fn epoll_for(wake: &EventFd) -> std::io::Result<Epoll> {
 impl MediaThread {
     /// Runs until told to stop.
     pub(super) fn run(self) {
-        self.counters.degraded_realtime.store(!realtime::raise(), Relaxed);
+        self.counters.degraded_realtime.store(!realtime::raise(self.class), Relaxed);
         let MediaThread { seed, mut epoll, mut orders, wake, control, .. } = self;
         let mut core = MediaCore::new(seed);
         let mut places = Places::default();
@@ -206,7 +207,7 @@ fn serve_orders(
             }
             Order::Core(command) => core.on_command(command, now, shell),
             Order::Release { leg } => {
-                let state = core.release(leg, now);
+                let state = core.release(leg, now, shell);
                 let sockets = places.detach(leg, epoll, shell);
                 shell.tell(Told::Released { leg, state, sockets });
             }

@@ -6,7 +6,9 @@ mod clock;
 mod garbage;
 mod recording;
 mod relay;
+mod room;
 mod stream;
+mod transcode;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,7 +16,7 @@ use base::{RecordingSid, Rng};
 
 use super::*;
 use crate::codec::CodecKind;
-use crate::command::{Direction, Negotiated};
+use crate::command::{Direction, Negotiated, RecordWhat};
 use crate::rtp::{Built, Fields, parse};
 
 const MS: u64 = 1_000_000;

@@ -320,7 +320,7 @@ fn a_leg_goes_on_in_another_engine() {
     rig.say(&mut ann, &[1; 160]);
     rig.run_ms(20);
     let before = rig.got(2);
-    let leg = rig.core.release(LegId(2), rig.now).unwrap();
+    let leg = rig.core.release(LegId(2), rig.now, &mut rig.caught).unwrap();
     assert_eq!(rig.core.legs(), 1);
     let mut other = Rig::new(2);
     other.now = rig.now;

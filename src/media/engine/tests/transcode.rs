@@ -1,0 +1,302 @@
+//! Legs of different codecs hear each other: tones come through every pair, whatever the packet length, with
+//! losses made up; keys keep their length in the other side's clock.
+
+use super::*;
+use crate::codec::coder::{Decoder, Encoder, duration};
+use crate::command::OpusParameters;
+use crate::dtmf::TelephoneEvent;
+use crate::rtp::timestamp_distance;
+use crate::tone::goertzel_power;
+
+const CODECS: [CodecKind; 6] = CodecKind::ALL;
+
+/// A far end that speaks its codec for real.
+pub(super) struct Phone {
+    pub(super) peer: Peer,
+    encoder: Encoder,
+    ptime_ms: u32,
+    /// Samples said so far.
+    said: usize,
+}
+
+impl Phone {
+    pub(super) fn new(
+        rig: &mut Rig,
+        n: u64,
+        codec: CodecKind,
+        change: impl FnOnce(&mut Negotiated),
+    ) -> Phone {
+        let peer = Peer::new(n, codec);
+        let leg = LegId(n);
+        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 20_000 + 2 * n as u16);
+        rig.command(CoreCommand::Open { leg, local, peer: None });
+        let mut negotiated = Negotiated { dtmf_clock: codec.info().clock, ..peer.negotiated() };
+        change(&mut negotiated);
+        rig.command(CoreCommand::Configure { leg, negotiated });
+        let rate = if codec == CodecKind::Opus { 16_000 } else { codec.info().rate };
+        let encoder =
+            Encoder::new(codec, rate, OpusParameters { use_inband_fec: true, ..Default::default() });
+        Phone { peer, encoder, ptime_ms: 20, said: 0 }
+    }
+
+    /// The next packet of a tone.
+    pub(super) fn packet(&mut self, hz: f64) -> Vec<u8> {
+        let rate = self.encoder.rate();
+        let count = (self.ptime_ms * rate / 1_000) as usize;
+        let step = hz * std::f64::consts::TAU / f64::from(rate);
+        let pcm: Vec<i16> =
+            (self.said..self.said + count).map(|n| ((n as f64 * step).sin() * 8_000.0) as i16).collect();
+        self.said += count;
+        let mut payload = [0; 2_000];
+        let len = self.encoder.encode(&pcm, &mut payload);
+        let payload = &payload[..len];
+        let codec = self.peer.codec;
+        let bytes = self.peer.numbered(codec.info().payload_type, self.peer.timestamp, payload);
+        self.peer.timestamp = self.peer.timestamp.wrapping_add(duration(codec, payload));
+        bytes
+    }
+
+    pub(super) fn say(&mut self, rig: &mut Rig, hz: f64) {
+        let bytes = self.packet(hz);
+        rig.packet(self.peer.leg, Channel::Rtp, self.peer.address, &bytes);
+    }
+}
+
+/// What a phone hears in these packets, at 8 kHz or its codec's rate, and that rate. Numbers must be in order
+/// and times without a hole; lost numbers are not expected.
+pub(super) fn heard(codec: CodecKind, packets: &[Got]) -> (Vec<i16>, u32) {
+    let mut decoder = Decoder::new(codec, 16_000);
+    let mut all = Vec::new();
+    for pair in packets.windows(2) {
+        let [a, b] = pair else { unreachable!() };
+        assert_eq!(b.fields.sequence.wrapping_sub(a.fields.sequence), 1);
+        let moved = timestamp_distance(b.fields.timestamp, a.fields.timestamp);
+        assert_eq!(moved, i64::from(duration(codec, &a.payload)), "a hole or an overlap");
+    }
+    for got in packets {
+        assert_eq!(got.fields.payload_type, codec.info().payload_type);
+        let mut pcm = [0; 4_000];
+        let count = decoder.decode(&got.payload, &mut pcm);
+        all.extend_from_slice(&pcm[..count]);
+    }
+    (all, decoder.rate())
+}
+
+#[test]
+fn a_tone_is_heard_between_any_two_codecs() {
+    for a in CODECS {
+        for b in CODECS {
+            let mut rig = Rig::new(1);
+            let mut ann = Phone::new(&mut rig, 1, a, |_| {});
+            let mut bob = Phone::new(&mut rig, 2, b, |_| {});
+            rig.bridge(1, 2);
+            for _ in 0..100 {
+                ann.say(&mut rig, 900.0);
+                rig.run_ms(9);
+                bob.say(&mut rig, 700.0);
+                rig.run_ms(11);
+            }
+            for (leg, codec, hz) in [(2, b, 900.0), (1, a, 700.0)] {
+                let got = rig.got(leg);
+                let (sound, rate) = heard(codec, &got);
+                let skip = rate as usize / 5;
+                let power = goertzel_power(&sound[skip..], rate, hz);
+                assert!(power > 0.97, "{a:?} to {b:?}, {hz} Hz: {power}");
+                let level = crate::tone::level_dbov(&sound[skip..]);
+                assert!((-17.0..-13.5).contains(&level), "{a:?} to {b:?}: {level}");
+                assert_eq!(got.len(), 100, "{a:?} to {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn packets_are_as_long_as_the_peer_wants() {
+    for (from, to) in [(20, 10), (20, 30), (20, 60), (60, 20), (30, 20), (10, 40)] {
+        for (a, b) in [(CodecKind::Pcmu, CodecKind::G722), (CodecKind::Opus, CodecKind::Pcma)] {
+            let mut rig = Rig::new(1);
+            let mut ann = Phone::new(&mut rig, 1, a, |_| {});
+            let _bob = Phone::new(&mut rig, 2, b, |negotiated| negotiated.ptime_ms = to);
+            // Opus has no packets of 30 ms, but two frames in one.
+            ann.ptime_ms = from;
+            rig.bridge(1, 2);
+            for _ in 0..2_400 / from {
+                ann.say(&mut rig, 600.0);
+                rig.run_ms(u64::from(from));
+            }
+            let got = rig.got(2);
+            let (sound, rate) = heard(b, &got);
+            let ticks = duration(b, &got[0].payload);
+            assert_eq!(ticks, u32::from(to) * b.info().clock / 1_000, "{a:?} {from} to {b:?} {to}");
+            assert!(goertzel_power(&sound[rate as usize / 5..], rate, 600.0) > 0.97);
+            assert!(sound.len() as u32 * 1_000 / rate > 2_300);
+        }
+    }
+}
+
+#[test]
+fn generated_sound_comes_in_packets_the_peer_wants_in_every_codec() {
+    for codec in CODECS {
+        for ptime in [10, 20, 30, 40, 60] {
+            let mut rig = Rig::new(1);
+            let _ann = Phone::new(&mut rig, 1, codec, |negotiated| negotiated.ptime_ms = ptime);
+            rig.play(1, 1, vec![clip(440.0, 1_000)], 1);
+            rig.run_ms(900);
+            let got = rig.got(1);
+            let (sound, rate) = heard(codec, &got);
+            let ms = sound.len() as u32 * 1_000 / rate;
+            assert!(ms >= 900 - 80, "{codec:?} {ptime}: {ms}");
+            assert!(goertzel_power(&sound[rate as usize / 10..], rate, 440.0) > 0.97, "{codec:?} {ptime}");
+            if codec != CodecKind::L16Wide || ptime <= 30 {
+                let ticks = duration(codec, &got[0].payload);
+                assert_eq!(ticks, u32::from(ptime) * codec.info().clock / 1_000, "{codec:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_and_reordering_are_made_good() {
+    for (a, b) in [
+        (CodecKind::Opus, CodecKind::Pcmu),
+        (CodecKind::G722, CodecKind::Pcmu),
+        (CodecKind::Pcmu, CodecKind::Opus),
+    ] {
+        for seed in 0..5 {
+            let mut rig = Rig::new(seed);
+            let mut ann = Phone::new(&mut rig, 1, a, |_| {});
+            let _bob = Phone::new(&mut rig, 2, b, |_| {});
+            rig.bridge(1, 2);
+            let begin = rig.now;
+            let sent: Vec<_> = (0..400).map(|n| (begin + n * 20 * MS, ann.packet(500.0))).collect();
+            let mut wire = Wire { loss: 0.05, double: 0.05, jitter_ms: 30, ..Wire::new(seed) };
+            let arrived = wire.carry(&sent);
+            rig.arrive(&ann.peer, &arrived);
+            rig.run_ms(500);
+            // No hole in what Bob hears, and no more delay than one packet and its jitter.
+            let got = rig.got(2);
+            let (sound, rate) = heard(b, &got);
+            let ms = sound.len() as u64 * 1_000 / u64::from(rate);
+            assert!((7_700..=8_060).contains(&ms), "{a:?} to {b:?} seed {seed}: {ms} ms");
+            assert!(goertzel_power(&sound[rate as usize / 5..], rate, 500.0) > 0.8, "{a:?} seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_of_the_source_stays_a_pause() {
+    let mut rig = Rig::new(1);
+    let mut ann = Phone::new(&mut rig, 1, CodecKind::G722, |_| {});
+    let _bob = Phone::new(&mut rig, 2, CodecKind::Pcmu, |_| {});
+    rig.bridge(1, 2);
+    ann.say(&mut rig, 600.0);
+    rig.run_ms(2_000);
+    ann.peer.timestamp += 1_980 * 8;
+    ann.say(&mut rig, 600.0);
+    let got = rig.got(2);
+    let [.., before, after] = got.as_slice() else { panic!("{got:?}") };
+    assert_eq!(after.fields.timestamp.wrapping_sub(before.fields.timestamp), 16_000);
+    assert_eq!(after.fields.sequence.wrapping_sub(before.fields.sequence), 1);
+    assert!(after.fields.marker);
+}
+
+/// The packets of a key of 100 ms, told every 20 ms, its end three times.
+fn press(rig: &mut Rig, phone: &mut Phone, code: u8, event_clock: u32) {
+    let start = phone.peer.timestamp;
+    let tick = event_clock / 50;
+    for n in 1..=7u32 {
+        let event = TelephoneEvent { code, end: n >= 5, volume: 10, duration: (n.min(5) * tick) as u16 };
+        let mut bytes = phone.peer.numbered(phone.peer.dtmf, start, &event.write());
+        bytes[1] |= if n == 1 { 0x80 } else { 0 };
+        rig.packet(phone.peer.leg, Channel::Rtp, phone.peer.address, &bytes);
+        rig.run_ms(20);
+    }
+    let clock = phone.peer.codec.info().clock;
+    phone.peer.timestamp = start.wrapping_add(clock / 1_000 * 140);
+}
+
+#[test]
+fn keys_keep_their_length_over_clocks_and_codecs_and_come_once() {
+    use CodecKind::{Opus, Pcma, Pcmu};
+    for (a, clock_a, b, clock_b) in [
+        (Opus, 48_000, Pcmu, 8_000),
+        (Pcmu, 8_000, Opus, 48_000),
+        (Opus, 8_000, Opus, 48_000),
+        (Pcma, 8_000, Opus, 8_000),
+    ] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, a, |negotiated| negotiated.dtmf_clock = clock_a);
+        let bob = Phone::new(&mut rig, 2, b, |negotiated| negotiated.dtmf_clock = clock_b);
+        rig.bridge(1, 2);
+        for _ in 0..10 {
+            ann.say(&mut rig, 600.0);
+            rig.run_ms(20);
+        }
+        for code in [5, 5, 11] {
+            press(&mut rig, &mut ann, code, clock_a);
+            for _ in 0..5 {
+                ann.say(&mut rig, 600.0);
+                rig.run_ms(20);
+            }
+        }
+        assert_eq!(rig.digits(1), "55#", "{a:?} {clock_a}");
+        let got = rig.got(2);
+        let events: Vec<_> = got.iter().filter(|got| got.fields.payload_type == bob.peer.dtmf).collect();
+        assert_eq!(events.len(), 21, "{a:?} {clock_a} to {b:?} {clock_b}");
+        let durations: Vec<u16> =
+            events[..7].iter().map(|got| TelephoneEvent::read(&got.payload).unwrap().duration).collect();
+        let tick = (clock_b / 50) as u16;
+        assert_eq!(durations, [1, 2, 3, 4, 5, 5, 5].map(|n| n * tick), "{a:?} {clock_a} to {b:?} {clock_b}");
+        let mut starts: Vec<u32> = events.iter().map(|got| got.fields.timestamp).collect();
+        starts.dedup();
+        assert_eq!(starts.len(), 3);
+        for pair in got.windows(2) {
+            assert_eq!(pair[1].fields.sequence.wrapping_sub(pair[0].fields.sequence), 1);
+            let moved = timestamp_distance(pair[1].fields.timestamp, pair[0].fields.timestamp);
+            assert!((0..=i64::from(b.info().clock) / 5).contains(&moved), "{moved}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_sounded_to_a_peer_that_takes_no_events() {
+    for b in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, CodecKind::Pcmu, |_| {});
+        let _bob = Phone::new(&mut rig, 2, b, |negotiated| negotiated.dtmf = None);
+        rig.bridge(1, 2);
+        press(&mut rig, &mut ann, 5, 8_000);
+        let got = rig.got(2);
+        let mut decoder = Decoder::new(b, 16_000);
+        let mut sound = Vec::new();
+        for got in &got {
+            let mut pcm = [0; 4_000];
+            let count = decoder.decode(&got.payload, &mut pcm);
+            sound.extend_from_slice(&pcm[..count]);
+        }
+        let rate = decoder.rate();
+        assert!((95..=125).contains(&(sound.len() as u32 * 1_000 / rate)), "{b:?}: {}", sound.len());
+        let both = goertzel_power(&sound, rate, 770.0) + goertzel_power(&sound, rate, 1_336.0);
+        assert!(both > 0.8, "{b:?}: {both}");
+    }
+}
+
+#[test]
+fn sound_beside_a_keys_events_is_not_heard() {
+    let mut rig = Rig::new(1);
+    let mut ann = Phone::new(&mut rig, 1, CodecKind::Pcmu, |_| {});
+    let bob = Phone::new(&mut rig, 2, CodecKind::Pcmu, |_| {});
+    rig.bridge(1, 2);
+    let start = ann.peer.timestamp;
+    for n in 1..=5u32 {
+        let event = TelephoneEvent { code: 1, end: n == 5, volume: 10, duration: (n * 160) as u16 };
+        let bytes = ann.peer.numbered(ann.peer.dtmf, start, &event.write());
+        rig.packet(1, Channel::Rtp, ann.peer.address, &bytes);
+        ann.say(&mut rig, 697.0);
+        rig.run_ms(20);
+    }
+    ann.say(&mut rig, 697.0);
+    let got = rig.got(2);
+    let sounds = got.iter().filter(|got| got.fields.payload_type != bob.peer.dtmf).count();
+    assert_eq!((sounds, got.len()), (1, 6));
+}

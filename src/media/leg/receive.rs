@@ -1,0 +1,155 @@
+//! What comes from the peer: which packets are taken, and what they are.
+
+use std::net::SocketAddr;
+
+use super::Leg;
+use super::listen::Listener;
+use crate::codec::CodecKind;
+use crate::command::Negotiated;
+use crate::dtmf::TelephoneEvent;
+use crate::engine::{CoreEvent, Garbage, Out};
+use crate::reception::Verdict;
+use crate::rtp::{self, Parsed};
+
+/// A packet of the peer that somebody may hear.
+#[derive(Debug)]
+pub(crate) struct HeardPacket {
+    pub(crate) parsed: Parsed,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sound(CodecKind),
+    /// Its packets carry the stream's clock, its duration counts in the clock that was agreed on for events.
+    Event(TelephoneEvent),
+    /// How loud the silence is that begins (RFC 3389).
+    Comfort,
+    /// Not to be heard: of a payload type nobody agreed on, empty, or while we do not receive.
+    Other,
+}
+
+impl Leg {
+    /// Takes a packet from the RTP socket. What is somebody's to hear comes back.
+    #[inline]
+    pub(crate) fn on_rtp(&mut self, from: SocketAddr, bytes: &[u8], now: u64) -> Option<HeardPacket> {
+        let Some(parsed) = rtp::parse(bytes) else {
+            let count = if self.rtp.owner() == Some(from) {
+                &mut self.stats.malformed
+            } else {
+                &mut self.stats.strangers
+            };
+            *count += 1;
+            return None;
+        };
+        if !self.rtp.accepts(from) {
+            self.stats.strangers += 1;
+            return None;
+        }
+        let known = self.reception.ssrc();
+        match self.reception.on_packet(parsed.fields, now, self.clock()) {
+            Verdict::New | Verdict::Reordered => {}
+            Verdict::Duplicate => {
+                self.stats.duplicates += 1;
+                return None;
+            }
+            Verdict::Late => {
+                self.stats.late += 1;
+                return None;
+            }
+            Verdict::Stranger => {
+                self.stats.strangers += 1;
+                return None;
+            }
+        }
+        self.heard_at = now;
+        self.stats.packets_received += 1;
+        self.stats.bytes_received += bytes.len() as u64;
+        if known != Some(parsed.fields.ssrc) {
+            self.on_new_source();
+        }
+        let negotiated = self.negotiated.as_ref()?;
+        let mut kind = Kind::Other;
+        if negotiated.direction.receives() {
+            kind = kind_of(negotiated, parsed.fields.payload_type, &bytes[parsed.payload.clone()]);
+            self.stats.malformed += u64::from(kind == Kind::Other && !parsed.payload.is_empty());
+            // Some gateways send the key's tones beside its events; heard together they are two keys.
+            if matches!(kind, Kind::Sound(_)) && self.keys.covers(parsed.fields.timestamp, now) {
+                kind = Kind::Other;
+            }
+        }
+        Some(HeardPacket { parsed, kind })
+    }
+
+    /// A telephone event came: the call is told of a key once.
+    #[inline]
+    pub(crate) fn on_event(&mut self, event: TelephoneEvent, timestamp: u32, now: u64, out: &mut impl Out) {
+        if let Some(key) = self.keys.on_packet(event, timestamp, now) {
+            out.event(CoreEvent::Digit { leg: self.id, digit: key.digit, ms: key.ms });
+        }
+    }
+
+    /// Takes the listener out, made for this codec, so that it and the leg can be used side by side.
+    pub(crate) fn take_listener(&mut self, codec: CodecKind, out: &mut impl Out) -> Box<Listener> {
+        match self.listener.take() {
+            Some(listener) if listener.codec() == codec => listener,
+            other => {
+                if let Some(old) = other {
+                    out.retire(Garbage::Listener(old));
+                }
+                Box::new(Listener::new(codec))
+            }
+        }
+    }
+
+    /// Puts it back.
+    pub(crate) fn put_listener(&mut self, listener: Box<Listener>) {
+        self.listener = Some(listener);
+    }
+
+    /// What we send, and the peer most likely too.
+    pub(crate) fn codec(&self) -> Option<CodecKind> {
+        self.negotiated.as_ref().map(|negotiated| negotiated.codec)
+    }
+
+    /// Whether the peer takes telephone events.
+    pub(crate) fn takes_events(&self) -> bool {
+        self.negotiated.as_ref().is_some_and(|negotiated| negotiated.dtmf.is_some())
+    }
+
+    /// Ticks a second of the peer's timestamps.
+    pub(crate) fn clock(&self) -> u32 {
+        self.outgoing.clock()
+    }
+
+    /// Ticks a second in which the durations of telephone events are counted.
+    pub(crate) fn event_clock(&self) -> u32 {
+        self.negotiated.as_ref().map_or(8_000, |negotiated| negotiated.dtmf_clock.max(1))
+    }
+
+    fn on_new_source(&mut self) {
+        self.keys.reset(self.clock(), self.event_clock());
+        for recorder in &mut self.recorders {
+            recorder.on_new_source();
+        }
+    }
+}
+
+/// What a payload of this type is. A peer may always fall back to the laws of G.711 (RFC 3551 §6).
+#[inline]
+fn kind_of(negotiated: &Negotiated, payload_type: u8, payload: &[u8]) -> Kind {
+    if payload.is_empty() {
+        return Kind::Other;
+    }
+    if let Some((_, codec)) = negotiated.receive.iter().flatten().find(|(pt, _)| *pt == payload_type) {
+        return Kind::Sound(*codec);
+    }
+    if Some(payload_type) == negotiated.dtmf_receive {
+        return TelephoneEvent::read(payload).map_or(Kind::Other, Kind::Event);
+    }
+    if Some(payload_type) == negotiated.comfort_noise {
+        return Kind::Comfort;
+    }
+    let fallback = CodecKind::from_static(payload_type).filter(|codec| codec.is_g711());
+    fallback.filter(|_| negotiated.codec.info().clock == 8_000).map_or(Kind::Other, Kind::Sound)
+}
