@@ -470,6 +470,10 @@ pub struct LegStats {
     pub jitter_us: u32,
     /// Packets from an address or source that is not the peer's; not taken.
     pub strangers: u64,
+    /// How often the peer moved to another address in mid-call and was followed.
+    pub moves: u64,
+    /// Packets whose tag said that they are not the peer's (RFC 3711 §3.3); not taken.
+    pub forged: u64,
     /// Packets that came too late to be played.
     pub late: u64,
     /// Packets that came twice.

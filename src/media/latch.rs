@@ -12,7 +12,9 @@
 //! | anybody | when it cannot be reached and nobody knows where the signalling comes from |
 //! | whoever owned the leg before this offer | always |
 //!
-//! Anybody else is a stranger: counted, not heard, not answered. Learning an owner once and only from this set
+//! Anybody else is a stranger: counted, not heard, not answered. An owner whose packets stop may come back from
+//! another port of its host (a NAT forgot it) if it goes on with its stream, or from anywhere if what it sends is
+//! authenticated (SRTP). Learning an owner once and only from this set
 //! is what keeps third parties from listening in or talking over (the "RTP bleed" family of attacks).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -61,6 +63,27 @@ impl Latch {
         }
     }
 
+    /// Whether [`Latch::accepts`] would say yes; nobody becomes the owner by being asked about.
+    #[inline]
+    pub fn may_be(&self, from: SocketAddr) -> bool {
+        match self.owner {
+            Some(owner) => owner == from || owner == canonical(from),
+            None => self.may_claim(canonical(from)),
+        }
+    }
+
+    /// Whether the owner may have become this sender: its host is that of the owner, or one that may claim. A NAT
+    /// that forgets gives the same host another port.
+    pub fn may_have_moved_to(&self, from: SocketAddr) -> bool {
+        let from = canonical(from);
+        self.owner.is_some_and(|owner| owner != from && (owner.ip() == from.ip() || self.may_claim(from)))
+    }
+
+    /// The owner is reached there from now on. Whoever says so must know that it is the same one.
+    pub fn move_to(&mut self, from: SocketAddr) {
+        self.owner = Some(canonical(from));
+    }
+
     /// Where our packets go; `None` while that is nowhere.
     #[inline]
     pub fn target(&self) -> Option<SocketAddr> {
@@ -74,11 +97,15 @@ impl Latch {
     }
 
     fn claim(&mut self, from: SocketAddr) -> bool {
-        if self.negotiated.is_none() || !(self.plausible(from) || self.before == Some(from)) {
-            return false;
+        let may = self.may_claim(from);
+        if may {
+            self.owner = Some(from);
         }
-        self.owner = Some(from);
-        true
+        may
+    }
+
+    fn may_claim(&self, from: SocketAddr) -> bool {
+        self.negotiated.is_some() && (self.plausible(from) || self.before == Some(from))
     }
 
     fn plausible(&self, from: SocketAddr) -> bool {
@@ -202,6 +229,22 @@ mod tests {
         assert!(latch.accepts(a("192.168.1.20:4000")));
         latch.offer(a("192.168.1.20:4002"));
         assert_eq!(latch.target(), Some(a("192.168.1.20:4002")));
+    }
+
+    #[test]
+    fn an_owner_may_move_within_its_host_and_where_it_may_claim() {
+        let mut latch = Latch::new(Some("198.51.100.9".parse().unwrap()));
+        latch.offer(a("10.0.0.1:4000"));
+        assert!(!latch.may_have_moved_to(a("198.51.100.9:7")), "nobody has been heard");
+        assert!(latch.may_be(a("198.51.100.9:5")) && latch.owner().is_none());
+        assert!(latch.accepts(a("198.51.100.9:5")));
+        assert!(!latch.may_be(a("198.51.100.9:7")));
+        for (from, may) in [("198.51.100.9:7", true), ("198.51.100.9:5", false), ("203.0.113.1:5", false)] {
+            assert_eq!(latch.may_have_moved_to(a(from)), may, "{from}");
+        }
+        latch.move_to(a("198.51.100.9:7"));
+        assert_eq!(latch.target(), Some(a("198.51.100.9:7")));
+        assert!(!latch.accepts(a("198.51.100.9:5")));
     }
 
     #[test]

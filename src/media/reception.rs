@@ -101,6 +101,14 @@ impl Reception {
         Verdict::Reordered
     }
 
+    /// Whether a packet follows what has been heard: same source, next numbers.
+    pub fn goes_on_with(&self, fields: Fields) -> bool {
+        self.stream.as_ref().is_some_and(|stream| {
+            let ahead = sequence_distance(fields.sequence, stream.highest as u16);
+            fields.ssrc == stream.ssrc && (1..=DROPOUT_MAX).contains(&ahead)
+        })
+    }
+
     /// A new offer was answered: the next source is believed at once.
     pub fn reopen(&mut self) {
         self.close();

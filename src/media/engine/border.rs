@@ -11,6 +11,7 @@ use crate::dtmf;
 use crate::leg::Leg;
 use crate::leg::listen::Listener;
 use crate::leg::seat::Seat;
+use crate::leg::secure::Secure;
 use crate::leg::voice::Voice;
 use crate::play::Player;
 use crate::record::Recorder;
@@ -284,4 +285,6 @@ pub enum Garbage {
     Seat(Box<Seat>),
     /// A room everybody left.
     Room(Box<Room>),
+    /// The keys of a leg that is no longer encrypted.
+    Secure(Box<Secure>),
 }

@@ -25,6 +25,7 @@ mod receive;
 mod record;
 mod report;
 pub mod seat;
+pub mod secure;
 mod send;
 pub mod voice;
 
@@ -43,6 +44,7 @@ use crate::record::Recorder;
 use crate::rtcp::{Heard, Reporter};
 use listen::Listener;
 use seat::Seat;
+use secure::Secure;
 use voice::Voice;
 
 pub(crate) use receive::{HeardPacket, Kind};
@@ -71,6 +73,8 @@ pub struct Leg {
     listener: Option<Box<Listener>>,
     /// Made when something must be coded for the peer that is not coded already.
     voice: Option<Box<Voice>>,
+    /// `None`: plain RTP.
+    secure: Option<Box<Secure>>,
     /// Its part in a room, if it is in one.
     pub(crate) seat: Option<Box<Seat>>,
     /// A key that is sounded to a peer that takes no events.
@@ -133,6 +137,7 @@ impl Leg {
             keys: dtmf::Receiver::default(),
             listener: None,
             voice: None,
+            secure: None,
             seat: None,
             sounding: None,
             said: 0,
@@ -155,6 +160,7 @@ impl Leg {
 
     /// A new agreement. Numbering goes on as long as its clock does; who may speak is open again.
     pub(crate) fn configure(&mut self, negotiated: Negotiated, now: u64, rng: &mut Rng, out: &mut impl Out) {
+        self.secure(negotiated.srtp, out);
         self.rtp.offer(negotiated.remote);
         self.rtcp.offer(negotiated.remote_rtcp);
         self.reception.reopen();

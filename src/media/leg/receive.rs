@@ -7,9 +7,12 @@ use super::listen::Listener;
 use crate::codec::CodecKind;
 use crate::command::Negotiated;
 use crate::dtmf::TelephoneEvent;
-use crate::engine::{CoreEvent, Garbage, Out};
+use crate::engine::{Channel, CoreEvent, Garbage, Out};
 use crate::reception::Verdict;
 use crate::rtp::{self, Parsed};
+
+/// A peer that was heard so lately has not moved.
+const MOVED_NS: u64 = 1_000_000_000;
 
 /// A packet of the peer that somebody may hear.
 #[derive(Debug)]
@@ -32,7 +35,14 @@ pub(crate) enum Kind {
 impl Leg {
     /// Takes a packet from the RTP socket. What is somebody's to hear comes back.
     #[inline]
-    pub(crate) fn on_rtp(&mut self, from: SocketAddr, bytes: &[u8], now: u64) -> Option<HeardPacket> {
+    pub(crate) fn on_rtp(&mut self, from: SocketAddr, bytes: &mut [u8], now: u64) -> Option<HeardPacket> {
+        let is_elsewhere = !self.rtp.may_be(from);
+        if is_elsewhere && !self.may_have_moved(from, bytes, now) {
+            self.stats.strangers += 1;
+            return None;
+        }
+        let len = self.decrypt(Channel::Rtp, bytes)?;
+        let bytes = &bytes[..len];
         let Some(parsed) = rtp::parse(bytes) else {
             let count = if self.rtp.owner() == Some(from) {
                 &mut self.stats.malformed
@@ -42,7 +52,13 @@ impl Leg {
             *count += 1;
             return None;
         };
-        if !self.rtp.accepts(from) {
+        if is_elsewhere {
+            self.rtp.move_to(from);
+            if let Some(negotiated) = &self.negotiated {
+                self.rtcp.offer(negotiated.remote_rtcp);
+            }
+            self.stats.moves += 1;
+        } else if !self.rtp.accepts(from) {
             self.stats.strangers += 1;
             return None;
         }
@@ -79,6 +95,17 @@ impl Leg {
             }
         }
         Some(HeardPacket { parsed, kind })
+    }
+
+    /// Whether a packet from a strange address may be the peer's, who has fallen silent where it was: it goes on
+    /// with the peer's stream, from where the peer may be. Encrypted, it need only be the peer's.
+    fn may_have_moved(&self, from: SocketAddr, bytes: &[u8], now: u64) -> bool {
+        if self.rtp.owner().is_none() || now.saturating_sub(self.heard_at) < MOVED_NS {
+            return false;
+        }
+        let Some(parsed) = rtp::parse(bytes) else { return false };
+        self.reception.goes_on_with(parsed.fields)
+            && (self.secure.is_some() || self.rtp.may_have_moved_to(from))
     }
 
     /// A telephone event came: the call is told of a key once.

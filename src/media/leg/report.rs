@@ -11,7 +11,13 @@ use crate::rtcp::{self, COMPOUND_BYTES_MAX, Heard, Sent};
 
 impl Leg {
     /// Takes a packet from the RTCP socket.
-    pub(crate) fn on_rtcp(&mut self, from: SocketAddr, bytes: &[u8], now: u64) {
+    pub(crate) fn on_rtcp(&mut self, from: SocketAddr, bytes: &mut [u8], now: u64) {
+        if !self.rtcp.may_be(from) {
+            self.stats.strangers += 1;
+            return;
+        }
+        let Some(len) = self.decrypt(Channel::Rtcp, bytes) else { return };
+        let bytes = &bytes[..len];
         let Some(read) = rtcp::read(bytes, self.outgoing.ssrc(), now) else {
             match self.rtcp.owner() == Some(from) {
                 true => self.stats.malformed += 1,
@@ -83,7 +89,7 @@ impl Leg {
 
     pub(super) fn send_rtcp(&mut self, bytes: &[u8], out: &mut impl Out) {
         if let Some(to) = self.rtcp.target() {
-            out.send(self.id, Channel::Rtcp, to, bytes);
+            self.transmit(Channel::Rtcp, to, bytes, out);
         }
     }
 }

@@ -86,7 +86,7 @@ impl Leg {
         self.outgoing.count(packet.len() - HEADER_BYTES);
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += packet.len() as u64;
-        out.send(self.id, Channel::Rtp, to, packet);
+        self.transmit(Channel::Rtp, to, packet, out);
     }
 
     /// Records sound whose packets are relayed to the peer.
@@ -307,7 +307,7 @@ impl Leg {
         self.outgoing.count(payload.len());
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += packet.bytes().len() as u64;
-        out.send(self.id, Channel::Rtp, to, packet.bytes());
+        self.transmit(Channel::Rtp, to, packet.bytes(), out);
     }
 }
 

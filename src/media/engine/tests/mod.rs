@@ -7,6 +7,7 @@ mod garbage;
 mod recording;
 mod relay;
 mod room;
+mod secure;
 mod stream;
 mod transcode;
 
