@@ -135,8 +135,8 @@ const CONCEAL_MS: i64 = 120;
 /// Timestamps this far, in milliseconds, from where they should be still follow each other.
 const SEAM_MS: i64 = 5;
 
-/// The delay is not raised for less, in milliseconds.
-const SLACK_MS: i64 = 2;
+/// A talk spurt begins so much later than it must, in milliseconds, lest the delay be raised within it.
+const GUARD_MS: i64 = 4;
 
 impl JitterBuffer {
     /// Of a stream with this RTP clock in Hz. The only allocation.
@@ -255,14 +255,15 @@ impl JitterBuffer {
         let at = self.ticks(now);
         loop {
             let Some(head) = self.head() else { return self.starve(ahead, out) };
-            let (seam, conceal) = (self.ms(SEAM_MS), self.ms(CONCEAL_MS));
+            let (seam, conceal, guard) = (self.ms(SEAM_MS), self.ms(CONCEAL_MS), self.ms(GUARD_MS));
             let Some(stream) = &mut self.stream else { return self.starve(ahead, out) };
             if head.duration == 0 || head.is_comfort {
                 self.pass(&head);
                 continue;
             }
             let State::Playing { stalled } = self.state else {
-                if at < head.place.timestamp + stream.delay.base() + stream.delay.spread() {
+                let needed = stream.delay.base() + stream.delay.spread() + guard;
+                if at < head.place.timestamp + needed {
                     return self.starve(ahead, out);
                 }
                 stream.cursor = head.place.timestamp;
@@ -307,12 +308,12 @@ impl JitterBuffer {
         // How long after its timestamp the next packet is pulled, and how long after it is heard.
         let pulled = self.ticks(now) - stream.cursor;
         let heard = pulled + ahead;
-        let needed = stream.delay.base() + stream.delay.spread();
-        let shrink = heard - needed - self.frame();
+        let base = stream.delay.base();
+        let shrink = heard - base - stream.delay.ceiling() - self.frame();
         if shrink > 0 {
             return shrink;
         }
-        (pulled - needed + self.ms(SLACK_MS)).min(0)
+        (pulled - base - stream.delay.spread()).min(0)
     }
 
     /// Whether the packet whose turn is next is here.

@@ -20,6 +20,8 @@ pub(super) struct Delay {
     window_ends: i64,
     window: i64,
     spread: i64,
+    /// What the spread was lately at its highest, in 1/256 of ticks; it falls slowly.
+    ceiling: i64,
     /// Transit of packets far above all others, and how many of them came in a row.
     outlier: (i64, u8),
 }
@@ -36,8 +38,11 @@ const TAIL: f32 = 0.02;
 /// What a packet counts a packet later: 2 % of all weight lie in the last 7 packets, half in the last 230.
 const FORGET: f32 = 0.997;
 
-/// A packet that came too late counts as so many: two of them raise the delay.
-const LATE_WEIGHT: f32 = 3.0;
+/// A packet that came too late counts as so many: four of them raise the delay.
+const LATE_WEIGHT: f32 = 2.0;
+
+/// The ceiling falls by a bucket in so many packets: 2 ms a second.
+const CEILING_FALL: i64 = 100;
 
 /// The base is the lowest of this to twice this time.
 const WINDOW_MS: i64 = 4_000;
@@ -62,6 +67,7 @@ impl Delay {
             window_ends: arrival + ticks(WINDOW_MS),
             window: ticks(WINDOW_MS),
             spread: 0,
+            ceiling: 0,
             outlier: (0, 0),
         };
         delay.weigh(transit + ticks(FIRST_SPREAD_MS) - bucket, 1.0);
@@ -88,6 +94,7 @@ impl Delay {
             self.weights.iter_mut().for_each(|w| *w /= self.weight);
             self.weight = 1.0;
         }
+        self.ceiling -= self.bucket * 256 / CEILING_FALL;
         self.update_spread();
     }
 
@@ -99,6 +106,11 @@ impl Delay {
     /// How much longer than the base 98 of 100 packets take at most; never 0.
     pub(super) fn spread(&self) -> i64 {
         self.spread
+    }
+
+    /// What the spread has been lately; the delay is not lowered below it.
+    pub(super) fn ceiling(&self) -> i64 {
+        self.ceiling / 256
     }
 
     fn is_outlier(&mut self, transit: i64) -> bool {
@@ -154,6 +166,7 @@ impl Delay {
             bucket -= 1;
         }
         self.spread = ((bucket + 1) * self.bucket - self.base).max(1);
+        self.ceiling = self.ceiling.max(self.spread * 256);
     }
 }
 

@@ -9,6 +9,8 @@ mod ear;
 mod noise;
 mod store;
 mod stretch;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use buffer::{

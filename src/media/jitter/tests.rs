@@ -72,8 +72,11 @@ struct Outcome {
     rate: u32,
     /// Measured delay of every second, in ms.
     delays: Vec<f64>,
-    /// 98th percentile of what packets took longer than the fastest, and what they took longer on average.
+    /// 98th percentile of what packets took longer than the fastest.
     percentile: f64,
+    /// The 99th.
+    higher: f64,
+    /// What they took longer on average.
     mean: f64,
 }
 
@@ -183,10 +186,13 @@ impl Wire {
             rate,
             delays: Vec::new(),
             percentile: 0.0,
+            higher: 0.0,
             mean: 0.0,
         };
         let mut packets = packets.into_iter().peekable();
-        let end = 5_000 * MS + self.seconds * 1_000 * MS;
+        // A fast sender has said it all earlier.
+        let end =
+            5_000 * MS + self.seconds * 1_000 * MS * 1_000_000 / (1_000_000 + self.ppm.max(0).unsigned_abs());
         let mut now = 5_000 * MS;
         while now < end {
             while let Some(packet) = packets.next_if(|p| p.arrival <= now) {
@@ -202,6 +208,7 @@ impl Wire {
         held.sort_unstable();
         let ms = |ns: u64| (ns - held[0]) as f64 / MS as f64;
         outcome.percentile = ms(held[held.len() * 98 / 100]);
+        outcome.higher = ms(held[held.len() * 99 / 100]);
         outcome.mean = held.iter().map(|ns| ms(*ns)).sum::<f64>() / held.len() as f64;
         outcome.stats = ear.stats();
         outcome
@@ -277,10 +284,9 @@ fn the_delay_follows_the_98th_percentile_of_jitter() {
                 heard.missing(20),
                 heard.stats
             );
-            println!("{what}");
             assert!(heard.missing(20) < 0.03, "{what}");
             assert!(heard.added(20) > heard.percentile * 0.8, "{what}");
-            assert!(heard.added(20) < heard.percentile * 1.25 + 30.0, "{what}");
+            assert!(heard.added(20) < heard.higher + 35.0, "{what}");
             assert!(heard.delays.iter().all(|d| *d < 230.0), "{what}");
         }
     }
@@ -302,21 +308,22 @@ fn hours_of_drift_neither_add_delay_nor_lose_sound() {
                     heard.clicks(440.0, 10),
                     heard.stats
                 );
-                println!("{what}");
                 assert!(heard.added(last) < heard.percentile + 48.0, "{what}");
                 assert!(heard.stats.lost == 0 && heard.stats.dropped == 0, "{what}");
                 let drift_us = 3_600 * ppm.unsigned_abs();
-                let corrected = heard.stats.shrunk_us.abs_diff(heard.stats.stretched_us);
+                // A packet of a slow sender that is played late makes the sound a frame longer, too.
+                let stretched_us = heard.stats.stretched_us + heard.stats.late * 20_000;
+                let corrected = heard.stats.shrunk_us.abs_diff(stretched_us);
                 if spurts.is_none() {
                     assert!(heard.missing(10) < 0.001, "{what}");
                     assert!(corrected.abs_diff(drift_us) < 60_000, "{what}: {corrected} of {drift_us}");
-                    assert_eq!((heard.stats.shrunk_us > heard.stats.stretched_us), ppm > 0);
+                    assert_eq!(heard.stats.shrunk_us > stretched_us, ppm > 0, "{what}");
                     if matches!(jitter, Jitter::None) {
                         assert_eq!(heard.clicks(440.0, 10), 0, "{what}");
                         assert!(heard.purity(440.0, 10) > 0.6, "{what}: {}", heard.purity(440.0, 10));
                     }
                 } else {
-                    assert!(corrected < drift_us, "silence takes part of it: {what}");
+                    assert!(corrected < drift_us / 5, "silence takes nearly all of it: {what}");
                 }
             }
         }
@@ -358,7 +365,6 @@ fn talk_spurts_are_whole_and_silence_is_silent() {
         let nothing = heard.heard.iter().filter(|h| **h == Heard::Nothing).count() as f64 / 8_000.0;
         // 62.5 % of the time is talk; at the end of each a frame or more is made up before the pause is known.
         let what = format!("{sound} {nothing} {:?}", heard.stats);
-        println!("{what}");
         assert!((0.60..0.64).contains(&sound) && nothing > 0.28, "{what}");
         assert!(heard.stats.lost < 50, "{what}");
     }
