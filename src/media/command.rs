@@ -468,6 +468,10 @@ pub struct LegStats {
     pub lost: u64,
     /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
     pub jitter_us: u32,
+    /// Of the packets we sent, how many the peer says it missed (its last RTCP report).
+    pub lost_by_peer: u64,
+    /// Jitter the peer says our packets have, in microseconds.
+    pub jitter_by_peer_us: u32,
     /// Packets from an address or source that is not the peer's; not taken.
     pub strangers: u64,
     /// How often the peer moved to another address in mid-call and was followed.

@@ -128,6 +128,8 @@ pub struct Read {
 /// A report block about our stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AboutUs {
+    /// Of 256 packets since its last report, how many it missed.
+    pub fraction_lost: u8,
     /// Packets of ours that the peer missed.
     pub lost: u32,
     /// Jitter the peer sees, in samples.
@@ -176,8 +178,11 @@ fn about_us(block: &[u8], now: u64) -> Option<AboutUs> {
     let round_trip = middle(now).wrapping_sub(last).wrapping_sub(delay);
     // Clocks of two machines differ: a trip of less than nothing is a very short one.
     let round_trip = if round_trip.cast_signed() < 0 { 0 } else { round_trip };
+    let lost = word(block, 4)?;
     Some(AboutUs {
-        lost: word(block, 4)? & 0xFF_FFFF,
+        fraction_lost: (lost >> 24) as u8,
+        // Signed in 24 bits: copies can make it less than nothing.
+        lost: if lost & 0x80_0000 == 0 { lost & 0xFF_FFFF } else { 0 },
         jitter: word(block, 12)?,
         round_trip_us: (last != 0).then_some(((u64::from(round_trip) * 1_000_000) >> 16) as u32),
     })

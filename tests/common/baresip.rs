@@ -28,6 +28,10 @@ pub struct Account<'a> {
     pub tone: f64,
     /// Registers for this long, in seconds; 0: not at all.
     pub expires: u32,
+    /// In its order of preference, as baresip names them: `opus/48000/2,g722,pcmu`.
+    pub codecs: &'a str,
+    /// baresip's `mediaenc`: `srtp` (optional), `srtp-mand`, `srtp-mandf`; empty for none.
+    pub encryption: &'a str,
 }
 
 /// The phone, switched on; switched off when dropped.
@@ -104,6 +108,11 @@ impl Baresip {
         self.command("hangup", "");
     }
 
+    /// Puts the call on hold, or takes it back.
+    pub fn hold(&mut self, on: bool) {
+        self.command(if on { "hold" } else { "resume" }, "");
+    }
+
     /// Presses keys, one after the other.
     pub fn press(&mut self, keys: &str) {
         for key in keys.chars() {
@@ -112,12 +121,12 @@ impl Baresip {
         }
     }
 
-    /// What the phone's ear heard in its latest finished call.
+    /// What the phone's ear heard in its latest finished call, at 8 kHz.
     pub fn heard(&self) -> Vec<i16> {
         let mut files = self.recordings();
         files.sort();
         let path = files.pop().unwrap_or_else(|| panic!("baresip heard nothing\n{}", self.log()));
-        tone::read_wav(&std::fs::read(path).unwrap()).swap_remove(0)
+        tone::read_any_wav(&std::fs::read(path).unwrap())
     }
 
     fn recordings(&self) -> Vec<PathBuf> {
@@ -147,11 +156,15 @@ impl Drop for Baresip {
 }
 
 fn account_line(account: &Account) -> String {
-    let Account { user, password, registrar, transport, expires, .. } = account;
+    let Account { user, password, registrar, transport, expires, codecs, .. } = account;
+    let encryption = match account.encryption {
+        "" => String::new(),
+        name => format!(";mediaenc={name}"),
+    };
     let mode = if account.auto_answer { "auto" } else { "manual" };
     format!(
         "<sip:{user}@{registrar};transport={transport}>;auth_user={user};auth_pass={password};regint={expires};\
-         answermode={mode};audio_codecs=pcmu,pcma;ptime=20\n"
+         answermode={mode};audio_codecs={codecs};ptime=20{encryption}\n"
     )
 }
 
@@ -161,7 +174,7 @@ fn config(line: &Line, dir: &std::path::Path) -> String {
         "poll_method epoll\nsip_listen {ip}:5060\ncall_local_timeout 120\ncall_max_calls 4\n\
          audio_player aufile,{dir}/ear.wav\naudio_source aufile,{dir}/say.wav\naudio_alert aufile,{dir}/alert.wav\n\
          audio_channels 1\naudio_srate 8000\nausrc_format s16\nauplay_format s16\nrtp_ports 10000-11000\n\
-         jitter_buffer_delay 2-10\nmodule_path {MODULES}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
+         jitter_buffer_delay 2-10\nmodule_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule l16.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen {ip}:4444\nsnd_path {dir}\n"
     )

@@ -121,23 +121,38 @@ pub fn wav(samples: &[i16]) -> Vec<u8> {
 
 /// The channels of a WAV file of 16-bit samples at 8 kHz.
 pub fn read_wav(bytes: &[u8]) -> Vec<Vec<i16>> {
+    let (channels, rate) = channels_of(bytes);
+    assert_eq!(rate, RATE);
+    channels
+}
+
+/// The first channel of a WAV file of 16-bit samples at any multiple of 8 kHz, brought to 8 kHz.
+pub fn read_any_wav(bytes: &[u8]) -> Vec<i16> {
+    let (mut channels, rate) = channels_of(bytes);
+    let step = (rate / RATE) as usize;
+    let mean = |part: &[i16]| (part.iter().map(|&x| i32::from(x)).sum::<i32>() / part.len() as i32) as i16;
+    channels.swap_remove(0).chunks_exact(step).map(mean).collect()
+}
+
+/// The channels of a WAV file of 16-bit samples, and their rate.
+fn channels_of(bytes: &[u8]) -> (Vec<Vec<i16>>, u32) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"WAVE"[..]), "not a WAV file");
-    let (mut at, mut channels) = (12, 1usize);
+    let (mut at, mut channels, mut rate) = (12, 1usize, RATE);
     while at + 8 <= bytes.len() {
         let size = word(at + 4) as usize;
         match &bytes[at..at + 4] {
             b"fmt " => {
                 channels = usize::from(bytes[at + 10]);
-                assert_eq!((word(at + 12), bytes[at + 22]), (RATE, 16), "8 kHz, 16 bit");
+                rate = word(at + 12);
+                assert_eq!(bytes[at + 22], 16, "16 bit");
             }
             b"data" => {
                 let data = &bytes[at + 8..bytes.len().min(at + 8 + size)];
                 let samples: Vec<i16> =
                     data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-                return (0..channels)
-                    .map(|c| samples.iter().skip(c).step_by(channels).copied().collect())
-                    .collect();
+                let channel = |c| samples.iter().skip(c).step_by(channels).copied().collect();
+                return ((0..channels).map(channel).collect(), rate);
             }
             _ => {}
         }

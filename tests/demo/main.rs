@@ -50,6 +50,8 @@ fn demo() {
         auto_answer: false,
         tone: hz::AGENT,
         expires: 60,
+        codecs: "pcmu,pcma",
+        encryption: "",
     };
     let mut ann = Baresip::start(&line, &account);
     ann.registered();

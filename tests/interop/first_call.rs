@@ -31,6 +31,8 @@ fn ann<'a>(line: &Line, transport: &'a str, auto_answer: bool) -> Account<'a> {
         auto_answer,
         tone: hz::AGENT,
         expires: 60,
+        codecs: "pcmu,pcma",
+        encryption: "",
     }
 }
 

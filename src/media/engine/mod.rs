@@ -17,6 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use base::Rng;
 
 use crate::bridge;
+use crate::codec::coder::Effort;
 use crate::command::{LegId, LegStats, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
 use crate::play::Player;
@@ -41,6 +42,7 @@ pub struct MediaCore {
     room_phases: [Vec<u32>; PHASES],
     /// The last millisecond whose phase had its turn.
     tick: u64,
+    effort: Effort,
     /// When the next fifth of the legs is looked after, and which.
     keep_at: u64,
     keep_share: usize,
@@ -74,6 +76,7 @@ impl MediaCore {
             room_index: BTreeMap::new(),
             room_phases: std::array::from_fn(|_| Vec::new()),
             tick: 0,
+            effort: Effort::Full,
             keep_at: 0,
             keep_share: 0,
         }
@@ -82,6 +85,19 @@ impl MediaCore {
     /// Legs open.
     pub fn legs(&self) -> usize {
         self.index.len()
+    }
+
+    /// How hard encoders work.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// How hard encoders work from now on; less when the thread is at its limit.
+    pub fn set_effort(&mut self, effort: Effort) {
+        if self.effort != effort {
+            self.effort = effort;
+            self.slots.iter_mut().flatten().for_each(|leg| leg.set_effort(effort));
+        }
     }
 
     /// What went through a leg so far.
@@ -260,6 +276,7 @@ impl MediaCore {
             self.keep_share = (self.keep_share + 1) % KEEP_SHARES;
             for leg in self.slots.iter_mut().skip(self.keep_share).step_by(KEEP_SHARES).flatten() {
                 leg.keep(now, &mut self.rng, out);
+                leg.set_effort(self.effort);
             }
         }
     }

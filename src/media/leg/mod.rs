@@ -33,6 +33,7 @@ use std::net::IpAddr;
 
 use base::Rng;
 
+use crate::codec::coder::Effort;
 use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd};
 use crate::dtmf;
 use crate::engine::{CoreEvent, Garbage, Out};
@@ -182,6 +183,13 @@ impl Leg {
             out.retire(Garbage::Voice(voice));
         }
         self.negotiated = Some(negotiated);
+    }
+
+    /// How hard its encoders work.
+    pub(crate) fn set_effort(&mut self, effort: Effort) {
+        if let Some(voice) = &mut self.voice {
+            voice.set_effort(effort);
+        }
     }
 
     /// Whether the leg has something to do every 20 ms.

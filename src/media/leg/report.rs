@@ -33,6 +33,12 @@ impl Leg {
         self.peer_report = read.heard.or(self.peer_report);
         if let Some(about_us) = read.about_us {
             self.stats.round_trip_us = about_us.round_trip_us.or(self.stats.round_trip_us);
+            self.stats.lost_by_peer = u64::from(about_us.lost);
+            let jitter = u64::from(about_us.jitter) * 1_000_000 / u64::from(self.clock());
+            self.stats.jitter_by_peer_us = jitter.min(u64::from(u32::MAX)) as u32;
+            if let Some(voice) = &mut self.voice {
+                voice.set_expected_loss((u32::from(about_us.fraction_lost) * 100 / 256) as u8);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sound turned into a peer's packets: brought to the codec's rate, cut to the packet length it wants, coded.
 
 use crate::codec::CodecKind;
-use crate::codec::coder::Encoder;
+use crate::codec::coder::{Effort, Encoder};
 use crate::command::Negotiated;
 use crate::leg::listen::{NARROW_RATE, SOUND_SAMPLES_MAX, WIDE_RATE};
 use crate::resample::Resampler;
@@ -18,6 +18,7 @@ pub struct Voice {
     /// coded as narrowband: it costs half, and there is nothing more to hear.
     narrow: Option<Box<Encoder>>,
     wide: Option<Box<Encoder>>,
+    effort: Effort,
     resampler: Option<Box<Resampler>>,
     /// What the waiting samples came from, at which rate they came, and at which they wait.
     source: Source,
@@ -63,6 +64,7 @@ impl Voice {
             negotiated: *negotiated,
             narrow: None,
             wide: None,
+            effort: Effort::Full,
             resampler: None,
             source: Source::Clock,
             from: 0,
@@ -78,6 +80,24 @@ impl Voice {
         let ours = &self.negotiated;
         (ours.codec, ours.opus, ours.ptime_ms, ours.max_ptime_ms)
             == (negotiated.codec, negotiated.opus, negotiated.ptime_ms, negotiated.max_ptime_ms)
+    }
+
+    /// The share of our packets that the peer misses, in percent.
+    pub(crate) fn set_expected_loss(&mut self, percent: u8) {
+        for encoder in [&mut self.narrow, &mut self.wide].into_iter().flatten() {
+            encoder.set_expected_loss(percent);
+        }
+    }
+
+    /// How hard its encoders work from now on.
+    pub(crate) fn set_effort(&mut self, effort: Effort) {
+        if self.effort == effort {
+            return;
+        }
+        self.effort = effort;
+        for encoder in [&mut self.narrow, &mut self.wide].into_iter().flatten() {
+            encoder.set_effort(effort);
+        }
     }
 
     /// Milliseconds of sound in each packet.
@@ -165,7 +185,9 @@ impl Voice {
         self.resampler = (from != rate).then(|| Box::new(Resampler::new(from, rate)));
         let encoder = if rate == NARROW_RATE { &mut self.narrow } else { &mut self.wide };
         if encoder.is_none() {
-            *encoder = Some(Box::new(Encoder::new(self.codec, rate, self.negotiated.opus)));
+            let mut new = Encoder::new(self.codec, rate, self.negotiated.opus);
+            new.set_effort(self.effort);
+            *encoder = Some(Box::new(new));
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use base::RecordingSid;
+use media::codec::coder::Effort;
 use media::engine::{Channel, CoreCommand, CoreEvent, Garbage, LegMap, MediaCore, Out};
 use media::leg::Leg;
 use media::record::DUAL_FRAME_SAMPLES;
@@ -94,6 +95,10 @@ pub(super) struct Counters {
     pub(super) busy_permille: AtomicU64,
 }
 
+/// Of a thread that is busier, in thousandths of a core, encoders work less; below the other they work more again.
+const BUSY_PERMILLE_MOST: u64 = 700;
+const BUSY_PERMILLE_REST: u64 = 400;
+
 /// Orders served in one pass.
 const ORDERS_PER_PASS: usize = 64;
 
@@ -171,11 +176,23 @@ impl MediaThread {
             shell.counters.packets_received.store(received, Relaxed);
             if let Some(busy) = pace.done(io::monotonic_ns(), received + shell.sent) {
                 shell.counters.busy_permille.store(busy, Relaxed);
+                core.set_effort(effort(core.effort(), busy));
             }
         }
         shell.counters.legs.store(0, Relaxed);
         shell.tell(Told::Stopped);
         shell.finish_pass(&control);
+    }
+}
+
+/// How hard encoders work after a while of such a load: a step at a time, so that the load can follow.
+fn effort(now: Effort, busy_permille: u64) -> Effort {
+    match (now, busy_permille) {
+        (Effort::Full, BUSY_PERMILLE_MOST..) => Effort::Less,
+        (Effort::Less, BUSY_PERMILLE_MOST..) => Effort::Least,
+        (Effort::Least, ..BUSY_PERMILLE_REST) => Effort::Less,
+        (Effort::Less, ..BUSY_PERMILLE_REST) => Effort::Full,
+        (effort, _) => effort,
     }
 }
 
@@ -387,5 +404,22 @@ impl Out for Shell {
 
     fn retire(&mut self, garbage: Garbage) {
         self.tell(Told::Garbage(garbage));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoders_work_less_under_load_and_more_again_when_it_is_gone() {
+        let mut seen = Vec::new();
+        let mut now = Effort::Full;
+        for busy in [300, 650, 720, 900, 950, 600, 500, 390, 390, 100] {
+            now = effort(now, busy);
+            seen.push(now);
+        }
+        use Effort::{Full, Least, Less};
+        assert_eq!(seen, [Full, Full, Less, Least, Least, Least, Least, Less, Full, Full]);
     }
 }
