@@ -89,11 +89,14 @@ impl Resampler {
             Kind::Same => 0,
             Kind::Up => {
                 let (phases, _) = self.taps.as_chunks::<TAPS>();
-                let windows = self.window.windows(TAPS).take(count);
-                for (window, outputs) in windows.zip(output.chunks_exact_mut(self.factor)) {
-                    let window: &[i16; TAPS] = window.try_into().expect("a window has as many samples");
-                    for (sample, taps) in outputs.iter_mut().zip(phases) {
-                        *sample = round(dot(window, taps));
+                // Phase by phase, so that its taps stay in registers, and rounded apart from being summed up.
+                let mut sums = [0; BLOCK];
+                for (phase, taps) in phases.iter().enumerate() {
+                    for (window, sum) in self.window.windows(TAPS).zip(&mut sums[..count]) {
+                        *sum = dot(window.try_into().expect("a window has as many samples"), taps);
+                    }
+                    for (outputs, sum) in output.chunks_exact_mut(self.factor).zip(&sums[..count]) {
+                        outputs[phase] = round(*sum);
                     }
                 }
                 (count * self.factor).min(output.len() / self.factor * self.factor)

@@ -28,23 +28,23 @@ impl Default for HighBand {
 
 impl LowBand {
     #[inline]
-    pub(super) fn encode(&mut self, sample: i32) -> u8 {
-        let error = saturate(sample - self.predictor.estimate);
+    pub(super) fn encode(&mut self, sample: i16) -> u8 {
+        let error = saturate(i32::from(sample) - self.predictor.estimate);
         // QUANTL
         let magnitude = if error >= 0 { error } else { !error };
-        let level = LEVELS.iter().take_while(|level| magnitude >= (**level * self.step) >> 12).count();
+        let level = level(magnitude, self.step);
         let code = if error >= 0 { POSITIVE[level] } else { NEGATIVE[level] };
         self.adapt(code);
         code
     }
 
     #[inline]
-    pub(super) fn decode(&mut self, code: u8) -> i32 {
+    pub(super) fn decode(&mut self, code: u8) -> i16 {
         // INVQBL, RECONS, LIMIT
         let error = (self.step * i32::from(INVERSE_6[usize::from(code & 63)])) >> 15;
         let sample = (self.predictor.estimate + error).clamp(-16_384, 16_383);
         self.adapt(code);
-        sample
+        sample as i16
     }
 
     #[inline]
@@ -61,8 +61,8 @@ impl LowBand {
 
 impl HighBand {
     #[inline]
-    pub(super) fn encode(&mut self, sample: i32) -> u8 {
-        let error = saturate(sample - self.predictor.estimate);
+    pub(super) fn encode(&mut self, sample: i16) -> u8 {
+        let error = saturate(i32::from(sample) - self.predictor.estimate);
         // QUANTH
         let magnitude = if error >= 0 { error } else { !error };
         let outer = magnitude >= (564 * self.step) >> 12;
@@ -77,11 +77,11 @@ impl HighBand {
     }
 
     #[inline]
-    pub(super) fn decode(&mut self, code: u8) -> i32 {
+    pub(super) fn decode(&mut self, code: u8) -> i16 {
         let error = (self.step * i32::from(INVERSE_2[usize::from(code & 3)])) >> 15;
         let sample = (self.predictor.estimate + error).clamp(-16_384, 16_383);
         self.adapt(code);
-        sample
+        sample as i16
     }
 
     #[inline]
@@ -94,6 +94,14 @@ impl HighBand {
         self.step = step(self.scale, 10);
         self.predictor.update(error);
     }
+}
+
+/// How many decision levels a magnitude reaches. QUANTL compares it with `(level * step) >> 12` one by one, which
+/// for whole numbers means the same as this quotient with `level`; what each quotient reaches is in a table.
+#[inline]
+fn level(magnitude: i32, step: i32) -> usize {
+    let quotient = (((magnitude + 1) << 12) - 1) as u32 / step as u32;
+    usize::from(REACHED[REACHED.len().min(quotient as usize + 1) - 1])
 }
 
 /// The quantiser's step: 2 to the power of `scale / 2048` by a table of 32 parts of an octave.
@@ -111,10 +119,10 @@ struct Predictor {
     estimate: i32,
     /// SZL: the zeros' part of it.
     zeros_part: i32,
-    /// BL: coefficients of the zeros.
-    zeros: [i32; 6],
-    /// DLT: the last six differences.
-    differences: [i32; 6],
+    /// BL: coefficients of the six zeros, and two that stay 0 to make a register full.
+    zeros: [i16; 8],
+    /// DLT: the last differences, doubled.
+    differences: [i16; 8],
     /// AL: coefficients of the poles.
     poles: [i32; 2],
     /// RLT: the last two reconstructed samples.
@@ -156,18 +164,22 @@ impl Predictor {
         [first.clamp(-bound, bound), second]
     }
 
-    /// UPZERO, DELAYA, FILTEZ
+    /// UPZERO, DELAYA, FILTEZ, in eight lanes whatever is in them: so the compiler keeps them in registers.
     #[inline]
     fn update_zeros(&mut self, difference: i32) {
-        let push = if difference == 0 { 0 } else { 128 };
-        let mut sum = 0;
-        let mut newer = difference;
-        for (zero, older) in self.zeros.iter_mut().zip(&mut self.differences) {
-            let sign = (*older ^ difference) >> 31;
-            *zero = ((*zero * 32_640) >> 15) + ((push ^ sign) - sign);
-            sum += (*zero * saturate(2 * newer)) >> 15;
-            std::mem::swap(&mut newer, older);
+        let moves = -i16::from(difference != 0);
+        let sign = (difference >> 31) as i16;
+        let mut zeros = self.zeros;
+        for ((zero, earlier), push) in zeros.iter_mut().zip(&self.differences).zip(PUSH) {
+            let differs = (*earlier >> 15) ^ sign;
+            // Leaking by 1/256 and moving by 128 at most, none ever leaves ±32,640.
+            *zero = *zero + (-*zero >> 8) + (((push & moves) ^ differs) - differs);
         }
+        let [a, b, c, d, e, f, g, _] = self.differences;
+        let differences = [saturate(2 * difference) as i16, a, b, c, d, e, f, g];
+        let products = zeros.iter().zip(&differences);
+        let sum: i32 = products.map(|(zero, d)| (i32::from(*zero) * i32::from(*d)) >> 15).sum();
+        (self.zeros, self.differences) = (zeros, differences);
         self.zeros_part = saturate(sum);
     }
 }
@@ -178,10 +190,22 @@ fn saturate(value: i32) -> i32 {
 }
 
 /// Q6: the decision levels of the low band's quantiser (tables 6 and 14/G.722).
-const LEVELS: [i32; 29] = [
+const LEVELS: [usize; 29] = [
     35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219,
     1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
 ];
+static REACHED: [u8; 2_920] = {
+    let mut reached = [0; 2_920];
+    let (mut quotient, mut level) = (0, 0);
+    while quotient < reached.len() {
+        if level < LEVELS.len() && quotient >= LEVELS[level] {
+            level += 1;
+        }
+        reached[quotient] = level as u8;
+        quotient += 1;
+    }
+    reached
+};
 /// ILN and ILP: the code of each interval, for either sign.
 const NEGATIVE: [u8; 30] = [
     63, 62, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7,
@@ -191,6 +215,8 @@ const POSITIVE: [u8; 30] = [
     61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36,
     35, 34, 33, 32,
 ];
+/// How far one sample moves each zero.
+const PUSH: [i16; 8] = [128, 128, 128, 128, 128, 128, 0, 0];
 /// QM6, QM4, QM2: the inverse quantisers of 6, 4 and 2 bits.
 const INVERSE_6: [i16; 64] = [
     -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360,

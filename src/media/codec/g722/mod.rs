@@ -8,7 +8,7 @@ mod band;
 mod qmf;
 
 use band::{HighBand, LowBand};
-use qmf::{Analysis, Synthesis};
+use qmf::{Analysis, BLOCK, Synthesis};
 
 /// From 16 kHz to bytes, two samples each.
 #[derive(Default)]
@@ -30,11 +30,14 @@ impl Encoder {
     /// Says how many bytes it gave; an odd sample at the end is left out.
     pub(super) fn encode(&mut self, pcm: &[i16], payload: &mut [u8]) -> usize {
         let (pairs, _) = pcm.as_chunks::<2>();
-        for (pair, byte) in pairs.iter().zip(&mut *payload) {
-            let (low, high) = self.split.pair(*pair);
-            *byte = (self.high.encode(high) << 6) | self.low.encode(low);
+        let count = pairs.len().min(payload.len());
+        for (pairs, bytes) in pairs[..count].chunks(BLOCK).zip(payload.chunks_mut(BLOCK)) {
+            let (low, high) = self.split.block(pairs);
+            for ((byte, low), high) in bytes.iter_mut().zip(low).zip(high) {
+                *byte = (self.high.encode(high) << 6) | self.low.encode(low);
+            }
         }
-        pairs.len().min(payload.len())
+        count
     }
 }
 
@@ -42,12 +45,15 @@ impl Decoder {
     /// Says how many samples it gave, two for a byte.
     pub(super) fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> usize {
         let (pairs, _) = pcm.as_chunks_mut::<2>();
-        for (byte, pair) in payload.iter().zip(&mut *pairs) {
-            let low = self.low.decode(byte & 0x3F);
-            let high = self.high.decode(byte >> 6);
-            *pair = self.join.pair(low, high);
+        let count = pairs.len().min(payload.len());
+        for (bytes, pairs) in payload[..count].chunks(BLOCK).zip(pairs[..count].chunks_mut(BLOCK)) {
+            let (mut low, mut high) = ([0; BLOCK], [0; BLOCK]);
+            for ((byte, low), high) in bytes.iter().zip(&mut low).zip(&mut high) {
+                (*low, *high) = (self.low.decode(byte & 0x3F), self.high.decode(byte >> 6));
+            }
+            self.join.block(&low, &high, pairs);
         }
-        2 * payload.len().min(pairs.len())
+        2 * count
     }
 }
 
