@@ -174,8 +174,8 @@ fn best_lag(samples: &[f32], window: usize, lags: std::ops::RangeInclusive<usize
 const PAST: usize = 390;
 const PERIODS_MAX: usize = 3;
 /// At full level for so long, then fading to silence.
-const FULL_MS: usize = 20;
-const FADE_MS: usize = 40;
+const FULL_MS: usize = 10;
+const FADE_MS: usize = 50;
 /// Sums kept apart, for the compiler may not reorder additions of floats.
 const LANES: usize = 8;
 
