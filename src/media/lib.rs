@@ -28,7 +28,7 @@ pub mod tone;
 pub mod trim;
 pub mod wav;
 
-pub use clip::{Clip, ClipKey};
+pub use clip::{Clip, ClipKey, GrowingClip};
 pub use codec::CodecKind;
 pub use command::{
     CODECS_MAX, Command, Direction, Event, LegId, LegStats, Member, Negotiated, OpusParameters, PlayId,

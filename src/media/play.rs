@@ -128,6 +128,7 @@ mod tests {
             pcm: vec![0; bytes.len()].into(),
             ulaw: bytes.into(),
             alaw: bytes.iter().map(|b| b ^ 0x55).collect(),
+            wide: None,
         }))
     }
 

@@ -88,7 +88,8 @@ impl Clips {
 }
 
 fn size(key: &ClipKey, clip: &Clip) -> usize {
-    key.0.len() + 2 * clip.pcm.len() + clip.ulaw.len() + clip.alaw.len()
+    let wide = clip.wide.as_ref().map_or(0, |wide| wide.len());
+    key.0.len() + 2 * (clip.pcm.len() + wide) + clip.ulaw.len() + clip.alaw.len()
 }
 
 #[cfg(test)]

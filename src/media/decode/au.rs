@@ -62,7 +62,7 @@ mod tests {
 
     fn pcm(bytes: &[u8]) -> Result<Vec<i16>, DecodeError> {
         let mut sink = Sink::new();
-        decode(bytes, &mut sink).map(|()| sink.finish())
+        decode(bytes, &mut sink).map(|()| sink.finish().0)
     }
 
     #[test]

@@ -9,17 +9,17 @@ mod au;
 mod resample;
 mod sink;
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
-use crate::clip::Clip;
+use crate::clip::{Clip, Grower};
 use crate::codec::CodecKind;
 use sink::Sink;
 
@@ -53,14 +53,53 @@ pub fn decode(bytes: Vec<u8>, hint: Option<&str>) -> Result<Clip, DecodeError> {
     } else if let Some(codec) = bare_codec(&hint).filter(|_| !has_container(&bytes)) {
         decode_bare(&bytes, codec, &mut sink)
     } else {
-        decode_probed(bytes, &hint, &mut sink)
+        decode_probed(Box::new(Cursor::new(bytes)), &hint, &mut sink)
     };
-    let pcm = sink.finish();
+    let (pcm, wide) = sink.finish();
     match outcome {
         Ok(()) if pcm.is_empty() => Err(DecodeError::Empty),
         Err(why) if pcm.is_empty() => Err(why),
-        Ok(()) | Err(_) => Ok(Clip::from_pcm(&pcm)),
+        Ok(()) | Err(_) => {
+            let clip = Clip::from_pcm(&pcm);
+            Ok(match wide {
+                Some(wide) => clip.with_wide(wide),
+                None => clip,
+            })
+        }
     }
+}
+
+/// Decodes a sound that is still coming: `grower` grows with it and is complete when this returns. Blocks where
+/// `source` does; what its errors cut off is heard up to there, as in [`decode`]. Says how many milliseconds
+/// there were.
+///
+/// Only sounds in a container can be heard before they are whole ([`is_streamable`]).
+pub fn decode_growing(
+    source: impl Read + Send + Sync + 'static,
+    hint: Option<&str>,
+    grower: Grower,
+) -> Result<u64, DecodeError> {
+    let hint = hint.map(normalise).unwrap_or_default();
+    let mut sink = Sink::growing(grower);
+    let outcome = decode_probed(Box::new(ReadOnlySource::new(source)), &hint, &mut sink);
+    // Nothing is lost by a resampler that gives its rest only when it is finished.
+    let made = sink.made();
+    sink.finish();
+    match outcome {
+        Ok(()) if made == 0 => Err(DecodeError::Empty),
+        Err(why) if made == 0 => Err(why),
+        Ok(()) | Err(_) => Ok(made as u64 / 8),
+    }
+}
+
+/// Whether [`decode_growing`] can take a sound that begins with these bytes: it is in a container that is read
+/// from its front. `hint` as for [`decode`].
+pub fn is_streamable(begin: &[u8], hint: Option<&str>) -> bool {
+    // AIFF and MP4 are read as a whole before they give a sample.
+    let is_mpeg = matches!(begin, [0xFF, second, ..] if second & 0xE0 == 0xE0);
+    let hint = hint.map(normalise).unwrap_or_default();
+    let has_front = [&b"RIFF"[..], b"OggS", b"fLaC", b"ID3"].iter().any(|magic| begin.starts_with(magic));
+    has_front || (is_mpeg && bare_codec(&hint).is_none())
 }
 
 /// `Audio/MPEG; q=1` → `audio/mpeg`; `.WAV` → `wav`.
@@ -100,14 +139,14 @@ fn decode_bare(bytes: &[u8], codec: CodecKind, sink: &mut Sink) -> Result<(), De
     Ok(())
 }
 
-fn decode_probed(bytes: Vec<u8>, hint: &str, sink: &mut Sink) -> Result<(), DecodeError> {
+fn decode_probed(source: Box<dyn MediaSource>, hint: &str, sink: &mut Sink) -> Result<(), DecodeError> {
     let mut probe_hint = Hint::new();
     if hint.contains('/') {
         probe_hint.mime_type(hint);
     } else if !hint.is_empty() {
         probe_hint.with_extension(hint);
     }
-    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), MediaSourceStreamOptions::default());
+    let source = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
     let mut format = symphonia::default::get_probe()
         .probe(&probe_hint, source, FormatOptions::default(), MetadataOptions::default())
         .map_err(explain)?;
@@ -214,6 +253,51 @@ mod tests {
             let level = level_dbov(middle);
             assert!((level - want).abs() < 0.5, "{name}: {level:.2} dB");
         }
+    }
+
+    #[test]
+    fn a_source_that_has_more_is_kept_at_16_khz_too() {
+        for (name, bytes) in FILES {
+            let clip = decode(bytes.to_vec(), Some(extension(name))).unwrap();
+            let is_wide = !name.contains("-8k");
+            assert_eq!(clip.wide.is_some(), is_wide, "{name}");
+            if let Some(wide) = clip.wide {
+                assert_eq!(wide.len(), 2 * clip.pcm.len(), "{name}");
+                assert!(goertzel_power(&wide[2_400..4_400], 16_000, 440.0) > 0.98, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_slowly_is_the_same_sound() {
+        /// A few bytes at a time.
+        struct Drops(Cursor<Vec<u8>>);
+        impl Read for Drops {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let count = buffer.len().min(700);
+                self.0.read(&mut buffer[..count])
+            }
+        }
+        let mut streamed = 0;
+        for (name, bytes) in FILES {
+            if !is_streamable(bytes, Some(extension(name))) {
+                continue;
+            }
+            streamed += 1;
+            let grower = Grower::default();
+            let clip = grower.clip();
+            decode_growing(Drops(Cursor::new(bytes.to_vec())), Some(extension(name)), grower).unwrap();
+            assert_eq!(
+                clip.whole().unwrap(),
+                decode(bytes.to_vec(), Some(extension(name))).unwrap(),
+                "{name}"
+            );
+        }
+        assert!(streamed >= 11, "{streamed}");
+        let grower = Grower::default();
+        let clip = grower.clip();
+        assert!(decode_growing(Cursor::new(b"<html>".to_vec()), None, grower).is_err());
+        assert!(clip.is_empty(), "nobody waits for what will never come");
     }
 
     #[test]

@@ -1,18 +1,34 @@
-//! Where decoded samples go: many channels to one, any rate to 8 kHz, never more than the maximum.
+//! Where decoded samples go: many channels to one, any rate to 8 kHz and, where the source has more, to 16 kHz
+//! as well, never more than the maximum.
 
 use super::resample::Resampler;
+use super::resample::Resampler;
 use super::{DURATION_MS_MAX, DecodeError, SAMPLES_MAX};
-use crate::clip::Clip;
+use crate::clip::{Clip, Grower};
 
 pub(super) struct Sink {
-    resampler: Option<(u32, Resampler)>,
+    source: Option<Source>,
+    /// Decided by the rate of the first samples, for all of them.
+    is_wide: Option<bool>,
     /// Samples taken, all channels together, and how many at most.
     taken: u64,
     taken_max: u64,
     mono: Vec<f32>,
     resampled: Vec<f32>,
     pcm: Vec<i16>,
-    pcm_max: usize,
+    wide: Vec<i16>,
+    /// Samples that were made, of the narrow and of the wide form, and how many narrow ones at most.
+    made: (usize, usize),
+    made_max: usize,
+    /// Takes all samples at once instead of leaving them here.
+    grower: Option<Grower>,
+}
+
+/// What the samples come as.
+struct Source {
+    rate: u32,
+    narrow: Resampler,
+    wide: Option<Resampler>,
 }
 
 impl Sink {
@@ -20,14 +36,30 @@ impl Sink {
         Sink::limited((DURATION_MS_MAX * u64::from(Clip::RATE) / 1_000) as usize, SAMPLES_MAX)
     }
 
-    fn limited(pcm_max: usize, taken_max: u64) -> Sink {
-        let (mono, resampled, pcm) = (vec![], vec![], vec![]);
-        Sink { resampler: None, taken: 0, taken_max, mono, resampled, pcm, pcm_max }
+    /// Samples go on to `grower` as they come.
+    pub(super) fn growing(grower: Grower) -> Sink {
+        Sink { grower: Some(grower), ..Sink::new() }
+    }
+
+    fn limited(made_max: usize, taken_max: u64) -> Sink {
+        Sink {
+            source: None,
+            is_wide: None,
+            taken: 0,
+            taken_max,
+            mono: Vec::new(),
+            resampled: Vec::new(),
+            pcm: Vec::new(),
+            wide: Vec::new(),
+            made: (0, 0),
+            made_max,
+            grower: None,
+        }
     }
 
     /// Whether any more would be thrown away.
     pub(super) fn is_full(&self) -> bool {
-        self.pcm.len() >= self.pcm_max || self.taken >= self.taken_max
+        self.made.0 >= self.made_max || self.taken >= self.taken_max
     }
 
     /// Takes interleaved samples. The rate may change from one push to the next: files joined together do so.
@@ -35,11 +67,11 @@ impl Sink {
         if channels == 0 || samples.is_empty() {
             return Ok(());
         }
-        if self.resampler.as_ref().is_none_or(|(current, _)| *current != rate) {
+        if self.source.as_ref().is_none_or(|source| source.rate != rate) {
             self.flush();
-            let resampler = Resampler::new(rate, Clip::RATE)
-                .map_err(|error| DecodeError::Unsupported(error.to_string()))?;
-            self.resampler = Some((rate, resampler));
+            let is_wide = *self.is_wide.get_or_insert(rate > Clip::RATE);
+            let wide = is_wide.then(|| resampler(rate, Clip::WIDE_RATE)).transpose()?;
+            self.source = Some(Source { rate, narrow: resampler(rate, Clip::RATE)?, wide });
         }
         self.taken += samples.len() as u64;
         self.mono.clear();
@@ -48,30 +80,63 @@ impl Sink {
             // A file of floats may hold anything; one NaN would stay in the filter for good.
             if sum.is_finite() { (sum / channels as f32).clamp(-4.0, 4.0) } else { 0.0 }
         }));
-        let (_, resampler) = self.resampler.as_mut().expect("made above");
-        resampler.push(&self.mono, &mut self.resampled);
-        self.store();
+        let source = self.source.as_mut().expect("made above");
+        source.narrow.push(&self.mono, &mut self.resampled);
+        store(&mut self.resampled, &mut self.pcm, &mut self.made.0, self.made_max);
+        if let Some(wide) = &mut source.wide {
+            wide.push(&self.mono, &mut self.resampled);
+            store(&mut self.resampled, &mut self.wide, &mut self.made.1, 2 * self.made_max);
+        }
+        self.grow();
         Ok(())
     }
 
-    /// All samples.
-    pub(super) fn finish(mut self) -> Vec<i16> {
+    /// All samples, and their wide form where there is one. Of a growing sound none are left.
+    pub(super) fn finish(mut self) -> (Vec<i16>, Option<Vec<i16>>) {
         self.flush();
-        self.pcm
+        (self.pcm, self.is_wide.filter(|&is_wide| is_wide).map(|_| self.wide))
+    }
+
+    /// Narrow samples made so far.
+    pub(super) fn made(&self) -> usize {
+        self.made.0
     }
 
     fn flush(&mut self) {
-        if let Some((_, mut resampler)) = self.resampler.take() {
-            resampler.finish(&mut self.resampled);
-            self.store();
+        let Some(mut source) = self.source.take() else { return };
+        source.narrow.finish(&mut self.resampled);
+        store(&mut self.resampled, &mut self.pcm, &mut self.made.0, self.made_max);
+        if let Some(wide) = &mut source.wide {
+            wide.finish(&mut self.resampled);
+            store(&mut self.resampled, &mut self.wide, &mut self.made.1, 2 * self.made_max);
+            // Both forms keep step where one rate follows another.
+            let rest = (self.wide.len() + 2 * self.made.0).saturating_sub(self.made.1);
+            self.made.1 = self.made.1 + rest - self.wide.len();
+            self.wide.resize(rest, 0);
         }
+        self.grow();
     }
 
-    fn store(&mut self) {
-        let room = self.pcm_max.saturating_sub(self.pcm.len());
-        // Values outside full scale saturate.
-        self.pcm.extend(self.resampled.drain(..).take(room).map(|s| (s * 32_768.0).round() as i16));
+    fn grow(&mut self) {
+        if let Some(grower) = &mut self.grower {
+            grower.push(&self.pcm, &self.wide);
+            self.pcm.clear();
+            self.wide.clear();
+        }
     }
+}
+
+fn resampler(from: u32, to: u32) -> Result<Resampler, DecodeError> {
+    let resampler = Resampler::new(from, to);
+    resampler.map_err(|error| DecodeError::Unsupported(error.to_string()))
+}
+
+fn store(resampled: &mut Vec<f32>, pcm: &mut Vec<i16>, made: &mut usize, made_max: usize) {
+    let room = made_max.saturating_sub(*made);
+    let before = pcm.len();
+    // Values outside full scale saturate.
+    pcm.extend(resampled.drain(..).take(room).map(|s| (s * 32_768.0).round() as i16));
+    *made += pcm.len() - before;
 }
 
 #[cfg(test)]
@@ -83,7 +148,7 @@ mod tests {
         let mut sink = Sink::new();
         sink.push(&[0.5, 0.25, -1.0, -1.0, 1.0, 1.0, 0.5, -0.5], 2, 8_000).unwrap();
         sink.push(&[1.0 / 32_768.0, f32::NAN, 9.0, f32::NEG_INFINITY], 1, 8_000).unwrap();
-        assert_eq!(sink.finish(), [12_288, -32_768, 32_767, 0, 1, 0, 32_767, 0]);
+        assert_eq!(sink.finish().0, [12_288, -32_768, 32_767, 0, 1, 0, 32_767, 0]);
     }
 
     #[test]
@@ -92,9 +157,11 @@ mod tests {
         sink.push(&[0.25; 4_410], 1, 44_100).unwrap();
         sink.push(&[0.25; 1_600], 2, 8_000).unwrap();
         sink.push(&[], 2, 0).unwrap();
-        let pcm = sink.finish();
+        let (pcm, wide) = sink.finish();
         assert_eq!(pcm.len(), 800 + 800);
         assert_eq!(pcm[1_200], 8_192);
+        let wide = wide.unwrap();
+        assert_eq!((wide.len(), wide[2_400]), (2 * 1_600, 8_192));
     }
 
     #[test]
@@ -109,7 +176,7 @@ mod tests {
             assert_eq!(long.is_full(), full);
             long.push(&[0.25; 400], 1, 8_000).unwrap();
         }
-        assert_eq!(long.finish(), [8_192; 1_000]);
+        assert_eq!(long.finish(), (vec![8_192; 1_000], None));
 
         let mut wide = Sink::limited(1_000, 10_000);
         wide.push(&[0.25; 9_999], 99, 192_000).unwrap();
