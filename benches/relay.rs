@@ -165,6 +165,7 @@ fn relay(legs: usize) -> Load {
         ports: 20_000..=29_999,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         recordings: std::env::temp_dir(),
+        recordings_free_min: 0,
     };
     let plane = MediaPlane::start(config, events_end, Arc::new(|_| None)).unwrap();
     let thread = thread_id("media-0");

@@ -7,7 +7,7 @@ use base::RecordingSid;
 
 use crate::{Api, auth};
 
-/// The file, as WAV; the extension may be left out.
+/// The file as it was recorded; the extension may be left out.
 pub(crate) async fn media(
     State(api): State<Api>,
     Path((account, name)): Path<(String, String)>,
@@ -16,7 +16,8 @@ pub(crate) async fn media(
     if let Some(refusal) = auth::refusal(&api, &account, &headers) {
         return refusal;
     }
-    let Ok(sid) = name.strip_suffix(".wav").unwrap_or(&name).parse::<RecordingSid>() else {
+    let stem = [".wav", ".ogg", ".mp3"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let Ok(sid) = stem.parse::<RecordingSid>() else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let row = match api.store.recording(sid).await {
@@ -29,7 +30,14 @@ pub(crate) async fn media(
     };
     // The row's path was written by the box and names a file in its own folder.
     match tokio::fs::read(api.recordings.join(&row.path)).await {
-        Ok(bytes) => ([(header::CONTENT_TYPE, "audio/x-wav")], bytes).into_response(),
+        Ok(bytes) => {
+            let kind = match row.path.rsplit_once('.') {
+                Some((_, "ogg")) => "audio/ogg",
+                Some((_, "mp3")) => "audio/mpeg",
+                _ => "audio/x-wav",
+            };
+            ([(header::CONTENT_TYPE, kind)], bytes).into_response()
+        }
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }

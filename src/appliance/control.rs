@@ -57,6 +57,9 @@ pub(crate) struct Status {
     pub(crate) media_legs: u64,
     pub(crate) media_threads: usize,
     pub(crate) degraded_realtime: usize,
+    pub(crate) recordings: u64,
+    pub(crate) recordings_failed: u64,
+    pub(crate) recordings_trouble: Option<String>,
     pub(crate) packets_received: u64,
     pub(crate) packets_sent: u64,
 }
@@ -242,6 +245,9 @@ impl Desk {
             media_legs: media.legs,
             media_threads: media.threads,
             degraded_realtime: media.degraded_realtime,
+            recordings: media.recordings,
+            recordings_failed: media.recordings_failed,
+            recordings_trouble: media.recordings_trouble,
             packets_received: media.packets_received,
             packets_sent: media.packets_sent,
         })))

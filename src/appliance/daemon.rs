@@ -48,6 +48,35 @@ fn load(config_file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<Conf
 
 const RECORDINGS: &str = "recordings";
 
+/// What a crash or a power cut left: files that promise too little or too much, rows that nobody completed.
+async fn complete_recordings(store: &store::Store, folder: &Path) -> anyhow::Result<()> {
+    let all = folder.to_owned();
+    let repaired = tokio::task::spawn_blocking(move || net::media::repair_all(&all)).await?;
+    match repaired {
+        Ok(0) => {}
+        Ok(repaired) => {
+            tracing::warn!(repaired, "recordings were cut off when the box last stopped; repaired")
+        }
+        Err(error) => tracing::warn!(folder = %folder.display(), %error, "recordings were not checked"),
+    }
+    for mut row in store.unfinished_recordings().await.context("the database")? {
+        let path = folder.join(&row.path);
+        let found = tokio::task::spawn_blocking(move || net::media::repair(&path)).await?;
+        row.updated = clock::wall();
+        match found {
+            Ok(found) if found.duration_ms > 0 => {
+                row.status = call::record::RecordingStatus::Completed;
+                row.duration_ms = Some(found.duration_ms);
+                row.bytes = Some(found.bytes);
+            }
+            Ok(_) | Err(_) => row.status = call::record::RecordingStatus::Absent,
+        }
+        tracing::warn!(sid = %row.sid, status = row.status.as_str(), "a recording was cut off when the box last stopped");
+        store.write(call::record::StoreItem::Recording(row));
+    }
+    Ok(())
+}
+
 async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathBuf>) -> anyhow::Result<()> {
     let started = Instant::now();
     let control = control::listen(&config.state)?;
@@ -56,6 +85,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     if ended > 0 {
         tracing::warn!(calls = ended, "calls were in progress when the box last stopped; recorded as ended");
     }
+    complete_recordings(&store, &config.state.join(RECORDINGS)).await?;
     let mut rng = Rng::from_entropy(entropy()?);
     let (sip_tx, sip_rx) = mpsc::channel(SIP_INPUTS_MAX);
     let (media_tx, media_rx) = mpsc::channel(MEDIA_EVENTS_MAX);
@@ -86,6 +116,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
             ports: config.media.ports.0..=config.media.ports.1,
             address: config.media.address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
             recordings: config.state.join(RECORDINGS),
+            recordings_free_min: config.recordings_free_min,
         },
         media_tx,
         Arc::new(move |key| clips.get(key)),

@@ -94,6 +94,14 @@ pub(crate) fn draw(answer: &Answer) -> String {
                 "media",
                 format!("{} legs, {} threads, {priority}", status.media_legs, status.media_threads),
             );
+            let mut recordings = format!("{} in progress", status.recordings);
+            if status.recordings_failed > 0 {
+                let _ = write!(recordings, ", {} failed since start", status.recordings_failed);
+            }
+            if let Some(why) = &status.recordings_trouble {
+                let _ = write!(recordings, "; the last one: {why}");
+            }
+            line("recordings", recordings);
             line("packets", format!("{} in, {} out", status.packets_received, status.packets_sent));
             if node.draining {
                 line("draining", "no new calls are taken".to_owned());

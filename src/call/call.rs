@@ -40,7 +40,7 @@ pub(crate) struct Call {
     /// Recordings that are not complete yet.
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
     /// The number's application wants the whole call recorded.
-    pub(crate) record_all: bool,
+    pub(crate) record_all: Option<media::RecordWhat>,
     /// How fast its documents follow each other.
     documents: Documents,
     /// Why it was ended; set once.
@@ -104,7 +104,7 @@ impl Call {
             dialler: Who::Api,
             callback: None,
             recordings: BTreeMap::new(),
-            record_all: false,
+            record_all: None,
             documents: Documents::default(),
             ended: None,
             answered: None,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use base::{CallSid, Mono, RecordingSid};
 use media::{LegId, PlayItem, RecordWhat, Tone};
-use twiml::{After, CallStatus, Dial, DialFacts, DialRecord, DialSip, Noun, dial_params};
+use twiml::{After, CallStatus, Dial, DialFacts, DialRecord, DialSip, Noun, RecordingTrack, dial_params};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
@@ -338,7 +338,7 @@ impl Call {
         let asking = Asking {
             sid,
             source: RecordingSource::DialVerb,
-            what: RecordWhat::Both,
+            what: run.what(),
             beep: false,
             max_ms: u64::from(run.dial.time_limit_s) * 1_000,
             silence_ms: 0,
@@ -370,6 +370,18 @@ impl Call {
 }
 
 impl DialRun {
+    /// Which voices its recording has, and in how many channels; one voice has one.
+    fn what(&self) -> RecordWhat {
+        match (self.dial.recording_track, self.dial.record) {
+            (RecordingTrack::Inbound, _) => RecordWhat::Received,
+            (RecordingTrack::Outbound, _) => RecordWhat::Sent,
+            (RecordingTrack::Both, DialRecord::RecordFromAnswerDual | DialRecord::RecordFromRingingDual) => {
+                RecordWhat::Dual
+            }
+            (RecordingTrack::Both, _) => RecordWhat::Both,
+        }
+    }
+
     /// Remembers the more telling of two outcomes; what became of the bridged callee says most.
     fn note(&mut self, child: CallSid, outcome: Outcome, sip: Option<Box<DialSip>>) {
         let bridged = self.bridged.is_some_and(|(bridged, _, _)| bridged == child);

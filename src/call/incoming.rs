@@ -108,6 +108,7 @@ fn dial_document(noun: &str, timeout_s: u32) -> Application {
         status_callback: None,
         dialect: twiml::Dialect::default(),
         record: false,
+        record_dual: false,
     }
 }
 
@@ -175,7 +176,10 @@ fn new_call(
         Who::Phone(_) | Who::Trunk(_) | Who::Api => Who::Api,
     };
     call.callback = application.status_callback.clone();
-    call.record_all = application.record;
+    call.record_all = application.record.then_some(match application.record_dual {
+        true => media::RecordWhat::Dual,
+        false => media::RecordWhat::Both,
+    });
     call
 }
 

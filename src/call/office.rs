@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use base::AccountSid;
-use media::CodecKind;
+use media::{CodecKind, RecordFormat};
 use serde::{Deserialize, Serialize};
 use sip::{IpNet, TransportKind};
 use twiml::{Dialect, HttpMethod, Source, StatusCallback};
@@ -103,8 +103,10 @@ pub struct Application {
     pub status_callback: Option<StatusCallback>,
     /// How its documents are read.
     pub dialect: Dialect,
-    /// Whether every call is recorded whole, both voices and all prompts in one channel.
+    /// Whether every call is recorded whole, both voices and all prompts.
     pub record: bool,
+    /// Whether that recording has two channels: the caller left, what the caller hears right.
+    pub record_dual: bool,
 }
 
 /// A document somewhere else.
@@ -138,6 +140,8 @@ pub struct MediaPreferences {
     pub media_timeout_ms: u64,
     /// Whose ringback tone a caller hears, as an ISO 3166 code in lower case.
     pub ringback: String,
+    /// What the files of recordings are.
+    pub recording_format: RecordFormat,
 }
 
 /// How much is allowed. Emergency numbers are excepted from all of it.
@@ -178,6 +182,7 @@ impl Default for MediaPreferences {
             codecs: vec![CodecKind::Pcmu, CodecKind::Pcma],
             media_timeout_ms: 30_000,
             ringback: "us".to_owned(),
+            recording_format: RecordFormat::default(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! that its length is true, also when the caller ended the recording by hanging up.
 
 use base::RecordingSid;
-use media::{RecordEnd, RecordFormat, RecordWhat};
+use media::{RecordEnd, RecordWhat};
 use twiml::{
     After, RecordFacts, RecordingCallbackFacts, RecordingEvent, RecordingFacts, RecordingStatusCallback,
     RecordingTrack, record_params, recording_params,
@@ -61,7 +61,8 @@ impl Call {
         if self.recordings.len() >= RECORDINGS_MAX {
             return false;
         }
-        let path = format!("{}.wav", asking.sid);
+        let format = ctx.office.media.recording_format;
+        let path = format!("{}.{}", asking.sid, format.extension());
         let row = RecordingRow {
             sid: asking.sid,
             call: self.sid(),
@@ -91,20 +92,18 @@ impl Call {
             max_ms: asking.max_ms,
             silence_ms: asking.silence_ms,
             trim: asking.trim,
-            format: RecordFormat::Wav,
+            format,
         });
         true
     }
 
     /// The number says that its calls are recorded whole, prompts included (`record = true`).
     pub(crate) fn record_whole_call(&mut self, ctx: &mut Ctx<'_>) {
-        if !std::mem::take(&mut self.record_all) {
-            return;
-        }
+        let Some(what) = self.record_all.take() else { return };
         let asking = Asking {
             sid: RecordingSid::random(&mut ctx.shared.rng),
             source: RecordingSource::Trunking,
-            what: RecordWhat::Both,
+            what,
             beep: false,
             max_ms: WHOLE_CALL_MS_MAX,
             silence_ms: 0,

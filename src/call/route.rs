@@ -280,6 +280,7 @@ mod tests {
                 status_callback: None,
                 dialect: Dialect::Twiml,
                 record: false,
+                record_dual: false,
             },
         };
         Office {

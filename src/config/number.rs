@@ -89,12 +89,19 @@ fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Opt
         "texml" => Ok(Dialect::Texml),
         _ => Err(format!("`{text}` must be twiml or texml.")),
     });
+    let record_dual =
+        found.read("number.record_channels", keys.record_channels.as_ref(), |text| match text.as_str() {
+            "mono" => Ok(false),
+            "dual" => Ok(true),
+            _ => Err(format!("`{text}` must be mono or dual.")),
+        });
     Some(Application {
         voice: voice?,
         fallback,
         status_callback,
         dialect: dialect.unwrap_or_default(),
         record: keys.record.as_ref().is_some_and(|record| record.value),
+        record_dual: record_dual.unwrap_or_default(),
     })
 }
 

@@ -127,6 +127,14 @@ sections! {
         ringback: String, Default "\"us\"";
     }
 
+    /// Recordings: what their files are, and when the disk is too full for another.
+    RecordingKeys = "recording", repeated false {
+        /// What the files are: wav (16 bits, about 1 MB a minute a channel) or ogg (Opus, a sixth of that).
+        format: String, Default "\"wav\"";
+        /// Megabytes that must be free for a recording to begin; calls go on without it.
+        min_free_mb: u64, Default "200";
+    }
+
     /// HTTP: REST API, status and metrics.
     HttpKeys = "http", repeated false {
         /// The socket, address:port.
@@ -219,8 +227,10 @@ sections! {
         status_callback_event: Vec<String>, Default "[\"completed\"]";
         /// How its documents are read: twiml or texml.
         dialect: String, Default "\"twiml\"";
-        /// Whether every call is recorded whole, both voices and all prompts in one channel.
+        /// Whether every call is recorded whole, both voices and all prompts.
         record: bool, Default "false";
+        /// In how many channels: mono, or dual with the caller left and what the caller hears right.
+        record_channels: String, Default "\"mono\"";
     }
 
     /// What phones, <Dial> and the REST API may call outside. The first pattern that matches decides.
@@ -242,6 +252,7 @@ pub(crate) struct Raw {
     pub(crate) r#box: BoxKeys,
     pub(crate) sip: SipKeys,
     pub(crate) media: MediaKeys,
+    pub(crate) recording: RecordingKeys,
     pub(crate) http: HttpKeys,
     pub(crate) store: StoreKeys,
     pub(crate) speech: SpeechKeys,
@@ -257,10 +268,11 @@ pub(crate) struct Raw {
 pub(crate) type SectionKeys = (&'static str, &'static [Key]);
 
 /// Every section in the order of the default file.
-pub(crate) const SECTIONS: [SectionKeys; 12] = [
+pub(crate) const SECTIONS: [SectionKeys; 13] = [
     (BoxKeys::NAME, BoxKeys::KEYS),
     (SipKeys::NAME, SipKeys::KEYS),
     (MediaKeys::NAME, MediaKeys::KEYS),
+    (RecordingKeys::NAME, RecordingKeys::KEYS),
     (HttpKeys::NAME, HttpKeys::KEYS),
     (StoreKeys::NAME, StoreKeys::KEYS),
     (SpeechKeys::NAME, SpeechKeys::KEYS),
@@ -281,6 +293,7 @@ pub fn reference() -> String {
     write_section::<BoxKeys>(&mut text);
     write_section::<SipKeys>(&mut text);
     write_section::<MediaKeys>(&mut text);
+    write_section::<RecordingKeys>(&mut text);
     write_section::<HttpKeys>(&mut text);
     write_section::<StoreKeys>(&mut text);
     write_section::<SpeechKeys>(&mut text);

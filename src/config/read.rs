@@ -46,6 +46,7 @@ fn read_section(
         "box" => one(&mut raw.r#box, value, faults),
         "sip" => one(&mut raw.sip, value, faults),
         "media" => one(&mut raw.media, value, faults),
+        "recording" => one(&mut raw.recording, value, faults),
         "http" => one(&mut raw.http, value, faults),
         "store" => one(&mut raw.store, value, faults),
         "speech" => one(&mut raw.speech, value, faults),

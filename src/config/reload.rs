@@ -34,6 +34,7 @@ impl Config {
         note("media.ports", self.media.ports != new.media.ports, true);
         note("media.threads", self.media.threads != new.media.threads, true);
         note("media", office.media != other.media, false);
+        note("recording.min_free_mb", self.recordings_free_min != new.recordings_free_min, true);
         note("http.listen", self.http.listen != new.http.listen, true);
         note("http.public_url", self.http.public_url != new.http.public_url, false);
         note("store.url", self.store_url != new.store_url, true);

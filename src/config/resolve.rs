@@ -6,13 +6,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use call::office::{Limits, MediaPreferences, Office, Secret};
-use media::CodecKind;
+use media::{CodecKind, RecordFormat};
 use sip::TransportKind;
 use url::Url;
 
 use crate::account::Account;
 use crate::error::place;
-use crate::raw::{At, BoxKeys, HttpKeys, LimitKeys, LogKeys, MediaKeys, Raw, SipKeys, StoreKeys};
+use crate::raw::{
+    At, BoxKeys, HttpKeys, LimitKeys, LogKeys, MediaKeys, Raw, RecordingKeys, SipKeys, StoreKeys,
+};
 use crate::read::Fault;
 use crate::{
     Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, cross,
@@ -112,7 +114,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             numbers,
             routes,
             emergency_numbers: emergency(&raw.sip, found),
-            media: preferences(&raw.media, found),
+            media: preferences(&raw.media, &raw.recording, found),
             limits: limits(&raw.limits, found),
         },
         auth_token: account.token,
@@ -120,6 +122,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
         state: state_directory(raw, origin),
         sip,
         media: media(&raw.media, found),
+        recordings_free_min: free_min(&raw.recording, found),
         http,
         store_url: store(&raw.store, found),
         speech: SpeechConfig { command: text_or(raw.speech.command.as_ref(), "espeak-ng") },
@@ -270,7 +273,7 @@ fn ports(text: &str) -> Result<(u16, u16), String> {
     Ok((first, last))
 }
 
-fn preferences(keys: &MediaKeys, found: &mut Findings) -> MediaPreferences {
+fn preferences(keys: &MediaKeys, recording: &RecordingKeys, found: &mut Findings) -> MediaPreferences {
     let default = MediaPreferences::default();
     let codecs = found.read("media.codecs", keys.codecs.as_ref(), |names| {
         let mut codecs = Vec::new();
@@ -298,11 +301,26 @@ fn preferences(keys: &MediaKeys, found: &mut Findings) -> MediaPreferences {
             .then_some(code)
             .ok_or_else(|| format!("`{text}` must be a country code of two letters, as us."))
     });
+    let recording_format =
+        found.read("recording.format", recording.format.as_ref(), |text| match text.as_str() {
+            "wav" => Ok(RecordFormat::Wav),
+            "ogg" => Ok(RecordFormat::OggOpus),
+            _ => Err(format!("`{text}` must be wav or ogg.")),
+        });
     MediaPreferences {
         codecs: codecs.unwrap_or(default.codecs),
         media_timeout_ms: media_timeout_ms.unwrap_or(default.media_timeout_ms),
         ringback: ringback.unwrap_or(default.ringback),
+        recording_format: recording_format.unwrap_or(default.recording_format),
     }
+}
+
+fn free_min(keys: &RecordingKeys, found: &mut Findings) -> u64 {
+    let megabytes = found.read("recording.min_free_mb", keys.min_free_mb.as_ref(), |&megabytes| {
+        let is_sane = megabytes <= 10_000_000;
+        is_sane.then_some(megabytes).ok_or_else(|| "must be at most 10000000, which is 10 TB.".to_owned())
+    });
+    megabytes.unwrap_or(200) * 1_000_000
 }
 
 fn emergency(keys: &SipKeys, found: &mut Findings) -> BTreeSet<String> {

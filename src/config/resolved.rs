@@ -26,6 +26,8 @@ pub struct Config {
     pub sip: SipConfig,
     /// Media ports and threads.
     pub media: MediaConfig,
+    /// Bytes that must be free for a recording to begin.
+    pub recordings_free_min: u64,
     /// The HTTP listener.
     pub http: HttpConfig,
     /// `sqlite:` (a file in state), `sqlite:<path>`, or `postgres://…`.

@@ -92,6 +92,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         }),
         dialect: Dialect::Twiml,
         record: false,
+        record_dual: false,
     };
     let route = Route {
         pattern: "+*".to_owned(),

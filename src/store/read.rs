@@ -141,6 +141,15 @@ impl Store {
         self.rows(paged(query, page), read_recording).await
     }
 
+    /// Recordings of this box that nobody completed, the oldest first; at its start, those of a crash.
+    pub async fn unfinished_recordings(&self) -> Result<Vec<RecordingRow>, StoreError> {
+        let sql = format!(
+            "SELECT {RECORDING_COLUMNS} FROM recordings \
+             WHERE box = $1 AND status IN ('in-progress', 'paused', 'processing') ORDER BY created_at, sid"
+        );
+        self.rows(sqlx::query(AssertSqlSafe(sql)).bind(self.inner.box_id.clone()), read_recording).await
+    }
+
     /// One recording.
     pub async fn recording(&self, sid: RecordingSid) -> Result<Option<RecordingRow>, StoreError> {
         let sql = format!("SELECT {RECORDING_COLUMNS} FROM recordings WHERE sid = $1");

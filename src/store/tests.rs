@@ -146,6 +146,15 @@ async fn orphans_end_and_old_rows_go(store: &Store) {
     assert_eq!(store.end_orphans(Timestamp(500)).await.unwrap(), 0);
     assert!(store.purge(Timestamp(401)).await.unwrap() >= 1);
     assert_eq!(store.call(CallSid(300)).await.unwrap(), None);
+    let mut cut_off = sample::recording(900, 300);
+    store.write(StoreItem::Recording(cut_off.clone()));
+    store.flush().await.unwrap();
+    assert!(store.unfinished_recordings().await.unwrap().contains(&cut_off));
+    cut_off.status = RecordingStatus::Completed;
+    store.write(StoreItem::Recording(cut_off.clone()));
+    store.flush().await.unwrap();
+    let left = store.unfinished_recordings().await.unwrap();
+    assert!(left.iter().all(|row| row.sid != cut_off.sid));
 }
 
 #[tokio::test]

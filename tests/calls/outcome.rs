@@ -189,6 +189,28 @@ fn a_recorded_talk_is_in_the_action() {
 }
 
 #[test]
+fn a_talk_is_recorded_in_as_many_channels_and_voices_as_asked() {
+    for (attributes, channels, track) in [
+        ("record=\"record-from-answer\"", 1, "both"),
+        ("record=\"record-from-answer-dual\"", 2, "both"),
+        ("record=\"record-from-ringing-dual\"", 2, "both"),
+        ("record=\"record-from-answer-dual\" recordingTrack=\"inbound\"", 1, "inbound"),
+        ("record=\"record-from-answer\" recordingTrack=\"outbound\"", 1, "outbound"),
+    ] {
+        let mut s = dialling(attributes, "<Client>ann</Client>");
+        let ann = s.phone("ann");
+        s.will(ann, Reaction::Answer(Duration::from_secs(1)));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(4_000);
+        s.hangs_up(&caller);
+        s.pass_ms(1_000);
+        let row = s.recordings().remove(0);
+        assert_eq!((row.channels, row.track.as_str()), (channels, track), "{attributes}");
+        s.expect_rest();
+    }
+}
+
+#[test]
 fn a_callee_that_was_faster_than_our_cancel_is_let_go() {
     let mut s = dialling("", "<Client>ann</Client><Client>bob</Client>");
     let (ann, bob) = (s.phone("ann"), s.phone("bob"));

@@ -2,7 +2,6 @@
 //! as well, never more than the maximum.
 
 use super::resample::Resampler;
-use super::resample::Resampler;
 use super::{DURATION_MS_MAX, DecodeError, SAMPLES_MAX};
 use crate::clip::{Clip, Grower};
 

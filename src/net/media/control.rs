@@ -23,7 +23,7 @@ use super::io::EventFd;
 use super::ports::{Ports, Sockets};
 use super::realtime::Class;
 use super::thread::{Counters, Order, Told};
-use super::writer::Write;
+use super::writer::{Plan, Write};
 use crate::local::address_towards;
 
 /// Asked of the control thread.
@@ -250,11 +250,11 @@ impl Control {
                 CoreCommand::Leave { leg }
             }
             Command::ChangeMember { leg, member } => CoreCommand::ChangeMember { leg, member },
-            Command::Record { leg, recording, path, what, beep, max_ms, silence_ms, trim, format: _ } => {
+            Command::Record { leg, recording, path, what, beep, max_ms, silence_ms, trim, format } => {
                 let path = self.recordings.join(path);
-                let channels = what.channels();
+                let plan = Plan { leg, path, channels: what.channels(), trim, format };
                 // Only a writer that is gone does not listen, and then everything is about to end.
-                let _ = self.writes.send(Write::Begin { leg, recording, path, channels, trim });
+                let _ = self.writes.send(Write::Begin { recording, plan });
                 let beep = beep.then(|| self.tone(Tone::Beep));
                 CoreCommand::Record { leg, recording, what, beep, max_ms, silence_ms }
             }

@@ -5,7 +5,7 @@
 //!   node ───────────────► control ───────────────► media thread ◄──────────────────► peers
 //!        ◄─────────────── thread  ◄───────────────  (SCHED_FIFO)
 //!          Event           │        ring + eventfd      │ ring
-//!                          └──────────► writer thread ◄─┘──► WAV files
+//!                          └──────────► writer thread ◄─┘──► files
 //! ```
 //!
 //! Media threads come in pairs: one passes packets on, the other, a few priorities lower, has the calls that must be
@@ -40,7 +40,8 @@ use io::EventFd;
 use ports::Ports;
 use realtime::Class;
 use thread::{Counters, MediaThread};
-use writer::Writer;
+use writer::{Health, Writer};
+pub use writer::{Repaired, SYNC_EVERY, repair, repair_all};
 
 /// Looks a prepared sound up by its key; called on the control thread, never on a media thread.
 pub type Clips = Arc<dyn Fn(&ClipKey) -> Option<Arc<Clip>> + Send + Sync>;
@@ -57,6 +58,8 @@ pub struct MediaPlaneConfig {
     pub address: IpAddr,
     /// Where the paths of recordings begin.
     pub recordings: PathBuf,
+    /// Bytes that must be free there for a recording to begin.
+    pub recordings_free_min: u64,
 }
 
 /// The media plane could not start.
@@ -98,6 +101,12 @@ pub struct MediaPlaneStats {
     pub frames_lost: u64,
     /// Sounds asked for that were not prepared.
     pub clips_missing: u64,
+    /// Recordings in progress.
+    pub recordings: u64,
+    /// Recordings that could not be written, wholly or in part.
+    pub recordings_failed: u64,
+    /// Why the last of them failed, until another is complete.
+    pub recordings_trouble: Option<String>,
     /// Busiest media thread's load in thousandths of a core.
     pub busy_permille: u64,
 }
@@ -109,6 +118,7 @@ pub struct MediaPlane {
     events: mpsc::Sender<Event>,
     counters: Vec<Arc<Counters>>,
     lost: Arc<Lost>,
+    health: Arc<Health>,
     control: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -179,7 +189,14 @@ impl MediaPlane {
             });
         }
         let (writes, writes_end) = std::sync::mpsc::channel();
-        let writer = Writer { writes: writes_end, taps, asker: asker.clone() };
+        let health = Arc::new(Health::default());
+        let writer = Writer {
+            writes: writes_end,
+            taps,
+            asker: asker.clone(),
+            free_min: config.recordings_free_min,
+            health: health.clone(),
+        };
         let writer = spawn("media-writer".to_owned(), move || writer.run())?;
         let counters = lines.iter().map(|line| line.counters.clone()).collect();
         let lost = Arc::new(Lost::default());
@@ -201,7 +218,7 @@ impl MediaPlane {
             untold: VecDeque::new(),
         };
         let control = spawn("media-control".to_owned(), move || control.run())?;
-        Ok(MediaPlane { asker, events, counters, lost, control: Mutex::new(Some(control)) })
+        Ok(MediaPlane { asker, events, counters, lost, health, control: Mutex::new(Some(control)) })
     }
 
     /// Asks for something; never waits. A command that finds too many before it is refused and counted.
@@ -230,6 +247,9 @@ impl MediaPlane {
             commands_refused: self.lost.commands.load(Relaxed),
             frames_lost: sum(|c| c.frames_lost.load(Relaxed)),
             clips_missing: self.lost.clips.load(Relaxed),
+            recordings: self.health.running.load(Relaxed),
+            recordings_failed: self.health.failed.load(Relaxed),
+            recordings_trouble: self.health.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             busy_permille: self.counters.iter().map(|c| c.busy_permille.load(Relaxed)).max().unwrap_or(0),
         }
     }

@@ -40,6 +40,7 @@ fn start(threads: usize, recordings: PathBuf) -> Box_ {
         ports: first..=first + 63,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         recordings,
+        recordings_free_min: 0,
     };
     let (events_end, events) = mpsc::channel(1_024);
     let clips = |key: &ClipKey| {
