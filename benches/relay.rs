@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use base::RecordingSid;
 use media::engine::{Channel, CoreCommand, CoreEvent, MediaCore, Out};
 use media::rtp::{Built, Fields};
-use media::{CodecKind, Command, Direction, Event, LegId, Negotiated};
+use media::{CodecKind, Command, Event, LegId, Negotiated};
 use net::media::{MediaPlane, MediaPlaneConfig};
 use tokio::sync::mpsc;
 
