@@ -3,6 +3,7 @@
 //! Clips are encoded before they come here, so a frame is copied, not computed. Where one item ends within a
 //! frame the next begins in the same frame: a loop has no seam.
 
+use crate::clip::Chunk;
 use crate::codec::CodecKind;
 use crate::command::PlayId;
 use crate::engine::CoreItem;
@@ -27,6 +28,9 @@ pub struct Player {
     item: usize,
     /// Samples of the item that were played.
     position: usize,
+    /// Something sounded in this round.
+    sounded: bool,
+    is_wide: bool,
 }
 
 impl Player {
@@ -40,15 +44,24 @@ impl Player {
             0 => None,
             n => Some(n),
         };
-        Player { play, items, rounds, item: 0, position: 0 }
+        let is_wide = items.iter().all(|item| match item {
+            CoreItem::Clip(clip) => clip.wide.is_some(),
+            CoreItem::Growing(clip) => clip.is_wide(),
+            CoreItem::Silence { .. } => true,
+        });
+        Player { play, items, rounds, item: 0, position: 0, sounded: false, is_wide }
     }
 
-    /// Fills the frame; false when nothing was left to put into it. The last frame ends with silence.
+    /// Whether all of it is there at 16 kHz.
+    pub fn is_wide(&self) -> bool {
+        self.is_wide
+    }
+
+    /// Fills the frame; false when nothing was left to put into it. The last frame ends with silence, and where a
+    /// sound has not grown far enough yet, silence stands for it.
     pub fn fill(&mut self, codec: CodecKind, frame: &mut Frame) -> bool {
-        let mut filled = 0;
-        while filled < FRAME_SAMPLES && !self.is_over() {
-            let item = &self.items[self.item];
-            let count = (samples(item) - self.position).min(FRAME_SAMPLES - filled);
+        frame.fill(codec.silence());
+        self.advance(|item, position, filled, count| {
             let target = &mut frame[filled..filled + count];
             match item {
                 CoreItem::Clip(clip) => {
@@ -56,42 +69,77 @@ impl Player {
                         CodecKind::Pcma => &clip.alaw,
                         _ => &clip.ulaw,
                     };
-                    target.copy_from_slice(&source[self.position..self.position + count]);
+                    target.copy_from_slice(&source[position..position + count]);
+                    count
                 }
-                CoreItem::Silence { .. } => target.fill(codec.silence()),
+                CoreItem::Growing(clip) => {
+                    let mut pcm = [0; FRAME_SAMPLES];
+                    let there = there(clip.samples(position, &mut pcm[..count]));
+                    for (byte, &sample) in target.iter_mut().zip(&pcm[..there]) {
+                        *byte = codec.encode(sample);
+                    }
+                    there
+                }
+                CoreItem::Silence { .. } => count,
             }
-            filled += count;
-            self.position += count;
-            self.step();
-        }
-        frame[filled..].fill(codec.silence());
-        filled > 0
+        })
     }
 
-    /// As [`Player::fill`], with samples at 8 kHz.
-    pub fn fill_pcm(&mut self, frame: &mut [i16; FRAME_SAMPLES]) -> bool {
-        let mut filled = 0;
-        while filled < FRAME_SAMPLES && !self.is_over() {
-            let item = &self.items[self.item];
-            let count = (samples(item) - self.position).min(FRAME_SAMPLES - filled);
-            let target = &mut frame[filled..filled + count];
+    /// As [`Player::fill`], with samples at 8 kHz, and, of a play that is wide, at 16 kHz as well.
+    pub fn fill_pcm(
+        &mut self,
+        narrow: &mut [i16; FRAME_SAMPLES],
+        wide: &mut [i16; 2 * FRAME_SAMPLES],
+    ) -> bool {
+        narrow.fill(0);
+        wide.fill(0);
+        let is_wide = self.is_wide;
+        self.advance(|item, position, filled, count| {
+            let narrow = &mut narrow[filled..filled + count];
+            let wide = &mut wide[2 * filled..2 * (filled + count)];
             match item {
                 CoreItem::Clip(clip) => {
-                    target.copy_from_slice(&clip.pcm[self.position..self.position + count]);
+                    narrow.copy_from_slice(&clip.pcm[position..position + count]);
+                    if let Some(source) = clip.wide.as_ref().filter(|_| is_wide) {
+                        wide.copy_from_slice(&source[2 * position..2 * (position + count)]);
+                    }
+                    count
                 }
-                CoreItem::Silence { .. } => target.fill(0),
+                CoreItem::Growing(clip) => {
+                    let there = there(clip.samples(position, narrow));
+                    if is_wide {
+                        clip.wide_samples(2 * position, &mut wide[..2 * there]);
+                    }
+                    there
+                }
+                CoreItem::Silence { .. } => count,
             }
-            filled += count;
-            self.position += count;
-            self.step();
-        }
-        frame[filled..].fill(0);
-        filled > 0
+        })
     }
 
     /// Whether all of it has been played.
     pub fn is_over(&self) -> bool {
         self.rounds == Some(0)
+    }
+
+    /// Plays a frame. `put` copies so many samples of an item from a position to a place in the frame, and answers
+    /// with how many there were. False when nothing was left.
+    fn advance(&mut self, mut put: impl FnMut(&CoreItem, usize, usize, usize) -> usize) -> bool {
+        let mut filled = 0;
+        while filled < FRAME_SAMPLES && !self.is_over() {
+            let item = &self.items[self.item];
+            let count = samples(item).saturating_sub(self.position).min(FRAME_SAMPLES - filled);
+            let there = if count > 0 { put(item, self.position, filled, count) } else { 0 };
+            if there == 0 && self.position < samples(item) {
+                // It has not grown so far.
+                return true;
+            }
+            self.sounded |= there > 0;
+            filled += there;
+            self.position += there;
+            self.step();
+        }
+        filled > 0
     }
 
     fn step(&mut self) {
@@ -102,16 +150,26 @@ impl Player {
         self.item += 1;
         if self.item == self.items.len() {
             self.item = 0;
-            self.rounds = self.rounds.map(|n| n - 1);
+            // What turned out to be nothing is not played again and again.
+            self.rounds = if self.sounded { self.rounds.map(|n| n - 1) } else { Some(0) };
+            self.sounded = false;
         }
     }
 }
 
-/// Samples of an item; of a clip, as many as all its forms have.
+/// Samples of an item; of a clip, as many as all its forms have; of one that grows, more than any.
 fn samples(item: &CoreItem) -> usize {
     match item {
         CoreItem::Clip(clip) => clip.ulaw.len().min(clip.alaw.len()),
+        CoreItem::Growing(clip) => clip.len().unwrap_or(usize::MAX),
         CoreItem::Silence { ms } => *ms as usize * 8,
+    }
+}
+
+fn there(chunk: Chunk) -> usize {
+    match chunk {
+        Chunk::Some(count) => count,
+        Chunk::NotYet | Chunk::End => 0,
     }
 }
 
@@ -120,7 +178,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::clip::Clip;
+    use crate::clip::{Clip, Grower, PIECE_SAMPLES};
 
     fn clip(bytes: &[u8]) -> CoreItem {
         CoreItem::Clip(Arc::new(Clip {
@@ -182,5 +240,58 @@ mod tests {
     fn empty_items_are_passed_over() {
         let items = vec![clip(&[]), clip(&[5; 160]), clip(&[])];
         assert_eq!(played(Player::new(None, items, 2), CodecKind::Pcmu), [5; 320]);
+    }
+
+    #[test]
+    fn wide_clips_are_played_wide_and_one_narrow_one_makes_all_narrow() {
+        let ramp: Vec<i16> = (0..200).collect();
+        let wide: Vec<i16> = (0..400).collect();
+        let both = || CoreItem::Clip(Arc::new(Clip::from_pcm(&ramp).with_wide(wide.clone())));
+        let mut player = Player::new(None, vec![both(), CoreItem::Silence { ms: 5 }, both()], 1);
+        assert!(player.is_wide());
+        let mut heard = Vec::new();
+        let (mut narrow, mut frame) = ([0; FRAME_SAMPLES], [0; 2 * FRAME_SAMPLES]);
+        while player.fill_pcm(&mut narrow, &mut frame) {
+            assert_eq!(narrow[0] * 2, frame[0], "both forms are at the same place");
+            heard.extend(frame);
+        }
+        assert_eq!(heard[..960], [wide.clone(), vec![0; 80], wide.clone(), vec![0; 80]].concat());
+        assert!(!Player::new(None, vec![both(), clip(&[1; 160])], 1).is_wide());
+    }
+
+    #[test]
+    fn a_growing_clip_waits_in_silence_and_loses_nothing() {
+        let (mut grower, growing) = {
+            let grower = Grower::default();
+            let clip = grower.clip();
+            (grower, clip)
+        };
+        let mut player = Player::new(None, vec![CoreItem::Growing(growing), clip(&[9; 160])], 1);
+        let mut frame = [0; FRAME_SAMPLES];
+        let quiet = [0xFF; FRAME_SAMPLES];
+        assert!(player.fill(CodecKind::Pcmu, &mut frame) && frame == quiet);
+        let pcm: Vec<i16> = (0..PIECE_SAMPLES as i16 + 60).map(|n| n + 1).collect();
+        assert!(grower.push(&pcm, &[]));
+        let mut heard = Vec::new();
+        for _ in 0..PIECE_SAMPLES / FRAME_SAMPLES {
+            let mut narrow = [0; FRAME_SAMPLES];
+            assert!(player.fill_pcm(&mut narrow, &mut [0; 2 * FRAME_SAMPLES]));
+            heard.extend(narrow);
+        }
+        assert_eq!(heard[..], pcm[..PIECE_SAMPLES]);
+        assert!(player.fill(CodecKind::Pcmu, &mut frame) && frame == quiet, "the rest is not a piece yet");
+        drop(grower);
+        let mut narrow = [0; FRAME_SAMPLES];
+        assert!(player.fill_pcm(&mut narrow, &mut [0; 2 * FRAME_SAMPLES]));
+        assert_eq!(narrow[..60], pcm[PIECE_SAMPLES..]);
+        assert!(player.fill(CodecKind::Pcmu, &mut frame), "what follows it is played");
+    }
+
+    #[test]
+    fn a_loop_of_a_clip_that_never_grew_ends() {
+        let grower = Grower::default();
+        let mut player = Player::new(None, vec![CoreItem::Growing(grower.clip())], 0);
+        drop(grower);
+        assert!(!player.fill(CodecKind::Pcmu, &mut [0; FRAME_SAMPLES]) && player.is_over());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::RecordingSid;
 
-use crate::clip::Clip;
+use crate::clip::{Clip, GrowingClip};
 use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, RecordWhat, RoomId};
 use crate::dtmf;
 use crate::leg::Leg;
@@ -170,6 +170,8 @@ pub enum CoreCommand {
 pub enum CoreItem {
     /// A sound, shared with everybody else who plays it.
     Clip(Arc<Clip>),
+    /// A sound that is still being made.
+    Growing(Arc<GrowingClip>),
     /// Nothing, for so long.
     Silence {
         /// Milliseconds.

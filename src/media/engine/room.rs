@@ -140,15 +140,17 @@ impl Room {
 
     fn announce_frame(&mut self, out: &mut impl Out) {
         let Some(Announcing { player, id, up }) = &mut self.announcing else { return };
-        let mut pcm = [0; FRAME_SAMPLES];
-        player.fill_pcm(&mut pcm);
+        let (mut narrow, mut wide) = ([0; FRAME_SAMPLES], [0; FRAME_SAMPLES_MAX]);
+        player.fill_pcm(&mut narrow, &mut wide);
         if let Some(id) = *id {
             let input = self.mixer.input(id);
             if input.len() == FRAME_SAMPLES {
-                input.copy_from_slice(&pcm);
+                input.copy_from_slice(&narrow);
+            } else if player.is_wide() {
+                input.copy_from_slice(&wide);
             } else {
-                let count =
-                    up.get_or_insert_with(|| Resampler::new(NARROW_RATE, WIDE_RATE)).process(&pcm, input);
+                let up = up.get_or_insert_with(|| Resampler::new(NARROW_RATE, WIDE_RATE));
+                let count = up.process(&narrow, input);
                 input[count..].fill(0);
             }
         }

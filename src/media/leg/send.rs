@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::listen::{NARROW_RATE, Sound};
+use super::listen::{NARROW_RATE, Sound, WIDE_RATE};
 use super::voice::{Coded, Source, Voice};
 use super::{HeardPacket, Kind, Leg, Playing, Sounding};
 use crate::codec::coder::duration;
@@ -187,10 +187,12 @@ impl Leg {
                     }
                     filled
                 } else {
-                    let mut pcm = [0; FRAME_SAMPLES];
-                    let filled = player.fill_pcm(&mut pcm);
-                    if filled {
-                        self.say(&pcm, NARROW_RATE, &pcm, now, out);
+                    let (mut narrow, mut wide) = ([0; FRAME_SAMPLES], [0; 2 * FRAME_SAMPLES]);
+                    let filled = player.fill_pcm(&mut narrow, &mut wide);
+                    match player.is_wide() {
+                        _ if !filled => {}
+                        true => self.say(&wide, WIDE_RATE, &narrow, now, out),
+                        false => self.say(&narrow, NARROW_RATE, &narrow, now, out),
                     }
                     filled
                 };

@@ -300,3 +300,19 @@ fn sound_beside_a_keys_events_is_not_heard() {
     let sounds = got.iter().filter(|got| got.fields.payload_type != bob.peer.dtmf).count();
     assert_eq!((sounds, got.len()), (1, 6));
 }
+
+#[test]
+fn a_wideband_prompt_is_heard_in_all_its_width_where_the_codec_carries_it() {
+    let wide: Vec<i16> = (0..32_000)
+        .map(|n| ((f64::from(n) * 5_000.0 * std::f64::consts::TAU / 16_000.0).sin() * 8_000.0) as i16)
+        .collect();
+    let clip = crate::Clip::from_pcm(&sine(440.0, 2_000)).with_wide(wide);
+    for (codec, hz) in [(CodecKind::G722, 5_000.0), (CodecKind::Opus, 5_000.0), (CodecKind::Pcmu, 440.0)] {
+        let mut rig = Rig::new(1);
+        let _ann = Phone::new(&mut rig, 1, codec, |_| {});
+        rig.play(1, 1, vec![CoreItem::Clip(std::sync::Arc::new(clip.clone()))], 1);
+        rig.run_ms(1_500);
+        let (sound, rate) = heard(codec, &rig.got(1));
+        assert!(goertzel_power(&sound[rate as usize / 2..], rate, hz) > 0.9, "{codec:?}");
+    }
+}
