@@ -40,7 +40,21 @@ pub(crate) async fn keep(desk: Desk) {
         count("tandem_media_send_errors_total", media.send_errors);
         count("tandem_media_events_lost_total", media.events_lost);
         count("tandem_media_frames_lost_total", media.frames_lost);
+        delays(&media.delays);
         let degraded = desk.world.store.health().degraded.is_some();
         gauge("tandem_database_degraded", u64::from(degraded));
     }
+}
+
+/// As Prometheus wants a histogram: each class with all before it.
+fn delays(delays: &net::media::DelayHistogram) {
+    let mut sum = 0;
+    for (class, count) in delays.classes.iter().enumerate() {
+        sum += count;
+        let le =
+            net::media::CLASSES_US.get(class).map_or("+Inf".to_owned(), |us| (*us as f64 / 1e6).to_string());
+        metrics::counter!("tandem_media_delay_seconds_bucket", "le" => le).absolute(sum);
+    }
+    metrics::counter!("tandem_media_delay_seconds_count").absolute(sum);
+    metrics::gauge!("tandem_media_delay_seconds_sum").set(delays.total_ns as f64 / 1e9);
 }

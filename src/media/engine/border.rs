@@ -262,7 +262,6 @@ pub trait Out {
 }
 
 /// Memory to be freed, nothing else.
-#[expect(clippy::large_enum_variant, reason = "each is moved once, from one ring to another")]
 #[derive(Debug)]
 pub enum Garbage {
     /// A closed leg.

@@ -150,6 +150,58 @@ pub(super) fn receive(fd: RawFd, buffer: &mut [u8]) -> Option<(usize, SocketAddr
     Some((count, from))
 }
 
+/// Asks the kernel to note when each datagram arrives.
+pub(super) fn stamp_arrivals(fd: RawFd) -> bool {
+    let one: libc::c_int = 1;
+    // SAFETY: the option is an integer that outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            (&raw const one).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    result == 0
+}
+
+/// As [`receive`], and when it arrived: nanoseconds of [`realtime_ns`], if the kernel noted it.
+pub(super) fn receive_stamped(fd: RawFd, buffer: &mut [u8]) -> Option<(usize, SocketAddr, Option<u64>)> {
+    let mut address = MaybeUninit::<libc::sockaddr_storage>::uninit();
+    let mut control = [0u64; 8];
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all zeros is a valid header; every pointer put into it outlives the calls, with its length beside it.
+    unsafe {
+        let mut header: libc::msghdr = std::mem::zeroed();
+        header.msg_name = address.as_mut_ptr().cast();
+        header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        header.msg_iov = &raw mut part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = size_of_val(&control) as _;
+        let count = usize::try_from(libc::recvmsg(fd, &raw mut header, libc::MSG_DONTWAIT)).ok()?;
+        let from = read_address(&address, header.msg_namelen)?;
+        let message = libc::CMSG_FIRSTHDR(&raw const header);
+        let stamp = (!message.is_null() && (*message).cmsg_type == libc::SO_TIMESTAMPNS).then(|| {
+            let time = libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned();
+            time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        });
+        Some((count, from, stamp))
+    }
+}
+
+/// Nanoseconds of the clock that arrivals are noted by.
+pub(super) fn realtime_ns() -> u64 {
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: the call fills `time`; it cannot fail with this clock.
+    let time = unsafe {
+        libc::clock_gettime(libc::CLOCK_REALTIME, time.as_mut_ptr());
+        time.assume_init()
+    };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Sends one datagram; false when the kernel refused it.
 #[inline]
 pub(super) fn send(fd: RawFd, is_v6: bool, to: SocketAddr, bytes: &[u8]) -> bool {
@@ -280,6 +332,25 @@ mod tests {
         let mut buffer = [0; 10];
         v4.set_read_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
         assert_eq!(v4.recv(&mut buffer).unwrap(), 1);
+    }
+
+    #[test]
+    fn arrivals_are_noted() {
+        let (a, b) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        assert!(stamp_arrivals(b.as_raw_fd()));
+        let before = realtime_ns();
+        a.send_to(b"hello", b.local_addr().unwrap()).unwrap();
+        let after = realtime_ns();
+        let mut buffer = [0; 100];
+        let mut got = None;
+        while got.is_none() {
+            got = receive_stamped(b.as_raw_fd(), &mut buffer);
+        }
+        let (count, from, stamp) = got.unwrap();
+        assert_eq!((count, from), (5, a.local_addr().unwrap()));
+        // The kernel switches the stamps on a moment after it is asked to.
+        assert!(stamp.is_none_or(|stamp| (before..=after + 1_000_000).contains(&stamp)));
+        assert!(receive_stamped(b.as_raw_fd(), &mut buffer).is_none());
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! thread owns its legs and touches nothing that could make it wait; the writer thread owns the files.
 
 mod control;
+mod delay;
 mod io;
 mod pace;
 mod ports;
@@ -36,6 +37,7 @@ use media::{Clip, ClipKey, Command, Event};
 use tokio::sync::mpsc;
 
 use control::{Ask, Asker, Control, Line, Lost};
+pub use delay::{CLASSES_US, DelayHistogram};
 use io::EventFd;
 use ports::Ports;
 use realtime::Class;
@@ -107,6 +109,8 @@ pub struct MediaPlaneStats {
     pub recordings_failed: u64,
     /// Why the last of them failed, until another is complete.
     pub recordings_trouble: Option<String>,
+    /// How long the box itself keeps packets.
+    pub delays: DelayHistogram,
     /// Busiest media thread's load in thousandths of a core.
     pub busy_permille: u64,
 }
@@ -235,6 +239,8 @@ impl MediaPlane {
 
     /// What it is doing.
     pub fn stats(&self) -> MediaPlaneStats {
+        let mut delays = DelayHistogram::default();
+        self.counters.iter().for_each(|counters| counters.delays.add_to(&mut delays));
         let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|counters| of(counters)).sum::<u64>();
         MediaPlaneStats {
             threads: self.counters.len(),
@@ -250,6 +256,7 @@ impl MediaPlane {
             recordings: self.health.running.load(Relaxed),
             recordings_failed: self.health.failed.load(Relaxed),
             recordings_trouble: self.health.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            delays,
             busy_permille: self.counters.iter().map(|c| c.busy_permille.load(Relaxed)).max().unwrap_or(0),
         }
     }

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::io::stamp_arrivals;
+
 /// The pairs of the configured range, and which of them are taken.
 #[derive(Debug)]
 pub(super) struct Ports {
@@ -80,12 +82,10 @@ impl Ports {
     }
 
     fn bind(&self, port: u16) -> io::Result<Sockets> {
-        Ok(Sockets {
-            rtp: socket(self.address, port)?,
-            rtcp: socket(self.address, port + 1)?,
-            is_v6: self.address.is_ipv6(),
-            port,
-        })
+        let rtp = socket(self.address, port)?;
+        // Without it the delay is not known; everything else goes on.
+        stamp_arrivals(rtp.as_raw_fd());
+        Ok(Sockets { rtp, rtcp: socket(self.address, port + 1)?, is_v6: self.address.is_ipv6(), port })
     }
 }
 

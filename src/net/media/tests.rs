@@ -260,6 +260,8 @@ fn conversation(threads: usize, near: Option<LegId>) {
     assert_eq!(box_.plane.stats().legs, 0);
     box_.plane.stop();
     assert_eq!(box_.plane.stats().events_lost, 0);
+    let delays = box_.plane.stats().delays;
+    assert!(delays.count() >= 1 && delays.total_ns < 10_000_000_000, "{delays:?}");
 }
 
 #[test]

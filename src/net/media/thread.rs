@@ -18,6 +18,7 @@ use media::rtp::PACKET_BYTES_MAX;
 use media::{LegId, RecordEnd};
 use rtrb::{Consumer, Producer};
 
+use super::delay::{Delays, MEASURED_EVERY};
 use super::io::{self, Epoll, EventFd, NOT_READY, READY_MAX};
 use super::pace::Pace;
 use super::ports::Sockets;
@@ -93,6 +94,7 @@ pub(super) struct Counters {
     pub(super) events_lost: AtomicU64,
     pub(super) frames_lost: AtomicU64,
     pub(super) busy_permille: AtomicU64,
+    pub(super) delays: Delays,
 }
 
 /// Of a thread that is busier, in thousandths of a core, encoders work less; below the other they work more again.
@@ -164,9 +166,19 @@ impl MediaThread {
                     continue;
                 }
                 let Some((leg, fd, channel)) = places.of(token) else { continue };
-                let Some((len, from)) = io::receive(fd, &mut buffer) else { continue };
+                if received % MEASURED_EVERY != 0 {
+                    let Some((len, from)) = io::receive(fd, &mut buffer) else { continue };
+                    received += 1;
+                    core.on_packet(leg, channel, from, &mut buffer[..len], now, &mut shell);
+                    continue;
+                }
+                let Some((len, from, stamp)) = io::receive_stamped(fd, &mut buffer) else { continue };
                 received += 1;
+                let sent = shell.sent;
                 core.on_packet(leg, channel, from, &mut buffer[..len], now, &mut shell);
+                if let Some(stamp) = stamp.filter(|_| channel == Channel::Rtp && shell.sent != sent) {
+                    shell.counters.delays.record(io::realtime_ns().saturating_sub(stamp));
+                }
             }
             if core.next_deadline().is_some_and(|at| at <= now) {
                 core.on_deadline(now, &mut shell);
