@@ -265,6 +265,9 @@ impl Reloading {
         // The sockets that are open stay the ones the endpoint speaks through.
         config.office.listen.clone_from(&self.current.office.listen);
         config.office.account_sid = self.current.office.account_sid;
+        if self.current.media.threads != config.media.threads {
+            desk.world.media.set_threads(config.media.threads.unwrap_or(0));
+        }
         let office = Box::new(config.office.clone());
         desk.asks.send(Ask::Office(office)).await.map_err(|_| "the box is stopping".to_owned())?;
         self.current = config;

@@ -32,7 +32,7 @@ impl Config {
         note("sip.emergency", office.emergency_numbers != other.emergency_numbers, false);
         note("media.address", self.media.address != new.media.address, true);
         note("media.ports", self.media.ports != new.media.ports, true);
-        note("media.threads", self.media.threads != new.media.threads, true);
+        note("media.threads", self.media.threads != new.media.threads, false);
         note("media", office.media != other.media, false);
         note("recording.min_free_mb", self.recordings_free_min != new.recordings_free_min, true);
         note("http.listen", self.http.listen != new.http.listen, true);

@@ -9,21 +9,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use media::engine::{CoreCommand, CoreEvent, CoreItem};
 use media::{Clip, CodecKind, Command, Event, LegId, PlayItem, RecordEnd, RoomId, Tone};
-use rtrb::{Consumer, Producer};
 use tokio::sync::mpsc;
 
-use super::Clips;
 use super::io::EventFd;
+use super::line::Line;
 use super::ports::{Ports, Sockets};
 use super::realtime::Class;
 use super::thread::{Counters, Order, Told};
 use super::writer::{Plan, Write};
+use super::{Clips, MediaPlaneError};
 use crate::local::address_towards;
 
 /// Asked of the control thread.
@@ -33,6 +33,8 @@ pub(super) enum Ask {
     Command(Command),
     /// By the writer: to be passed on.
     Event(Event),
+    /// So many pairs of media threads from now on.
+    Threads(usize),
     /// Close everything and end.
     Stop,
 }
@@ -70,27 +72,14 @@ impl Asker {
     }
 }
 
-/// The control thread's end of a media thread.
-#[derive(Debug)]
-pub(super) struct Line {
-    pub(super) class: Class,
-    pub(super) orders: Producer<Order>,
-    pub(super) wake: Arc<EventFd>,
-    pub(super) told: Consumer<Told>,
-    pub(super) counters: Arc<Counters>,
-    pub(super) thread: Option<JoinHandle<()>>,
-    /// Orders that found the ring full.
-    pub(super) waiting: VecDeque<Order>,
-    /// Legs given to it.
-    pub(super) legs: usize,
-    pub(super) stopped: bool,
-}
-
 /// The control thread.
 pub(super) struct Control {
     pub(super) asks: Receiver<Ask>,
     pub(super) wake: Arc<EventFd>,
     pub(super) lines: Vec<Line>,
+    /// Of all lines, for whoever wants the figures.
+    pub(super) counters: Arc<Mutex<Vec<Arc<Counters>>>>,
+    pub(super) seed: u64,
     pub(super) ports: Ports,
     pub(super) address: IpAddr,
     pub(super) recordings: PathBuf,
@@ -160,12 +149,14 @@ impl Control {
                 match ask {
                     Ask::Command(command) => self.on_command(command),
                     Ask::Event(event) => self.tell(event),
+                    Ask::Threads(count) => self.set_threads(count),
                     Ask::Stop => stop = true,
                 }
             }
             self.hear_lines();
             self.push_waiting();
             self.tell_untold();
+            self.lines.iter_mut().for_each(Line::end_if_unused);
             if stop {
                 return self.stop();
             }
@@ -297,6 +288,50 @@ impl Control {
         self.order(line, Order::Open { leg, local, peer, sockets });
     }
 
+    /// More threads begin to serve, or the emptiest get no new legs and end when they have none.
+    fn set_threads(&mut self, count: usize) {
+        for class in [Class::Relay, Class::Work] {
+            let serving = |control: &Control| {
+                let of_class = control.lines.iter().filter(|line| line.class == class && line.serves());
+                of_class.count()
+            };
+            while serving(self) > count.max(1) {
+                let at = self.emptiest_line(class);
+                self.lines[at].retiring = true;
+            }
+            while serving(self) < count {
+                let kept = self.lines.iter_mut().find(|line| line.class == class && line.may_return());
+                if let Some(line) = kept {
+                    line.retiring = false;
+                } else if let Err(error) = self.add_line(class) {
+                    tracing::warn!(%error, "no further media thread");
+                    break;
+                }
+            }
+        }
+        tracing::info!(pairs = count, "media threads");
+    }
+
+    fn add_line(&mut self, class: Class) -> Result<(), MediaPlaneError> {
+        // One that has ended leaves its place and its counts.
+        let place = self.lines.iter().position(|line| line.class == class && line.is_gone());
+        let n = place.unwrap_or(self.lines.len());
+        let counters = match place {
+            Some(at) => self.lines[at].counters.clone(),
+            None => Arc::default(),
+        };
+        let (line, taps) = Line::start(class, n, self.seed, &self.wake, counters.clone())?;
+        let _ = self.writes.send(Write::Ring(taps));
+        match place {
+            Some(at) => self.lines[at] = line,
+            None => {
+                self.lines.push(line);
+                self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(counters);
+            }
+        }
+        Ok(())
+    }
+
     /// A leg that codes for itself belongs on a thread for that; a bridge where its need has changed moves as a
     /// whole.
     fn settle_leg(&mut self, leg: LegId, codec: Option<CodecKind>) {
@@ -411,7 +446,7 @@ impl Control {
     }
 
     fn emptiest_line(&self, class: Class) -> usize {
-        let lines = self.lines.iter().enumerate().filter(|(_, line)| line.class == class);
+        let lines = self.lines.iter().enumerate().filter(|(_, line)| line.class == class && line.serves());
         lines.min_by_key(|(_, line)| line.legs).map_or(0, |(n, _)| n)
     }
 
@@ -421,12 +456,11 @@ impl Control {
             self.lost.commands.fetch_add(1, Relaxed);
             return;
         }
-        line.waiting.push_back(order);
-        push(line);
+        line.order(order);
     }
 
     fn push_waiting(&mut self) {
-        self.lines.iter_mut().filter(|line| !line.waiting.is_empty()).for_each(push);
+        self.lines.iter_mut().filter(|line| !line.waiting.is_empty()).for_each(Line::push);
     }
 
     fn hear_lines(&mut self) {
@@ -555,16 +589,6 @@ impl Control {
             self.wake.wait(RETRY_MS);
         }
     }
-}
-
-fn push(line: &mut Line) {
-    while let Some(order) = line.waiting.pop_front() {
-        if let Err(rtrb::PushError::Full(order)) = line.orders.push(order) {
-            line.waiting.push_front(order);
-            break;
-        }
-    }
-    line.wake.signal();
 }
 
 fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {

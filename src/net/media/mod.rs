@@ -17,6 +17,7 @@
 mod control;
 mod delay;
 mod io;
+mod line;
 mod pace;
 mod ports;
 mod realtime;
@@ -36,12 +37,13 @@ use std::thread::JoinHandle;
 use media::{Clip, ClipKey, Command, Event};
 use tokio::sync::mpsc;
 
-use control::{Ask, Asker, Control, Line, Lost};
+use control::{Ask, Asker, Control, Lost};
 pub use delay::{CLASSES_US, DelayHistogram};
 use io::EventFd;
+use line::Line;
 use ports::Ports;
 use realtime::Class;
-use thread::{Counters, MediaThread};
+use thread::Counters;
 use writer::{Health, Writer};
 pub use writer::{Repaired, SYNC_EVERY, repair, repair_all};
 
@@ -83,7 +85,7 @@ pub enum MediaPlaneError {
 /// What the media plane is doing, for status pages and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MediaPlaneStats {
-    /// Media threads.
+    /// Media threads that run.
     pub threads: usize,
     /// Of them, those that run without real-time priority.
     pub degraded_realtime: usize,
@@ -120,20 +122,11 @@ pub struct MediaPlaneStats {
 pub struct MediaPlane {
     asker: Asker,
     events: mpsc::Sender<Event>,
-    counters: Vec<Arc<Counters>>,
+    counters: Arc<Mutex<Vec<Arc<Counters>>>>,
     lost: Arc<Lost>,
     health: Arc<Health>,
     control: Mutex<Option<JoinHandle<()>>>,
 }
-
-/// Orders that fit into a media thread's ring.
-const ORDERS_MAX: usize = 4_096;
-
-/// Events and garbage that fit into the ring back.
-const TOLD_MAX: usize = 4_096;
-
-/// Recorded frames that fit into the ring of each thread to the writer: 1.6 s of a hundred recordings.
-const TAPS_MAX: usize = 8_192;
 
 impl MediaPlane {
     /// Starts the threads. Events go to `events`; what nobody takes is kept for a while, then lost and counted.
@@ -148,49 +141,16 @@ impl MediaPlane {
             return Err(MediaPlaneError::NoPorts(*config.ports.start(), *config.ports.end()));
         }
         warn_of_ephemeral_ports(&config.ports);
-        let count = match config.threads {
-            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
-            n => n,
-        };
+        let count = pairs(config.threads);
         let wake = Arc::new(system("make an eventfd", EventFd::new())?);
         let (asker, asks) = Asker::new(wake.clone());
         let mut lines = Vec::with_capacity(2 * count);
         let mut taps = Vec::with_capacity(2 * count);
         for n in 0..2 * count {
             let class = if n < count { Class::Relay } else { Class::Work };
-            let (orders, orders_end) = rtrb::RingBuffer::new(ORDERS_MAX);
-            let (told_end, told) = rtrb::RingBuffer::new(TOLD_MAX);
-            let (taps_end, tap) = rtrb::RingBuffer::new(TAPS_MAX);
-            let thread_wake = Arc::new(system("make an eventfd", EventFd::new())?);
-            let counters = Arc::new(Counters::default());
-            let thread = MediaThread {
-                class,
-                seed: seed.wrapping_add(n as u64),
-                epoll: system("watch sockets", thread::epoll_for(&thread_wake))?,
-                orders: orders_end,
-                wake: thread_wake.clone(),
-                told: told_end,
-                control: wake.clone(),
-                taps: taps_end,
-                counters: counters.clone(),
-            };
-            let name = match class {
-                Class::Relay => format!("media-{n}"),
-                Class::Work => format!("media-work-{}", n - count),
-            };
-            let thread = spawn(name, move || thread.run())?;
+            let (line, tap) = Line::start(class, n, seed, &wake, Arc::default())?;
+            lines.push(line);
             taps.push(tap);
-            lines.push(Line {
-                class,
-                orders,
-                wake: thread_wake,
-                told,
-                counters,
-                thread: Some(thread),
-                waiting: VecDeque::new(),
-                legs: 0,
-                stopped: false,
-            });
         }
         let (writes, writes_end) = std::sync::mpsc::channel();
         let health = Arc::new(Health::default());
@@ -203,11 +163,14 @@ impl MediaPlane {
         };
         let writer = spawn("media-writer".to_owned(), move || writer.run())?;
         let counters = lines.iter().map(|line| line.counters.clone()).collect();
+        let counters = Arc::new(Mutex::new(counters));
         let lost = Arc::new(Lost::default());
         let control = Control {
             asks,
             wake,
             lines,
+            counters: counters.clone(),
+            seed,
             ports,
             address: config.address,
             recordings: config.recordings,
@@ -237,14 +200,21 @@ impl MediaPlane {
         }
     }
 
+    /// So many pairs of media threads from now on; 0 = one fewer than there are cores. Calls stay where they are: a
+    /// thread that is no longer wanted ends with its last one.
+    pub fn set_threads(&self, threads: usize) {
+        self.asker.ask_patiently(Ask::Threads(pairs(threads)));
+    }
+
     /// What it is doing.
     pub fn stats(&self) -> MediaPlaneStats {
+        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let mut delays = DelayHistogram::default();
-        self.counters.iter().for_each(|counters| counters.delays.add_to(&mut delays));
-        let sum = |of: fn(&Counters) -> u64| self.counters.iter().map(|counters| of(counters)).sum::<u64>();
+        counters.iter().for_each(|counters| counters.delays.add_to(&mut delays));
+        let sum = |of: fn(&Counters) -> u64| counters.iter().map(|counters| of(counters)).sum::<u64>();
         MediaPlaneStats {
-            threads: self.counters.len(),
-            degraded_realtime: self.counters.iter().filter(|c| c.degraded_realtime.load(Relaxed)).count(),
+            threads: counters.iter().filter(|c| c.is_running.load(Relaxed)).count(),
+            degraded_realtime: counters.iter().filter(|c| c.degraded_realtime.load(Relaxed)).count(),
             legs: sum(|c| c.legs.load(Relaxed)),
             packets_received: sum(|c| c.packets_received.load(Relaxed)),
             packets_sent: sum(|c| c.packets_sent.load(Relaxed)),
@@ -257,7 +227,7 @@ impl MediaPlane {
             recordings_failed: self.health.failed.load(Relaxed),
             recordings_trouble: self.health.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             delays,
-            busy_permille: self.counters.iter().map(|c| c.busy_permille.load(Relaxed)).max().unwrap_or(0),
+            busy_permille: counters.iter().map(|c| c.busy_permille.load(Relaxed)).max().unwrap_or(0),
         }
     }
 
@@ -275,6 +245,14 @@ impl MediaPlane {
 impl Drop for MediaPlane {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Pairs of threads for this setting.
+fn pairs(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+        n => n,
     }
 }
 

@@ -362,3 +362,102 @@ fn stopping_closes_legs_and_completes_recordings() {
         box_.wait("Closed", |event| matches!(event, Event::Closed { .. }).then_some(()));
     }
 }
+
+fn threads_are(box_: &Box_, count: usize) {
+    let end = Instant::now() + PATIENCE;
+    while box_.plane.stats().threads != count {
+        assert!(Instant::now() < end, "{} threads run, not {count}", box_.plane.stats().threads);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn threads_come_and_go_and_calls_stay() {
+    let mut box_ = start(1, recordings());
+    threads_are(&box_, 2);
+    box_.plane.set_threads(3);
+    threads_are(&box_, 6);
+    let legs: Vec<LegId> = (1..=3).map(LegId).collect();
+    let mut peers: Vec<Peer> = legs.iter().map(|&leg| box_.leg(leg, None, CodecKind::Pcmu)).collect();
+    box_.plane.set_threads(1);
+    // Each of the three has one leg. Those that have none end; the others wait for theirs.
+    threads_are(&box_, 4);
+    for (n, &leg) in legs.iter().enumerate() {
+        peers[n].listen();
+        peers[n].heard.clear();
+        box_.plane.command(Command::Play {
+            leg,
+            play: PlayId(leg.0),
+            items: vec![PlayItem::Clip(ClipKey("440".into()))],
+            repeat: 1,
+        });
+        box_.wait("Played", |event| played(event, PlayId(leg.0)));
+        peers[n].listen();
+        assert!(goertzel_power(&peers[n].sound(2), 8_000, 440.0) > 0.9, "{leg:?}");
+        box_.plane.command(Command::Close { leg });
+    }
+    threads_are(&box_, 2);
+    box_.plane.set_threads(2);
+    threads_are(&box_, 4);
+    let leg = LegId(9);
+    box_.leg(leg, None, CodecKind::Pcmu);
+    box_.plane.command(Command::Close { leg });
+    box_.wait("Closed", |event| matches!(event, Event::Closed { leg: LegId(9), .. }).then_some(()));
+    box_.plane.stop();
+}
+
+#[test]
+fn a_call_moves_to_the_thread_its_codecs_need_and_is_heard_all_along() {
+    use media::codec::coder::{Decoder, Encoder, duration};
+    let mut box_ = start(1, recordings());
+    let (a, b) = (LegId(1), LegId(2));
+    let mut ann = box_.leg(a, None, CodecKind::Pcmu);
+    let mut bob = box_.leg(b, Some(a), CodecKind::G722);
+    box_.plane.command(Command::Bridge { a, b });
+    let mut encoder = Encoder::new(CodecKind::G722, 16_000, media::OpusParameters::default());
+    let wide: Vec<i16> = (0..32_000)
+        .map(|n| ((f64::from(n) * 600.0 * std::f64::consts::TAU / 16_000.0).sin() * 8_000.0) as i16)
+        .collect();
+    let narrow = tone(900.0, 2_000);
+    every_frame(100, |n| {
+        ann.speak(&narrow[n * 160..][..160]);
+        let mut payload = [0; 400];
+        let len = encoder.encode(&wide[n * 320..][..320], &mut payload);
+        let ticks = duration(CodecKind::G722, &payload[..len]);
+        let timestamp = bob.timestamp;
+        bob.send(9, timestamp, &payload[..len]);
+        bob.timestamp = timestamp + ticks;
+        ann.listen();
+        bob.listen();
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    ann.listen();
+    bob.listen();
+    let sound = ann.sound(20);
+    assert!(sound.len() > 160 * 75, "{}", sound.len());
+    assert!(goertzel_power(&sound, 8_000, 600.0) > 0.9);
+    let mut decoder = Decoder::new(CodecKind::G722, 16_000);
+    let mut sound = Vec::new();
+    for (fields, payload) in bob.heard.iter().skip(20) {
+        assert_eq!(fields.payload_type, 9);
+        let mut pcm = [0; 2_000];
+        let count = decoder.decode(payload, &mut pcm);
+        sound.extend_from_slice(&pcm[..count]);
+    }
+    assert!(goertzel_power(&sound, 16_000, 900.0) > 0.9);
+    // Two of one codec need no work: they go back to the thread that relays.
+    let third = LegId(3);
+    let _cem = box_.leg(third, None, CodecKind::G722);
+    box_.plane.command(Command::Unbridge { a, b });
+    box_.plane.command(Command::Bridge { a: b, b: third });
+    every_frame(20, |_| {});
+    for leg in [a, b, third] {
+        box_.plane.command(Command::Close { leg });
+        box_.wait("Closed", |event| match event {
+            Event::Closed { leg: closed, .. } if *closed == leg => Some(()),
+            _ => None,
+        });
+    }
+    box_.plane.stop();
+    assert_eq!(box_.plane.stats().commands_refused, 0);
+}

@@ -86,6 +86,7 @@ pub(super) struct MediaThread {
 /// What a media thread counts, for everybody to read.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
+    pub(super) is_running: AtomicBool,
     pub(super) degraded_realtime: AtomicBool,
     pub(super) legs: AtomicU64,
     pub(super) packets_received: AtomicU64,
@@ -120,6 +121,7 @@ pub(super) fn epoll_for(wake: &EventFd) -> std::io::Result<Epoll> {
 impl MediaThread {
     /// Runs until told to stop.
     pub(super) fn run(self) {
+        self.counters.is_running.store(true, Relaxed);
         self.counters.degraded_realtime.store(!realtime::raise(self.class), Relaxed);
         let MediaThread { seed, mut epoll, mut orders, wake, control, .. } = self;
         let mut core = MediaCore::new(seed);
@@ -192,6 +194,8 @@ impl MediaThread {
             }
         }
         shell.counters.legs.store(0, Relaxed);
+        shell.counters.degraded_realtime.store(false, Relaxed);
+        shell.counters.is_running.store(false, Relaxed);
         shell.tell(Told::Stopped);
         shell.finish_pass(&control);
     }

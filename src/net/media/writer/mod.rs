@@ -32,6 +32,8 @@ pub use repair::{Repaired, repair, repair_all};
 /// Told to the writer thread by the control thread.
 #[derive(Debug)]
 pub(super) enum Write {
+    /// A further media thread hands its frames over here.
+    Ring(Consumer<Tapped>),
     /// Frames of this recording will come.
     Begin { recording: RecordingSid, plan: Plan },
     /// No frames will come any more, of any recording.
@@ -112,7 +114,7 @@ impl Writer {
     }
 
     /// True: it is time to end. Waits when there is nothing to write.
-    fn take_writes(&self, files: &mut Files) -> bool {
+    fn take_writes(&mut self, files: &mut Files) -> bool {
         loop {
             let write = if files.is_empty() {
                 self.writes.recv().map_err(|_| TryRecvError::Disconnected)
@@ -124,6 +126,10 @@ impl Writer {
                     let file = Recording::create(plan, self.free_min);
                     self.report(recording, &file);
                     files.insert(recording, file);
+                }
+                Ok(Write::Ring(ring)) => {
+                    self.taps.retain(|ring| !ring.is_abandoned() || !ring.is_empty());
+                    self.taps.push(ring);
                 }
                 Err(TryRecvError::Empty) => return false,
                 Ok(Write::Stop) | Err(TryRecvError::Disconnected) => return true,
