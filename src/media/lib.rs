@@ -17,6 +17,7 @@ pub mod leg;
 pub mod mix;
 pub mod outgoing;
 pub mod play;
+pub mod quality;
 pub mod reception;
 pub mod record;
 pub mod resample;

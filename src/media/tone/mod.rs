@@ -3,12 +3,14 @@
 //! A tone is made once, as one round of its cadence, and then played like any other sound: again and again
 //! if it [`Tone::repeats`].
 
+mod detect;
 mod dtmf;
 mod measure;
 mod ringback;
 
 use serde::{Deserialize, Serialize};
 
+pub use detect::Detector;
 pub use dtmf::{DTMF_HIGH, DTMF_LOW, dtmf, dtmf_frequencies};
 pub use measure::{DOMINANT_SHARE_MIN, dominant, goertzel_power, level_dbov};
 pub use ringback::COUNTRIES;
