@@ -169,13 +169,13 @@ impl Detector {
         let is_sure = share >= SHARE.1
             && apart >= APART.1
             && low.power.min(high.power) >= LEAST
-            && self.overtone(low.at) <= OVERTONE.0 * both
-            && self.overtone(4 + high.at) <= OVERTONE.1 * both;
+            && self.is_free_of_overtones(low.at, high.at, both);
         Some(Found { key, share: share.min(1.0), is_sure })
     }
 
-    fn overtone(&self, tone: usize) -> f32 {
-        powers(&self.block, &[self.overtones[tone]])[0]
+    fn is_free_of_overtones(&self, low: usize, high: usize, both: f32) -> bool {
+        let powers = powers(&self.block, &[self.overtones[low], self.overtones[4 + high]]);
+        powers[0] <= OVERTONE.0 * both && powers[1] <= OVERTONE.1 * both
     }
 }
 
