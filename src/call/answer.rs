@@ -140,8 +140,9 @@ impl Call {
         if !std::mem::take(&mut self.leg.offer_pending) {
             return true;
         }
+        let wishes = self.wishes(ctx);
         let Some(offer) = &self.leg.local_sdp else { return false };
-        match answer.map(|answer| media::sdp::accept(offer, answer)) {
+        match answer.map(|answer| media::sdp::accept(offer, answer, &wishes)) {
             Some(Ok(negotiated)) => {
                 self.configure(negotiated, ctx);
                 true

@@ -123,7 +123,7 @@ pub fn sdp(bytes: &[u8]) {
         media::sdp::Sdp::parse(&answer).expect("an answer of ours can be read");
     }
     let offer = media::sdp::offer(local, &wishes, (1, 1), Direction::SendRecv);
-    let _ = media::sdp::accept(&offer, bytes);
+    let _ = media::sdp::accept(&offer, bytes, &wishes);
 }
 
 /// An RTP packet: its payload lies inside it, and its header can be rewritten in place.

@@ -4,15 +4,19 @@
 //! [`Negotiated`](crate::Negotiated) media of a leg. Everything is a function of its arguments; [`Session`]
 //! remembers what was said last so that re-INVITEs follow the rules of RFC 3264 §8.
 
+mod crypto;
 mod description;
 mod negotiate;
+mod numbers;
+mod opus;
 mod parse;
 mod session;
 mod stream;
 mod wishes;
+mod write;
 
 pub use description::{Attribute, Connection, Media, Origin, Sdp};
-pub use negotiate::{accept, answer, offer};
+pub use negotiate::{accept, answer, codecs, offer};
 pub use parse::{ATTRIBUTES_MAX, BYTES_MAX, FORMATS_MAX, LINE_BYTES_MAX, MEDIA_MAX};
 pub use session::Session;
 pub use wishes::{SrtpKeys, SrtpWish, Wishes};
@@ -39,9 +43,13 @@ pub enum SdpError {
     /// There is no audio stream, or every one is switched off (port 0).
     #[error("no audio stream")]
     NoAudio,
-    /// The only audio streams use a profile the box does not speak, such as `RTP/SAVP`.
-    #[error("profile {0} is not spoken, only RTP/AVP")]
+    /// The only audio streams use a profile that is not taken: an unknown one, or `RTP/SAVP` where encryption
+    /// is off.
+    #[error("profile {0} is not taken here")]
     Profile(String),
+    /// Encryption is asked for, by us or by the profile, and there is no `a=crypto` to agree on.
+    #[error("no usable a=crypto")]
+    Crypto,
     /// The audio stream has no connection address, or one that is not an IP address.
     #[error("the audio stream has no usable address")]
     Address,
@@ -61,9 +69,13 @@ impl SdpError {
             SdpError::TooLarge { .. } | SdpError::Syntax { .. } => 400,
             SdpError::NoAudio
             | SdpError::Profile(_)
+            | SdpError::Crypto
             | SdpError::Address
             | SdpError::NoCommonCodec
             | SdpError::Declined => 488,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

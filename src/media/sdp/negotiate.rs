@@ -1,54 +1,84 @@
 //! Offer and answer (RFC 3264) for one audio stream.
 //!
 //! - Of several streams the first usable audio stream is taken; all others are answered with port 0 (§6).
-//! - A codec is taken in the offerer's order (§6.1 recommends it); `prefer` names the codecs the box may use
-//!   at all. Whoever wants one certain codec names that one alone. Empty means any. Our own offers list
-//!   `prefer` in its order.
+//! - A codec is taken in the offerer's order (§6.1 recommends it) among those [`Wishes`] permit, unless one of
+//!   them is wanted; our own offers list them in our order.
 //! - An answer names one codec, so that neither side changes codecs without a new offer.
 //! - Payload types: an answer mirrors the offer's numbers. If a peer's answer renumbers ours, we send with
 //!   its numbers and receive on those we gave (§5.1).
-//! - Only `RTP/AVP` is spoken. RTCP multiplexing is declined by not answering it (RFC 5761 §5.1.1).
+//! - Telephone events count in the clock of the codec they interrupt (RFC 4733 §2.1); where the peer names them
+//!   at 8 kHz alone, as many do beside Opus, they count in that.
+//! - An answer mirrors the offer's profile: `RTP/AVP`, `RTP/SAVP`, and either with the feedback of RFC 4585,
+//!   of which we send none. `a=crypto` (RFC 4568) is taken in any of them. To ask for encryption without
+//!   insisting on it, an offer is `RTP/AVP` with `a=crypto`: Asterisk (`media_encryption_optimistic`), baresip
+//!   (`srtp`), pjsip and Yealink's "optional" all write and take just that, and a peer without SRTP sees an
+//!   ordinary offer. Two streams, one of each profile, would be the letter of RFC 3264, but phones take both
+//!   or neither, and none speaks RFC 5939.
+//! - RTCP multiplexing is declined by not answering it (RFC 5761 §5.1.1).
 
 use std::net::SocketAddr;
 
 use super::SdpError;
-use super::description::{Attribute, Connection, Media, Origin, Sdp, network};
-use super::stream::{PTIME_MS, Stream};
-use super::wishes::Wishes;
+use super::crypto::{self, Line};
+use super::description::{Attribute, Media, Sdp};
+use super::numbers::{Format, Numbers};
+use super::stream::Stream;
+use super::wishes::{SrtpWish, Wishes};
+use super::write::{self, Audio};
 use crate::codec::CodecKind;
-use crate::command::{Direction, Negotiated};
+use crate::command::{CODECS_MAX, Direction, Negotiated, OpusParameters, Srtp};
 
 /// Describes our side to begin with. `local` is our RTP address, `session` the id and version of `o=`.
 pub fn offer(local: SocketAddr, wishes: &Wishes, session: (u64, u64), direction: Direction) -> Vec<u8> {
-    offer_after(None, local, wishes, session, direction)
+    offer_after(None, &mut Numbers::default(), local, wishes, session, direction)
 }
 
-/// Offers again in a session where our side was last described by `previous`: streams keep their place and
-/// telephone events their number (RFC 3264 §8).
+/// Offers again in a session where our side is described by `previous`: streams keep their place, payload
+/// types their meaning (RFC 3264 §8), and encryption stays what it is (RFC 4568 §7.1.4).
 pub(super) fn offer_after(
     previous: Option<&Sdp>,
+    numbers: &mut Numbers,
     local: SocketAddr,
     wishes: &Wishes,
     session: (u64, u64),
     direction: Direction,
 ) -> Vec<u8> {
-    let codecs: Vec<_> = wishes.ordered().into_iter().map(|kind| (kind, kind.info().payload_type)).collect();
-    let ours = previous.and_then(|sdp| sdp.media.iter().position(is_active_audio));
-    let events = previous
-        .zip(ours)
-        .and_then(|(sdp, at)| Stream::read(sdp, at).events)
-        .unwrap_or(TELEPHONE_EVENT_PAYLOAD_TYPE);
-    let audio = describe(local.port(), &codecs, Some(events), PTIME_MS, direction);
-    let media = match (previous, ours) {
-        (Some(sdp), Some(at)) => sdp
-            .media
-            .iter()
-            .enumerate()
-            .map(|(i, m)| if i == at { audio.clone() } else { switched_off(m) })
-            .collect(),
-        _ => vec![audio],
+    let codecs = wishes.ordered();
+    let mut clocks: Vec<u32> = Vec::new();
+    for clock in codecs.iter().map(|kind| kind.info().clock).filter(|_| wishes.events) {
+        if !clocks.contains(&clock) {
+            clocks.push(clock);
+        }
+    }
+    // Whoever knows events at 8 kHz alone is to find them.
+    if !clocks.is_empty() && !clocks.contains(&EVENTS_CLOCK) {
+        clocks.push(EVENTS_CLOCK);
+    }
+    let comfort_noise = wishes.comfort_noise && codecs.iter().any(|kind| has_comfort_noise(*kind));
+    let codecs: Vec<_> = codecs.into_iter().map(|kind| (kind, numbers.of(Format::Codec(kind)))).collect();
+    let events: Vec<_> = clocks.into_iter().map(|clock| (clock, numbers.of(Format::Events(clock)))).collect();
+
+    let place = previous.and_then(|sdp| Some((sdp, sdp.media.iter().position(is_active_audio)?)));
+    let (protocol, crypto) = match place {
+        Some((sdp, at)) => said_before(&sdp.media[at]),
+        None => said_first(&wishes.srtp),
     };
-    describe_session(local, session, media).to_string().into_bytes()
+    let audio = Audio {
+        port: local.port(),
+        protocol: &protocol,
+        codecs: &codecs,
+        comfort_noise: comfort_noise.then(|| numbers.of(Format::ComfortNoise)),
+        events: &events,
+        crypto,
+        ptime_ms: wishes.ptime_or_usual(),
+        direction,
+    };
+    let audio = audio.describe();
+    let media = match place {
+        Some((sdp, at)) => write::only(&sdp.media, at, &audio),
+        None => vec![audio],
+    };
+    write::session(local, session, media)
 }
 
 /// Answers a peer's `offer`. `direction` is what our side would like; the answer is what both allow.
@@ -61,79 +91,174 @@ pub fn answer(
     direction: Direction,
 ) -> Result<(Vec<u8>, Negotiated), SdpError> {
     let offer = Sdp::parse(offer)?;
-    let (at, stream, (codec, payload_type)) = choose(&offer, &wishes.codecs)?;
+    let Choice { at, stream, codec: (codec, payload_type), crypto } = choose(&offer, wishes)?;
     let (remote, remote_rtcp) = stream.addresses()?;
     let direction = allowed(&stream, direction);
-    let ptime_ms = stream.ptime_ms();
+    let events = event_clocks(codec).find_map(|clock| Some((clock, stream.events_at(clock)?)));
+    let events = events.filter(|_| wishes.events);
+    let comfort_noise = stream.comfort_noise.filter(|_| wishes.comfort_noise && has_comfort_noise(codec));
+    let ptime_ms = stream.ptime_ms(wishes.ptime_or_usual(), codec);
+    let ours = crypto.and_then(|line| Some(Line { key: wishes.srtp.keys()?.of(line.suite), ..line }));
     let negotiated = Negotiated {
         remote_rtcp,
-        dtmf: stream.events,
-        dtmf_receive: stream.events,
+        opus: opus_of(&stream, codec, payload_type),
+        dtmf: events.map(|(_, number)| number),
+        dtmf_receive: events.map(|(_, number)| number),
+        dtmf_clock: events.map_or(codec.info().clock, |(clock, _)| clock),
+        dtmf_inband: wishes.inband,
+        comfort_noise,
         direction,
         ptime_ms,
+        max_ptime_ms: stream.max_ptime_ms(),
+        srtp: ours.zip(crypto).map(|(ours, theirs)| keys(ours, theirs)),
         ..Negotiated::plain(remote, codec, payload_type)
     };
-    let audio = describe(local.port(), &[(codec, payload_type)], stream.events, ptime_ms, direction);
-    let media = offer
-        .media
-        .iter()
-        .enumerate()
-        .map(|(i, m)| if i == at { audio.clone() } else { switched_off(m) })
-        .collect();
-    Ok((describe_session(local, session, media).to_string().into_bytes(), negotiated))
+    let audio = Audio {
+        port: local.port(),
+        protocol: &stream.media.protocol,
+        codecs: &[(codec, payload_type)],
+        comfort_noise,
+        events: events.as_slice(),
+        crypto: write::attributes(ours.as_slice()),
+        ptime_ms: wishes.ptime_ms.unwrap_or(ptime_ms),
+        direction,
+    };
+    let media = write::only(&offer.media, at, &audio.describe());
+    Ok((write::session(local, session, media), negotiated))
 }
 
-/// What the peer's `answer` to `our_offer` means.
-pub fn accept(our_offer: &[u8], answer: &[u8]) -> Result<Negotiated, SdpError> {
+/// What the peer's `answer` to `our_offer` means. `wishes` are those of the offer.
+pub fn accept(our_offer: &[u8], answer: &[u8], wishes: &Wishes) -> Result<Negotiated, SdpError> {
     let (ours, theirs) = (Sdp::parse(our_offer)?, Sdp::parse(answer)?);
     let at = ours.media.iter().position(is_active_audio).ok_or(SdpError::NoAudio)?;
     let media = theirs.media.get(at).filter(|m| is_audio(m)).ok_or(SdpError::NoAudio)?;
     if media.port == 0 {
         return Err(SdpError::Declined);
     }
-    if !is_spoken(&media.protocol) {
-        return Err(SdpError::Profile(media.protocol.clone()));
-    }
     let (offered, stream) = (Stream::read(&ours, at), Stream::read(&theirs, at));
-    let (codec, payload_type) = stream
-        .codecs
-        .iter()
-        .copied()
-        .find(|(kind, _)| offered.codecs.iter().any(|(k, _)| k == kind))
-        .ok_or(SdpError::NoCommonCodec)?;
+    let srtp = agreed_keys(offered.media, media)?;
+    // The peer may send whatever both named, under our numbers (RFC 3264 §6.1).
+    let mut receive = [None; CODECS_MAX];
+    let mut common = stream.codecs.iter().filter_map(|(kind, theirs)| {
+        let (_, ours) = offered.codecs.iter().find(|(k, _)| k == kind)?;
+        Some((*kind, *theirs, *ours))
+    });
+    let (codec, payload_type, number) = common.next().ok_or(SdpError::NoCommonCodec)?;
+    let others = common.map(|(kind, _, number)| (number, kind));
+    receive
+        .iter_mut()
+        .zip([(number, codec)].into_iter().chain(others))
+        .for_each(|(slot, one)| *slot = Some(one));
     let (remote, remote_rtcp) = stream.addresses()?;
     // Events that only one side named are not agreed on.
-    let (dtmf, dtmf_receive) = stream.events.zip(offered.events).unzip();
+    let events = event_clocks(codec)
+        .find_map(|clock| Some((clock, stream.events_at(clock)?, offered.events_at(clock)?)));
     Ok(Negotiated {
         remote_rtcp,
-        dtmf,
-        dtmf_receive,
+        receive,
+        opus: opus_of(&stream, codec, payload_type),
+        dtmf: events.map(|(_, theirs, _)| theirs),
+        dtmf_receive: events.map(|(_, _, ours)| ours),
+        dtmf_clock: events.map_or(codec.info().clock, |(clock, _, _)| clock),
+        dtmf_inband: wishes.inband,
+        // One number for both directions: a peer that renumbers it does without.
+        comfort_noise: stream
+            .comfort_noise
+            .filter(|number| offered.comfort_noise == Some(*number) && has_comfort_noise(codec)),
         direction: allowed(&stream, offered.direction),
-        ptime_ms: stream.ptime_ms(),
+        ptime_ms: stream.ptime_ms(wishes.ptime_or_usual(), codec),
+        max_ptime_ms: stream.max_ptime_ms(),
+        srtp,
         ..Negotiated::plain(remote, codec, payload_type)
     })
 }
 
-/// The first audio stream of an offer that can be used, and the codec taken from it.
-fn choose<'a>(
-    offer: &'a Sdp,
-    permitted: &[CodecKind],
-) -> Result<(usize, Stream<'a>, (CodecKind, u8)), SdpError> {
+/// The codecs a peer's description names, of those the box knows, in its order; empty when there is no audio.
+pub fn codecs(description: &[u8]) -> Vec<CodecKind> {
+    let Ok(sdp) = Sdp::parse(description) else { return Vec::new() };
+    let Some(at) = sdp.media.iter().position(is_active_audio) else { return Vec::new() };
+    let mut kinds = Vec::new();
+    for (kind, _) in Stream::read(&sdp, at).codecs {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// What is taken of an offer.
+struct Choice<'a> {
+    at: usize,
+    stream: Stream<'a>,
+    codec: (CodecKind, u8),
+    /// The line we answer.
+    crypto: Option<Line>,
+}
+
+/// The first audio stream of an offer that can be used, and what is taken from it.
+fn choose<'a>(offer: &'a Sdp, wishes: &Wishes) -> Result<Choice<'a>, SdpError> {
     let mut why = SdpError::NoAudio;
     for (at, media) in offer.media.iter().enumerate().filter(|(_, m)| is_active_audio(m)) {
-        if !is_spoken(&media.protocol) {
-            if why == SdpError::NoAudio {
-                why = SdpError::Profile(media.protocol.clone());
+        let crypto = match offered_crypto(media, &wishes.srtp) {
+            Ok(crypto) => crypto,
+            Err(reason) => {
+                if why == SdpError::NoAudio {
+                    why = reason;
+                }
+                continue;
             }
-            continue;
-        }
+        };
         let stream = Stream::read(offer, at);
-        match stream.codecs.iter().copied().find(|(kind, _)| permitted.contains(kind)) {
-            Some(codec) => return Ok((at, stream, codec)),
+        match wishes.choose(&stream.codecs) {
+            Some(codec) => return Ok(Choice { at, stream, codec, crypto }),
             None => why = SdpError::NoCommonCodec,
         }
     }
     Err(why)
+}
+
+/// The first `a=crypto` of an offered stream we can use, as far as our wish and its profile want one.
+fn offered_crypto(media: &Media, wish: &SrtpWish) -> Result<Option<Line>, SdpError> {
+    let is_secure = is_secure(&media.protocol)?;
+    if wish.keys().is_none() {
+        return if is_secure { Err(SdpError::Profile(media.protocol.clone())) } else { Ok(None) };
+    }
+    match crypto::lines(media).next() {
+        None if is_secure || wish.is_required() => Err(SdpError::Crypto),
+        line => Ok(line),
+    }
+}
+
+/// The keys of an answered stream: a line of ours and the one that answers it by its tag (RFC 4568 §5.1.3).
+fn agreed_keys(ours: &Media, theirs: &Media) -> Result<Option<Srtp>, SdpError> {
+    let must = is_secure(&theirs.protocol)? | is_secure(&ours.protocol)?;
+    let pair = crypto::lines(theirs).find_map(|answer| {
+        let offered = crypto::lines(ours).find(|l| l.tag == answer.tag && l.suite == answer.suite)?;
+        Some(keys(offered, answer))
+    });
+    // Who answers lines of ours with one we cannot read encrypts all the same.
+    let says = |media: &Media| media.attributes.iter().any(|a| a.name == "crypto");
+    if pair.is_none() && (must || (says(ours) && says(theirs))) {
+        return Err(SdpError::Crypto);
+    }
+    Ok(pair)
+}
+
+fn keys(ours: Line, theirs: Line) -> Srtp {
+    Srtp { suite: ours.suite, send: ours.key, receive: theirs.key }
+}
+
+/// Profile and keys of a session's first offer.
+fn said_first(wish: &SrtpWish) -> (String, Vec<Attribute>) {
+    let profile = if wish.is_required() { "RTP/SAVP" } else { "RTP/AVP" };
+    let lines = wish.keys().map(crypto::offered).unwrap_or_default();
+    (profile.to_owned(), write::attributes(&lines))
+}
+
+/// Profile and keys of later ones.
+fn said_before(media: &Media) -> (String, Vec<Attribute>) {
+    let crypto = media.attributes.iter().filter(|a| a.name == "crypto").cloned().collect();
+    (media.protocol.clone(), crypto)
 }
 
 /// What is left of our `wish` when the peer described `stream`: we send if it receives, and it receives
@@ -146,89 +271,44 @@ fn allowed(stream: &Stream<'_>, wish: Direction) -> Direction {
     )
 }
 
+/// Clocks telephone events may have beside this codec, best first.
+fn event_clocks(codec: CodecKind) -> impl Iterator<Item = u32> {
+    [codec.info().clock, EVENTS_CLOCK].into_iter()
+}
+
+/// Comfort noise has a clock of 8 kHz here and lends it to no other (RFC 3389 §4); Opus has silence of its own.
+fn has_comfort_noise(codec: CodecKind) -> bool {
+    codec.info().clock == 8_000
+}
+
+fn opus_of(stream: &Stream<'_>, codec: CodecKind, number: u8) -> OpusParameters {
+    if codec == CodecKind::Opus { stream.opus(number) } else { OpusParameters::default() }
+}
+
 fn is_audio(media: &Media) -> bool {
     media.kind.eq_ignore_ascii_case("audio")
 }
 
-fn is_active_audio(media: &Media) -> bool {
+pub(super) fn is_active_audio(media: &Media) -> bool {
     is_audio(media) && media.port != 0
 }
 
-fn is_spoken(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case(PROFILE)
-}
-
-fn direction_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::SendRecv => "sendrecv",
-        Direction::SendOnly => "sendonly",
-        Direction::RecvOnly => "recvonly",
-        Direction::Inactive => "inactive",
+/// Whether a profile promises encryption; the error names one that is not spoken.
+fn is_secure(protocol: &str) -> Result<bool, SdpError> {
+    match protocol.to_ascii_uppercase().as_str() {
+        "RTP/AVP" | "RTP/AVPF" => Ok(false),
+        "RTP/SAVP" | "RTP/SAVPF" => Ok(true),
+        _ => Err(SdpError::Profile(protocol.to_owned())),
     }
 }
 
-fn describe_session(local: SocketAddr, (id, version): (u64, u64), media: Vec<Media>) -> Sdp {
-    let origin = Origin {
-        username: "-".to_owned(),
-        session_id: id.to_string(),
-        version: version.to_string(),
-        address: network(local.ip()),
-    };
-    Sdp {
-        origin: Some(origin),
-        name: "-".to_owned(),
-        connection: Some(Connection::Address(local.ip())),
-        attributes: vec![],
-        media,
-    }
-}
-
-fn describe(
-    port: u16,
-    codecs: &[(CodecKind, u8)],
-    events: Option<u8>,
-    ptime_ms: u8,
-    direction: Direction,
-) -> Media {
-    let mut formats = Vec::new();
-    let mut attributes = Vec::new();
-    for (kind, payload_type) in codecs {
-        let info = kind.info();
-        formats.push(payload_type.to_string());
-        attributes
-            .push(Attribute::new("rtpmap", format_args!("{payload_type} {}/{}", info.name, info.clock)));
-    }
-    if let Some(payload_type) = events {
-        formats.push(payload_type.to_string());
-        attributes.push(Attribute::new("rtpmap", format_args!("{payload_type} telephone-event/8000")));
-        attributes.push(Attribute::new("fmtp", format_args!("{payload_type} {EVENTS}")));
-    }
-    attributes.push(Attribute::new("ptime", ptime_ms));
-    attributes.push(Attribute::flag(direction_name(direction)));
-    Media {
-        kind: "audio".to_owned(),
-        port,
-        protocol: PROFILE.to_owned(),
-        formats,
-        connection: None,
-        attributes,
-    }
-}
-
-/// Declines a stream (RFC 3264 §6): its line with port 0 and no attributes.
-fn switched_off(media: &Media) -> Media {
-    Media { port: 0, connection: None, attributes: vec![], ..media.clone() }
-}
-
-const PROFILE: &str = "RTP/AVP";
-/// What we offer for telephone events; any dynamic number would do, this one every phone has seen.
-const TELEPHONE_EVENT_PAYLOAD_TYPE: u8 = 101;
-/// The keys, and the flash hook (RFC 4733 §3.2).
-const EVENTS: &str = "0-16";
+/// The clock every peer has events at.
+const EVENTS_CLOCK: u32 = 8_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sdp::write::direction_name;
 
     const LOCAL: &str = "198.51.100.1:20000";
 
@@ -253,7 +333,7 @@ mod tests {
         let body = offer(local(), &Wishes::default(), (7, 1), Direction::SendRecv);
         let want = "v=0\r\no=- 7 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n\
             m=audio 20000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-            a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
+            a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=maxptime:60\r\na=sendrecv\r\n";
         assert_eq!(String::from_utf8(body).unwrap(), want);
     }
 
@@ -275,7 +355,7 @@ mod tests {
             answer_to(&phone("97 0 96", &lines), &Wishes::default(), Direction::SendRecv).unwrap();
         let want = "v=0\r\no=- 7 3 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n\
             m=audio 20000 RTP/AVP 97 96\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n\
-            a=fmtp:96 0-16\r\na=ptime:30\r\na=sendrecv\r\n";
+            a=fmtp:96 0-16\r\na=ptime:30\r\na=maxptime:60\r\na=sendrecv\r\n";
         assert_eq!(body, want);
         let want = Negotiated {
             dtmf: Some(96),
@@ -325,7 +405,7 @@ mod tests {
             assert!(body.ends_with(&format!("a={}\r\n", direction_name(want))), "{body}");
 
             let ours = offer(local(), &Wishes::default(), (1, 1), wish);
-            let accepted = accept(&ours, phone("0", &[line]).as_bytes()).unwrap();
+            let accepted = accept(&ours, phone("0", &[line]).as_bytes(), &Wishes::default()).unwrap();
             assert_eq!(accepted.direction, want, "our offer {wish:?}, their {line}");
         }
     }
@@ -389,7 +469,7 @@ mod tests {
     fn a_renumbering_answer_tells_what_to_send_with() {
         let ours = offer(local(), &Wishes::default(), (1, 1), Direction::SendRecv);
         let lines = ["a=rtpmap:110 PCMA/8000", "a=rtpmap:97 telephone-event/8000"];
-        let negotiated = accept(&ours, phone("110 97", &lines).as_bytes()).unwrap();
+        let negotiated = accept(&ours, phone("110 97", &lines).as_bytes(), &Wishes::default()).unwrap();
         assert_eq!((negotiated.codec, negotiated.payload_type), (CodecKind::Pcma, 110));
         assert_eq!((negotiated.dtmf, negotiated.dtmf_receive), (Some(97), Some(101)));
     }
@@ -397,17 +477,17 @@ mod tests {
     #[test]
     fn an_answer_that_takes_less_gives_less() {
         let ours = offer(local(), &Wishes::of(&[CodecKind::Pcma]), (1, 1), Direction::SendRecv);
-        let negotiated = accept(&ours, phone("8", &[]).as_bytes()).unwrap();
+        let negotiated = accept(&ours, phone("8", &[]).as_bytes(), &Wishes::default()).unwrap();
         assert_eq!((negotiated.dtmf, negotiated.dtmf_receive), (None, None));
         let cases = [
             (phone("0", &[]), SdpError::NoCommonCodec),
             (phone("8", &[]).replace("4000", "0"), SdpError::Declined),
-            (phone("8", &[]).replace("RTP/AVP", "RTP/SAVP"), SdpError::Profile("RTP/SAVP".into())),
+            (phone("8", &[]).replace("RTP/AVP", "RTP/SAVP"), SdpError::Crypto),
             (phone("8", &[]).replace("m=audio", "m=video"), SdpError::NoAudio),
             ("v=0\r\n".to_owned(), SdpError::NoAudio),
         ];
         for (theirs, want) in cases {
-            assert_eq!(accept(&ours, theirs.as_bytes()), Err(want), "{theirs}");
+            assert_eq!(accept(&ours, theirs.as_bytes(), &Wishes::default()), Err(want), "{theirs}");
         }
     }
 
@@ -418,7 +498,7 @@ mod tests {
             let peer = "192.0.2.1:4000".parse().unwrap();
             let (theirs, at_peer) =
                 answer(&ours, peer, &Wishes::default(), (2, 1), Direction::SendRecv).unwrap();
-            let here = accept(&ours, &theirs).unwrap();
+            let here = accept(&ours, &theirs, &Wishes::default()).unwrap();
             assert_eq!(here.direction, wish);
             assert_eq!(at_peer.direction, wish.reversed());
             assert_eq!((here.remote, at_peer.remote), (peer, local()));
@@ -451,8 +531,8 @@ mod tests {
             }
             answered +=
                 usize::from(answer(&bytes, local(), &Wishes::default(), (1, 1), Direction::SendRecv).is_ok());
-            let _ = accept(&ours, &bytes);
-            let _ = accept(&bytes, &ours);
+            let _ = accept(&ours, &bytes, &Wishes::default());
+            let _ = accept(&bytes, &ours, &Wishes::default());
         }
         assert!((1_000..19_000).contains(&answered), "{answered} of 20000 were still good: mutate otherwise");
     }

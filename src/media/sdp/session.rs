@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::SdpError;
 use super::description::Sdp;
-use super::negotiate::{accept, answer, offer_after};
+use super::negotiate::{accept, answer, is_active_audio, offer_after};
+use super::numbers::Numbers;
+use super::stream::Stream;
 use super::wishes::Wishes;
 use crate::command::{Direction, Negotiated};
 
@@ -18,18 +20,23 @@ pub struct Session {
     version: u64,
     /// Our last description; empty before the first.
     last: Vec<u8>,
+    /// Our last description that both sides agreed on; an offer becomes it when it is answered.
+    agreed: Vec<u8>,
+    numbers: Numbers,
 }
 
 impl Session {
     /// `id` should be random. It is cut to 62 bits, as some phones read it into a signed integer.
     pub fn new(id: u64) -> Session {
-        Session { id: id >> 2, version: 0, last: vec![] }
+        Session { id: id >> 2, version: 0, last: vec![], agreed: vec![], numbers: Numbers::default() }
     }
 
     /// As [`super::offer`], first or again.
     pub fn offer(&mut self, local: SocketAddr, wishes: &Wishes, direction: Direction) -> Vec<u8> {
-        let previous = Sdp::parse(&self.last).ok();
-        let describe = |version| offer_after(previous.as_ref(), local, wishes, (self.id, version), direction);
+        let previous = Sdp::parse(&self.agreed).ok();
+        let (id, numbers) = (self.id, &mut self.numbers);
+        let mut describe =
+            |version| offer_after(previous.as_ref(), numbers, local, wishes, (id, version), direction);
         let unchanged = describe(self.version);
         let body = if unchanged == self.last { unchanged } else { describe(self.version + 1) };
         self.say(body)
@@ -47,12 +54,22 @@ impl Session {
         if body != self.last {
             (body, _) = answer(offer, local, wishes, (self.id, self.version + 1), direction)?;
         }
+        with_audio(offer, |stream| self.numbers.heard(stream));
+        self.agreed.clone_from(&body);
         Ok((self.say(body), negotiated))
     }
 
     /// As [`super::accept`], for our last offer.
-    pub fn accept(&self, answer: &[u8]) -> Result<Negotiated, SdpError> {
-        accept(&self.last, answer)
+    pub fn accept(&mut self, answer: &[u8], wishes: &Wishes) -> Result<Negotiated, SdpError> {
+        let negotiated = accept(&self.last, answer, wishes)?;
+        with_audio(answer, |stream| self.numbers.heard(stream));
+        self.agreed.clone_from(&self.last);
+        Ok(negotiated)
+    }
+
+    /// Our last offer was refused: what was agreed on before goes on (RFC 3261 §14.1).
+    pub fn refused(&mut self) {
+        self.last.clone_from(&self.agreed);
     }
 
     /// Our last description, for whoever must repeat it; empty before the first.
@@ -63,9 +80,17 @@ impl Session {
     fn say(&mut self, body: Vec<u8>) -> Vec<u8> {
         if body != self.last {
             self.version += 1;
+            with_audio(&body, |stream| self.numbers.said(stream));
             self.last.clone_from(&body);
         }
         body
+    }
+}
+
+fn with_audio(body: &[u8], then: impl FnOnce(&Stream<'_>)) {
+    let Ok(sdp) = Sdp::parse(body) else { return };
+    if let Some(at) = sdp.media.iter().position(is_active_audio) {
+        then(&Stream::read(&sdp, at));
     }
 }
 
@@ -110,7 +135,7 @@ mod tests {
         assert_eq!(line(&body, "o="), "o=- 100 2 IN IP4 198.51.100.1");
         assert_eq!((sdp.media[0].kind.as_str(), sdp.media[0].port), ("video", 0));
         assert_eq!(sdp.media[1].formats, ["0", "8", "96"]);
-        let negotiated = session.accept(VIDEO_PHONE.as_bytes()).unwrap();
+        let negotiated = session.accept(VIDEO_PHONE.as_bytes(), &Wishes::default()).unwrap();
         assert_eq!((negotiated.codec, negotiated.dtmf), (CodecKind::Pcma, Some(96)));
         assert_eq!(negotiated.direction, Direction::SendOnly);
     }

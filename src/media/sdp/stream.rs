@@ -5,18 +5,23 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::SdpError;
 use super::description::{Attribute, Connection, Media, Sdp};
+use super::numbers::Format;
+use super::opus;
+use super::write::MAX_PTIME_MS;
 use crate::codec::CodecKind;
-use crate::command::Direction;
+use crate::command::{Direction, OpusParameters};
 
 /// What one audio stream of a description says.
 pub(super) struct Stream<'a> {
-    media: &'a Media,
+    pub(super) media: &'a Media,
     /// Where the describer receives.
     pub(super) address: Option<IpAddr>,
     /// Codecs the box knows with their payload types, in the order of the `m=` line.
     pub(super) codecs: Vec<(CodecKind, u8)>,
-    /// Payload type of telephone events.
-    pub(super) events: Option<u8>,
+    /// Clocks of telephone events with their payload types.
+    pub(super) events: Vec<(u32, u8)>,
+    /// Payload type of comfort noise at 8 kHz.
+    pub(super) comfort_noise: Option<u8>,
     /// As described, from the describer's side.
     pub(super) direction: Direction,
 }
@@ -31,25 +36,30 @@ impl<'a> Stream<'a> {
             .filter(|a| a.name == "rtpmap")
             .filter_map(|a| parse_rtpmap(a.value.as_deref()?))
             .collect();
-        let (mut codecs, mut events) = (Vec::new(), None);
-        for payload_type in media.formats.iter().filter_map(|f| f.parse().ok()).filter(|pt| *pt < 128) {
-            let name = names.get(&payload_type).copied();
-            match name.map_or_else(|| CodecKind::from_static(payload_type), codec_of) {
-                Some(kind) => codecs.push((kind, payload_type)),
-                None if events.is_none() && name.is_some_and(is_telephone_event) => {
-                    events = Some(payload_type);
-                }
+        let mut stream = Stream {
+            media,
+            address: None,
+            codecs: Vec::new(),
+            events: Vec::new(),
+            comfort_noise: None,
+            direction: Direction::SendRecv,
+        };
+        for number in media.formats.iter().filter_map(|f| f.parse().ok()).filter(|number| *number < 128) {
+            match names.get(&number).map_or_else(|| format_of_static(number), |name| format_of(name)) {
+                Some(Format::Codec(kind)) => stream.codecs.push((kind, number)),
+                Some(Format::Events(clock)) => stream.events.push((clock, number)),
+                Some(Format::ComfortNoise) => stream.comfort_noise = stream.comfort_noise.or(Some(number)),
                 None => {}
             }
         }
-        let direction = direction_of(&media.attributes)
+        stream.direction = direction_of(&media.attributes)
             .or_else(|| direction_of(&sdp.attributes))
             .unwrap_or(Direction::SendRecv);
-        let address = match media.connection.as_ref().or(sdp.connection.as_ref()) {
+        stream.address = match media.connection.as_ref().or(sdp.connection.as_ref()) {
             Some(Connection::Address(address)) => Some(*address),
             Some(Connection::Other(_)) | None => None,
         };
-        Stream { media, address, codecs, events, direction }
+        stream
     }
 
     /// Where RTP and RTCP go. RTCP has the next port unless `a=rtcp` names another (RFC 3605).
@@ -62,12 +72,46 @@ impl<'a> Stream<'a> {
     }
 
     /// The packet length the describer asks for, as far as we make it: whole tens up to 60 ms, within
-    /// `a=maxptime`; 20 ms otherwise.
-    pub(super) fn ptime_ms(&self) -> u8 {
-        let number = |name| self.media.attribute(name).and_then(|v| v.parse::<f64>().ok());
-        let wish = number("ptime").filter(|ms| (10.0..=60.0).contains(ms)).unwrap_or(f64::from(PTIME_MS));
-        let limit = number("maxptime").filter(|ms| *ms >= 10.0).unwrap_or(60.0);
-        (wish.min(limit) / 10.0) as u8 * 10
+    /// `a=maxptime`. Without a wish of its own, `usual`. Opus has no packets of 30 or 50 ms (RFC 7587 §4.2).
+    pub(super) fn ptime_ms(&self, usual: u8, codec: CodecKind) -> u8 {
+        let wish = self.milliseconds("ptime").filter(|ms| (10.0..=60.0).contains(ms));
+        let tens = (wish.unwrap_or(f64::from(usual)) / 10.0) as u8 * 10;
+        match tens.min(self.max_ptime_ms()) {
+            30 if codec == CodecKind::Opus => 20,
+            50 if codec == CodecKind::Opus => 40,
+            ms => ms,
+        }
+    }
+
+    /// The longest packet the describer takes, in whole tens up to 60 ms.
+    pub(super) fn max_ptime_ms(&self) -> u8 {
+        let limit = self.milliseconds("maxptime").filter(|ms| *ms >= 10.0).unwrap_or(f64::INFINITY);
+        (limit.min(f64::from(MAX_PTIME_MS)) / 10.0) as u8 * 10
+    }
+
+    fn milliseconds(&self, name: &str) -> Option<f64> {
+        self.media.attribute(name)?.parse().ok()
+    }
+
+    /// What the describer wants to get as Opus.
+    pub(super) fn opus(&self, number: u8) -> OpusParameters {
+        let fmtp = self.media.attributes.iter().filter(|a| a.name == "fmtp").find_map(|a| {
+            let (of, parameters) = a.value.as_deref()?.split_once([' ', '\t'])?;
+            (of.parse() == Ok(number)).then_some(parameters)
+        });
+        fmtp.map(opus::read).unwrap_or_default()
+    }
+
+    /// Payload type of telephone events of this clock.
+    pub(super) fn events_at(&self, clock: u32) -> Option<u8> {
+        self.events.iter().find(|(c, _)| *c == clock).map(|(_, number)| *number)
+    }
+
+    /// Everything it numbers.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (u8, Format)> + '_ {
+        let codecs = self.codecs.iter().map(|(kind, number)| (*number, Format::Codec(*kind)));
+        let events = self.events.iter().map(|(clock, number)| (*number, Format::Events(*clock)));
+        codecs.chain(events).chain(self.comfort_noise.map(|number| (number, Format::ComfortNoise)))
     }
 }
 
@@ -77,20 +121,29 @@ fn parse_rtpmap(value: &str) -> Option<(u8, &str)> {
     Some((payload_type.parse().ok()?, name.trim()))
 }
 
-/// `PCMU/8000` or `PCMU/8000/1`.
-fn codec_of(name: &str) -> Option<CodecKind> {
+/// What an `a=rtpmap` names: `PCMU/8000`, `opus/48000/2`, `telephone-event/48000`.
+fn format_of(name: &str) -> Option<Format> {
     let mut parts = name.split('/');
-    let (name, clock) = (parts.next()?, parts.next()?.parse().ok()?);
-    if parts.next().is_some_and(|channels| channels != "1") {
-        return None;
+    let (name, clock, channels) = (parts.next()?, parts.next()?.parse().ok()?, parts.next());
+    let events = name.eq_ignore_ascii_case("telephone-event");
+    match clock {
+        8_000 | 16_000 | 48_000 if events => return Some(Format::Events(clock)),
+        8_000 if name.eq_ignore_ascii_case("CN") => return Some(Format::ComfortNoise),
+        // Its samples come at 16 kHz, its clock says 8 by an old mistake (RFC 3551 §4.5.2); some mend it.
+        16_000 if name.eq_ignore_ascii_case("G722") => return Some(Format::Codec(CodecKind::G722)),
+        _ => {}
     }
-    CodecKind::from_rtpmap(name, clock)
+    let kind = CodecKind::from_rtpmap(name, clock)?;
+    let wanted = kind.info().channels.to_string();
+    channels.is_none_or(|channels| channels == wanted).then_some(Format::Codec(kind))
 }
 
-/// Events count time in the clock of the audio they interrupt (RFC 4733 §2.1): 8 kHz for all our codecs.
-fn is_telephone_event(name: &str) -> bool {
-    let mut parts = name.split('/');
-    parts.next().is_some_and(|n| n.eq_ignore_ascii_case("telephone-event")) && parts.next() == Some("8000")
+/// What needs no `a=rtpmap` (RFC 3551 §6).
+fn format_of_static(number: u8) -> Option<Format> {
+    match number {
+        13 => Some(Format::ComfortNoise),
+        _ => CodecKind::from_static(number).map(Format::Codec),
+    }
 }
 
 /// `53020` or `53020 IN IP4 192.0.2.9` (RFC 3605 §2.1).
@@ -126,15 +179,21 @@ mod tests {
 
     #[test]
     fn codecs_by_static_and_dynamic_payload_types() {
-        use CodecKind::{Pcma, Pcmu};
-        let cases: [(&str, &[(CodecKind, u8)]); 8] = [
+        use CodecKind::{G722, L16Narrow, L16Wide, Opus, Pcma, Pcmu};
+        let cases: [(&str, &[(CodecKind, u8)]); 11] = [
             ("0 8\r\n", &[(Pcmu, 0), (Pcma, 8)]),
-            ("9 8 0\r\na=rtpmap:0 PCMU/8000\r\n", &[(CodecKind::G722, 9), (Pcma, 8), (Pcmu, 0)]),
+            ("9 8 0\r\na=rtpmap:0 PCMU/8000\r\n", &[(G722, 9), (Pcma, 8), (Pcmu, 0)]),
             ("97 98\r\na=rtpmap:98 pcmu/8000/1\r\na=rtpmap:97 PCMA/8000\r\n", &[(Pcma, 97), (Pcmu, 98)]),
             ("97\r\na=rtpmap:97 PCMU/16000\r\n", &[]),
             ("97\r\na=rtpmap:97 PCMU/8000/2\r\n", &[]),
             ("0\r\na=rtpmap:0 EVIL/8000\r\n", &[]),
-            ("3 18 96 x 200 300\r\na=rtpmap:96 opus/48000/2\r\n", &[]),
+            ("3 18 96 x 200 300\r\na=rtpmap:96 opus/48000/2\r\n", &[(Opus, 96)]),
+            ("96 97\r\na=rtpmap:96 OPUS/48000\r\na=rtpmap:97 opus/48000/1\r\n", &[(Opus, 96)]),
+            ("9\r\na=rtpmap:9 G722/16000\r\n", &[(G722, 9)]),
+            (
+                "11 96 97\r\na=rtpmap:96 L16/8000\r\na=rtpmap:97 L16/16000/1\r\n",
+                &[(L16Narrow, 96), (L16Wide, 97)],
+            ),
             ("96\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:96\r\n", &[]),
         ];
         for (text, want) in cases {
@@ -143,19 +202,37 @@ mod tests {
     }
 
     #[test]
-    fn telephone_events_at_eight_kilohertz() {
-        let cases = [
-            ("0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n", Some(101)),
+    fn telephone_events_and_comfort_noise() {
+        let cases: [(&str, &[(u32, u8)], Option<u8>); 6] = [
+            (
+                "0 101 13\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n",
+                &[(8_000, 101)],
+                Some(13),
+            ),
             (
                 "0 96 97\r\na=rtpmap:96 telephone-event/48000\r\na=rtpmap:97 Telephone-Event/8000\r\n",
-                Some(97),
+                &[(48_000, 96), (8_000, 97)],
+                None,
             ),
-            ("0 101\r\n", None),
-            ("0\r\na=rtpmap:101 telephone-event/8000\r\n", None),
+            ("0 101\r\n", &[], None),
+            ("0\r\na=rtpmap:101 telephone-event/8000\r\na=rtpmap:13 CN/8000\r\n", &[], None),
+            ("0 101\r\na=rtpmap:101 telephone-event/90000\r\n", &[], None),
+            ("0 98 99\r\na=rtpmap:98 CN/16000\r\na=rtpmap:99 cn/8000\r\n", &[], Some(99)),
         ];
-        for (text, want) in cases {
-            read("", text, |stream| assert_eq!(stream.events, want, "{text}"));
+        for (text, events, comfort_noise) in cases {
+            read("", text, |stream| {
+                assert_eq!((&stream.events[..], stream.comfort_noise), (events, comfort_noise), "{text}");
+            });
         }
+    }
+
+    #[test]
+    fn opus_parameters_belong_to_their_payload_type() {
+        let text = "96 97\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:97 usedtx=1\r\na=fmtp:96 cbr=1;usedtx=0\r\n";
+        read("", text, |stream| {
+            assert_eq!((stream.opus(96).cbr, stream.opus(96).use_dtx), (true, false));
+            assert_eq!(stream.opus(98), OpusParameters::default());
+        });
     }
 
     #[test]
@@ -189,20 +266,34 @@ mod tests {
     #[test]
     fn packet_lengths_are_whole_tens_within_reason() {
         let cases = [
-            ("", 20),
-            ("a=ptime:30\r\n", 30),
-            ("a=ptime:10.0\r\n", 10),
-            ("a=ptime:60\r\na=maxptime:40\r\n", 40),
-            ("a=maxptime:10\r\n", 10),
-            ("a=ptime:25\r\n", 20),
-            ("a=ptime:0\r\n", 20),
-            ("a=ptime:500\r\n", 20),
-            ("a=ptime:NaN\r\na=maxptime:-1\r\n", 20),
-            ("a=ptime\r\n", 20),
+            ("", 20, 60),
+            ("a=ptime:30\r\n", 30, 60),
+            ("a=ptime:10.0\r\n", 10, 60),
+            ("a=ptime:60\r\na=maxptime:40\r\n", 40, 40),
+            ("a=maxptime:10\r\n", 10, 10),
+            ("a=maxptime:150\r\n", 20, 60),
+            ("a=ptime:25\r\n", 20, 60),
+            ("a=ptime:0\r\n", 20, 60),
+            ("a=ptime:500\r\n", 20, 60),
+            ("a=ptime:NaN\r\na=maxptime:-1\r\n", 20, 60),
+            ("a=ptime\r\n", 20, 60),
         ];
-        for (text, want) in cases {
-            read("", &format!("0\r\n{text}"), |stream| assert_eq!(stream.ptime_ms(), want, "{text}"));
+        for (text, want, max) in cases {
+            read("", &format!("0\r\n{text}"), |stream| {
+                assert_eq!(
+                    (stream.ptime_ms(20, CodecKind::Pcmu), stream.max_ptime_ms()),
+                    (want, max),
+                    "{text}"
+                );
+            });
         }
+        for (wish, pcmu, opus) in [(30, 30, 20), (50, 50, 40), (60, 60, 60), (10, 10, 10)] {
+            read("", &format!("0\r\na=ptime:{wish}\r\n"), |stream| {
+                assert_eq!(stream.ptime_ms(20, CodecKind::Pcmu), pcmu);
+                assert_eq!(stream.ptime_ms(20, CodecKind::Opus), opus);
+            });
+        }
+        read("", "0\r\n", |stream| assert_eq!(stream.ptime_ms(40, CodecKind::Opus), 40));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use base::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::stream::PTIME_MS;
 use crate::codec::CodecKind;
 use crate::command::{SrtpKey, SrtpSuite};
 
@@ -68,11 +69,42 @@ impl Wishes {
         Wishes { codecs: codecs.to_vec(), ..Wishes::default() }
     }
 
-    /// The codecs with the wanted one first.
+    /// The codecs with the wanted one first, each once.
     pub(super) fn ordered(&self) -> Vec<CodecKind> {
         let wanted = self.wanted.filter(|wanted| self.codecs.contains(wanted));
-        let rest = self.codecs.iter().copied().filter(|kind| Some(*kind) != wanted);
-        wanted.into_iter().chain(rest).take(crate::CODECS_MAX).collect()
+        let mut ordered = Vec::new();
+        for kind in wanted.into_iter().chain(self.codecs.iter().copied()) {
+            if !ordered.contains(&kind) && ordered.len() < crate::CODECS_MAX {
+                ordered.push(kind);
+            }
+        }
+        ordered
+    }
+
+    /// The packet length our offers ask for, and what a peer gets that asks for none.
+    pub(super) fn ptime_or_usual(&self) -> u8 {
+        self.ptime_ms.unwrap_or(PTIME_MS)
+    }
+
+    /// Which of the offerer's codecs is taken (RFC 3264 §6.1): the wanted one, or else its first we may use.
+    pub(super) fn choose(&self, offered: &[(CodecKind, u8)]) -> Option<(CodecKind, u8)> {
+        let permitted = || offered.iter().copied().filter(|(kind, _)| self.codecs.contains(kind));
+        permitted().find(|(kind, _)| Some(*kind) == self.wanted).or_else(|| permitted().next())
+    }
+}
+
+impl SrtpWish {
+    /// Our keys, unless encryption is off.
+    pub(super) fn keys(&self) -> Option<&SrtpKeys> {
+        match self {
+            SrtpWish::Off => None,
+            SrtpWish::Optional(keys) | SrtpWish::Required(keys) => Some(keys),
+        }
+    }
+
+    /// Whether a plain session is refused.
+    pub(super) fn is_required(&self) -> bool {
+        matches!(self, SrtpWish::Required(_))
     }
 }
 
@@ -97,18 +129,10 @@ impl SrtpKeys {
 }
 
 fn random_key(suite: SrtpSuite, rng: &mut Rng) -> SrtpKey {
-    let (key_bytes, salt_bytes) = lengths(suite);
+    let (key_bytes, salt_bytes) = super::crypto::lengths(suite);
     let mut key = SrtpKey { key: [0; 32], salt: [0; 14] };
     key.key[..key_bytes].iter_mut().chain(&mut key.salt[..salt_bytes]).for_each(|byte| {
         *byte = rng.u32().to_le_bytes()[0];
     });
     key
-}
-
-/// Bytes of a suite's master key and salt (RFC 4568 §6.2, RFC 7714 §12).
-fn lengths(suite: SrtpSuite) -> (usize, usize) {
-    match suite {
-        SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::AesCm128HmacSha1_32 => (16, 14),
-        SrtpSuite::AeadAes256Gcm => (32, 12),
-    }
 }
