@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use media::Direction;
-use media::sdp::Wishes;
+use media::sdp::{SrtpKeys, SrtpWish, Wishes};
 use twiml::ProgressEvent;
 
 use crate::call::Call;
 use crate::ctx::Ctx;
 use crate::leg::{MediaState, Side, Signalling};
+use crate::office::{DtmfMode, SrtpPolicy};
 use crate::outcome::Cause;
 use crate::record::EventKind;
 use crate::timers::Timer;
@@ -86,11 +87,11 @@ impl Call {
     }
 
     fn send_answer(&mut self, ctx: &mut Ctx<'_>) {
-        let body = match (&self.leg.remote_offer, self.leg.negotiated, &self.leg.local_sdp) {
+        let body = match (&self.leg.remote_offer, self.leg.negotiated) {
             // Early media has agreed on it already; the answer must be the same (RFC 3261 §13.2.1).
-            (Some(_), Some(_), Some(body)) => Some(body.clone()),
-            (Some(_), _, _) => self.agree(ctx),
-            (None, _, _) => self.offer(Direction::SendRecv, ctx),
+            (Some(_), Some(_)) => Some(self.leg.sdp.last().to_vec()),
+            (Some(_), None) => self.agree(ctx),
+            (None, _) => self.offer(Direction::SendRecv, ctx),
         };
         let Some(body) = body else { return };
         ctx.sip(sip::Command::Answer { session: self.leg.session, body });
@@ -105,10 +106,10 @@ impl Call {
     fn agree(&mut self, ctx: &mut Ctx<'_>) -> Option<Vec<u8>> {
         let MediaState::Open(local) = self.leg.media else { return None };
         let offer = self.leg.remote_offer.clone()?;
-        let session = self.leg.next_sdp();
-        match media::sdp::answer(&offer, local, &self.wishes(ctx), session, Direction::SendRecv) {
+        let wishes = self.wishes(ctx);
+        match self.leg.sdp.answer(&offer, local, &wishes, Direction::SendRecv) {
             Ok((body, negotiated)) => {
-                self.leg.local_sdp = Some(body.clone());
+                self.leg.spoken = media::sdp::codecs(&offer);
                 self.configure(negotiated, ctx);
                 Some(body)
             }
@@ -120,19 +121,38 @@ impl Call {
         }
     }
 
-    /// What our side of this leg may say.
-    fn wishes(&self, ctx: &Ctx<'_>) -> Wishes {
-        Wishes::of(&ctx.office.media.codecs)
+    /// What our side of this leg may say, and would like best.
+    fn wishes(&mut self, ctx: &mut Ctx<'_>) -> Wishes {
+        let office = ctx.office;
+        let own = office.media_of(self.row.trunk.as_deref(), self.row.phone.as_deref());
+        let mut codecs = own.codecs.to_vec();
+        codecs.sort_by_key(|kind| !self.leg.near.contains(kind));
+        let mut keys =
+            || self.leg.srtp_keys.get_or_insert_with(|| SrtpKeys::random(&mut ctx.shared.rng)).clone();
+        Wishes {
+            codecs,
+            wanted: match self.leg.near[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+            events: matches!(own.dtmf, DtmfMode::Auto | DtmfMode::Rtp),
+            inband: matches!(own.dtmf, DtmfMode::Auto | DtmfMode::Inband),
+            ptime_ms: office.media.ptime_ms,
+            comfort_noise: office.media.comfort_noise,
+            srtp: match own.srtp {
+                SrtpPolicy::Off => SrtpWish::Off,
+                SrtpPolicy::Optional => SrtpWish::Optional(keys()),
+                SrtpPolicy::Required => SrtpWish::Required(keys()),
+            },
+        }
     }
 
     /// Makes an offer of ours.
     pub(crate) fn offer(&mut self, direction: Direction, ctx: &mut Ctx<'_>) -> Option<Vec<u8>> {
         let MediaState::Open(local) = self.leg.media else { return None };
-        let session = self.leg.next_sdp();
-        let body = media::sdp::offer(local, &self.wishes(ctx), session, direction);
-        self.leg.local_sdp = Some(body.clone());
+        let wishes = self.wishes(ctx);
         self.leg.offer_pending = true;
-        Some(body)
+        Some(self.leg.sdp.offer(local, &wishes, direction))
     }
 
     /// The peer's answer to our offer.
@@ -140,25 +160,30 @@ impl Call {
         if !std::mem::take(&mut self.leg.offer_pending) {
             return true;
         }
+        let Some(answer) = answer else { return false };
         let wishes = self.wishes(ctx);
-        let Some(offer) = &self.leg.local_sdp else { return false };
-        match answer.map(|answer| media::sdp::accept(offer, answer, &wishes)) {
-            Some(Ok(negotiated)) => {
+        match self.leg.sdp.accept(answer, &wishes) {
+            Ok(negotiated) => {
+                self.leg.spoken = media::sdp::codecs(answer);
                 self.configure(negotiated, ctx);
                 true
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.trace(EventKind::Media, format!("answer refused: {error}"), ctx);
                 false
             }
-            None => false,
         }
     }
 
     fn configure(&mut self, negotiated: media::Negotiated, ctx: &mut Ctx<'_>) {
         let text = format!(
-            "{:?} to {}, {:?}, keys {:?}",
-            negotiated.codec, negotiated.remote, negotiated.direction, negotiated.dtmf
+            "{:?} to {}, {:?}, {} ms, keys {:?}, {}",
+            negotiated.codec,
+            negotiated.remote,
+            negotiated.direction,
+            negotiated.ptime_ms,
+            negotiated.dtmf,
+            negotiated.srtp.map_or_else(|| "plain".to_owned(), |srtp| format!("{:?}", srtp.suite)),
         );
         self.trace(EventKind::Media, text, ctx);
         self.leg.negotiated = Some(negotiated);
@@ -208,10 +233,10 @@ impl Call {
         let result = match body {
             None => self.offer(Direction::SendRecv, ctx).ok_or(488),
             Some(offer) => {
-                let next = self.leg.next_sdp();
-                match media::sdp::answer(&offer, local, &self.wishes(ctx), next, Direction::SendRecv) {
+                let wishes = self.wishes(ctx);
+                match self.leg.sdp.answer(&offer, local, &wishes, Direction::SendRecv) {
                     Ok((body, negotiated)) => {
-                        self.leg.local_sdp = Some(body.clone());
+                        self.leg.spoken = media::sdp::codecs(&offer);
                         self.configure(negotiated, ctx);
                         Ok(body)
                     }

@@ -322,6 +322,8 @@ impl Call {
             Timer::Open => self.on_open_failed("no port within the time", ctx),
             Timer::Linger => self.on_linger(ctx),
             Timer::Stuck => self.overdue(ctx),
+            Timer::Key => self.pass_held_keys(ctx),
+            Timer::InfoKey => self.next_info_key(ctx),
         }
         self.drive(ctx);
     }
@@ -330,10 +332,11 @@ impl Call {
         match mail {
             Mail::ChildRinging { child, early } => self.dial_child_ringing(child, early, ctx),
             Mail::ChildAnswered { child } => self.dial_child_answered(child, ctx),
-            Mail::ChildReady { child, leg } => self.dial_child_ready(child, leg, ctx),
+            Mail::ChildReady { child, leg, codec } => self.dial_child_ready(child, leg, codec, ctx),
             Mail::ChildEnded { child, outcome, sip } => self.dial_child_ended(child, outcome, sip, ctx),
             Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
-            Mail::Bridged => self.on_bridged(ctx),
+            Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
+            Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
         }
         self.drive(ctx);
     }

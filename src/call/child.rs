@@ -4,7 +4,7 @@
 //! whisper); when both are over it tells its parent that it is ready.
 
 use base::CallSid;
-use media::PlayId;
+use media::{CodecKind, PlayId};
 use serde::{Deserialize, Serialize};
 use twiml::{Context, DialSip, Dialect, HttpMethod, Interpreter, Source};
 
@@ -48,7 +48,7 @@ pub(crate) enum Stage {
 impl Call {
     /// The callee answered and its audio is agreed on.
     pub(crate) fn child_up(&mut self, ctx: &mut Ctx<'_>) {
-        let (sid, leg) = (self.sid(), self.leg.id);
+        let sid = self.sid();
         let Some(child) = &mut self.child else { return };
         child.stage = Stage::Preparing;
         ctx.mail(child.parent, Mail::ChildAnswered { child: sid });
@@ -56,7 +56,7 @@ impl Call {
             Some(digits) => {
                 let play = ctx.next_play();
                 child.sending = Some(play);
-                ctx.media(media::Command::SendDigits { leg, play, digits });
+                self.send_digits(play, digits, ctx);
             }
             None => self.whisper(ctx),
         }
@@ -87,9 +87,9 @@ impl Call {
         self.interpreter = None;
         self.running = Running::Nothing;
         let (sid, leg) = (self.sid(), self.leg.id);
-        let Some(child) = &mut self.child else { return };
+        let (Some(child), Some(negotiated)) = (&mut self.child, self.leg.negotiated) else { return };
         child.stage = Stage::Ready;
-        ctx.mail(child.parent, Mail::ChildReady { child: sid, leg });
+        ctx.mail(child.parent, Mail::ChildReady { child: sid, leg, codec: negotiated.codec });
     }
 
     /// The final response to its INVITE, as far as the action request tells it.
@@ -110,9 +110,13 @@ impl Call {
         Some((child.parent, sip))
     }
 
-    pub(crate) fn on_bridged(&mut self, _ctx: &mut Ctx<'_>) {
+    pub(crate) fn on_bridged(&mut self, codec: CodecKind, adapt: bool, ctx: &mut Ctx<'_>) {
         if let Some(child) = &mut self.child {
             child.stage = Stage::Bridged;
+        }
+        self.leg.near = vec![codec];
+        if adapt {
+            self.speak(codec, ctx);
         }
     }
 }

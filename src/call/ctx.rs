@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::{CallSid, ExpiringMap, Now, Rng};
-use media::{ClipKey, LegId, PlayId};
+use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
 use twiml::{DialSip, HttpMethod};
 
@@ -23,13 +23,18 @@ pub(crate) enum Mail {
     /// To the dialling call: this child rings.
     ChildRinging {
         child: CallSid,
-        /// Its leg, when the callee already sends sound.
-        early: Option<LegId>,
+        /// Its leg and what it speaks, when the callee already sends sound.
+        early: Option<(LegId, CodecKind)>,
     },
     /// To the dialling call: this child was answered; it may still hear a whisper.
     ChildAnswered { child: CallSid },
     /// To the dialling call: this child is ready to be bridged.
-    ChildReady { child: CallSid, leg: LegId },
+    ChildReady {
+        child: CallSid,
+        leg: LegId,
+        /// What it speaks.
+        codec: CodecKind,
+    },
     /// To the dialling call: this child is over.
     ChildEnded {
         child: CallSid,
@@ -43,7 +48,18 @@ pub(crate) enum Mail {
         timeout: bool,
     },
     /// To a child: you are bridged.
-    Bridged,
+    Bridged {
+        /// What your parent speaks.
+        codec: CodecKind,
+        /// Whether you alone can spare both of you the transcoding.
+        adapt: bool,
+    },
+    /// To whom it is bridged with: my peer pressed a key.
+    Key {
+        digit: char,
+        /// The media plane passes it on as a telephone event or a tone.
+        by_media: bool,
+    },
 }
 
 /// What an answer from outside belongs to.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use base::{CallSid, Mono, RecordingSid};
-use media::{LegId, PlayItem, RecordWhat, Tone};
+use media::{CodecKind, LegId, PlayItem, RecordWhat, Tone};
 use twiml::{After, CallStatus, Dial, DialFacts, DialRecord, DialSip, Noun, RecordingTrack, dial_params};
 
 use crate::call::{Call, Running};
@@ -34,7 +34,7 @@ pub(crate) struct DialRun {
     later: VecDeque<Noun>,
     chosen: Option<CallSid>,
     /// Ready before the caller was answered.
-    ready: Option<(CallSid, LegId)>,
+    ready: Option<(CallSid, LegId, CodecKind)>,
     bridged: Option<(CallSid, LegId, Mono)>,
     /// A callee whose sound the caller already hears.
     early: Option<LegId>,
@@ -56,6 +56,11 @@ impl DialRun {
     /// The callee whose early sound the caller is to hear.
     pub(crate) fn early(&self) -> Option<LegId> {
         self.early
+    }
+
+    /// Whom the caller talks to.
+    pub(crate) fn bridged(&self) -> Option<CallSid> {
+        self.bridged.map(|(child, _, _)| child)
     }
 }
 
@@ -129,12 +134,17 @@ impl Call {
     /// The caller was answered while somebody rings or waits for it.
     pub(crate) fn dial_caller_up(&mut self, ctx: &mut Ctx<'_>) {
         let Running::Dial(run) = &mut self.running else { return };
-        if let Some((child, leg)) = run.ready.take() {
-            self.bridge(child, leg, ctx);
+        if let Some((child, leg, codec)) = run.ready.take() {
+            self.bridge(child, leg, codec, ctx);
         }
     }
 
-    pub(crate) fn dial_child_ringing(&mut self, child: CallSid, early: Option<LegId>, ctx: &mut Ctx<'_>) {
+    pub(crate) fn dial_child_ringing(
+        &mut self,
+        child: CallSid,
+        early: Option<(LegId, CodecKind)>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let up = self.leg.is_up();
         let Running::Dial(run) = &mut self.running else { return };
         if !run.children.contains_key(&child) || run.chosen.is_some() {
@@ -143,13 +153,14 @@ impl Call {
         // One callee's own sound is passed on; of several, none would be right (reference: twiml-voice §9.5).
         let single = run.dial.nouns.len() == 1 && run.children.len() == 1 && run.dial.ring_tone.is_none();
         match early {
-            Some(leg) if single && up && run.early.is_none() => {
+            Some((leg, _)) if single && up && run.early.is_none() => {
                 run.early = Some(leg);
                 self.stop_ringback(ctx);
                 ctx.media(media::Command::Bridge { a: self.leg.id, b: leg });
             }
-            Some(leg) if single && !up && run.early.is_none() => {
+            Some((leg, codec)) if single && !up && run.early.is_none() => {
                 run.early = Some(leg);
+                self.leg.near = vec![codec];
                 self.progress(183, ctx);
             }
             Some(_) | None if !up => self.progress(180, ctx),
@@ -172,21 +183,28 @@ impl Call {
         }
     }
 
-    pub(crate) fn dial_child_ready(&mut self, child: CallSid, leg: LegId, ctx: &mut Ctx<'_>) {
+    pub(crate) fn dial_child_ready(
+        &mut self,
+        child: CallSid,
+        leg: LegId,
+        codec: CodecKind,
+        ctx: &mut Ctx<'_>,
+    ) {
         let up = self.leg.is_up();
         let Running::Dial(run) = &mut self.running else { return };
         if run.chosen != Some(child) {
             return;
         }
         if up {
-            self.bridge(child, leg, ctx);
+            self.bridge(child, leg, codec, ctx);
         } else {
-            run.ready = Some((child, leg));
+            run.ready = Some((child, leg, codec));
+            self.leg.near = vec![codec];
             self.answer(ctx);
         }
     }
 
-    fn bridge(&mut self, child: CallSid, leg: LegId, ctx: &mut Ctx<'_>) {
+    fn bridge(&mut self, child: CallSid, leg: LegId, codec: CodecKind, ctx: &mut Ctx<'_>) {
         self.stop_ringback(ctx);
         let Running::Dial(run) = &mut self.running else { return };
         run.bridged = Some((child, leg, ctx.now.mono));
@@ -195,8 +213,8 @@ impl Call {
         if run.early != Some(leg) {
             ctx.media(media::Command::Bridge { a: self.leg.id, b: leg });
         }
-        ctx.mail(child, Mail::Bridged);
         self.trace(EventKind::Media, format!("bridged with {child}"), ctx);
+        self.spare_transcoding(child, codec, ctx);
         self.record_dial(&[DialRecord::RecordFromAnswer, DialRecord::RecordFromAnswerDual], ctx);
     }
 

@@ -50,7 +50,9 @@ impl Call {
             (Signalling::Invited, Side::Calling) if !matches!(cause, Cause::Refused(_)) => {
                 ctx.sip(sip::Command::Cancel { session });
             }
-            (Signalling::Up, _) if !told => ctx.sip(sip::Command::Bye { session, reason: None }),
+            (Signalling::Up, _) if !told => {
+                ctx.sip(sip::Command::Bye { session, reason: bye_reason(cause) });
+            }
             (Signalling::Waiting | Signalling::Invited | Signalling::Up | Signalling::Over, _) => {}
         }
         self.leg.signalling = Signalling::Over;
@@ -147,6 +149,25 @@ impl Call {
     /// The verb could not be done at all: the document goes on.
     pub(crate) fn skip_verb(&mut self, ctx: &mut Ctx<'_>) {
         self.verb_done(After::Next, ctx);
+    }
+}
+
+/// What a BYE tells of a cause that its peer could not know (RFC 3326): a SIP code, or Q.850's recovery on
+/// expiry of a timer.
+fn bye_reason(cause: &Cause) -> Option<(u16, String)> {
+    match cause {
+        Cause::NoMedia(code) => Some((*code, cause.words())),
+        Cause::MediaLost => Some((102, cause.words())),
+        Cause::Document
+        | Cause::Rejected { .. }
+        | Cause::Peer
+        | Cause::Cancelled
+        | Cause::Refused(_)
+        | Cause::Released { .. }
+        | Cause::Operator
+        | Cause::Signalling
+        | Cause::Unroutable(_)
+        | Cause::TooMany { .. } => None,
     }
 }
 

@@ -8,11 +8,13 @@
 
 use std::net::SocketAddr;
 
-use media::{LegId, Negotiated};
+use media::sdp::SrtpKeys;
+use media::{CodecKind, LegId, Negotiated};
 use serde::{Deserialize, Serialize};
 use sip::SessionId;
 
 use crate::answer::Wants;
+use crate::keys::Keys;
 
 /// Which side sent the INVITE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +63,19 @@ pub(crate) struct Leg {
     pub(crate) media: MediaState,
     /// The offer of a peer's INVITE; `None`: it wants one from us (RFC 3261 §13.2.1).
     pub(crate) remote_offer: Option<Vec<u8>>,
-    /// The last description we sent, offer or answer.
-    pub(crate) local_sdp: Option<Vec<u8>>,
     /// The last agreement.
     pub(crate) negotiated: Option<Negotiated>,
-    /// `o=` session id and version (RFC 8866 §5.2); the version grows with every change we make.
-    pub(crate) sdp_session: (u64, u64),
+    /// What we said of ourselves.
+    pub(crate) sdp: media::sdp::Session,
+    /// What we encrypt with, drawn when it is first needed.
+    pub(crate) srtp_keys: Option<SrtpKeys>,
+    /// What the peer's last description named.
+    pub(crate) spoken: Vec<CodecKind>,
+    /// What the leg it is bridged with, or will be, speaks: taken before anything else, so that nothing has to be
+    /// transcoded.
+    pub(crate) near: Vec<CodecKind>,
+    /// Keys the peer pressed lately, and keys on their way to it.
+    pub(crate) keys: Keys,
     /// Where the peer is: decides which address of ours it is shown.
     pub(crate) peer: Option<std::net::IpAddr>,
     /// What the port is being opened for.
@@ -88,9 +97,12 @@ impl Leg {
             signalling,
             media: MediaState::None,
             remote_offer: None,
-            local_sdp: None,
             negotiated: None,
-            sdp_session: (sdp_id, 0),
+            sdp: media::sdp::Session::new(sdp_id),
+            srtp_keys: None,
+            spoken: Vec::new(),
+            near: Vec::new(),
+            keys: Keys::default(),
             peer: None,
             wants: Wants::Nothing,
             offer_pending: false,
@@ -112,9 +124,12 @@ impl Leg {
         matches!(self.media, MediaState::Opening | MediaState::Open(_))
     }
 
-    /// The next `o=` version for a description of ours.
-    pub(crate) fn next_sdp(&mut self) -> (u64, u64) {
-        self.sdp_session.1 += 1;
-        self.sdp_session
+    /// Another session begins in the place of one that came to nothing: it shares no keys with that one.
+    pub(crate) fn start_over(&mut self, session: SessionId, sdp_id: u64) {
+        self.session = session;
+        self.sdp = media::sdp::Session::new(sdp_id);
+        self.srtp_keys = None;
+        self.negotiated = None;
+        self.spoken.clear();
     }
 }

@@ -14,6 +14,7 @@ use crate::callback;
 use crate::ctx::{CALLBACKS_MAX, Ctx, Mail, Shared};
 use crate::incoming;
 use crate::io::{Input, Output};
+use crate::keys::Source;
 use crate::live::LiveTrunk;
 use crate::load::Ledger;
 use crate::office::Office;
@@ -233,8 +234,8 @@ impl Node {
             Event::Offered { session, body } => {
                 self.with_session(session, now, |call, ctx| call.on_offered(body, ctx));
             }
-            Event::OfferAnswered { .. } => {
-                // The box makes no re-offers of its own yet; an answer to none changes nothing.
+            Event::OfferAnswered { session, result } => {
+                self.with_session(session, now, |call, ctx| call.on_offer_answered(result, ctx));
             }
             Event::Ended { session, why, .. } => {
                 let cause = match why {
@@ -247,7 +248,7 @@ impl Node {
             }
             Event::Info { session, content_type, body } => {
                 if let Some(digit) = incoming::info_digit(&content_type, &body) {
-                    self.with_session(session, now, |call, ctx| call.on_digit(digit, ctx));
+                    self.with_session(session, now, |call, ctx| call.on_key(digit, Source::Info, ctx));
                 }
             }
             Event::Registered { .. } => self.count("phone registered"),
@@ -303,7 +304,7 @@ impl Node {
             E::Opened { local, .. } => call.on_opened(local, ctx),
             E::OpenFailed { why, .. } => call.on_open_failed(&why, ctx),
             E::Played { play, completed, .. } => call.on_played(play, completed, ctx),
-            E::Digit { digit, .. } => call.on_digit(digit, ctx),
+            E::Digit { digit, .. } => call.on_key(digit, Source::Media, ctx),
             E::MediaLost { .. } => call.end(Cause::MediaLost, ctx),
             E::RecordStarted { recording, .. } => call.on_record_started(recording, ctx),
             E::Recorded { recording, duration_ms, bytes, why, .. } => {

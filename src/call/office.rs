@@ -60,6 +60,8 @@ pub struct Phone {
     pub ha1_sha256: Secret,
     /// The number it shows when it calls outside; `None`: the trunk's.
     pub caller_id: Option<String>,
+    /// What differs from the office's media.
+    pub media: PeerMedia,
 }
 
 /// A SIP peering with a carrier.
@@ -81,6 +83,8 @@ pub struct Trunk {
     pub caller_id: Option<String>,
     /// Concurrent calls it carries; `None`: no limit of its own.
     pub calls_max: Option<usize>,
+    /// What differs from the office's media.
+    pub media: PeerMedia,
 }
 
 /// A number the office owns.
@@ -136,12 +140,62 @@ pub struct Route {
 pub struct MediaPreferences {
     /// Offered in this order; nothing else is accepted.
     pub codecs: Vec<CodecKind>,
+    /// Milliseconds of audio per packet we ask for; `None`: what the peer asks for, and 20 in an offer.
+    pub ptime_ms: Option<u8>,
+    /// Whether comfort noise is agreed on (RFC 3389).
+    pub comfort_noise: bool,
+    /// Whether audio is encrypted.
+    pub srtp: SrtpPolicy,
     /// Silence on RTP and RTCP after which a leg counts as lost, in milliseconds; 0: never.
     pub media_timeout_ms: u64,
     /// Whose ringback tone a caller hears, as an ISO 3166 code in lower case.
     pub ringback: String,
     /// What the files of recordings are.
     pub recording_format: RecordFormat,
+}
+
+/// What one phone or trunk does otherwise than [`MediaPreferences`] say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerMedia {
+    /// Its own codecs, best first.
+    pub codecs: Option<Vec<CodecKind>>,
+    /// Its own encryption.
+    pub srtp: Option<SrtpPolicy>,
+    /// How keys come and go.
+    pub dtmf: DtmfMode,
+}
+
+/// Whether audio is encrypted (RFC 3711, keys in SDP by RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SrtpPolicy {
+    /// Never; an offer that insists on it is refused with 488.
+    #[default]
+    Off,
+    /// Offered, and taken when it is offered.
+    Optional,
+    /// Or there is no call: 488.
+    Required,
+}
+
+/// How keys come and go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DtmfMode {
+    /// As telephone events (RFC 4733) when the peer takes them, otherwise as tones; INFO is understood.
+    #[default]
+    Auto,
+    /// As telephone events and in no other way.
+    Rtp,
+    /// As SIP INFO in both directions; no telephone events are named.
+    Info,
+    /// As tones; no telephone events are named.
+    Inband,
+}
+
+/// [`PeerMedia`] over [`MediaPreferences`].
+pub(crate) struct LegMedia<'a> {
+    pub(crate) codecs: &'a [CodecKind],
+    pub(crate) srtp: SrtpPolicy,
+    pub(crate) dtmf: DtmfMode,
 }
 
 /// How much is allowed. Emergency numbers are excepted from all of it.
@@ -180,6 +234,9 @@ impl Default for MediaPreferences {
     fn default() -> Self {
         Self {
             codecs: vec![CodecKind::Pcmu, CodecKind::Pcma],
+            ptime_ms: None,
+            comfort_noise: false,
+            srtp: SrtpPolicy::Off,
             media_timeout_ms: 30_000,
             ringback: "us".to_owned(),
             recording_format: RecordFormat::default(),
@@ -194,6 +251,18 @@ impl Default for Limits {
 }
 
 impl Office {
+    /// What holds for a leg to this trunk or phone.
+    pub(crate) fn media_of(&self, trunk: Option<&str>, phone: Option<&str>) -> LegMedia<'_> {
+        let trunk = trunk.and_then(|name| self.trunks.get(name)).map(|trunk| &trunk.media);
+        let phone = phone.and_then(|name| self.phones.get(name)).map(|phone| &phone.media);
+        let own = trunk.or(phone);
+        LegMedia {
+            codecs: own.and_then(|own| own.codecs.as_ref()).unwrap_or(&self.media.codecs),
+            srtp: own.and_then(|own| own.srtp).unwrap_or(self.media.srtp),
+            dtmf: own.map(|own| own.dtmf).unwrap_or_default(),
+        }
+    }
+
     /// The phone that answers to `extension`.
     pub fn phone_by_extension(&self, extension: &str) -> Option<&Phone> {
         self.phones.values().find(|phone| phone.extension.as_deref() == Some(extension))

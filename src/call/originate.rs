@@ -75,6 +75,7 @@ impl Call {
             let sdp_id = u64::from(ctx.shared.rng.u32());
             let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
             leg.peer = ways.first().and_then(|way| way.peer);
+            leg.near = self.near_codecs(ctx);
             let mut row = CallRow::new(
                 sid,
                 twiml::Direction::OutboundDial,
@@ -195,7 +196,6 @@ impl Call {
 
     /// The port is there: the INVITE goes out, the first time or by the next way.
     pub(crate) fn send_invite(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(body) = self.offer(media::Direction::SendRecv, ctx) else { return };
         let first = self.leg.signalling == Signalling::Waiting;
         let Some(child) = &mut self.child else { return };
         // A trunk that is full is passed over.
@@ -207,15 +207,6 @@ impl Call {
             return;
         };
         let way = child.ways.drain(..=at).next_back().expect("a way was found there");
-        let outgoing = sip::Outgoing {
-            session: self.leg.session,
-            to: way.destination,
-            from: child.from.clone(),
-            to_header: None,
-            headers: child.headers.clone(),
-            body: Some(body),
-            credentials: child.credentials.clone(),
-        };
         let another = !child.ways.is_empty();
         let sid = self.row.sid;
         if let Some(trunk) = &self.row.trunk {
@@ -225,6 +216,18 @@ impl Call {
             ctx.shared.load.take_trunk(trunk, sid);
         }
         self.row.trunk = way.trunk;
+        // What may be said depends on the trunk.
+        let Some(body) = self.offer(media::Direction::SendRecv, ctx) else { return };
+        let Some(child) = &self.child else { return };
+        let outgoing = sip::Outgoing {
+            session: self.leg.session,
+            to: way.destination,
+            from: child.from.clone(),
+            to_header: None,
+            headers: child.headers.clone(),
+            body: Some(body),
+            credentials: child.credentials.clone(),
+        };
         self.leg.signalling = Signalling::Invited;
         ctx.sip(sip::Command::Invite(Box::new(outgoing)));
         if another {
@@ -249,7 +252,8 @@ impl Call {
 
     fn try_next_way(&mut self, ctx: &mut Ctx<'_>) {
         let old = self.leg.session;
-        self.leg.session = SessionId(ctx.next_id());
+        let session = SessionId(ctx.next_id());
+        self.leg.start_over(session, u64::from(ctx.shared.rng.u32()));
         ctx.shared.sessions.remove(&old);
         ctx.shared.sessions.insert(self.leg.session, self.row.sid);
         self.send_invite(ctx);
@@ -261,7 +265,7 @@ impl Call {
         if let (Some(answer), true) = (body, self.leg.offer_pending) {
             // A description in a provisional response is the answer already (RFC 3261 §13.2.1).
             if self.accept(Some(answer), ctx) {
-                early = Some(self.leg.id);
+                early = self.leg.negotiated.map(|negotiated| (self.leg.id, negotiated.codec));
             } else {
                 self.leg.offer_pending = true;
             }

@@ -51,8 +51,8 @@ impl Call {
             (PlaySource::Digits(digits), None) => {
                 let id = ctx.next_play();
                 let digits = digits.repeat(play.loop_.clamp(1, 10) as usize);
-                ctx.media(media::Command::SendDigits { leg: self.leg.id, play: id, digits });
                 self.running = Running::Play(PlayRun::Digits(id));
+                self.send_digits(id, digits, ctx);
             }
             (PlaySource::Url(_), None) => self.verb_done(After::Next, ctx),
         }

@@ -246,7 +246,7 @@ mod tests {
     use twiml::{Dialect, Source};
 
     use super::*;
-    use crate::office::{Application, Limits, MediaPreferences, Phone, Secret, Trunk};
+    use crate::office::{Application, Limits, MediaPreferences, PeerMedia, Phone, Secret, Trunk};
 
     fn office() -> Office {
         let phone = |name: &str, extension: &str| Phone {
@@ -255,6 +255,7 @@ mod tests {
             ha1_md5: Secret::default(),
             ha1_sha256: Secret::default(),
             caller_id: None,
+            media: PeerMedia::default(),
         };
         let trunk = |name: &str| Trunk {
             name: name.to_owned(),
@@ -265,6 +266,7 @@ mod tests {
             register: false,
             caller_id: None,
             calls_max: None,
+            media: PeerMedia::default(),
         };
         let route = |pattern: &str, trunks: &[&str], strip, prefix: &str| Route {
             pattern: pattern.to_owned(),

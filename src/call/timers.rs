@@ -24,6 +24,10 @@ pub(crate) enum Timer {
     Open,
     /// A sound, a fetch or another thing the verb waits for never came back.
     Stuck,
+    /// A key that came by INFO may still come as a telephone event.
+    Key,
+    /// The next of several keys may be sent by INFO.
+    InfoKey,
 }
 
 impl Timer {
@@ -37,6 +41,8 @@ impl Timer {
             Timer::Linger => "call ending",
             Timer::Open => "media opening",
             Timer::Stuck => "outside work overdue",
+            Timer::Key => "key by INFO",
+            Timer::InfoKey => "keys by INFO",
         })
     }
 }

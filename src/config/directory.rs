@@ -8,6 +8,7 @@ use call::office::{Phone, Route, Secret, Trunk};
 use call::route::{is_dialable, normalise};
 use sip::{IpNet, Scheme, Uri, UserCredentials};
 
+use crate::audio;
 use crate::raw::{At, PhoneKeys, RouteKeys, TrunkKeys};
 use crate::read::nearest;
 use crate::resolve::Findings;
@@ -35,6 +36,8 @@ pub(crate) fn phones(keys: &[PhoneKeys], realm: &str, found: &mut Findings) -> B
         }
         let extension = found.read("phone.extension", keys.extension.as_ref(), |text| number(text));
         let caller_id = found.read("phone.caller_id", keys.caller_id.as_ref(), |text| number(text));
+        let (codecs, srtp, dtmf) = (keys.codecs.as_ref(), keys.srtp.as_ref(), keys.dtmf.as_ref());
+        let media = audio::of_peer("phone", codecs, srtp, dtmf, found);
         let (Some(name), Some(password)) = (name, password) else { continue };
         let UserCredentials { ha1_md5, ha1_sha256 } = UserCredentials::from_password(&name, realm, &password);
         let phone = Phone {
@@ -43,6 +46,7 @@ pub(crate) fn phones(keys: &[PhoneKeys], realm: &str, found: &mut Findings) -> B
             ha1_md5: Secret(ha1_md5),
             ha1_sha256: Secret(ha1_sha256),
             caller_id,
+            media,
         };
         if phones.insert(name.clone(), phone).is_some() {
             twice(found, "phone.name", keys.name.as_ref(), &name);
@@ -78,6 +82,8 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
             }
             (None, None) => {}
         }
+        let (codecs, srtp, dtmf) = (keys.codecs.as_ref(), keys.srtp.as_ref(), keys.dtmf.as_ref());
+        let media = audio::of_peer("trunk", codecs, srtp, dtmf, found);
         let (Some(name), Some(address)) = (name, address) else { continue };
         let trunk = Trunk {
             name: name.clone(),
@@ -88,6 +94,7 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
             register,
             caller_id,
             calls_max,
+            media,
         };
         if trunks.insert(name.clone(), trunk).is_some() {
             twice(found, "trunk.name", keys.name.as_ref(), &name);

@@ -119,8 +119,14 @@ sections! {
         ports: String, Default "\"20000-29999\"";
         /// Media threads. Absent: one less than the cores, at least one.
         threads: u64, Example "2";
-        /// Codecs offered and accepted, best first: pcmu, pcma.
+        /// Codecs offered and accepted, best first: opus, g722, pcmu, pcma, l16, l16-8k.
         codecs: Vec<String>, Default "[\"pcmu\", \"pcma\"]";
+        /// Milliseconds of audio a packet the box asks for: 10 to 60. Absent: what the peer asks for, else 20.
+        ptime_ms: u64, Example "20";
+        /// Whether silence may be sent as comfort noise.
+        comfort_noise: bool, Default "false";
+        /// Encrypted audio (SRTP): off, optional (offered and taken) or required (or no call). The keys travel in SDP.
+        srtp: String, Default "\"off\"";
         /// Seconds without RTP and RTCP after which a leg counts as lost; 0: never.
         timeout_s: u64, Default "30";
         /// Whose ringing tone callers hear, as a country code.
@@ -183,6 +189,12 @@ sections! {
         extension: String, Example "\"101\"";
         /// The number it shows when it calls outside. Absent: the trunk's.
         caller_id: String, Example "\"+15550001111\"";
+        /// Its own codecs, best first. Absent: those of [media].
+        codecs: Vec<String>, Example "[\"g722\", \"pcmu\"]";
+        /// Its own encryption: off, optional or required. Absent: that of [media].
+        srtp: String, Example "\"optional\"";
+        /// How keys come and go: auto, rtp, info or inband.
+        dtmf: String, Default "\"auto\"";
     }
 
     /// A carrier.
@@ -203,6 +215,12 @@ sections! {
         caller_id: String, Example "\"+15550001111\"";
         /// Calls it carries at once. Absent: as many as the box.
         calls: u64, Example "30";
+        /// Its own codecs, best first. Absent: those of [media].
+        codecs: Vec<String>, Example "[\"pcma\", \"pcmu\"]";
+        /// Its own encryption: off, optional or required. Absent: that of [media].
+        srtp: String, Example "\"optional\"";
+        /// How keys come and go: auto, rtp, info or inband.
+        dtmf: String, Default "\"auto\"";
     }
 
     /// A number of the office.

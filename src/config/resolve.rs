@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use call::office::{Limits, MediaPreferences, Office, Secret};
-use media::{CodecKind, RecordFormat};
+use media::RecordFormat;
 use sip::TransportKind;
 use url::Url;
 
@@ -17,8 +17,8 @@ use crate::raw::{
 };
 use crate::read::Fault;
 use crate::{
-    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, cross,
-    directory, number,
+    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, audio,
+    cross, directory, number,
 };
 
 /// Where a text comes from.
@@ -275,21 +275,9 @@ fn ports(text: &str) -> Result<(u16, u16), String> {
 
 fn preferences(keys: &MediaKeys, recording: &RecordingKeys, found: &mut Findings) -> MediaPreferences {
     let default = MediaPreferences::default();
-    let codecs = found.read("media.codecs", keys.codecs.as_ref(), |names| {
-        let mut codecs = Vec::new();
-        for name in names {
-            let codec = match name.to_ascii_lowercase().as_str() {
-                "pcmu" => CodecKind::Pcmu,
-                "pcma" => CodecKind::Pcma,
-                _ => return Err(format!("`{name}` is not a codec of the box; there are pcmu and pcma.")),
-            };
-            if codecs.contains(&codec) {
-                return Err(format!("`{name}` stands twice."));
-            }
-            codecs.push(codec);
-        }
-        if codecs.is_empty() { Err("is empty: no call could be heard.".to_owned()) } else { Ok(codecs) }
-    });
+    let codecs = found.read("media.codecs", keys.codecs.as_ref(), |names| audio::codecs(names));
+    let ptime_ms = found.read("media.ptime_ms", keys.ptime_ms.as_ref(), |&ms| audio::ptime_ms(ms));
+    let srtp = found.read("media.srtp", keys.srtp.as_ref(), |text| audio::srtp(text));
     let media_timeout_ms = found.read("media.timeout_s", keys.timeout_s.as_ref(), |&seconds| match seconds {
         0..=3_600 => Ok(seconds * 1_000),
         _ => Err("must be 1 to 3600, or 0 for never.".to_owned()),
@@ -309,6 +297,9 @@ fn preferences(keys: &MediaKeys, recording: &RecordingKeys, found: &mut Findings
         });
     MediaPreferences {
         codecs: codecs.unwrap_or(default.codecs),
+        ptime_ms,
+        comfort_noise: keys.comfort_noise.as_ref().map_or(default.comfort_noise, |on| on.value),
+        srtp: srtp.unwrap_or(default.srtp),
         media_timeout_ms: media_timeout_ms.unwrap_or(default.media_timeout_ms),
         ringback: ringback.unwrap_or(default.ringback),
         recording_format: recording_format.unwrap_or(default.recording_format),

@@ -103,6 +103,11 @@ impl StubMedia {
             .map(|(id, _)| *id)
     }
 
+    /// What was agreed on with the peer at this RTP address, as the box sees it.
+    pub fn negotiated_with(&self, remote: SocketAddr) -> Option<Negotiated> {
+        self.legs.get(&self.leg_of(remote)?)?.negotiated
+    }
+
     /// Which way sound goes between the box and the peer at this RTP address, as the box sees it.
     pub fn direction_of(&self, remote: SocketAddr) -> Option<Direction> {
         let leg = self.legs.get(&self.leg_of(remote)?)?;

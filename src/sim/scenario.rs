@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use base::AccountSid;
 use call::office::{
-    Application, DocumentRef, Limits, MediaPreferences, Number, Office, Phone, Route, Secret, Trunk,
+    Application, DocumentRef, Limits, MediaPreferences, Number, Office, PeerMedia, Phone, Route, Secret,
+    Trunk,
 };
 use call::record::{CallRow, RecordingRow, StoreItem};
 use call::{FetchRequest, Input, Operator, OperatorReply};
@@ -69,6 +70,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
             ha1_md5: Secret(credentials.ha1_md5),
             ha1_sha256: Secret(credentials.ha1_sha256),
             caller_id: None,
+            media: PeerMedia::default(),
         };
         ((*name).to_owned(), phone)
     };
@@ -81,6 +83,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         register: false,
         caller_id: Some(NUMBER.to_owned()),
         calls_max: None,
+        media: PeerMedia::default(),
     };
     let application = Application {
         voice: Source::Url { url: VOICE.to_owned(), method: HttpMethod::Post },
@@ -209,6 +212,21 @@ impl Scenario {
     /// The requests for a URL so far.
     pub fn asked(&mut self, url: &str) -> Vec<FetchRequest> {
         self.world.web.asked(url).into_iter().cloned().collect()
+    }
+
+    /// What was agreed on with somebody, as the box sees it.
+    pub fn negotiated(&mut self, caller: &Caller) -> Option<media::Negotiated> {
+        let rtp = self.rtp(caller);
+        self.world.media.negotiated_with(rtp)
+    }
+
+    /// Somebody presses keys that come by INFO, 400 ms apart.
+    pub fn presses_by_info(&mut self, caller: &Caller, digits: &str) {
+        for digit in digits.chars() {
+            let body = format!("Signal={digit}\r\nDuration=160\r\n");
+            self.world.info(caller.ua, caller.session, "application/dtmf-relay", &body);
+            self.pass_ms(400);
+        }
     }
 
     /// Which way sound goes between the box and somebody, as the box sees it.

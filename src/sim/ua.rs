@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use base::{Now, Rng};
-use media::sdp::Wishes;
-use media::{CodecKind, Direction};
+use media::sdp::{SrtpWish, Wishes};
+use media::{CodecKind, Direction, Negotiated};
 use sip::{
     Caller, Command, Destination, Endpoint, EndpointConfig, Event, HeaderName, Host, NameAddr, Outgoing,
     Request, SessionId, TransportKind, TrunkConfig, Uri,
@@ -58,12 +58,35 @@ pub struct UaCall {
     pub invite: Option<Box<Request>>,
     /// `Retry-After` of the refusal (RFC 3261 §20.33).
     pub retry_after: Option<String>,
+    /// What both sides agreed on last, from this side.
+    pub negotiated: Option<Negotiated>,
+    /// What the box described last.
+    pub described: String,
+    /// INFO bodies it got.
+    pub infos: Vec<String>,
+    /// Re-INVITEs it got.
+    pub offers: u32,
     offer: Option<Vec<u8>>,
+    /// An offer of this side after the first.
+    reoffer: Option<Vec<u8>>,
 }
 
 impl UaCall {
     fn new(state: UaState, rtp: SocketAddr, from: String, offer: Option<Vec<u8>>) -> Self {
-        Self { state, rtp, from, progress: Vec::new(), invite: None, retry_after: None, offer }
+        Self {
+            state,
+            rtp,
+            from,
+            progress: Vec::new(),
+            invite: None,
+            retry_after: None,
+            negotiated: None,
+            described: String::new(),
+            infos: Vec::new(),
+            offers: 0,
+            offer,
+            reoffer: None,
+        }
     }
 }
 
@@ -81,6 +104,12 @@ pub struct SimUa {
     pub talk: Option<Duration>,
     /// Codecs in order of preference.
     pub codecs: Vec<CodecKind>,
+    /// How it encrypts.
+    pub srtp: SrtpWish,
+    /// Whether it knows telephone events.
+    pub events: bool,
+    /// Refuses re-INVITEs with this code.
+    pub refuses_offers: Option<u16>,
     /// Offers nothing in its INVITEs.
     pub offerless: bool,
     /// It is out of reach: nothing it is sent arrives, nothing leaves; its own clock goes on.
@@ -142,6 +171,9 @@ impl SimUa {
             reaction: Reaction::Answer(Duration::from_millis(500)),
             talk: None,
             codecs: vec![CodecKind::Pcmu, CodecKind::Pcma],
+            srtp: SrtpWish::Off,
+            events: true,
+            refuses_offers: None,
             offerless: false,
             gone: false,
             calls: BTreeMap::new(),
@@ -157,7 +189,7 @@ impl SimUa {
     }
 
     fn wishes(&self) -> Wishes {
-        Wishes::of(&self.codecs)
+        Wishes { events: self.events, srtp: self.srtp.clone(), ..Wishes::of(&self.codecs) }
     }
 
     /// Dials.
@@ -225,23 +257,51 @@ impl SimUa {
     }
 
     /// Its answer to the offer of a call it got, or an offer when there was none; `None` when nothing fits.
-    fn describe(&self, session: SessionId) -> Option<Vec<u8>> {
-        let call = self.calls.get(&session)?;
+    fn describe(&mut self, session: SessionId) -> Option<Vec<u8>> {
+        let wishes = self.wishes();
+        let call = self.calls.get_mut(&session)?;
         let sdp = (session.0, 1);
         match &call.offer {
-            Some(offer) => media::sdp::answer(offer, call.rtp, &self.wishes(), sdp, Direction::SendRecv)
-                .map(|(body, _)| body)
-                .ok(),
-            None => Some(media::sdp::offer(call.rtp, &self.wishes(), sdp, Direction::SendRecv)),
+            Some(offer) => {
+                let answer = media::sdp::answer(offer, call.rtp, &wishes, sdp, Direction::SendRecv);
+                let (body, negotiated) = answer.ok()?;
+                call.negotiated = Some(negotiated);
+                Some(body)
+            }
+            None => {
+                let body = media::sdp::offer(call.rtp, &wishes, sdp, Direction::SendRecv);
+                call.reoffer = Some(body.clone());
+                Some(body)
+            }
         }
+    }
+
+    /// The box answered an offer of this side.
+    fn accept(&mut self, session: SessionId, answer: &[u8]) {
+        let wishes = self.wishes();
+        let Some(call) = self.calls.get_mut(&session) else { return };
+        call.described = String::from_utf8_lossy(answer).into_owned();
+        if let Some(offer) = call.reoffer.as_ref().or(call.offer.as_ref()) {
+            call.negotiated = media::sdp::accept(offer, answer, &wishes).ok();
+        }
+    }
+
+    /// Tells the box a key by INFO.
+    pub(crate) fn info(&mut self, session: SessionId, content_type: &str, body: &str, now: Now) {
+        let (content_type, body) = (content_type.to_owned(), body.as_bytes().to_vec());
+        self.command(Command::Info { session, content_type, body }, now);
     }
 
     /// Puts a call on hold, or takes it back.
     pub(crate) fn hold(&mut self, session: SessionId, hold: bool, now: Now) {
         let direction = if hold { Direction::SendOnly } else { Direction::SendRecv };
-        let Some(call) = self.calls.get(&session).filter(|call| call.state == UaState::Up) else { return };
+        let wishes = self.wishes();
+        let Some(call) = self.calls.get_mut(&session).filter(|call| call.state == UaState::Up) else {
+            return;
+        };
         let version = now.mono.0 / 1_000_000 + 2;
-        let body = media::sdp::offer(call.rtp, &self.wishes(), (session.0, version), direction);
+        let body = media::sdp::offer(call.rtp, &wishes, (session.0, version), direction);
+        call.reoffer = Some(body.clone());
         self.command(Command::Offer { session, body }, now);
     }
 
@@ -262,8 +322,9 @@ impl SimUa {
                     .map(|from| from.uri.user_decoded().into_owned())
                     .unwrap_or_default();
                 let offer = (!request.body.is_empty()).then(|| request.body.clone());
+                let described = String::from_utf8_lossy(&request.body).into_owned();
                 let call = UaCall::new(UaState::Ringing, rtp, user, offer);
-                self.calls.insert(session, UaCall { invite: Some(request), ..call });
+                self.calls.insert(session, UaCall { invite: Some(request), described, ..call });
                 match self.reaction {
                     Reaction::Refuse(code) => {
                         self.end(session, code);
@@ -294,6 +355,11 @@ impl SimUa {
             }
             Event::Answered { session, body, .. } => {
                 let wishes = self.wishes();
+                if let (Some(answer), Some(true)) =
+                    (&body, self.calls.get(&session).map(|c| c.offer.is_some()))
+                {
+                    self.accept(session, answer);
+                }
                 let Some(call) = self.calls.get_mut(&session) else { return later };
                 call.state = UaState::Up;
                 if call.offer.is_none() {
@@ -319,26 +385,36 @@ impl SimUa {
             }
             Event::Ended { session, .. } => self.end(session, 200),
             Event::Offered { session, body } => {
-                let result = match (self.calls.get(&session), body) {
-                    (Some(call), Some(offer)) => {
-                        let version = now.mono.0 / 1_000_000 + 2;
-                        media::sdp::answer(
-                            &offer,
-                            call.rtp,
-                            &self.wishes(),
-                            (session.0, version),
-                            Direction::SendRecv,
-                        )
-                        .map(|(body, _)| body)
-                        .map_err(|_| 488)
+                let wishes = self.wishes();
+                let result = match (self.calls.get_mut(&session), body, self.refuses_offers) {
+                    (_, _, Some(code)) => Err(code),
+                    (Some(call), Some(offer), None) => {
+                        call.offers += 1;
+                        call.described = String::from_utf8_lossy(&offer).into_owned();
+                        let sdp = (session.0, now.mono.0 / 1_000_000 + 2);
+                        match media::sdp::answer(&offer, call.rtp, &wishes, sdp, Direction::SendRecv) {
+                            Ok((body, negotiated)) => {
+                                call.negotiated = Some(negotiated);
+                                Ok(body)
+                            }
+                            Err(_) => Err(488),
+                        }
                     }
-                    (Some(_), None) | (None, _) => Err(488),
+                    (Some(_), None, None) | (None, _, None) => Err(488),
                 };
                 self.command(Command::AnswerOffer { session, result }, now);
             }
-            Event::OfferAnswered { .. }
-            | Event::Info { .. }
-            | Event::Registered { .. }
+            Event::OfferAnswered { session, result } => {
+                if let Ok(answer) = result {
+                    self.accept(session, &answer);
+                }
+            }
+            Event::Info { session, body, .. } => {
+                if let Some(call) = self.calls.get_mut(&session) {
+                    call.infos.push(String::from_utf8_lossy(&body).into_owned());
+                }
+            }
+            Event::Registered { .. }
             | Event::Unregistered { .. }
             | Event::TrunkState { .. }
             | Event::Rejected { .. } => {}

@@ -154,6 +154,13 @@ impl World {
         self.drain_ua(id);
     }
 
+    /// A user agent tells a key by INFO.
+    pub fn info(&mut self, id: UaId, session: SessionId, content_type: &str, body: &str) {
+        let now = self.now;
+        self.ua(id).info(session, content_type, body, now);
+        self.drain_ua(id);
+    }
+
     /// A user agent holds or resumes.
     pub fn hold(&mut self, id: UaId, session: SessionId, hold: bool) {
         let now = self.now;

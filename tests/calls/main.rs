@@ -2,16 +2,19 @@
 
 mod answering;
 mod bridge;
+mod codecs;
 mod dial;
 mod failures;
 mod flows;
 mod gather;
+mod keys;
 mod limits;
 mod outcome;
 mod phones;
 mod prompts;
 mod record;
 mod refusing;
+mod srtp;
 mod whisper;
 
 use sim::{Answer, Scenario, VOICE, param};

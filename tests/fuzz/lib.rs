@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use base::{Mono, Rng};
+use media::sdp::{SrtpKeys, SrtpWish, Wishes};
 use media::{CodecKind, Direction};
 use sip::{
     Authenticator, Challenger, Decoded, DigestClient, DigestStep, Framer, HeaderName, Message, Method,
@@ -113,7 +114,11 @@ pub fn sip_digest(bytes: &[u8]) {
 /// A session description: read, written and read again; answered, the answer can be read.
 pub fn sdp(bytes: &[u8]) {
     let local = ([192, 0, 2, 1], 20_000).into();
-    let wishes = media::sdp::Wishes::of(&CodecKind::ALL);
+    let wishes = Wishes {
+        srtp: SrtpWish::Optional(SrtpKeys::random(&mut Rng::seeded(1))),
+        comfort_noise: true,
+        ..Wishes::of(&CodecKind::ALL)
+    };
     if let Ok(description) = media::sdp::Sdp::parse(bytes) {
         let written = description.to_string();
         media::sdp::Sdp::parse(written.as_bytes()).expect("a description that was written can be read");

@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn telephone_events_and_comfort_noise() {
-        let cases: [(&str, &[(u32, u8)], Option<u8>); 6] = [
+        type Case = (&'static str, &'static [(u32, u8)], Option<u8>);
+        let cases: [Case; 6] = [
             (
                 "0 101 13\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n",
                 &[(8_000, 101)],
