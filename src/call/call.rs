@@ -10,6 +10,8 @@ use media::PlayId;
 use twiml::{After, CallStatus, Interpreter, Level, PlaySource, Verb};
 
 use crate::child::ChildOf;
+use crate::conference_dial::ConferenceRun;
+use crate::conference_wait::is_for_wait;
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::dial::DialRun;
 use crate::gather::GatherRun;
@@ -68,6 +70,7 @@ pub(crate) enum Running {
     Gather(GatherRun),
     Record(RecordRun),
     Dial(DialRun),
+    Conference(Box<ConferenceRun>),
     /// The announcement that something is broken, as soon as the call is answered.
     AnsweringToApologise {
         code: u32,
@@ -87,6 +90,7 @@ impl Running {
             Running::Gather(_) => "gather",
             Running::Record(_) => "record",
             Running::Dial(_) => "dial",
+            Running::Conference(_) => "conference",
             Running::Apology(_) => "apology",
         }
     }
@@ -148,7 +152,7 @@ impl Call {
         while let Some(output) = self.interpreter.as_mut().and_then(Interpreter::poll_output) {
             match output {
                 twiml::Output::Fetch { id, url, method, params } => {
-                    if self.documents.is_running_wild(ctx.now.mono) {
+                    if self.asks_too_often(ctx) {
                         let message = "documents follow each other without anything to hear".to_owned();
                         let failure = twiml::FetchFailure { code: 11215, message };
                         let input = twiml::Input::Fetched { id, result: Err(failure) };
@@ -174,11 +178,16 @@ impl Call {
         }
     }
 
+    /// Counts one more document; true when they follow each other too fast.
+    pub(crate) fn asks_too_often(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.documents.is_running_wild(ctx.now.mono)
+    }
+
     /// Begins a verb: at once, or once the call is answered.
     pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
         let needs_answer = match &verb {
             Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) => true,
-            Verb::Dial(dial) => !dial.answer_on_bridge,
+            Verb::Dial(dial) => !dial.answer_on_bridge || dial.conference().is_some(),
             Verb::Pause(_) | Verb::Hangup | Verb::Reject(_) | Verb::Redirect(_) | Verb::Leave => false,
         };
         if needs_answer && !self.leg.is_up() {
@@ -192,7 +201,10 @@ impl Call {
             Verb::Play(play) => self.begin_play(play, ctx),
             Verb::Gather(gather) => self.begin_gather(gather, ctx),
             Verb::Record(record) => self.begin_record(record, ctx),
-            Verb::Dial(dial) => self.begin_dial(dial, ctx),
+            Verb::Dial(dial) => match dial.conference().cloned() {
+                Some(noun) => self.begin_conference(dial, &noun, ctx),
+                None => self.begin_dial(dial, ctx),
+            },
             Verb::Pause(pause) => self.begin_pause(pause, ctx),
             Verb::Hangup => self.end(Cause::Document, ctx),
             Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
@@ -238,7 +250,9 @@ impl Call {
             Err(failure) => format!("{} {}", failure.code, failure.message),
         };
         self.trace(EventKind::Fetch, text, ctx);
-        if let Some(interpreter) = &mut self.interpreter {
+        if is_for_wait(id) {
+            self.wait_fetched(id, result, ctx);
+        } else if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
         }
         self.drive(ctx);
@@ -281,6 +295,7 @@ impl Call {
         match &self.running {
             Running::Play(_) => self.verb_done(After::Next, ctx),
             Running::Gather(_) => self.gather_prompted(ctx),
+            Running::Conference(_) => self.wait_prompted(ctx),
             Running::Apology(_) => self.end(Cause::Document, ctx),
             Running::Nothing
             | Running::Answering(_)
@@ -297,6 +312,7 @@ impl Call {
             Running::Gather(_) => self.gather_digit(digit, ctx),
             Running::Record(_) => self.record_digit(digit, ctx),
             Running::Dial(_) => self.dial_digit(digit, ctx),
+            Running::Conference(_) => self.conference_digit(digit, ctx),
             // A key pressed before a Gather began is not typed ahead (reference: twiml-voice §7).
             Running::Nothing
             | Running::Answering(_)
@@ -317,6 +333,7 @@ impl Call {
             }
             Timer::Gather => self.gather_timeout(ctx),
             Timer::DialRing => self.dial_ring_timeout(ctx),
+            Timer::DialLimit if matches!(self.running, Running::Conference(_)) => self.conference_left(ctx),
             Timer::DialLimit => self.dial_limit(ctx),
             Timer::Way => self.way_silent(ctx),
             Timer::Open => self.on_open_failed("no port within the time", ctx),
@@ -337,6 +354,8 @@ impl Call {
             Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
+            Mail::ConferenceStarted(sid) => self.conference_started(sid, ctx),
+            Mail::ConferenceOver(sid) => self.conference_over(sid, ctx),
         }
         self.drive(ctx);
     }
@@ -468,6 +487,7 @@ fn describe(verb: &Verb) -> String {
         Verb::Pause(pause) => format!("Pause {} s", pause.length_s),
         Verb::Gather(gather) => format!("Gather, {} s", gather.timeout_s),
         Verb::Record(record) => format!("Record, at most {} s", record.max_length_s),
+        Verb::Dial(dial) if let Some(noun) = dial.conference() => format!("Dial conference {:?}", noun.name),
         Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
         Verb::Redirect(redirect) => format!("Redirect {}", redirect.url),
         Verb::Hangup => "Hangup".to_owned(),
@@ -477,7 +497,7 @@ fn describe(verb: &Verb) -> String {
 }
 
 /// Longer than any outside work may take (webhooks: 15 s in all; sounds: 20 s).
-const OVERDUE: std::time::Duration = std::time::Duration::from_secs(40);
+pub(crate) const OVERDUE: std::time::Duration = std::time::Duration::from_secs(40);
 
 /// Media could not be fetched (reference: twiml-voice §5).
 const SOUND_FAILED: u32 = 11200;

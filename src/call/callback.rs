@@ -39,8 +39,17 @@ impl Call {
     }
 }
 
-/// The record of a status callback that could not be delivered (reference: error-codes 15003).
-pub(crate) fn failed(call: CallSid, failure: &twiml::FetchFailure, ctx: &mut Ctx<'_>) -> NotificationRow {
+/// The record of a status callback that could not be delivered (reference: error-codes 15003, 16011).
+pub(crate) fn failed(
+    call: CallSid,
+    asked: Asked,
+    failure: &twiml::FetchFailure,
+    ctx: &mut Ctx<'_>,
+) -> NotificationRow {
+    let (code, level) = match asked {
+        Asked::ConferenceCallback => (16011, Level::Error),
+        Asked::Interpreter(_) | Asked::Callback => (15003, Level::Warning),
+    };
     let message = format!("a status callback could not be delivered: {}", failure.message);
-    notification(call, 15003, Level::Warning, message, ctx)
+    notification(call, code, level, message, ctx)
 }

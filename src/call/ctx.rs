@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{CallSid, ExpiringMap, Now, Rng};
+use base::{CallSid, ConferenceSid, ExpiringMap, Now, Rng};
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
 use twiml::{DialSip, HttpMethod};
 
 use crate::call::Call;
+use crate::conference::Conferences;
 use crate::io::{FetchId, FetchKind, FetchRequest, Output, SoundSource};
 use crate::load::Ledger;
 use crate::office::Office;
@@ -60,6 +61,10 @@ pub(crate) enum Mail {
         /// The media plane passes it on as a telephone event or a tone.
         by_media: bool,
     },
+    /// To somebody in a conference: it begins.
+    ConferenceStarted(ConferenceSid),
+    /// To somebody who was in a conference: it is over.
+    ConferenceOver(ConferenceSid),
 }
 
 /// What an answer from outside belongs to.
@@ -69,6 +74,8 @@ pub(crate) enum Asked {
     Interpreter(u64),
     /// A status callback: only its failure is of interest.
     Callback,
+    /// Likewise, of a conference.
+    ConferenceCallback,
 }
 
 /// The state of the node that all calls share.
@@ -85,8 +92,9 @@ pub(crate) struct Shared {
     /// Documents that calls wait for: their call and their interpreter's own id.
     pub(crate) fetches: BTreeMap<FetchId, (CallSid, u64)>,
     /// Status callbacks that may still fail; a success is not reported.
-    pub(crate) callbacks: ExpiringMap<FetchId, CallSid>,
+    pub(crate) callbacks: ExpiringMap<FetchId, (CallSid, Asked)>,
     pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
+    pub(crate) conferences: Conferences,
     pub(crate) load: Ledger,
     pub(crate) next_id: u64,
 }
@@ -163,14 +171,14 @@ impl Ctx<'_> {
         let id = FetchId(self.next_id());
         let kind = match asked {
             Asked::Interpreter(_) => FetchKind::Document,
-            Asked::Callback => FetchKind::StatusCallback,
+            Asked::Callback | Asked::ConferenceCallback => FetchKind::StatusCallback,
         };
         match asked {
             Asked::Interpreter(theirs) => {
                 self.shared.fetches.insert(id, (call, theirs));
             }
-            Asked::Callback => {
-                self.shared.callbacks.insert(id, call, self.now.mono + CALLBACK_FORGOTTEN);
+            Asked::Callback | Asked::ConferenceCallback => {
+                self.shared.callbacks.insert(id, (call, asked), self.now.mono + CALLBACK_FORGOTTEN);
             }
         }
         self.shared.outputs.push_back(Output::Fetch(FetchRequest { id, call, kind, url, method, params }));

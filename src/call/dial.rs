@@ -356,7 +356,7 @@ impl Call {
         let asking = Asking {
             sid,
             source: RecordingSource::DialVerb,
-            what: run.what(),
+            what: recorded(&run.dial),
             beep: false,
             max_ms: u64::from(run.dial.time_limit_s) * 1_000,
             silence_ms: 0,
@@ -388,18 +388,6 @@ impl Call {
 }
 
 impl DialRun {
-    /// Which voices its recording has, and in how many channels; one voice has one.
-    fn what(&self) -> RecordWhat {
-        match (self.dial.recording_track, self.dial.record) {
-            (RecordingTrack::Inbound, _) => RecordWhat::Received,
-            (RecordingTrack::Outbound, _) => RecordWhat::Sent,
-            (RecordingTrack::Both, DialRecord::RecordFromAnswerDual | DialRecord::RecordFromRingingDual) => {
-                RecordWhat::Dual
-            }
-            (RecordingTrack::Both, _) => RecordWhat::Both,
-        }
-    }
-
     /// Remembers the more telling of two outcomes; what became of the bridged callee says most.
     fn note(&mut self, child: CallSid, outcome: Outcome, sip: Option<Box<DialSip>>) {
         let bridged = self.bridged.is_some_and(|(bridged, _, _)| bridged == child);
@@ -410,5 +398,17 @@ impl DialRun {
             }
         }
         self.best = Some(Best { child, outcome, sip });
+    }
+}
+
+/// Which voices a dial's recording has, and in how many channels; one voice has one.
+pub(crate) fn recorded(dial: &Dial) -> RecordWhat {
+    match (dial.recording_track, dial.record) {
+        (RecordingTrack::Inbound, _) => RecordWhat::Received,
+        (RecordingTrack::Outbound, _) => RecordWhat::Sent,
+        (RecordingTrack::Both, DialRecord::RecordFromAnswerDual | DialRecord::RecordFromRingingDual) => {
+            RecordWhat::Dual
+        }
+        (RecordingTrack::Both, _) => RecordWhat::Both,
     }
 }

@@ -90,6 +90,7 @@ impl Call {
                 run.ended_by.get_or_insert_with(|| "hangup".to_owned());
             }
             Running::Dial(_) => self.dial_abandoned(ctx),
+            Running::Conference(_) => self.conference_left(ctx),
             _ => self.running = Running::Nothing,
         }
     }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use base::CallSid;
+use base::{CallSid, ConferenceSid};
 use media::ClipKey;
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
 use twiml::HttpMethod;
 
+use crate::conference_dial::ParticipantChange;
 use crate::live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
 use crate::office::Office;
 use crate::record::StoreItem;
@@ -149,6 +150,8 @@ pub enum SoundSource {
 pub enum BuiltinSound {
     /// "An application error has occurred."
     ApplicationError,
+    /// Music without words, without a seam between two rounds.
+    HoldMusic,
 }
 
 /// What is known of a prepared sound.
@@ -171,6 +174,15 @@ pub enum Operator {
     Trunks,
     /// End this call.
     Hangup(CallSid),
+    /// Change how this call takes part in its conference.
+    Participant {
+        /// Who.
+        call: CallSid,
+        /// What.
+        change: ParticipantChange,
+    },
+    /// End this conference; the documents of those in it go on.
+    EndConference(ConferenceSid),
     /// Take no new calls; those in progress go on.
     Drain,
 }
@@ -190,4 +202,8 @@ pub enum OperatorReply {
     Done,
     /// There is no such call in progress.
     NoSuchCall(CallSid),
+    /// There is no such conference in progress.
+    NoSuchConference(ConferenceSid),
+    /// The call is in no conference.
+    NotInConference(CallSid),
 }

@@ -13,6 +13,9 @@ mod call;
 mod callback;
 mod child;
 mod common_codec;
+mod conference;
+mod conference_dial;
+mod conference_wait;
 mod ctx;
 mod dial;
 mod endpoint_config;
@@ -38,6 +41,7 @@ pub mod route;
 mod timers;
 mod trace;
 
+pub use conference_dial::ParticipantChange;
 pub use io::{
     BuiltinSound, FetchId, FetchKind, FetchRequest, Input, Operator, OperatorReply, Output, SoundInfo,
     SoundSource,

@@ -11,7 +11,8 @@ use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
 
 use crate::call::Call;
 use crate::callback;
-use crate::ctx::{CALLBACKS_MAX, Ctx, Mail, Shared};
+use crate::conference::Conferences;
+use crate::ctx::{Asked, CALLBACKS_MAX, Ctx, Mail, Shared};
 use crate::incoming;
 use crate::io::{Input, Output};
 use crate::keys::Source;
@@ -56,6 +57,7 @@ impl Node {
                 fetches: BTreeMap::new(),
                 callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
+                conferences: Conferences::default(),
                 load: Ledger::default(),
                 next_id: 0,
             },
@@ -79,8 +81,9 @@ impl Node {
             Input::Fetched { id, result } => {
                 if let Some((sid, theirs)) = self.shared.fetches.remove(&id) {
                     self.with(sid, now, |call, ctx| call.on_fetched(theirs, result, ctx));
-                } else if let (Some(sid), Err(failure)) = (self.shared.callbacks.remove(&id), result) {
-                    self.on_callback_failed(sid, &failure, now);
+                } else if let (Some((sid, asked)), Err(failure)) = (self.shared.callbacks.remove(&id), result)
+                {
+                    self.on_callback_failed(sid, asked, &failure, now);
                 }
             }
             Input::Media(event) => self.on_media(event, now),
@@ -280,9 +283,9 @@ impl Node {
     }
 
     /// A status callback failed, perhaps after its call was over: either way the call's record says so.
-    fn on_callback_failed(&mut self, sid: CallSid, failure: &twiml::FetchFailure, now: Now) {
+    fn on_callback_failed(&mut self, sid: CallSid, asked: Asked, failure: &twiml::FetchFailure, now: Now) {
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
-        let row = callback::failed(sid, failure, &mut ctx);
+        let row = callback::failed(sid, asked, failure, &mut ctx);
         ctx.store(StoreItem::Notification(row));
     }
 
@@ -360,6 +363,16 @@ impl Node {
     /// The legs of the media plane that a call still holds; for the simulator's invariants.
     pub fn legs_held(&self) -> BTreeSet<media::LegId> {
         self.calls.values().filter(|call| call.leg.holds_media()).map(|call| call.leg.id).collect()
+    }
+
+    /// The legs that are in conferences, and the room each belongs in; for the simulator's invariants.
+    pub fn seats(&self) -> BTreeMap<media::LegId, media::RoomId> {
+        self.shared.conferences.seats().collect()
+    }
+
+    /// The conferences there are, and how many are in each.
+    pub fn conferences(&self) -> BTreeMap<base::ConferenceSid, usize> {
+        self.shared.conferences.sizes().collect()
     }
 
     /// Requests and sounds somebody still waits for.

@@ -2,6 +2,8 @@
 
 use base::Now;
 
+use crate::conference_dial::end_conference;
+use crate::ctx::Ctx;
 use crate::io::{Operator, OperatorReply, Output};
 use crate::live::{LiveCall, LivePhone, NodeStatus};
 use crate::node::Node;
@@ -19,6 +21,17 @@ impl Node {
                 OperatorReply::Done
             }
             Operator::Hangup(sid) => OperatorReply::NoSuchCall(sid),
+            Operator::Participant { call: sid, change } if self.calls.contains_key(&sid) => {
+                let mut done = false;
+                self.with(sid, now, |call, ctx| done = call.change_participant(change, ctx));
+                if done { OperatorReply::Done } else { OperatorReply::NotInConference(sid) }
+            }
+            Operator::Participant { call: sid, .. } => OperatorReply::NoSuchCall(sid),
+            Operator::EndConference(sid) => {
+                let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+                let ended = end_conference(sid, &mut ctx);
+                if ended { OperatorReply::Done } else { OperatorReply::NoSuchConference(sid) }
+            }
             Operator::Drain => {
                 self.draining = true;
                 OperatorReply::Done

@@ -148,6 +148,8 @@ impl Call {
                 Ok((noun.uri.clone(), vec![vec![way]]))
             }
             Noun::Number(noun) => self.number_places(noun, ctx),
+            // It is joined, not rung.
+            Noun::Conference(_) => Ok((String::new(), Vec::new())),
         }
     }
 
@@ -309,6 +311,14 @@ impl Call {
 
 fn common(noun: &Noun) -> Common<'_> {
     match noun {
+        Noun::Conference(_) => Common {
+            url: None,
+            method: twiml::HttpMethod::Post,
+            callback: None,
+            send_digits: None,
+            headers: Vec::new(),
+            credentials: None,
+        },
         Noun::Number(n) => Common {
             url: n.url.as_ref(),
             method: n.method,

@@ -62,8 +62,11 @@ impl Part {
     pub(crate) fn builtin(sound: BuiltinSound) -> Part {
         let key = match sound {
             BuiltinSound::ApplicationError => "builtin:application-error",
+            BuiltinSound::HoldMusic => "builtin:hold-music",
         };
-        Part::Sound { key: ClipKey(key.to_owned()), source: SoundSource::Builtin(sound), times: 1 }
+        // Music goes on until it is stopped.
+        let times = if sound == BuiltinSound::HoldMusic { 0 } else { 1 };
+        Part::Sound { key: ClipKey(key.to_owned()), source: SoundSource::Builtin(sound), times }
     }
 }
 
@@ -153,6 +156,7 @@ impl Running {
         match self {
             Running::Play(run) => run.prompting(),
             Running::Gather(run) => run.prompting.as_mut(),
+            Running::Conference(run) => run.waiting.as_mut().and_then(|waiting| waiting.prompting.as_mut()),
             Running::Apology(prompting) => Some(prompting),
             Running::Nothing
             | Running::Answering(_)

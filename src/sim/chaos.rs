@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::Rng;
 use call::record::StoreItem;
-use call::{Input, Operator};
+use call::{Input, Operator, ParticipantChange};
 use sip::{SessionId, TransportKind};
 
 use crate::invariants::Violation;
@@ -35,6 +35,8 @@ pub struct ChaosReport {
     pub legs: u64,
     /// Of them, those that were answered.
     pub answered: u64,
+    /// Times somebody joined a conference.
+    pub joins: u64,
     /// Bridges, seen as sound of a peer.
     pub bridges: u64,
     /// Things that happened.
@@ -185,6 +187,7 @@ impl Chaos {
                 .filter(|(_, _, h)| matches!(h, crate::Heard::Peer(_)))
                 .count() as u64
                 / 2,
+            joins: self.world.media.joins_total,
             steps: self.world.steps,
             seconds: self.world.now().mono.0 / 1_000_000_000,
         }
@@ -274,9 +277,22 @@ impl Chaos {
         let sids: Vec<_> =
             self.world.watch.rows.values().filter(|row| !row.status.is_final()).map(|row| row.sid).collect();
         let n = usize::try_from(self.rng.below(sids.len().max(1) as u64)).unwrap_or(0);
-        match sids.get(n) {
-            Some(sid) => self.world.input(Input::Command { id: 1, command: Operator::Hangup(*sid) }),
-            None => self.world.input(Input::Command { id: 1, command: Operator::Calls }),
+        let conference = self.world.node.conferences().into_keys().next();
+        match (sids.get(n), conference) {
+            (_, Some(sid)) if self.rng.chance(0.3) => {
+                self.world.input(Input::Command { id: 1, command: Operator::EndConference(sid) })
+            }
+            (Some(sid), Some(_)) if self.rng.chance(0.6) => {
+                let change = match self.rng.below(5) {
+                    0 => ParticipantChange::Remove,
+                    1 | 2 => ParticipantChange::Mute(self.rng.chance(0.5)),
+                    _ => ParticipantChange::Hold(self.rng.chance(0.5)),
+                };
+                let command = Operator::Participant { call: *sid, change };
+                self.world.input(Input::Command { id: 1, command })
+            }
+            (Some(sid), _) => self.world.input(Input::Command { id: 1, command: Operator::Hangup(*sid) }),
+            (None, _) => self.world.input(Input::Command { id: 1, command: Operator::Calls }),
         }
     }
 
@@ -307,6 +323,8 @@ impl Chaos {
             let action = self.document(1);
             self.world.web.serve(&format!("http://web.example/a{n}"), action);
             self.world.web.serve(&format!("http://web.example/s{n}"), Answer::page(204, None, ""));
+            let music = self.document(1);
+            self.world.web.serve(&format!("http://web.example/w{n}"), music);
         }
     }
 
@@ -336,7 +354,7 @@ impl Chaos {
             (0, 0) => format!(" action=\"/a{}\"", self.rng.below(4)),
             _ => " action=\"/a0\"".to_owned(),
         };
-        match self.rng.below(14) {
+        match self.rng.below(16) {
             0 | 1 => "<Say>hello there</Say>".to_owned(),
             2 => format!(
                 "<Play>http://web.example/{}.wav</Play>",
@@ -352,6 +370,7 @@ impl Chaos {
             7 => format!("<Record maxLength=\"{}\" timeout=\"3\"{action}/>", 2 + self.rng.below(20)),
             8..12 => self.dial(&action),
             12 => "<Hangup/>".to_owned(),
+            13 | 14 => self.conference(&action),
             _ if depth == 0 => format!("<Redirect>/a{}</Redirect>", self.rng.below(4)),
             _ => "<Reject reason=\"busy\"/>".to_owned(),
         }
@@ -391,6 +410,41 @@ impl Chaos {
             .collect();
         format!("<Dial{attributes}>{nouns}</Dial>")
     }
+
+    /// A conference of few names, so that people meet.
+    fn conference(&mut self, action: &str) -> String {
+        let mut dial = String::new();
+        for (text, chance) in
+            [(" hangupOnStar=\"true\"", 0.5), (" answerOnBridge=\"true\"", 0.2), (action, 0.6)]
+        {
+            if self.rng.chance(chance) {
+                dial.push_str(text);
+            }
+        }
+        if self.rng.chance(0.3) {
+            dial.push_str(&format!(" timeLimit=\"{}\"", 1 + self.rng.below(30)));
+        }
+        if self.rng.chance(0.2) {
+            dial.push_str(" record=\"record-from-answer\"");
+        }
+        let mut noun = String::new();
+        for (text, chance) in [
+            (" startConferenceOnEnter=\"false\"", 0.4),
+            (" endConferenceOnExit=\"true\"", 0.3),
+            (" muted=\"true\"", 0.2),
+            (" beep=\"onExit\"", 0.2),
+            (" maxParticipants=\"2\"", 0.2),
+            (" participantLabel=\"desk\"", 0.2),
+            (" statusCallback=\"/s2\" statusCallbackEvent=\"start end join leave mute hold\"", 0.4),
+            (" waitUrl=\"/w0\"", 0.2),
+            (" waitUrl=\"/w1\" waitMethod=\"GET\"", 0.2),
+        ] {
+            if self.rng.chance(chance) && !(text.contains("waitUrl") && noun.contains("waitUrl")) {
+                noun.push_str(text);
+            }
+        }
+        format!("<Dial{dial}><Conference{noun}>room {}</Conference></Dial>", self.rng.below(3))
+    }
 }
 
 fn transport(rng: &mut Rng) -> TransportKind {
@@ -412,9 +466,10 @@ mod tests {
 
     #[test]
     fn people_do_talk_to_each_other_in_these_stories() {
-        let reports: Vec<ChaosReport> = (0..10).map(|seed| Chaos::run(seed, 20).unwrap()).collect();
+        let reports: Vec<ChaosReport> = (0..20).map(|seed| Chaos::run(seed, 20).unwrap()).collect();
         let sum = |f: fn(&ChaosReport) -> u64| reports.iter().map(f).sum::<u64>();
-        assert!(sum(|r| r.answered) > 100, "{}", sum(|r| r.answered));
-        assert!(sum(|r| r.bridges) > 20, "{}", sum(|r| r.bridges));
+        assert!(sum(|r| r.answered) > 200, "{}", sum(|r| r.answered));
+        assert!(sum(|r| r.bridges) > 30, "{}", sum(|r| r.bridges));
+        assert!(sum(|r| r.joins) > 10, "{}", sum(|r| r.joins));
     }
 }

@@ -10,6 +10,8 @@ use call::Node;
 use call::record::{CallRow, RecordingStatus, StoreItem};
 use sip::{Decoded, HeaderName, Message, Method};
 
+use crate::media_plane::StubMedia;
+
 /// An invariant that does not hold, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub String);
@@ -103,6 +105,18 @@ impl Watch {
         Ok(())
     }
 
+    /// The media plane seats exactly those whom the node has in conferences, and none of these is empty.
+    pub fn conferences(&self, node: &Node, media: &StubMedia) -> Result<(), Violation> {
+        let (wanted, seated) = (node.seats(), media.seats());
+        if wanted != seated {
+            return Err(Violation(format!("in conferences: {wanted:?}, in rooms: {seated:?}")));
+        }
+        if let Some((sid, _)) = node.conferences().iter().find(|(_, members)| **members == 0) {
+            return Err(Violation(format!("nobody is in conference {sid}")));
+        }
+        Ok(())
+    }
+
     /// When nobody calls any more and every fault has stopped.
     pub fn at_rest(&self, node: &Node) -> Result<(), Violation> {
         if node.calls_open() > 0 {
@@ -114,6 +128,9 @@ impl Watch {
         }
         if node.endpoint().open_sessions() > 0 {
             return Err(Violation(format!("{} SIP sessions never ended", node.endpoint().open_sessions())));
+        }
+        if !node.conferences().is_empty() {
+            return Err(Violation(format!("conferences never ended: {:?}", node.conferences())));
         }
         if node.pending() > 0 {
             return Err(Violation(format!("{} fetches and sounds are still waited for", node.pending())));

@@ -18,6 +18,8 @@ pub enum Heard {
     Clip(String),
     /// A tone began.
     Tone,
+    /// A beep in a room.
+    Beep,
     /// The peer at this RTP address, from now on.
     Peer(SocketAddr),
     /// Whatever it was, it stopped.
@@ -63,6 +65,8 @@ pub struct StubMedia {
     failed: BTreeSet<LegId>,
     /// Legs opened since the start.
     pub opened_total: u64,
+    /// Times a leg joined a room.
+    pub joins_total: u64,
 }
 
 /// Something the stub will do later.
@@ -87,6 +91,7 @@ impl StubMedia {
             open_failures: 0,
             failed: BTreeSet::new(),
             opened_total: 0,
+            joins_total: 0,
         }
     }
 
@@ -165,6 +170,11 @@ impl StubMedia {
         self.heard.iter().filter(|(who, _, _)| *who == remote).map(|(_, _, what)| what.clone()).collect()
     }
 
+    /// The rooms and who is in them.
+    pub fn seats(&self) -> BTreeMap<LegId, RoomId> {
+        self.legs.iter().filter_map(|(id, leg)| Some((*id, leg.room?.0))).collect()
+    }
+
     /// Legs that are open.
     pub fn open_legs(&self) -> usize {
         self.legs.len()
@@ -237,6 +247,7 @@ impl StubMedia {
             Command::Join { leg, room, member } => {
                 if let Some(state) = self.legs.get_mut(&leg) {
                     state.room = Some((room, member));
+                    self.joins_total += 1;
                     if let Some(other) = state.bridged.take().and_then(|other| self.legs.get_mut(&other)) {
                         other.bridged = None;
                     }
@@ -252,7 +263,17 @@ impl StubMedia {
                     leg.room = None;
                 }
             }
-            Command::Announce { .. } => {}
+            Command::Announce { room, .. } => {
+                let hears = |leg: &Leg| {
+                    leg.playing.is_none()
+                        && leg.room.is_some_and(|(of, member)| of == room && !member.on_hold)
+                };
+                let there: Vec<LegId> =
+                    self.legs.iter().filter(|(_, leg)| hears(leg)).map(|(id, _)| *id).collect();
+                for leg in there {
+                    self.note(leg, now, Heard::Beep);
+                }
+            }
             Command::Record { leg, recording, max_ms, silence_ms, .. } => {
                 let number = self.number();
                 if let Some(leg_state) = self.legs.get_mut(&leg) {

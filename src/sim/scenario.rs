@@ -295,6 +295,17 @@ impl Scenario {
         self.world.media.bridged(a, b)
     }
 
+    /// Whether somebody hears what another one says in their conference.
+    pub fn hears(&mut self, who: &Caller, speaker: &Caller) -> bool {
+        let (to, from) = (self.rtp(who), self.rtp(speaker));
+        self.world.media.hears_in_room(to, from)
+    }
+
+    /// The conferences there are, by how many are in each.
+    pub fn conferences(&self) -> Vec<usize> {
+        self.world.node.conferences().into_values().collect()
+    }
+
     /// The last row of every call, oldest first.
     pub fn rows(&self) -> Vec<CallRow> {
         let mut rows: Vec<CallRow> = self.world.watch.rows.values().cloned().collect();

@@ -335,6 +335,7 @@ impl World {
                 }
             }
         }
+        self.watch.conferences(&self.node, &self.media)?;
         self.watch.after(&self.node, self.now.mono)
     }
 

@@ -146,7 +146,8 @@ impl Inner {
                 Ok(self.keep(key, clip, Origin::default()))
             }
             SoundSource::Builtin(sound) => {
-                let clip = self.decoder.decode(builtin::file(sound).to_vec(), Some("flac")).await?;
+                let (bytes, extension) = builtin::file(sound);
+                let clip = self.decoder.decode(bytes.to_vec(), Some(extension)).await?;
                 Ok(self.keep(key, clip, Origin::default()))
             }
             SoundSource::Url(url) => self.fetch(key, url).await,

@@ -39,17 +39,18 @@ pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
 pub use reference::shown;
 pub use request::{
-    CallFacts, CallStatus, DialCallStatus, DialFacts, DialSip, Direction, GatherResult, ProgressFacts,
-    RecordFacts, RecordingCallbackFacts, RecordingFacts, RecordingSource, RecordingStatus, SipFacts,
-    call_ended_params, country, dial_call_status, dial_params, gather_params, progress_params, record_params,
+    CallFacts, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, DialCallStatus, DialFacts,
+    DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts, RecordFacts,
+    RecordingCallbackFacts, RecordingFacts, RecordingSource, RecordingStatus, SipFacts, call_ended_params,
+    conference_params, country, dial_call_status, dial_params, gather_params, progress_params, record_params,
     recording_params, standard_params,
 };
 pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
 pub use verb::{
-    ClientNoun, Dial, DialRecord, Gather, GatherInput, Noun, Number, PartialResultCallback, Pause, Play,
-    PlaySource, ProgressEvent, Prompt, Record, RecordChannels, RecordFormat, RecordingEvent,
-    RecordingStatusCallback, RecordingTrack, Redirect, Reject, Say, SipNoun, SpeechOptions, SpeechTimeout,
-    StatusCallback, Transcribe, Verb,
+    Beep, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Dial, DialRecord, Gather,
+    GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt, Record,
+    RecordChannels, RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack, Redirect, Reject,
+    Say, SipNoun, SpeechOptions, SpeechTimeout, StatusCallback, Transcribe, Verb,
 };
 
 /// Repetitions of a `loop="0"`, and the most any other value repeats (reference: twiml-voice §4, §5).

@@ -219,7 +219,7 @@ impl<'t> Reading<'t> {
     }
 
     /// A space-separated list of words, each once, bad ones left out.
-    fn events<T: Copy + PartialEq>(
+    pub(crate) fn events<T: Copy + PartialEq>(
         &mut self,
         node: Node<'_>,
         name: &str,

@@ -27,9 +27,9 @@ pub(crate) fn noun(parent: &str, name: &str) -> Option<&'static Refused> {
     ELEMENTS.iter().find(|row| row.parent == Some(parent) && row.name == name)
 }
 
-/// Whether an attribute has no effect here. `false` and its kin ask for nothing.
+/// Whether an attribute has no effect here. `false`, defaults and their kin ask for nothing.
 pub(crate) fn attribute(element: &str, name: &str, value: &str) -> bool {
-    let asked = !matches!(value.trim(), "" | "false" | "Disable");
+    let asked = !matches!(value.trim(), "" | "false" | "Disable" | "do-not-record" | "large");
     asked && ATTRIBUTES.iter().any(|(owner, attribute)| *owner == element && *attribute == name)
 }
 
@@ -59,7 +59,6 @@ static ELEMENTS: &[Refused] = &[
     verb_row("Start", 13750, "is not supported; the next verb runs"),
     verb_row("Stop", 13750, "is not supported; the next verb runs"),
     noun_row("Dial", "Application", 13750, "cannot be dialled"),
-    noun_row("Dial", "Conference", 13750, "cannot be dialled"),
     noun_row("Dial", "Queue", 13750, "cannot be dialled"),
     noun_row("Dial", "Sim", 13258, "cannot be dialled"),
     noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
@@ -68,6 +67,9 @@ static ELEMENTS: &[Refused] = &[
 /// Understood, and without effect: warning 99006.
 static ATTRIBUTES: &[(&str, &str)] = &[
     ("Client", "clientNotificationUrl"),
+    ("Conference", "jitterBufferSize"),
+    ("Conference", "record"),
+    ("Conference", "recordingStatusCallback"),
     ("Dial", "referUrl"),
     ("Gather", "invalidDigitsAction"),
     ("Gather", "minDigits"),

@@ -3,6 +3,7 @@
 mod answering;
 mod bridge;
 mod codecs;
+mod conference;
 mod dial;
 mod failures;
 mod flows;

@@ -42,6 +42,7 @@ fn a_hundred_thousand_calls_under_faults_break_no_invariant() {
             sum.legs += report.legs;
             sum.answered += report.answered;
             sum.bridges += report.bridges;
+            sum.joins += report.joins;
             sum.steps += report.steps;
             sum.seconds += report.seconds;
         }

@@ -5,6 +5,7 @@
 
 mod action;
 mod callback;
+mod conference;
 mod country;
 mod facts;
 
@@ -20,6 +21,9 @@ pub use action::{
 pub use callback::{
     ProgressFacts, RecordingCallbackFacts, RecordingSource, RecordingStatus, call_ended_params,
     progress_params, recording_params,
+};
+pub use conference::{
+    ConferenceEnd, ConferenceFacts, ConferenceNews, ParticipantFacts, ParticipantLeft, conference_params,
 };
 pub use country::country;
 pub use facts::{CallFacts, CallStatus, Direction, SipFacts};

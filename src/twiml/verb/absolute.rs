@@ -1,7 +1,8 @@
 //! Making the URLs of a verb absolute before it is executed.
 
 use super::{
-    Dial, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback, StatusCallback, Verb,
+    ConferenceNoun, Dial, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback,
+    StatusCallback, Verb,
 };
 use crate::Finding;
 use crate::reference::{resolve, shown};
@@ -77,6 +78,10 @@ impl Resolver<'_> {
         dial.refer_url = dial.refer_url.and_then(|url| self.needed(&url, 11100));
         for noun in &mut dial.nouns {
             let (url, callback) = match noun {
+                Noun::Conference(conference) => {
+                    self.conference(conference);
+                    continue;
+                }
                 Noun::Number(number) => (&mut number.url, &mut number.status_callback),
                 Noun::Sip(sip) => (&mut sip.url, &mut sip.status_callback),
                 Noun::Client(client) => (&mut client.url, &mut client.status_callback),
@@ -85,6 +90,18 @@ impl Resolver<'_> {
             *callback = self.status_callback(callback.take());
         }
         dial
+    }
+
+    /// A `waitUrl` that leads nowhere leaves the box's own music.
+    fn conference(&mut self, noun: &mut ConferenceNoun) {
+        let wait_url = noun.wait_url.take();
+        noun.wait_url =
+            wait_url.and_then(|url| if url.is_empty() { Some(url) } else { self.needed(&url, 13233) });
+        noun.status_callback = noun.status_callback.take().and_then(|mut callback| {
+            callback.url = self.needed(&callback.url, 11100)?;
+            Some(callback)
+        });
+        noun.recording_status_callback = self.recording_callback(noun.recording_status_callback.take());
     }
 
     fn status_callback(&mut self, callback: Option<StatusCallback>) -> Option<StatusCallback> {
@@ -143,6 +160,9 @@ mod tests {
             ("<Dial recordingStatusCallback='x'/>", "url: \"http://h/a/x\""),
             ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"http://h/a/x\")"),
             ("<Dial><Sip statusCallback='x'>sip:a@h</Sip></Dial>", "url: \"http://h/a/x\""),
+            ("<Dial><Conference waitUrl='w'>r</Conference></Dial>", "wait_url: Some(\"http://h/a/w\")"),
+            ("<Dial><Conference waitUrl=''>r</Conference></Dial>", "wait_url: Some(\"\")"),
+            ("<Dial><Conference statusCallback='x'>r</Conference></Dial>", "url: \"http://h/a/x\""),
             ("<Dial><Client statusCallback='x#rc=2'>a</Client></Dial>", "url: \"http://h/a/x#rc=2\""),
         ] {
             let (verb, codes) = urls(xml, base);
@@ -159,6 +179,7 @@ mod tests {
             ("<Record recordingStatusCallback='x'/>", "recording_status_callback: None", vec![13256]),
             ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"x\")", vec![]),
             ("<Dial><Number statusCallback='x'>1</Number></Dial>", "status_callback: None", vec![11100]),
+            ("<Dial><Conference waitUrl='w'>r</Conference></Dial>", "wait_url: None", vec![13233]),
         ] {
             let (verb, told) = urls(xml, None);
             assert!(verb.contains(expected) && told == codes, "{xml}: {verb} {told:?}");

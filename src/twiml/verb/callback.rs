@@ -29,6 +29,41 @@ pub enum ProgressEvent {
     Completed,
 }
 
+/// Where what happens in a conference is told (reference: webhooks §4.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConferenceStatusCallback {
+    /// The receiver.
+    pub url: String,
+    /// How.
+    pub method: HttpMethod,
+    /// Which events; none when none were named.
+    pub events: Vec<ConferenceEvent>,
+}
+
+/// A kind of event of a conference, as `statusCallbackEvent` names it (reference: webhooks §4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConferenceEvent {
+    /// It began.
+    Start,
+    /// It is over.
+    End,
+    /// Somebody came.
+    Join,
+    /// Somebody left.
+    Leave,
+    /// Somebody was muted or unmuted.
+    Mute,
+    /// Somebody was put on hold or taken back.
+    Hold,
+    /// How somebody takes part was changed in another way.
+    Modify,
+    /// Somebody began or stopped speaking.
+    Speaker,
+    /// An announcement ended or could not be heard.
+    Announcement,
+}
+
 /// Where the fate of a recording is told (reference: webhooks §4.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingStatusCallback {

@@ -3,7 +3,9 @@
 use base::limits::DIAL_NOUNS_MAX;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientNoun, Number, RecordingStatusCallback, SipNoun, client, number, sip};
+use super::{
+    ClientNoun, ConferenceNoun, Number, RecordingStatusCallback, SipNoun, client, conference, number, sip,
+};
 use crate::reading::{Node, Reading, attribute, owned, tag, text};
 use crate::{Dialect, HttpMethod, refused};
 
@@ -53,6 +55,18 @@ pub enum Noun {
     Sip(SipNoun),
     /// A registered phone or browser by name.
     Client(ClientNoun),
+    /// A conference; the only noun of its `<Dial>`.
+    Conference(ConferenceNoun),
+}
+
+impl Dial {
+    /// The conference to join, when this rings nobody but does that.
+    pub fn conference(&self) -> Option<&ConferenceNoun> {
+        match self.nouns.as_slice() {
+            [Noun::Conference(noun)] => Some(noun),
+            _ => None,
+        }
+    }
 }
 
 /// `record` of `<Dial>`; dual: channel 1 the parent leg, channel 2 the child.
@@ -191,6 +205,7 @@ fn noun(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Noun> {
         "Number" => number::read(node, reading).map(Noun::Number),
         "Sip" => sip::read(node, reading).map(Noun::Sip),
         "Client" => client::read(node, reading).map(Noun::Client),
+        "Conference" => conference::read(node, reading).map(Noun::Conference),
         other => {
             let (code, why) = refused::noun("Dial", other)
                 .map_or((13215, "is not allowed in Dial"), |row| (row.code, row.why));
@@ -357,9 +372,10 @@ mod tests {
             ("<Number>x</Number><Number>1</Number>", vec!["1"], vec![13223]),
             ("<Say>Hi</Say><Number>1</Number>", vec!["1"], vec![13215]),
             ("<number>1</number>", vec![], vec![13215]),
-            ("<Conference>room</Conference>", vec![], vec![13750]),
+            ("<Conference>room</Conference>", vec!["room"], vec![]),
             ("<Number>1</Number><Conference>room</Conference>", vec!["1"], vec![13000]),
-            ("<Conference>room</Conference><Number>1</Number>", vec![], vec![13000, 13750]),
+            ("<Conference>room</Conference><Number>1</Number>", vec!["room"], vec![13000]),
+            ("<Queue>q</Queue>", vec![], vec![13750]),
             ("<Sim>DE1</Sim><Number>1</Number>", vec!["1"], vec![13258]),
         ] {
             let Verb::Dial(dial) = verb_of(&format!("<Dial>{content}</Dial>"), &codes) else { panic!() };
@@ -370,6 +386,7 @@ mod tests {
                     Noun::Number(number) => number.number.as_str(),
                     Noun::Sip(sip) => sip.uri.as_str(),
                     Noun::Client(client) => client.identity.as_str(),
+                    Noun::Conference(conference) => conference.name.as_str(),
                 })
                 .collect();
             assert_eq!(rung, expected, "{content}");

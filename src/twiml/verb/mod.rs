@@ -3,6 +3,7 @@
 mod absolute;
 mod callback;
 mod client;
+mod conference;
 mod dial;
 mod gather;
 mod number;
@@ -19,8 +20,12 @@ pub(crate) mod table;
 
 use serde::{Deserialize, Serialize};
 
-pub use callback::{ProgressEvent, RecordingEvent, RecordingStatusCallback, StatusCallback};
+pub use callback::{
+    ConferenceEvent, ConferenceStatusCallback, ProgressEvent, RecordingEvent, RecordingStatusCallback,
+    StatusCallback,
+};
 pub use client::ClientNoun;
+pub use conference::{Beep, ConferenceNoun};
 pub use dial::{Dial, DialRecord, Noun, RecordingTrack};
 pub use gather::{Gather, GatherInput, PartialResultCallback, Prompt, SpeechOptions, SpeechTimeout};
 pub use number::Number;
