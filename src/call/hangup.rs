@@ -8,6 +8,7 @@ use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::{MediaState, Side, Signalling};
 use crate::outcome::{Cause, Outcome};
+use crate::quality::summary;
 use crate::record::{EventKind, StoreItem};
 use crate::timers::Timer;
 
@@ -109,15 +110,7 @@ impl Call {
     /// The leg's port is free again; the call is gone after this.
     pub(crate) fn on_closed(&mut self, stats: &media::LegStats, ctx: &mut Ctx<'_>) {
         self.leg.media = MediaState::Gone;
-        let text = format!(
-            "media closed: {} packets in, {} out, {} lost, jitter {:.1} ms, {} from strangers",
-            stats.packets_received,
-            stats.packets_sent,
-            stats.lost,
-            f64::from(stats.jitter_us) / 1_000.0,
-            stats.strangers,
-        );
-        self.trace(EventKind::Media, text, ctx);
+        self.trace(EventKind::Media, summary(stats), ctx);
         // Files are completed behind the media threads: a recording may be told after its leg.
         if self.recordings.is_empty() {
             ctx.cancel_timer(self.sid(), Timer::Linger);

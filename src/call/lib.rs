@@ -35,6 +35,7 @@ mod outcome;
 mod pause;
 mod play;
 mod prompt;
+mod quality;
 pub mod record;
 mod record_verb;
 pub mod route;

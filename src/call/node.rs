@@ -296,6 +296,7 @@ impl Node {
         | E::Played { leg, .. }
         | E::Digit { leg, .. }
         | E::MediaLost { leg }
+        | E::Finding { leg, .. }
         | E::RecordStarted { leg, .. }
         | E::Recorded { leg, .. }
         | E::Closed { leg, .. }) = &event;
@@ -308,6 +309,7 @@ impl Node {
             E::OpenFailed { why, .. } => call.on_open_failed(&why, ctx),
             E::Played { play, completed, .. } => call.on_played(play, completed, ctx),
             E::Digit { digit, .. } => call.on_key(digit, Source::Media, ctx),
+            E::Finding { finding, began, .. } => call.on_finding(finding, began, ctx),
             E::MediaLost { .. } => call.end(Cause::MediaLost, ctx),
             E::RecordStarted { recording, .. } => call.on_record_started(recording, ctx),
             E::Recorded { recording, duration_ms, bytes, why, .. } => {

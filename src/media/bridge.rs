@@ -9,6 +9,7 @@
 use crate::codec::CodecKind;
 use crate::dtmf::TelephoneEvent;
 use crate::engine::Out;
+use crate::leg::watch::{level_of_payload, level_of_sound};
 use crate::leg::{HeardPacket, Kind, Leg};
 
 /// The legs of an engine, by slot.
@@ -78,12 +79,17 @@ fn carry_sound(
     // Samples of G.711 stand for themselves; the others' follow from the packets before, in their order.
     let is_plain = codec.is_g711();
     if is_plain {
-        leg.record_payload(fields.timestamp, codec, &bytes[payload.clone()], now);
+        leg.hear_payload(fields.timestamp, codec, &bytes[payload.clone()], now, out);
+        let level = level_of_payload(codec, &bytes[payload.clone()]);
+        leg.was_heard(level);
+        if let Some(peer) = peer.as_deref_mut() {
+            peer.was_sent(level);
+        }
     }
     let relays = peer.as_ref().is_some_and(|peer| peer.relays(codec, &bytes[payload.clone()]));
     let for_leg = !is_plain && leg.wants_sound();
     let for_peer = match &peer {
-        Some(peer) if relays => !is_plain && peer.wants_sound(),
+        Some(peer) if relays => !is_plain && peer.records(),
         Some(_) => true,
         None => false,
     };
@@ -96,7 +102,14 @@ fn carry_sound(
     let mut listener = leg.take_listener(codec, out);
     listener.on_packet(fields, &bytes[payload], now, &mut |sound| {
         if for_leg {
-            leg.record_sound(&sound, now);
+            leg.hear_sound(&sound, now, out);
+        }
+        if !is_plain {
+            let level = level_of_sound(&sound);
+            leg.was_heard(level);
+            if let Some(peer) = peer.as_deref_mut() {
+                peer.was_sent(level);
+            }
         }
         match peer.as_deref_mut().filter(|_| for_peer) {
             Some(peer) if relays => peer.record_relayed(&sound, now),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clip::ClipKey;
 use crate::codec::CodecKind;
+use crate::quality::Finding;
 use crate::tone::Tone;
 
 /// One RTP stream in each direction: the box's side of one call leg. Chosen by the call, never reused.
@@ -404,6 +405,15 @@ pub enum Event {
         /// How long it had been pressed when it was reported, in milliseconds.
         ms: u32,
     },
+    /// Something is wrong with what comes from the peer or goes to it, or no longer.
+    Finding {
+        /// The leg.
+        leg: LegId,
+        /// What; its text is for people.
+        finding: Finding,
+        /// False when it is over.
+        began: bool,
+    },
     /// [`Command::Watch`] ran out.
     MediaLost {
         /// The leg.
@@ -484,6 +494,9 @@ pub struct LegStats {
     pub duplicates: u64,
     /// Packets that were not RTP, or of a payload type nobody agreed on.
     pub malformed: u64,
+    /// What people would say of what they hear from the peer, in hundredths of a point of ITU-T G.107's estimate
+    /// (100–450); 0 before anything was heard.
+    pub mos_x100: u16,
     /// Microseconds to the peer and back (RFC 3550 §6.4.1), when its reports let us measure it.
     pub round_trip_us: Option<u32>,
 }

@@ -14,7 +14,9 @@ use crate::leg::seat::Seat;
 use crate::leg::secure::Secure;
 use crate::leg::voice::Voice;
 use crate::play::Player;
+use crate::quality::Finding;
 use crate::record::Recorder;
+use crate::tone::Detector;
 
 use super::room::Room;
 
@@ -214,6 +216,15 @@ pub enum CoreEvent {
         /// Milliseconds it had been pressed when it was reported.
         ms: u32,
     },
+    /// Something is wrong with the leg, or no longer.
+    Finding {
+        /// The leg.
+        leg: LegId,
+        /// What.
+        finding: Finding,
+        /// False when it is over.
+        began: bool,
+    },
     /// Nothing was heard for too long.
     MediaLost {
         /// The leg.
@@ -286,6 +297,8 @@ pub enum Garbage {
     Seat(Box<Seat>),
     /// A room everybody left.
     Room(Box<Room>),
+    /// What looked for keys in a peer's sound.
+    Detector(Box<Detector>),
     /// The keys of a leg that is no longer encrypted.
     Secure(Box<Secure>),
 }

@@ -119,7 +119,7 @@ impl Room {
         for place in &self.members {
             let Some(leg) = &mut slots[place.slot as usize] else { continue };
             let Some(id) = place.id else { continue };
-            leg.hear_in_room(rate, self.mixer.input(id), now);
+            leg.hear_in_room(rate, self.mixer.input(id), now, out);
         }
         self.announce_frame(out);
         self.mixer.mix();

@@ -28,6 +28,7 @@ pub mod seat;
 pub mod secure;
 mod send;
 pub mod voice;
+pub mod watch;
 
 use std::net::IpAddr;
 
@@ -47,6 +48,7 @@ use listen::Listener;
 use seat::Seat;
 use secure::Secure;
 use voice::Voice;
+use watch::Guard;
 
 pub(crate) use receive::{HeardPacket, Kind};
 
@@ -74,6 +76,8 @@ pub struct Leg {
     listener: Option<Box<Listener>>,
     /// Made when something must be coded for the peer that is not coded already.
     voice: Option<Box<Voice>>,
+    /// Made with the first agreement.
+    guard: Option<Box<Guard>>,
     /// `None`: plain RTP.
     secure: Option<Box<Secure>>,
     /// Its part in a room, if it is in one.
@@ -138,6 +142,7 @@ impl Leg {
             keys: dtmf::Receiver::default(),
             listener: None,
             voice: None,
+            guard: None,
             secure: None,
             seat: None,
             sounding: None,
@@ -183,6 +188,7 @@ impl Leg {
             out.retire(Garbage::Voice(voice));
         }
         self.negotiated = Some(negotiated);
+        self.guard(&negotiated, now, out);
     }
 
     /// How hard its encoders work.
@@ -251,6 +257,7 @@ impl Leg {
 
     pub(crate) fn stats(&self) -> LegStats {
         LegStats {
+            mos_x100: self.mos_x100(),
             lost: self.reception.lost(),
             jitter_us: self.reception.jitter_us(self.outgoing.clock()),
             ..self.stats

@@ -84,11 +84,13 @@ impl Leg {
         if known != Some(parsed.fields.ssrc) {
             self.on_new_source();
         }
-        let negotiated = self.negotiated.as_ref()?;
+        let negotiated = &self.negotiated?;
         let mut kind = Kind::Other;
         if negotiated.direction.receives() {
             kind = kind_of(negotiated, parsed.fields.payload_type, &bytes[parsed.payload.clone()]);
-            self.stats.malformed += u64::from(kind == Kind::Other && !parsed.payload.is_empty());
+            if kind == Kind::Other && !parsed.payload.is_empty() {
+                self.was_misfit(parsed.fields.payload_type);
+            }
             // Some gateways send the key's tones beside its events; heard together they are two keys.
             if matches!(kind, Kind::Sound(_)) && self.keys.covers(parsed.fields.timestamp, now) {
                 kind = Kind::Other;

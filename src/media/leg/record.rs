@@ -71,6 +71,12 @@ impl Leg {
     /// Whether anybody wants samples of what the peer says.
     #[inline]
     pub(crate) fn wants_sound(&self) -> bool {
+        !self.recorders.is_empty() || self.detects()
+    }
+
+    /// Whether anybody wants samples of what the peer is sent.
+    #[inline]
+    pub(crate) fn records(&self) -> bool {
         !self.recorders.is_empty()
     }
 
@@ -86,8 +92,15 @@ impl Leg {
     }
 
     /// What the peer said, in a law of G.711: placed as it came, in whatever order.
-    pub(crate) fn record_payload(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], now: u64) {
-        if self.recorders.is_empty() {
+    pub(crate) fn hear_payload(
+        &mut self,
+        timestamp: u32,
+        codec: CodecKind,
+        payload: &[u8],
+        now: u64,
+        out: &mut impl Out,
+    ) {
+        if !self.wants_sound() {
             return;
         }
         let mut pcm = [0; PACKET_BYTES_MAX];
@@ -95,17 +108,16 @@ impl Leg {
         for recorder in &mut self.recorders {
             recorder.on_received(Placed { timestamp, clock: 8_000 }, pcm, now);
         }
+        self.detect(pcm, out);
     }
 
     /// What the peer said, decoded and in order.
-    pub(crate) fn record_sound(&mut self, sound: &Sound<'_>, now: u64) {
+    pub(crate) fn hear_sound(&mut self, sound: &Sound<'_>, now: u64, out: &mut impl Out) {
+        let at = Placed { timestamp: sound.timestamp, clock: sound.clock };
         for recorder in &mut self.recorders {
-            recorder.on_received(
-                Placed { timestamp: sound.timestamp, clock: sound.clock },
-                sound.narrow,
-                now,
-            );
+            recorder.on_received(at, sound.narrow, now);
         }
+        self.detect(sound.narrow, out);
     }
 
     /// What the peer is sent, in a law of G.711.

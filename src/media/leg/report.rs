@@ -60,6 +60,7 @@ impl Leg {
                 out.event(CoreEvent::MediaLost { leg: self.id });
             }
         }
+        self.look_after(now, out);
         let is_relaying = self.peer.is_some() && matches!(self.playing, Playing::Nothing);
         let is_quiet = self.outgoing.due().is_none_or(|due| now >= due + KEEPALIVE_NS);
         if is_relaying && is_quiet {

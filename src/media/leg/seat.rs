@@ -8,6 +8,7 @@ use crate::command::Member;
 use crate::engine::{Garbage, Out};
 use crate::jitter::{COMFORT_NOISE, Ear};
 use crate::play::FRAME_SAMPLES;
+use crate::quality::Level;
 use crate::record::Placed;
 use crate::resample::Resampler;
 use crate::rtp::Fields;
@@ -92,21 +93,25 @@ impl Leg {
     }
 
     /// The next 20 ms of what the peer says, at the room's rate.
-    pub(crate) fn hear_in_room(&mut self, rate: u32, frame: &mut [i16], now: u64) {
+    pub(crate) fn hear_in_room(&mut self, rate: u32, frame: &mut [i16], now: u64, out: &mut impl Out) {
+        let wants_sound = self.wants_sound();
         let Some(seat) = &mut self.seat else { return frame.fill(0) };
         let from = seat.ear.rate();
         let mut own = [0; FRAME_SAMPLES_MAX];
         let own = &mut own[..(from / 50) as usize];
         seat.ear.take(now, own);
-        if !self.recorders.is_empty() {
+        let at = Placed { timestamp: seat.at, clock: NARROW_RATE };
+        seat.at = seat.at.wrapping_add(FRAME_SAMPLES as u32);
+        if wants_sound {
             let mut narrow = [0; FRAME_SAMPLES_MAX];
             let narrow = brought(&mut seat.received, own, from, NARROW_RATE, &mut narrow);
-            let at = Placed { timestamp: seat.at, clock: NARROW_RATE };
             for recorder in &mut self.recorders {
                 recorder.on_received(at, narrow, now);
             }
+            self.detect(narrow, out);
         }
-        seat.at = seat.at.wrapping_add(FRAME_SAMPLES as u32);
+        self.was_heard(Level::of(own));
+        let Some(seat) = &mut self.seat else { return };
         let mut buffer = [0; FRAME_SAMPLES_MAX];
         let brought = brought(&mut seat.up, own, from, rate, &mut buffer);
         let len = brought.len().min(frame.len());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::listen::{NARROW_RATE, Sound, WIDE_RATE};
 use super::voice::{Coded, Source, Voice};
+use super::watch::level_of_payload;
 use super::{HeardPacket, Kind, Leg, Playing, Sounding};
 use crate::codec::coder::duration;
 use crate::codec::{CodecKind, transcode};
@@ -12,6 +13,7 @@ use crate::dtmf::{self, Place, TelephoneEvent, Tick};
 use crate::engine::{Channel, Out};
 use crate::outgoing::Stamp;
 use crate::play::{FRAME_SAMPLES, Frame};
+use crate::quality::Level;
 use crate::rtp::{self, Built, Fields, HEADER_BYTES};
 use crate::tone::dtmf_frequencies;
 
@@ -256,6 +258,7 @@ impl Leg {
         }
         let stamp = self.outgoing.frame(now, FRAME_SAMPLES as u32);
         self.send_packet(stamp, negotiated.payload_type, frame, to, out);
+        self.was_sent(level_of_payload(negotiated.codec, frame));
         self.record_sent_payload(stamp.timestamp, negotiated.codec, frame, now);
     }
 
@@ -272,6 +275,7 @@ impl Leg {
         if !self.recorders.is_empty() {
             self.record_sent(self.outgoing.timestamp_at(now), narrow, now);
         }
+        self.was_sent(Level::of(narrow));
         let mut voice = self.take_voice(&negotiated);
         let at = self.said;
         self.said += u64::from(self.clock() / 1_000 * FRAME_MS);

@@ -10,6 +10,7 @@ mod room;
 mod secure;
 mod stream;
 mod transcode;
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
