@@ -233,7 +233,7 @@ impl fmt::Debug for Secret {
 impl Default for MediaPreferences {
     fn default() -> Self {
         Self {
-            codecs: vec![CodecKind::Pcmu, CodecKind::Pcma],
+            codecs: vec![CodecKind::Opus, CodecKind::G722, CodecKind::Pcmu, CodecKind::Pcma],
             ptime_ms: None,
             comfort_noise: false,
             srtp: SrtpPolicy::Off,

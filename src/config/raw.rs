@@ -120,7 +120,7 @@ sections! {
         /// Media threads. Absent: one less than the cores, at least one.
         threads: u64, Example "2";
         /// Codecs offered and accepted, best first: opus, g722, pcmu, pcma, l16, l16-8k.
-        codecs: Vec<String>, Default "[\"pcmu\", \"pcma\"]";
+        codecs: Vec<String>, Default "[\"opus\", \"g722\", \"pcmu\", \"pcma\"]";
         /// Milliseconds of audio a packet the box asks for: 10 to 60. Absent: what the peer asks for, else 20.
         ptime_ms: u64, Example "20";
         /// Whether silence may be sent as comfort noise.

@@ -94,7 +94,8 @@ struct Last {
     /// In ticks of the timestamps' clock.
     duration: u32,
     is_over: bool,
-    /// When its last packet came, in nanoseconds.
+    /// When its first and its last packet came, in nanoseconds.
+    began: u64,
     at: u64,
 }
 
@@ -107,6 +108,10 @@ const GAP_MS: u32 = 20;
 const PAST_MS: u32 = 8_750;
 const PAST_NS: u64 = 2_000_000_000;
 
+/// A key that is told to have lasted so many milliseconds more than twice the time it has been heard of is counted
+/// in another clock.
+const LEARN_MS: u64 = 150;
+
 /// While packets of a key come in steps no longer than this, the key is pressed.
 const PRESSED_NS: u64 = 100_000_000;
 
@@ -114,6 +119,7 @@ impl Receiver {
     /// Takes an event packet; answers with the key when this is the first that tells of it.
     pub fn on_packet(&mut self, event: TelephoneEvent, timestamp: u32, now: u64) -> Option<Pressed> {
         let digit = digit(event.code)?;
+        self.learn_clock(event, timestamp, now);
         let duration = self.ticks(u32::from(event.duration));
         let (gap, past, segment) = (self.ms(GAP_MS), self.ms(PAST_MS), self.ticks(0xFFFF));
         if let Some(last) = &mut self.last {
@@ -137,7 +143,8 @@ impl Receiver {
                 return None;
             }
         }
-        self.last = Some(Last { code: event.code, start: timestamp, duration, is_over: event.end, at: now });
+        let (start, is_over) = (timestamp, event.end);
+        self.last = Some(Last { code: event.code, start, duration, is_over, began: now, at: now });
         Some(Pressed { digit, ms: (u64::from(event.duration) * 1_000 / u64::from(self.event_clock)) as u32 })
     }
 
@@ -155,6 +162,22 @@ impl Receiver {
     /// old ones.
     pub fn reset(&mut self, clock: u32, event_clock: u32) {
         *self = Receiver { clock: clock.max(1), event_clock: event_clock.max(1), last: None };
+    }
+
+    /// The clock in which the sender counts durations, in Hz.
+    pub fn event_clock(&self) -> u32 {
+        self.event_clock
+    }
+
+    /// Beside Opus some agree on events at 8 kHz and count them at 48 kHz all the same: a key cannot have lasted
+    /// much longer than its packets have been coming.
+    fn learn_clock(&mut self, event: TelephoneEvent, timestamp: u32, now: u64) {
+        let Some(last) = self.last.as_ref().filter(|last| last.start == timestamp) else { return };
+        let told_ms = u64::from(event.duration) * 1_000 / u64::from(self.event_clock);
+        let seen_ms = now.saturating_sub(last.began) / 1_000_000;
+        if self.event_clock < self.clock && told_ms > 2 * seen_ms + LEARN_MS {
+            self.event_clock = self.clock;
+        }
     }
 
     /// A duration in ticks of the timestamps.
@@ -459,5 +482,22 @@ mod tests {
             }
         }
         assert_eq!(heard(&packets), "0123456789*#ABCD9");
+    }
+
+    #[test]
+    fn durations_in_the_streams_clock_are_understood_whatever_was_agreed_on() {
+        let mut receiver = Receiver::default();
+        receiver.reset(48_000, 8_000);
+        let mut heard = String::new();
+        // Three presses of 100 ms, 150 ms apart, counted at 48 kHz.
+        for press in 0..3u64 {
+            let start = (press * 250 * 48) as u32;
+            for n in 1..=7u64 {
+                let duration = (n.min(5) * 960) as u16;
+                let now = (press * 250 + n * 20) * MS;
+                heard.extend(receiver.on_packet(event(5, duration, n >= 5), start, now).map(|key| key.digit));
+            }
+        }
+        assert_eq!((heard.as_str(), receiver.event_clock()), ("555", 48_000));
     }
 }

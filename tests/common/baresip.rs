@@ -49,7 +49,15 @@ impl Baresip {
         let dir = TempDir::new().unwrap();
         let path = |name: &str| dir.path().join(name);
         // baresip ends the call when the file ends: long enough for any test.
-        std::fs::write(path("say.wav"), tone::wav(&tone::sine(account.tone, 100.0))).unwrap();
+        // It is read at the codec's rate and with its channels, whichever those are.
+        let (rate, channels) = match account.codecs.split(['/', ',']).next() {
+            Some("opus") => (48_000, 2),
+            Some("g722" | "l16") => (16_000, 1),
+            _ => (tone::RATE, 1),
+        };
+        let said = tone::sine_at(account.tone, 100.0, rate);
+        let said: Vec<i16> = said.iter().flat_map(|&x| std::iter::repeat_n(x, channels)).collect();
+        std::fs::write(path("say.wav"), tone::wav_of(&said, rate, channels as u8)).unwrap();
         std::fs::write(path("contacts"), "").unwrap();
         std::fs::write(path("accounts"), account_line(account)).unwrap();
         std::fs::write(path("config"), config(line, dir.path())).unwrap();
@@ -173,7 +181,7 @@ fn config(line: &Line, dir: &std::path::Path) -> String {
     format!(
         "poll_method epoll\nsip_listen {ip}:5060\ncall_local_timeout 120\ncall_max_calls 4\n\
          audio_player aufile,{dir}/ear.wav\naudio_source aufile,{dir}/say.wav\naudio_alert aufile,{dir}/alert.wav\n\
-         audio_channels 1\naudio_srate 8000\nausrc_format s16\nauplay_format s16\nrtp_ports 10000-11000\n\
+         ausrc_format s16\nauplay_format s16\nrtp_ports 10000-11000\n\
          jitter_buffer_delay 2-10\nmodule_path {MODULES}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule l16.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen {ip}:4444\nsnd_path {dir}\n"

@@ -6,8 +6,13 @@ pub const RATE: u32 = 8000;
 
 /// A sine at a quarter of full scale.
 pub fn sine(hz: f64, seconds: f64) -> Vec<i16> {
-    let count = (seconds * f64::from(RATE)) as usize;
-    (0..count).map(|n| ((n as f64 * hz * TAU / f64::from(RATE)).sin() * 8000.0) as i16).collect()
+    sine_at(hz, seconds, RATE)
+}
+
+/// The same at so many samples a second.
+pub fn sine_at(hz: f64, seconds: f64, rate: u32) -> Vec<i16> {
+    let count = (seconds * f64::from(rate)) as usize;
+    (0..count).map(|n| ((n as f64 * hz * TAU / f64::from(rate)).sin() * 8000.0) as i16).collect()
 }
 
 /// The share of the samples' energy that is at `hz`: 1 for a pure tone, about 0 when it is absent.
@@ -103,16 +108,21 @@ pub fn alaw_encode(sample: i16) -> u8 {
 
 /// A WAV file of one channel, 16 bit.
 pub fn wav(samples: &[i16]) -> Vec<u8> {
+    wav_of(samples, RATE, 1)
+}
+
+/// The same at so many samples a second, the channels' samples in turns.
+pub fn wav_of(samples: &[i16], rate: u32, channels: u8) -> Vec<u8> {
     let data = samples.len() as u32 * 2;
     let mut out = Vec::with_capacity(44 + data as usize);
     out.extend_from_slice(b"RIFF");
     out.extend_from_slice(&(36 + data).to_le_bytes());
     out.extend_from_slice(b"WAVEfmt ");
     out.extend_from_slice(&16u32.to_le_bytes());
-    out.extend_from_slice(&[1, 0, 1, 0]);
-    out.extend_from_slice(&RATE.to_le_bytes());
-    out.extend_from_slice(&(RATE * 2).to_le_bytes());
-    out.extend_from_slice(&[2, 0, 16, 0]);
+    out.extend_from_slice(&[1, 0, channels, 0]);
+    out.extend_from_slice(&rate.to_le_bytes());
+    out.extend_from_slice(&(rate * 2 * u32::from(channels)).to_le_bytes());
+    out.extend_from_slice(&[2 * channels, 0, 16, 0]);
     out.extend_from_slice(b"data");
     out.extend_from_slice(&data.to_le_bytes());
     samples.iter().for_each(|x| out.extend_from_slice(&x.to_le_bytes()));

@@ -12,6 +12,7 @@
 mod common;
 
 mod bench;
+mod codecs;
 mod first_call;
 mod flows;
 mod power;

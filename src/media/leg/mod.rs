@@ -138,7 +138,7 @@ impl Leg {
             rtp: Latch::new(signalling),
             rtcp: Latch::new(signalling),
             reception: Reception::default(),
-            outgoing: Outgoing::new(ssrc, 8_000, rng.u32() as u16, rng.u32()),
+            outgoing: Outgoing::new(ssrc, 8_000, first_sequence(rng), rng.u32()),
             keys: dtmf::Receiver::default(),
             listener: None,
             voice: None,
@@ -180,7 +180,7 @@ impl Leg {
                 self.goodbye(now, out);
             }
             let ssrc = rng.u32();
-            self.outgoing = Outgoing::new(ssrc, clock, rng.u32() as u16, rng.u32());
+            self.outgoing = Outgoing::new(ssrc, clock, first_sequence(rng), rng.u32());
             self.reporter = Reporter::new(ssrc, &rng.hex(16));
             self.reported_packets = 0;
         }
@@ -279,4 +279,10 @@ impl Leg {
             }
         }
     }
+}
+
+/// Random, as RFC 3550 §5.1 wants it, and in the lower half: a receiver that misses the first packets must not take
+/// the wrap for the beginning (RFC 3711 §3.3.1).
+fn first_sequence(rng: &mut Rng) -> u16 {
+    rng.u32() as u16 & 0x7FFF
 }

@@ -153,11 +153,12 @@ impl Leg {
 
     /// Ticks a second in which the durations of telephone events are counted.
     pub(crate) fn event_clock(&self) -> u32 {
-        self.negotiated.as_ref().map_or(8_000, |negotiated| negotiated.dtmf_clock.max(1))
+        self.keys.event_clock()
     }
 
     fn on_new_source(&mut self) {
-        self.keys.reset(self.clock(), self.event_clock());
+        let event_clock = self.negotiated.as_ref().map_or(8_000, |negotiated| negotiated.dtmf_clock);
+        self.keys.reset(self.clock(), event_clock);
         for recorder in &mut self.recorders {
             recorder.on_new_source();
         }

@@ -137,7 +137,10 @@ impl Leg {
             return self.outgoing.end_run();
         }
         let Some(payload_type) = negotiated.dtmf else {
-            return self.sound_key(event, event_clock, (source, at, clock), now, out);
+            if negotiated.dtmf_inband {
+                self.sound_key(event, event_clock, (source, at, clock), now, out);
+            }
+            return;
         };
         let duration =
             scale(u64::from(event.duration), event_clock, negotiated.dtmf_clock).min(0xFFFF) as u16;
@@ -221,7 +224,7 @@ impl Leg {
         let Playing::Digits(digits) = &mut self.playing else { return };
         let Some(payload_type) = negotiated.dtmf else {
             let mut pcm = [0; FRAME_SAMPLES];
-            if place != Place::Copy {
+            if place != Place::Copy && negotiated.dtmf_inband {
                 let begin = u32::from(event.duration) * 1_000 / dtmf::CLOCK - FRAME_MS;
                 key_tone(event.code, begin, &mut pcm);
             }

@@ -54,7 +54,8 @@ impl Leg {
             receives: negotiated.direction.receives(),
             pauses: negotiated.comfort_noise.is_some() || negotiated.codec == CodecKind::Opus,
         };
-        let detects = negotiated.dtmf_receive.is_none() && negotiated.direction.receives();
+        let detects =
+            negotiated.dtmf_receive.is_none() && negotiated.dtmf_inband && negotiated.direction.receives();
         let leg = self.id;
         let counted = self.counted();
         let guard = self.guard.get_or_insert_with(|| {
