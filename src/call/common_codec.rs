@@ -32,8 +32,10 @@ impl Call {
     pub(crate) fn spare_transcoding(&mut self, child: CallSid, theirs: CodecKind, ctx: &mut Ctx<'_>) {
         let Some(ours) = self.leg.negotiated.map(|negotiated| negotiated.codec) else { return };
         self.leg.near = vec![theirs];
-        let adapts = ours != theirs && self.speak(theirs, ctx);
-        ctx.mail(child, Mail::Bridged { codec: ours, adapt: ours != theirs && !adapts });
+        // Between the laws of G.711 a table does it: not worth a word.
+        let differ = ours != theirs && !(ours.is_g711() && theirs.is_g711());
+        let adapts = differ && self.speak(theirs, ctx);
+        ctx.mail(child, Mail::Bridged { codec: ours, adapt: differ && !adapts });
     }
 
     /// Asks the peer for this codec, if that can work; whether it was asked.

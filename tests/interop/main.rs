@@ -13,6 +13,7 @@ mod common;
 
 mod bench;
 mod codecs;
+mod conference;
 mod first_call;
 mod flows;
 mod power;
