@@ -1,12 +1,15 @@
 //! Sends a WAV file of speech through each codec, each transcode and several kinds of loss, and leaves what comes
 //! out in a folder: `passes SPEECH.wav FOLDER`. Prints a line for each, what it went through and the file, for
-//! `benches/pesq.py` to judge.
+//! `mos.py` to judge.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a tool for a person")]
+
+mod engine;
 
 use std::path::PathBuf;
 
 use base::Rng;
+use engine::{Path, Wire};
 use media::codec::{CodecKind, Decoder, Encoder, PAYLOAD_MAX, PCM_MAX};
 use media::command::OpusParameters;
 use media::resample::Resampler;
@@ -42,6 +45,53 @@ fn main() {
         let path = PathBuf::from(folder).join(format!("{n}.wav"));
         write(&path, rate, &pass.run(rate, &pcm));
         println!("{}\t{}", pass.name(), path.display());
+    }
+    through_the_box(rate, &pcm, codecs, folder);
+}
+
+/// Each pair of codecs through the engine; then the wires that offices have, through a relay, a transcode and a room.
+fn through_the_box(rate: u32, pcm: &[i16], codecs: &[CodecKind], folder: &str) {
+    let jitter = Wire { jitter_ms: 30, ..Wire::PERFECT };
+    let drift = |ppm| Wire { drift_ppm: ppm, ..Wire::PERFECT };
+    let loss = |share| Wire { loss: share, ..Wire::PERFECT };
+    let mut passes = Vec::new();
+    for &from in codecs {
+        for &to in codecs {
+            passes.push((from, to, "", Wire::PERFECT, Path::Bridge));
+        }
+        passes.push((from, from, ", room", Wire::PERFECT, Path::Room));
+    }
+    let pairs = if rate == 8_000 {
+        [
+            (CodecKind::Pcmu, CodecKind::Pcmu),
+            (CodecKind::Opus, CodecKind::Pcmu),
+            (CodecKind::G722, CodecKind::Pcmu),
+        ]
+    } else {
+        [
+            (CodecKind::G722, CodecKind::G722),
+            (CodecKind::Opus, CodecKind::G722),
+            (CodecKind::Opus, CodecKind::Opus),
+        ]
+    };
+    for (from, to) in pairs {
+        for (what, wire) in [
+            (", 1 % loss", loss(0.01)),
+            (", 5 % loss", loss(0.05)),
+            (", 30 ms jitter", jitter),
+            (", +200 ppm", drift(200)),
+            (", -200 ppm", drift(-200)),
+        ] {
+            passes.push((from, to, what, wire, Path::Bridge));
+        }
+        passes.push((from, to, ", room, 30 ms jitter", jitter, Path::Room));
+        passes.push((from, to, ", room, +200 ppm", drift(200), Path::Room));
+    }
+    for (n, (from, to, what, wire, path)) in passes.into_iter().enumerate() {
+        let file = PathBuf::from(folder).join(format!("box{n}.wav"));
+        let (heard_rate, heard) = engine::pass(from, to, rate, pcm, wire, path, n as u64);
+        write(&file, rate, &resample(heard_rate, rate, &heard));
+        println!("box: {} > {}{what}\t{}", from.info().key, to.info().key, file.display());
     }
 }
 

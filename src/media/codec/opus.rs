@@ -227,7 +227,8 @@ fn configure(encoder: &mut Encoder, rate: SampleRate, parameters: OpusParameters
     encoder.set_vbr(!parameters.cbr)?;
     encoder.set_complexity(COMPLEXITY)?;
     encoder.set_inband_fec(parameters.use_inband_fec)?;
-    encoder.set_packet_loss_perc(if parameters.use_inband_fec { EXPECTED_LOSS_PERCENT } else { 0 })?;
+    // What repairs the packet before takes its bits from this one: none is sent until the peer reports losses.
+    encoder.set_packet_loss_perc(0)?;
     encoder.set_dtx(parameters.use_dtx)
 }
 
@@ -261,8 +262,6 @@ pub(super) fn duration(payload: &[u8]) -> u32 {
 
 /// What a frame is encoded with unless the machine is short of time.
 pub(super) const COMPLEXITY: u8 = 5;
-/// Until the peer reports: what makes the encoder spend bits on FEC at all.
-const EXPECTED_LOSS_PERCENT: u8 = 10;
 /// What repairing takes, in bits a second.
 const FEC_BITRATE: u32 = 8_000;
 /// The least RFC 7587 §6.1 lets a peer ask for.
@@ -302,6 +301,9 @@ mod tests {
 
     fn encode(rate: u32, parameters: OpusParameters, pcm: &[i16], frame: usize) -> Vec<Vec<u8>> {
         let mut encoder = OpusEncoder::new(rate, parameters);
+        if parameters.use_inband_fec {
+            encoder.set_expected_loss(10); // as the peer would report
+        }
         pcm.chunks_exact(frame)
             .map(|pcm| {
                 let mut payload = [0; 1_500];
