@@ -34,6 +34,9 @@ pub(crate) fn summary(stats: &LegStats) -> String {
     if let Some(us) = stats.round_trip_us {
         add(format!("round trip {:.1} ms", f64::from(us) / 1_000.0));
     }
+    if stats.playout_delay_us > 0 {
+        add(format!("{} ms in the jitter buffer", stats.playout_delay_us / 1_000));
+    }
     if stats.mos_x100 > 0 {
         add(format!("quality {:.1} of 4.5", f64::from(stats.mos_x100) / 100.0));
     }

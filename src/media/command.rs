@@ -494,6 +494,8 @@ pub struct LegStats {
     pub duplicates: u64,
     /// Packets that were not RTP, or of a payload type nobody agreed on.
     pub malformed: u64,
+    /// How long what the peer says waits in its jitter buffer, in microseconds, while or when it was last in a room.
+    pub playout_delay_us: u32,
     /// What people would say of what they hear from the peer, in hundredths of a point of ITU-T G.107's estimate
     /// (100–450); 0 before anything was heard.
     pub mos_x100: u16,

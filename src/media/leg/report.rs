@@ -60,6 +60,7 @@ impl Leg {
                 out.event(CoreEvent::MediaLost { leg: self.id });
             }
         }
+        self.note_playout();
         self.look_after(now, out);
         let is_relaying = self.peer.is_some() && matches!(self.playing, Playing::Nothing);
         let is_quiet = self.outgoing.due().is_none_or(|due| now >= due + KEEPALIVE_NS);

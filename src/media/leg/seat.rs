@@ -56,12 +56,21 @@ impl Leg {
 
     /// Is in no room from now on. Answers with the slot of the one it was in.
     pub(crate) fn stand_up(&mut self, out: &mut impl Out) -> Option<u32> {
+        self.note_playout();
         let seat = self.seat.take()?;
         let room = seat.room;
         self.outgoing.end_run();
         self.forget_received();
         out.retire(Garbage::Seat(seat));
         Some(room)
+    }
+
+    /// Takes the buffer's figures over.
+    pub(super) fn note_playout(&mut self) {
+        if let Some(seat) = &self.seat {
+            let stats = seat.ear.stats();
+            self.stats.playout_delay_us = stats.delay_us;
+        }
     }
 
     /// Samples a second of what it says in its room.

@@ -204,3 +204,15 @@ fn a_member_behind_a_bad_wire_is_heard_steadily() {
         );
     }
 }
+
+#[test]
+fn the_delay_of_the_jitter_buffer_is_known() {
+    let mut meeting = Meeting::new(&[Pcmu, Opus]);
+    meeting.all_join();
+    assert_eq!(meeting.rig.stats(1).playout_delay_us, 0);
+    meeting.talk(2_000);
+    for leg in 1..=2 {
+        let delay = meeting.rig.stats(leg).playout_delay_us;
+        assert!((10_000..80_000).contains(&delay), "{delay}");
+    }
+}
