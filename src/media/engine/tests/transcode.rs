@@ -316,3 +316,42 @@ fn a_wideband_prompt_is_heard_in_all_its_width_where_the_codec_carries_it() {
         assert!(goertzel_power(&sound[rate as usize / 2..], rate, hz) > 0.9, "{codec:?}");
     }
 }
+
+#[test]
+fn a_codec_that_changes_in_mid_call_leaves_no_gap() {
+    for codec in [CodecKind::G722, CodecKind::Opus, CodecKind::L16Wide] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, CodecKind::Pcmu, |_| {});
+        let mut bob = Phone::new(&mut rig, 2, CodecKind::Pcmu, |_| {});
+        rig.bridge(1, 2);
+        for n in 0..100 {
+            if n == 50 {
+                // Bob's phone goes on with another codec, its numbers and its source the same.
+                bob.peer.codec = codec;
+                bob.encoder = Encoder::new(
+                    codec,
+                    if codec == CodecKind::Opus { 16_000 } else { codec.info().rate },
+                    OpusParameters::default(),
+                );
+                bob.said = 0;
+                let negotiated = Negotiated { dtmf_clock: codec.info().clock, ..bob.peer.negotiated() };
+                rig.command(CoreCommand::Configure { leg: LegId(2), negotiated });
+            }
+            ann.say(&mut rig, 900.0);
+            rig.run_ms(10);
+            bob.say(&mut rig, 700.0);
+            rig.run_ms(10);
+        }
+        let got = rig.got(2);
+        let (before, after) = got.split_at(got.len() - 50);
+        for (part, codec) in [(before, CodecKind::Pcmu), (after, codec)] {
+            let (sound, rate) = heard(codec, part);
+            assert_eq!(part.len(), 50, "{codec:?}");
+            assert!(goertzel_power(&sound[rate as usize / 10..], rate, 900.0) > 0.97, "{codec:?}");
+        }
+        assert!(after[0].at - before[49].at <= 20 * MS, "no packet is missing");
+        let (sound, rate) = heard(CodecKind::Pcmu, &rig.got(1));
+        assert!(sound.len() >= 99 * 160, "Ann hears every packet: {}", sound.len());
+        assert!(goertzel_power(&sound[rate as usize * 11 / 10..], rate, 700.0) > 0.97, "{codec:?}");
+    }
+}
