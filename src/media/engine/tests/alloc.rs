@@ -137,3 +137,48 @@ fn packets_frames_reports_and_keys_need_no_allocation() {
     drop((core, sink, Arc::new(0)));
     assert!(CALLS.get() > before, "the counter counts");
 }
+
+/// What must be made for a path is made at its first packets; after that nothing is.
+#[test]
+fn coded_and_mixed_packets_need_no_allocation() {
+    use super::transcode::Phone;
+    use CodecKind::{G722, Opus, Pcma, Pcmu};
+    let mut rig = Rig::new(1);
+    let codecs = [Opus, Pcmu, G722, Pcma, Pcmu, G722, Opus];
+    let mut phones: Vec<Phone> = codecs
+        .iter()
+        .enumerate()
+        .map(|(n, &codec)| Phone::new(&mut rig, n as u64 + 1, codec, |_| {}))
+        .collect();
+    rig.bridge(1, 2);
+    rig.bridge(3, 4);
+    for leg in 5..=7 {
+        let member = crate::command::Member::default();
+        rig.command(CoreCommand::Join { leg: LegId(leg), room: crate::command::RoomId(1), member });
+    }
+    let packets: Vec<Vec<Vec<u8>>> =
+        phones.iter_mut().map(|phone| (0..300).map(|_| phone.packet(500.0)).collect()).collect();
+    let mut sink = Sink { packets: 0, frames: 0, events: 0, garbage: Vec::with_capacity(1_000) };
+    let mut buffer = [0; 2_048];
+    let (mut now, mut core, mut before) = (rig.now, rig.core, 0);
+    for n in 0..300 {
+        if n == 100 {
+            before = CALLS.get();
+        }
+        for (phone, packets) in phones.iter().zip(&packets) {
+            // One in 29 is lost.
+            if n % 29 != 28 {
+                let bytes = &packets[n];
+                buffer[..bytes.len()].copy_from_slice(bytes);
+                let (leg, from) = (LegId(phone.peer.leg), phone.peer.address);
+                core.on_packet(leg, Channel::Rtp, from, &mut buffer[..bytes.len()], now, &mut sink);
+            }
+        }
+        for _ in 0..20 {
+            now += MS;
+            core.on_deadline(now, &mut sink);
+        }
+    }
+    assert_eq!(CALLS.get() - before, 0);
+    assert!(sink.packets > 1_900, "{}", sink.packets);
+}
