@@ -9,6 +9,7 @@ mod builtin;
 mod clips;
 mod error;
 mod espeak;
+mod failures;
 mod freshness;
 mod renderings;
 mod sound;

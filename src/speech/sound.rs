@@ -15,6 +15,7 @@ use crate::builtin;
 use crate::clips::{Clips, Origin};
 use crate::error::{FAILED, INTERNAL, NOT_PLAYABLE, SoundError};
 use crate::espeak::Engine;
+use crate::failures::Failures;
 use crate::freshness::Freshness;
 use crate::renderings::Renderings;
 use crate::speaker::{Speaker, blocking};
@@ -66,6 +67,7 @@ struct Inner {
     decoder: Decoder,
     web: Webhooks,
     fetches: Semaphore,
+    failures: Failures,
 }
 
 type Made = Result<SoundInfo, SoundError>;
@@ -83,18 +85,22 @@ impl Sounds {
                 decoder: Decoder::new(DECODERS_MAX),
                 web,
                 fetches: Semaphore::new(FETCHES_MAX),
+                failures: Failures::default(),
             }),
         }
     }
 
     /// Makes a sound ready under `key`; once it returns, [`get`](Self::get) has it. However many ask for one key
     /// at a time, it is made once. A fetched one is asked for again when its server wants that, and played as
-    /// it is when the server cannot be reached.
+    /// it is when the server cannot be reached; that there is none is believed for a moment.
     pub async fn prepare(&self, key: ClipKey, source: SoundSource) -> Result<SoundInfo, SoundError> {
         if let Some((clip, origin)) = self.inner.clips.with_origin(&key)
             && origin.fresh_until.is_none_or(|until| Instant::now() < until)
         {
             return Ok(info(&clip));
+        }
+        if let Some(error) = self.inner.failures.recent(&key, Instant::now()) {
+            return Err(error);
         }
         let flight = self.inner.board(key.clone())?;
         flight.made.get_or_init(|| self.inner.make(key, source)).await.clone()
@@ -150,7 +156,14 @@ impl Inner {
                 let clip = self.decoder.decode(bytes.to_vec(), Some(extension)).await?;
                 Ok(self.keep(key, clip, Origin::default()))
             }
-            SoundSource::Url(url) => self.fetch(key, url).await,
+            SoundSource::Url(url) => {
+                let is_remote = !url.starts_with("file:");
+                let made = self.fetch(key.clone(), url).await;
+                if let (Err(error), true) = (&made, is_remote) {
+                    self.failures.note(key, error.clone(), Instant::now());
+                }
+                made
+            }
             SoundSource::File(path) => self.read(key, path).await,
         }
     }

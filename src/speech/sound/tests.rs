@@ -217,9 +217,21 @@ async fn what_cannot_be_played_has_its_code() {
         (SoundSource::File(studio.folder.path().join("missing.wav")), 11200),
         (SoundSource::File(studio.folder.path().join("noise.wav")), 13420),
     ] {
-        let error = studio.sounds.prepare(key("k"), source.clone()).await.unwrap_err();
+        let key = key(&format!("{source:?}"));
+        let error = studio.sounds.prepare(key, source.clone()).await.unwrap_err();
         assert_eq!(error.code, code, "{source:?}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_queue_of_callers_asks_a_broken_server_once() {
+    let (url, asked) = serve(|_, _| ("404 Not Found".to_owned(), Vec::new())).await;
+    let studio = studio("");
+    for _ in 0..50 {
+        let error = studio.sounds.prepare(key("k"), SoundSource::Url(url.clone())).await.unwrap_err();
+        assert_eq!(error.code, 11200);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
