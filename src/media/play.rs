@@ -221,6 +221,24 @@ mod tests {
     }
 
     #[test]
+    fn hold_music_goes_on_with_its_first_sample_after_its_last() {
+        // A ramp shows a sample too many or too few; its length is no whole number of frames.
+        let ramp: Vec<i16> = (0..3_217).collect();
+        let wide_ramp: Vec<i16> = (0..2 * 3_217).collect();
+        let item = CoreItem::Clip(Arc::new(Clip::from_pcm(&ramp).with_wide(wide_ramp.clone())));
+        let mut player = Player::new(None, vec![item], 0);
+        let (mut heard, mut heard_wide) = (Vec::new(), Vec::new());
+        for _ in 0..500 {
+            let (mut narrow, mut wide) = ([0; FRAME_SAMPLES], [0; 2 * FRAME_SAMPLES]);
+            assert!(player.fill_pcm(&mut narrow, &mut wide));
+            heard.extend(narrow);
+            heard_wide.extend(wide);
+        }
+        assert!(heard.iter().zip(ramp.iter().cycle()).all(|(heard, sample)| heard == sample));
+        assert!(heard_wide.iter().zip(wide_ramp.iter().cycle()).all(|(heard, sample)| heard == sample));
+    }
+
+    #[test]
     fn each_codec_gets_its_own_form() {
         let all = played(Player::new(None, vec![clip(&[0x0F])], 1), CodecKind::Pcma);
         assert_eq!((all[0], all[1]), (0x0F ^ 0x55, 0xD5));
