@@ -41,7 +41,7 @@ fn killed_in_the_middle_of_a_recording_child() {
     let mut box_ = start(1, folder.into());
     let mut ann = box_.leg(LegId(1), None, CodecKind::Pcmu);
     record(&mut box_, LegId(1), RecordWhat::Dual);
-    let says = tone(440.0, 20);
+    let says = tone(450.0, 20);
     every_frame(3_000, |_| ann.speak(&says));
 }
 
@@ -64,7 +64,7 @@ fn a_process_that_is_killed_leaves_a_recording_that_plays() {
     let after = media::decode::decode(std::fs::read(&path).unwrap(), Some("wav")).unwrap();
     assert!(before.duration_ms() >= 1_000 && after.duration_ms() == repaired.duration_ms);
     // The right channel is silence that we sent: half of the tone remains of both.
-    assert!(goertzel_power(&after.pcm[4_000..8_000], 8_000, 440.0) > 0.9);
+    assert!(goertzel_power(&after.pcm[4_000..8_000], 8_000, 450.0) > 0.9);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn on_a_disk_that_is_full_child() {
     let leg = LegId(1);
     let mut ann = box_.leg(leg, None, CodecKind::Pcmu);
     record(&mut box_, leg, RecordWhat::Dual);
-    let says = tone(440.0, 20);
+    let says = tone(450.0, 20);
     every_frame(200, |_| ann.speak(&says));
     let (bytes, duration_ms, why) = box_.wait("Recorded", |event| match event {
         Event::Recorded { bytes, duration_ms, why: RecordEnd::Failed(why), .. } => {
