@@ -157,8 +157,8 @@ pub enum BuiltinSound {
 /// What is known of a prepared sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SoundInfo {
-    /// Its length.
-    pub duration_ms: u64,
+    /// Its length; `None` while it is still coming.
+    pub duration_ms: Option<u64>,
 }
 
 /// A question or an order of an operator.

@@ -323,8 +323,11 @@ impl World {
                     let broken = self.sounds_broken.iter().any(|bad| key.0.contains(bad.as_str()));
                     let length = self.media.duration(&key.0);
                     let duration_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-                    let result =
-                        if broken { Err("simulated".to_owned()) } else { Ok(SoundInfo { duration_ms }) };
+                    let result = if broken {
+                        Err("simulated".to_owned())
+                    } else {
+                        Ok(SoundInfo { duration_ms: Some(duration_ms) })
+                    };
                     self.later(self.sound_after, Happening::ToNode(Box::new(Input::Sound { key, result })));
                 }
                 Output::Store(item) => {

@@ -5,7 +5,55 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use media::{Clip, ClipKey};
+use media::clip::PIECE_SAMPLES;
+use media::engine::CoreItem;
+use media::{Clip, ClipKey, GrowingClip};
+
+/// A sound as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Sound {
+    /// All of it.
+    Whole(Arc<Clip>),
+    /// On its way, or cut off on its way.
+    Growing(Arc<GrowingClip>),
+}
+
+impl Sound {
+    /// Whether there is more to come.
+    pub(crate) fn is_coming(&self) -> bool {
+        self.duration_ms().is_none()
+    }
+
+    /// Its length; `None` while more is to come.
+    pub(crate) fn duration_ms(&self) -> Option<u64> {
+        match self {
+            Sound::Whole(clip) => Some(clip.duration_ms()),
+            Sound::Growing(clip) => Some(clip.len()? as u64 * 1_000 / u64::from(Clip::RATE)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Sound::Whole(clip) => {
+                let wide = clip.wide.as_ref().map_or(0, |wide| wide.len());
+                2 * (clip.pcm.len() + wide) + clip.ulaw.len() + clip.alaw.len()
+            }
+            Sound::Growing(clip) => {
+                let forms = if clip.is_wide() { 3 } else { 1 };
+                2 * forms * clip.len().unwrap_or(PIECE_SAMPLES)
+            }
+        }
+    }
+}
+
+impl From<Sound> for CoreItem {
+    fn from(sound: Sound) -> Self {
+        match sound {
+            Sound::Whole(clip) => CoreItem::Clip(clip),
+            Sound::Growing(clip) => CoreItem::Growing(clip),
+        }
+    }
+}
 
 /// What is known of a clip's origin, to ask for it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +62,13 @@ pub(crate) struct Origin {
     pub(crate) fresh_until: Option<Instant>,
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
+}
+
+impl Origin {
+    /// Of what is not to be believed again.
+    pub(crate) fn stale() -> Self {
+        Self { fresh_until: Some(Instant::now()), ..Self::default() }
+    }
 }
 
 /// A bounded number of bytes of clips. A lookup takes a lock that only a new clip takes exclusively.
@@ -27,7 +82,7 @@ pub(crate) struct Clips {
 
 #[derive(Debug)]
 struct Kept {
-    clip: Arc<Clip>,
+    sound: Sound,
     origin: Origin,
     used: AtomicU64,
 }
@@ -38,27 +93,27 @@ impl Clips {
         Self { kept: RwLock::default(), bytes_max, uses: AtomicU64::new(0) }
     }
 
-    /// A clip, fresh or not.
-    pub(crate) fn get(&self, key: &ClipKey) -> Option<Arc<Clip>> {
+    /// A sound, fresh or not.
+    pub(crate) fn get(&self, key: &ClipKey) -> Option<Sound> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let found = kept.get(key)?;
         found.used.store(self.next_use(), Ordering::Relaxed);
-        Some(found.clip.clone())
+        Some(found.sound.clone())
     }
 
-    /// A clip and where it is from.
-    pub(crate) fn with_origin(&self, key: &ClipKey) -> Option<(Arc<Clip>, Origin)> {
-        let clip = self.get(key)?;
+    /// A sound and where it is from.
+    pub(crate) fn with_origin(&self, key: &ClipKey) -> Option<(Sound, Origin)> {
+        let sound = self.get(key)?;
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        Some((clip, kept.get(key)?.origin.clone()))
+        Some((sound, kept.get(key)?.origin.clone()))
     }
 
-    /// Keeps a clip; what was under the key before lives on in the legs that play it.
-    pub(crate) fn put(&self, key: ClipKey, clip: Arc<Clip>, origin: Origin) {
+    /// Keeps a sound; what was under the key before lives on in the legs that play it.
+    pub(crate) fn put(&self, key: ClipKey, sound: Sound, origin: Origin) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = Kept { clip, origin, used: AtomicU64::new(self.next_use()) };
+        let entry = Kept { sound, origin, used: AtomicU64::new(self.next_use()) };
         kept.insert(key.clone(), entry);
-        let mut bytes: usize = kept.iter().map(|(key, entry)| size(key, &entry.clip)).sum();
+        let mut bytes: usize = kept.iter().map(|(key, entry)| size(key, &entry.sound)).sum();
         if bytes <= self.bytes_max {
             return;
         }
@@ -72,7 +127,20 @@ impl Clips {
                 break;
             }
             if let Some(entry) = kept.remove(&oldest) {
-                bytes -= size(&oldest, &entry.clip);
+                bytes -= size(&oldest, &entry.sound);
+            }
+        }
+    }
+
+    /// A sound has come to its end: all of it stands in its place from now on. `None`: it was cut off; the next
+    /// who wants it asks for it again.
+    pub(crate) fn complete(&self, key: &ClipKey, growing: &Arc<GrowingClip>, whole: Option<Clip>) {
+        let Some((Sound::Growing(kept), origin)) = self.with_origin(key) else { return };
+        // Another may have taken its place.
+        if Arc::ptr_eq(&kept, growing) {
+            match whole {
+                Some(clip) => self.put(key.clone(), Sound::Whole(Arc::new(clip)), origin),
+                None => self.put(key.clone(), Sound::Growing(kept), Origin::stale()),
             }
         }
     }
@@ -87,13 +155,14 @@ impl Clips {
     }
 }
 
-fn size(key: &ClipKey, clip: &Clip) -> usize {
-    let wide = clip.wide.as_ref().map_or(0, |wide| wide.len());
-    key.0.len() + 2 * (clip.pcm.len() + wide) + clip.ulaw.len() + clip.alaw.len()
+fn size(key: &ClipKey, sound: &Sound) -> usize {
+    key.0.len() + sound.bytes()
 }
 
 #[cfg(test)]
 mod tests {
+    use media::clip::Grower;
+
     use super::*;
 
     fn key(name: &str) -> ClipKey {
@@ -101,8 +170,8 @@ mod tests {
     }
 
     /// 4 bytes a sample.
-    fn clip(samples: usize) -> Arc<Clip> {
-        Arc::new(Clip::from_pcm(&vec![0; samples]))
+    fn clip(samples: usize) -> Sound {
+        Sound::Whole(Arc::new(Clip::from_pcm(&vec![0; samples])))
     }
 
     #[test]
@@ -124,7 +193,7 @@ mod tests {
         let playing = clips.get(&key("small")).unwrap();
         clips.put(key("large"), clip(1_000), Origin::default());
         assert!(clips.get(&key("large")).is_some() && clips.get(&key("small")).is_none());
-        assert_eq!(playing.pcm.len(), 10);
+        assert_eq!(playing.bytes(), 40);
     }
 
     #[test]
@@ -134,8 +203,32 @@ mod tests {
         let origin = Origin { etag: Some("v2".to_owned()), ..Origin::default() };
         clips.put(key("a"), clip(2), origin.clone());
         let (found, from) = clips.with_origin(&key("a")).unwrap();
-        assert_eq!((found.pcm.len(), from), (2, origin));
+        assert_eq!((found.bytes(), from), (8, origin));
         clips.remove(&key("a"));
         assert!(clips.get(&key("a")).is_none());
+    }
+
+    #[test]
+    fn a_sound_that_came_to_its_end_is_kept_whole_and_one_cut_off_asked_for_again() {
+        let clips = Clips::new(10_000);
+        let origin = Origin { etag: Some("v1".to_owned()), ..Origin::default() };
+        let mut grower = Grower::default();
+        let growing = grower.clip();
+        let put = || clips.put(key("a"), Sound::Growing(growing.clone()), origin.clone());
+        put();
+        grower.push(&[1; 80], &[]);
+        assert!(clips.get(&key("a")).unwrap().is_coming());
+        drop(grower);
+        clips.complete(&key("a"), &growing, growing.whole());
+        let (whole, from) = clips.with_origin(&key("a")).unwrap();
+        assert!(matches!(whole, Sound::Whole(_)) && from == origin);
+        put();
+        clips.complete(&key("a"), &growing, None);
+        let (cut, from) = clips.with_origin(&key("a")).unwrap();
+        assert_eq!((cut.duration_ms(), from.etag), (Some(10), None));
+        assert!(from.fresh_until.is_some_and(|until| until <= Instant::now()));
+        clips.put(key("a"), clip(1), origin.clone());
+        clips.complete(&key("a"), &growing, None);
+        assert_eq!(clips.with_origin(&key("a")).unwrap().1, origin, "it is another sound now");
     }
 }

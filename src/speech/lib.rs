@@ -2,7 +2,8 @@
 //!
 //! A call names what it wants to hear by a key and a source; here it becomes a clip: spoken by a child process
 //! ([`espeak`]), fetched through the box's one web client or read from a file, decoded on a blocking thread, and
-//! kept in memory for the next caller ([`Sounds`]). Two hundred callers of one text cost one rendering, and
+//! kept in memory for the next caller ([`Sounds`]). A long one is played while it still comes
+//! ([`stream`]). Two hundred callers of one text cost one rendering, and
 //! renderings outlive a restart ([`renderings`]). The media plane only ever looks finished clips up.
 
 mod builtin;
@@ -11,9 +12,11 @@ mod error;
 mod espeak;
 mod failures;
 mod freshness;
+mod playable;
 mod renderings;
 mod sound;
 mod speaker;
+mod stream;
 mod voice;
 
 pub use error::SoundError;

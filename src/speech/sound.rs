@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use call::{SoundInfo, SoundSource};
-use media::{Clip, ClipKey};
-use net::webhook::{MediaRequest, Webhooks};
+use media::engine::CoreItem;
+use media::{Clip, ClipKey, decode};
+use net::webhook::{MediaAnswer, MediaRequest, Webhooks};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::builtin;
-use crate::clips::{Clips, Origin};
+use crate::clips::{Clips, Origin, Sound};
 use crate::error::{FAILED, INTERNAL, NOT_PLAYABLE, SoundError};
 use crate::espeak::Engine;
 use crate::failures::Failures;
 use crate::freshness::Freshness;
+use crate::playable::playable;
 use crate::renderings::Renderings;
 use crate::speaker::{Speaker, blocking};
+use crate::stream::Stream;
 
 /// How sounds are made and kept.
 #[derive(Clone, Debug)]
@@ -44,6 +47,12 @@ const UNDER_WAY_MAX: usize = 1_024;
 /// Files being fetched at a time.
 const FETCHES_MAX: usize = 32;
 
+/// Sounds being heard while they come, at a time; further ones are fetched first.
+const STREAMS_MAX: usize = 16;
+
+/// How patient sounds that are heard while they come are.
+const PATIENCE: Patience = Patience { stalled: Duration::from_secs(10), unheard: Duration::from_secs(60) };
+
 /// Speech engines running at a time.
 const ENGINES_MAX: usize = 2;
 
@@ -59,14 +68,24 @@ pub struct Sounds {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// How long nothing may come in the middle of a sound before it ends there.
+    stalled: Duration,
+    /// How long a sound without a length goes on coming when nobody plays it.
+    unheard: Duration,
+}
+
 #[derive(Debug)]
 struct Inner {
-    clips: Clips,
+    clips: Arc<Clips>,
     under_way: Mutex<BTreeMap<ClipKey, Arc<OnceCell<Made>>>>,
     speaker: Speaker,
     decoder: Decoder,
     web: Webhooks,
     fetches: Semaphore,
+    streams: Arc<Semaphore>,
+    patience: Patience,
     failures: Failures,
 }
 
@@ -75,29 +94,36 @@ type Made = Result<SoundInfo, SoundError>;
 impl Sounds {
     /// An empty cache over a folder of renderings; sounds are fetched through `web`.
     pub fn new(config: SoundsConfig, web: Webhooks) -> Self {
+        Self::with_patience(config, web, PATIENCE)
+    }
+
+    fn with_patience(config: SoundsConfig, web: Webhooks, patience: Patience) -> Self {
         let engine = Engine::new(config.command, ENGINES_MAX, ENGINE_PATIENCE);
         let renderings = Renderings::new(config.cache_dir, RENDERING_BYTES_MAX);
         Self {
             inner: Arc::new(Inner {
-                clips: Clips::new(CLIP_BYTES_MAX),
+                clips: Arc::new(Clips::new(CLIP_BYTES_MAX)),
                 under_way: Mutex::default(),
                 speaker: Speaker::new(engine, renderings),
                 decoder: Decoder::new(DECODERS_MAX),
                 web,
                 fetches: Semaphore::new(FETCHES_MAX),
+                streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+                patience,
                 failures: Failures::default(),
             }),
         }
     }
 
-    /// Makes a sound ready under `key`; once it returns, [`get`](Self::get) has it. However many ask for one key
+    /// Makes a sound ready under `key`; once it returns, [`get`](Self::get) has it, or its first second, if it is
+    /// still coming. However many ask for one key
     /// at a time, it is made once. A fetched one is asked for again when its server wants that, and played as
     /// it is when the server cannot be reached; that there is none is believed for a moment.
     pub async fn prepare(&self, key: ClipKey, source: SoundSource) -> Result<SoundInfo, SoundError> {
-        if let Some((clip, origin)) = self.inner.clips.with_origin(&key)
-            && origin.fresh_until.is_none_or(|until| Instant::now() < until)
+        if let Some((sound, origin)) = self.inner.clips.with_origin(&key)
+            && (sound.is_coming() || origin.fresh_until.is_none_or(|until| Instant::now() < until))
         {
-            return Ok(info(&clip));
+            return Ok(info(&sound));
         }
         if let Some(error) = self.inner.failures.recent(&key, Instant::now()) {
             return Err(error);
@@ -107,8 +133,8 @@ impl Sounds {
     }
 
     /// A prepared sound. Takes a lock for a moment; not for a media thread, but for whoever serves one.
-    pub fn get(&self, key: &ClipKey) -> Option<Arc<Clip>> {
-        self.inner.clips.get(key)
+    pub fn get(&self, key: &ClipKey) -> Option<CoreItem> {
+        self.inner.clips.get(key).map(CoreItem::from)
     }
 }
 
@@ -176,51 +202,99 @@ impl Inner {
             etag: origin.etag.clone(),
             last_modified: origin.last_modified.clone(),
             bytes_max: FILE_BYTES_MAX,
+            stall_max: self.patience.stalled,
         };
         let is_file = request.url.starts_with("file:");
         let turn = self.fetches.acquire().await.expect("this semaphore is never closed");
         let answer = self.web.get_media(request).await;
         drop(turn);
         let answer = match (answer, &known) {
-            (Ok(answer), Some((clip, _))) if answer.status >= 500 => {
+            (Ok(answer), Some((sound, _))) if answer.status >= 500 => {
                 tracing::warn!(
                     key = key.0,
                     status = answer.status,
                     "a sound could not be checked; the known one plays"
                 );
-                return Ok(info(clip));
+                return Ok(info(sound));
             }
-            (Err(failure), Some((clip, _))) => {
+            (Err(failure), Some((sound, _))) => {
                 tracing::warn!(
                     key = key.0,
                     code = failure.code,
                     "a sound could not be checked; the known one plays"
                 );
-                return Ok(info(clip));
+                return Ok(info(sound));
             }
             (answer, _) => answer?,
         };
-        let freshness = Freshness::read(answer.cache_control.as_deref());
+        let date = answer.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+        let freshness = Freshness::read(
+            answer.cache_control.as_deref(),
+            answer.expires.as_deref(),
+            date.unwrap_or_else(SystemTime::now),
+        );
         let fresh_until = Some(Instant::now() + freshness.fresh_for);
         match (answer.status, known) {
-            (304, Some((clip, _))) => {
-                self.clips.put(key, clip.clone(), Origin { fresh_until, ..origin });
-                Ok(info(&clip))
+            (304, Some((sound, _))) => {
+                self.clips.put(key, sound.clone(), Origin { fresh_until, ..origin });
+                Ok(info(&sound))
             }
             (200..=299, _) => {
                 playable(answer.content_type.as_deref(), is_file)?;
-                let clip = self.decoder.decode(answer.body, answer.content_type.as_deref()).await?;
                 let origin = match freshness.may_be_kept {
-                    true => Origin { fresh_until, etag: answer.etag, last_modified: answer.last_modified },
+                    true => Origin {
+                        fresh_until,
+                        etag: answer.etag.clone(),
+                        last_modified: answer.last_modified.clone(),
+                    },
                     false => Origin { fresh_until, ..Origin::default() },
                 };
-                Ok(self.keep(key, clip, origin))
+                self.take(key, answer, origin).await
             }
             (status, _) => {
                 self.clips.remove(&key);
                 Err(SoundError::new(FAILED, format!("answered with status {status}")))
             }
         }
+    }
+
+    /// What was fetched becomes a sound: at once, or as it comes.
+    async fn take(&self, key: ClipKey, answer: MediaAnswer, origin: Origin) -> Made {
+        let MediaAnswer { mut body, rest, content_type: hint, .. } = answer;
+        if let Some(rest) = rest {
+            let slot = decode::is_streamable(&body, hint.as_deref())
+                .then(|| self.streams.clone().try_acquire_owned().ok())
+                .flatten();
+            if let Some(slot) = slot {
+                let stream = Stream::open(body, rest, hint, slot, self.patience.unheard);
+                return self.follow(key, stream, origin).await;
+            }
+            rest.all(&mut body).await?;
+        }
+        let clip = self.decoder.decode(body, hint.as_deref()).await?;
+        Ok(self.keep(key, clip, origin))
+    }
+
+    /// Answers as soon as there is something to play; what comes of it is seen to in the background.
+    async fn follow(&self, key: ClipKey, mut stream: Stream, origin: Origin) -> Made {
+        let clip = stream.clip.clone();
+        if !stream.has_begun().await {
+            // It is over already, or nothing came of it.
+            let whole = stream.finish().await?;
+            self.clips.put(key.clone(), Sound::Growing(clip.clone()), origin);
+            self.clips.complete(&key, &clip, whole);
+            return Ok(info(&Sound::Growing(clip)));
+        }
+        self.clips.put(key.clone(), Sound::Growing(clip), origin);
+        let clips = self.clips.clone();
+        tokio::spawn(async move {
+            let clip = Arc::downgrade(&stream.clip);
+            let whole = stream.finish().await.unwrap_or_default();
+            if let Some(clip) = clip.upgrade() {
+                clips.complete(&key, &clip, whole);
+            }
+        });
+        Ok(SoundInfo { duration_ms: None })
     }
 
     async fn read(&self, key: ClipKey, path: PathBuf) -> Made {
@@ -236,7 +310,7 @@ impl Inner {
         };
         let origin = Origin { fresh_until: Some(Instant::now()), etag: Some(tag), last_modified: None };
         match (bytes, known) {
-            (None, Some((clip, _))) => Ok(info(&clip)),
+            (None, Some((sound, _))) => Ok(info(&sound)),
             (bytes, _) => {
                 let clip = self.decoder.decode(bytes.unwrap_or_default(), extension.as_deref()).await?;
                 Ok(self.keep(key, clip, origin))
@@ -245,9 +319,9 @@ impl Inner {
     }
 
     fn keep(&self, key: ClipKey, clip: Clip, origin: Origin) -> SoundInfo {
-        let clip = Arc::new(clip);
-        let info = info(&clip);
-        self.clips.put(key, clip, origin);
+        let sound = Sound::Whole(Arc::new(clip));
+        let info = info(&sound);
+        self.clips.put(key, sound, origin);
         info
     }
 }
@@ -267,14 +341,14 @@ impl Decoder {
     pub(crate) async fn decode(&self, bytes: Vec<u8>, hint: Option<&str>) -> Result<Clip, SoundError> {
         let _turn = self.turns.acquire().await.expect("this semaphore is never closed");
         let hint = hint.map(str::to_owned);
-        blocking(move || media::decode::decode(bytes, hint.as_deref()))
+        blocking(move || decode::decode(bytes, hint.as_deref()))
             .await?
             .map_err(|error| SoundError::new(NOT_PLAYABLE, error.to_string()))
     }
 }
 
-fn info(clip: &Clip) -> SoundInfo {
-    SoundInfo { duration_ms: clip.duration_ms() }
+fn info(sound: &Sound) -> SoundInfo {
+    SoundInfo { duration_ms: sound.duration_ms() }
 }
 
 /// A file's tag, which changes when the file does, and its bytes unless the tag is `known`.
@@ -290,44 +364,6 @@ fn read_file(path: &Path, known: Option<&str>) -> Result<(String, Option<Vec<u8>
     }
     let bytes = std::fs::read(path).map_err(|error| failed(&error.to_string()))?;
     Ok((tag, Some(bytes)))
-}
-
-/// Whether `<Play>` takes a content type: the published ones (reference: twiml-voice §5), and what else the box
-/// can decode. A local file may have a name that says nothing: its content decides.
-fn playable(content_type: Option<&str>, is_file: bool) -> Result<(), SoundError> {
-    const PLAYABLE: &[&str] = &[
-        "audio/mpeg",
-        "audio/wav",
-        "audio/wave",
-        "audio/x-wav",
-        "audio/aiff",
-        "audio/x-aiff",
-        "audio/x-aifc",
-        "audio/gsm",
-        "audio/x-gsm",
-        "audio/ulaw",
-        // Beyond the published ones.
-        "audio/aac",
-        "audio/alaw",
-        "audio/basic",
-        "audio/flac",
-        "audio/mp3",
-        "audio/mp4",
-        "audio/ogg",
-        "audio/vnd.wave",
-        "audio/x-flac",
-        "audio/x-m4a",
-    ];
-    let Some(content_type) = content_type else {
-        let told = "the server does not say what it is: no Content-Type";
-        return if is_file { Ok(()) } else { Err(SoundError::new(NOT_PLAYABLE, told)) };
-    };
-    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if PLAYABLE.contains(&kind.as_str()) {
-        return Ok(());
-    }
-    let kind: String = kind.chars().take(80).collect();
-    Err(SoundError::new(NOT_PLAYABLE, format!("the content type {kind} is not audio that can be played")))
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub struct Reply {
     pub delay: Duration,
     /// Closes the connection without a word.
     pub hang_up: bool,
+    /// Sends the body in parts of so many bytes, and waits so long after each.
+    pub pace: Option<(usize, Duration)>,
 }
 
 impl Reply {
@@ -53,6 +55,7 @@ impl Reply {
             headers: Vec::new(),
             delay: Duration::ZERO,
             hang_up: false,
+            pace: None,
         }
     }
 
@@ -64,6 +67,12 @@ impl Reply {
 
     pub fn empty() -> Self {
         Self::new(204, "text/plain", "")
+    }
+
+    /// Sends so many bytes at a time, and waits after each part.
+    pub fn paced(mut self, bytes: usize, pause: Duration) -> Self {
+        self.pace = Some((bytes, pause));
+        self
     }
 
     pub fn after(mut self, delay: Duration) -> Self {
@@ -202,7 +211,12 @@ fn write(stream: &mut TcpStream, reply: &Reply) -> std::io::Result<()> {
     reply.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     stream.write_all(head.as_bytes())?;
     stream.write_all(b"\r\n")?;
-    stream.write_all(&reply.body)
+    let Some((bytes, pause)) = reply.pace else { return stream.write_all(&reply.body) };
+    for part in reply.body.chunks(bytes) {
+        stream.write_all(part)?;
+        std::thread::sleep(pause);
+    }
+    Ok(())
 }
 
 fn pairs(text: &str) -> BTreeMap<String, String> {

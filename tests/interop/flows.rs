@@ -226,3 +226,31 @@ fn message_menu_and_connection() {
         caller.sipp.succeeds(s(5));
     });
 }
+
+#[test]
+fn a_sound_that_comes_as_slowly_as_it_is_heard_is_heard_at_once() {
+    in_own_network(|| {
+        let web = web();
+        // Eight seconds, sent in eight.
+        let live = tone::wav(&tone::sine(hz::PROMPT, 8.0));
+        web.on("/live.wav", move |_| Reply::new(200, "audio/wav", live.clone()).paced(1_600, ms(100)));
+        web.document("/voice", "<Play>/live.wav</Play>");
+        let tandem = office(&web).open();
+        let mut first = Caller::calls_until_byed(&tandem);
+        first.rtp.wait_tone(hz::PROMPT, 1.0, first.answered, s(5));
+        // One who calls later hears it from its beginning, while it still comes.
+        let rtp = Rtp::open(loopback(3));
+        let scenario = Scenario::caller("+15557770002", NUMBER).invite_answered(&rtp.sdp()).byed();
+        let mut second = tandem.carrier_calls(&scenario);
+        rtp.talk_to(second.wait("SIP/2.0 200", s(10)).media().unwrap());
+        rtp.wait_tone(hz::PROMPT, 1.0, first.answered, s(5));
+        assert!(first.answered.elapsed() < s(8), "it was heard before it was whole");
+        first.sipp.succeeds(s(15));
+        second.succeeds(s(15));
+        for heard in [first.rtp.heard(), rtp.heard()] {
+            let seconds = tone::seconds_of(&heard, hz::PROMPT);
+            assert!((7.5..8.3).contains(&seconds), "{seconds} s");
+        }
+        assert_eq!(web.asked("/live.wav").len(), 1);
+    });
+}

@@ -418,7 +418,7 @@ impl Control {
     fn item(&mut self, item: PlayItem) -> Option<CoreItem> {
         Some(match item {
             PlayItem::Clip(key) => match (self.clips)(&key) {
-                Some(clip) => CoreItem::Clip(clip),
+                Some(item) => item,
                 None => {
                     tracing::warn!(key = key.0, "a sound that is to be played is not prepared");
                     self.lost.clips.fetch_add(1, Relaxed);

@@ -34,7 +34,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use media::{Clip, ClipKey, Command, Event};
+use media::engine::CoreItem;
+use media::{ClipKey, Command, Event};
 use tokio::sync::mpsc;
 
 use control::{Ask, Asker, Control, Lost};
@@ -48,7 +49,7 @@ use writer::{Health, Writer};
 pub use writer::{Repaired, SYNC_EVERY, repair, repair_all};
 
 /// Looks a prepared sound up by its key; called on the control thread, never on a media thread.
-pub type Clips = Arc<dyn Fn(&ClipKey) -> Option<Arc<Clip>> + Send + Sync>;
+pub type Clips = Arc<dyn Fn(&ClipKey) -> Option<CoreItem> + Send + Sync>;
 
 /// How the media plane is set up.
 #[derive(Clone, Debug)]

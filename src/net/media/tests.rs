@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use base::{RecordingSid, Rng};
+use media::engine::CoreItem;
 use media::rtp::{Built, Fields, parse};
 use media::tone::{Tone, goertzel_power};
 use media::{
@@ -47,7 +48,7 @@ fn start(threads: usize, recordings: PathBuf) -> Box_ {
     let (events_end, events) = mpsc::channel(1_024);
     let clips = |key: &ClipKey| {
         let hz = key.0.parse().ok()?;
-        Some(Arc::new(Clip::from_pcm(&tone(hz, 500))))
+        Some(CoreItem::Clip(Arc::new(Clip::from_pcm(&tone(hz, 500)))))
     };
     let plane = MediaPlane::start(config, events_end, Arc::new(clips)).unwrap();
     Box_ { plane, events, told: Vec::new() }

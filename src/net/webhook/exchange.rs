@@ -35,7 +35,6 @@ pub(super) struct Exchange {
     pub(super) connect: Duration,
     pub(super) read: Duration,
     pub(super) total: Duration,
-    pub(super) body: Body,
 }
 
 /// What becomes of an answer's body.
@@ -44,8 +43,6 @@ pub(super) enum Body {
     /// Kept; longer than this is error 11750. What is audio is cut off there instead: nobody reads it, it only
     /// says that the URL is to be played.
     Document(usize),
-    /// Kept; longer than this is error 11750.
-    Keep(usize),
     /// Read so far, for the connection's sake, and thrown away.
     Discard(usize),
 }
@@ -62,7 +59,7 @@ pub(super) struct Answer {
 
 impl Exchange {
     /// A request as an URL's overrides want it.
-    pub(super) fn new(target: Target, overrides: &Overrides, body: Body) -> Self {
+    pub(super) fn new(target: Target, overrides: &Overrides) -> Self {
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         Self {
             target,
@@ -76,12 +73,23 @@ impl Exchange {
             connect: ms(overrides.connect_timeout_ms),
             read: ms(overrides.read_timeout_ms),
             total: ms(overrides.total_timeout_ms),
-            body,
         }
     }
 
-    /// Makes it. One logical request has one `token`, over retries and redirects (reference: webhooks §1).
-    pub(super) async fn run(mut self, settings: &Settings, token: &str) -> Result<Answer, FetchFailure> {
+    /// Makes it and reads the answer. One logical request has one `token`, over retries and redirects (reference:
+    /// webhooks §1).
+    pub(super) async fn run(
+        mut self,
+        settings: &Settings,
+        token: &str,
+        body: Body,
+    ) -> Result<Answer, FetchFailure> {
+        let head = self.head(settings, token).await?;
+        head.finish(body).await
+    }
+
+    /// Makes it; the body of the answer is still to come.
+    pub(super) async fn head(&mut self, settings: &Settings, token: &str) -> Result<Head, FetchFailure> {
         let deadline = Instant::now() + self.total;
         let mut redirects = 0;
         let mut retries = self.retries;
@@ -119,7 +127,7 @@ impl Exchange {
                 }
                 None => {
                     let redirected_to = (redirects > 0).then(|| self.target.clone());
-                    return self.finish(response, redirected_to, deadline).await;
+                    return Ok(Head { response, redirected_to, deadline });
                 }
             }
         }
@@ -205,23 +213,30 @@ impl Exchange {
         let host = self.target.url.host_str().unwrap_or_default();
         Missed { failure: failure(code, format!("{host}: {what} in time")), retry }
     }
+}
 
-    async fn finish(
-        self,
-        mut response: Response,
-        redirected_to: Option<Target>,
-        deadline: Instant,
-    ) -> Result<Answer, FetchFailure> {
+/// An answer that was not a redirect, whose body is still to come.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: Response,
+    redirected_to: Option<Target>,
+    /// When the whole of it must be there.
+    pub(super) deadline: Instant,
+}
+
+impl Head {
+    async fn finish(self, body: Body) -> Result<Answer, FetchFailure> {
+        let Head { mut response, redirected_to, deadline } = self;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let is_audio = headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"audio/"));
-        let (max, kept) = match self.body {
-            Body::Document(max) | Body::Keep(max) => (max, true),
+        let (max, kept) = match body {
+            Body::Document(max) => (max, true),
             Body::Discard(max) => (max, false),
         };
-        let mut body = Vec::new();
+        let mut bytes = Vec::new();
         let mut length = 0;
         loop {
             let chunk = match timeout_at(deadline, response.chunk()).await {
@@ -234,19 +249,19 @@ impl Exchange {
             };
             length += chunk.len();
             if kept {
-                body.extend_from_slice(&chunk[..chunk.len().min((max + 1).saturating_sub(body.len()))]);
+                bytes.extend_from_slice(&chunk[..chunk.len().min((max + 1).saturating_sub(bytes.len()))]);
             }
             if length > max {
-                match self.body {
+                match body {
                     Body::Document(_) if is_audio => break,
                     Body::Discard(_) => break,
-                    Body::Document(_) | Body::Keep(_) => {
+                    Body::Document(_) => {
                         return Err(failure(TOO_LARGE, format!("the body is longer than {max} bytes")));
                     }
                 }
             }
         }
-        Ok(Answer { status, headers, body, redirected_to })
+        Ok(Answer { status, headers, body: bytes, redirected_to })
     }
 }
 

@@ -39,7 +39,7 @@ use call::{FetchId, FetchRequest};
 
 pub use self::connect::Trust;
 pub use self::destination::Destinations;
-pub use self::media::{MediaAnswer, MediaRequest};
+pub use self::media::{MediaAnswer, MediaRequest, MediaRest};
 pub use self::settings::{Secret, WebhookConfig};
 
 /// Bytes of a status callback's answer that are read before the connection is given up.
@@ -159,11 +159,9 @@ impl Webhooks {
         // one, which keeps the query, would otherwise grow with every request.
         let target = Target::of(url)?;
         let base = target.base();
-        let exchange = Exchange {
-            jar: Some(jar),
-            ..Self::exchange(target, &overrides, request, Body::Document(DOCUMENT_BYTES_MAX))
-        };
-        let answer = exchange.run(&settings, &self.token()).await?;
+        let exchange = Exchange { jar: Some(jar), ..Self::exchange(target, &overrides, request) };
+        let body = Body::Document(DOCUMENT_BYTES_MAX);
+        let answer = exchange.run(&settings, &self.token(), body).await?;
         Ok(Fetched {
             status: answer.status,
             content_type: media::text(&answer.headers, &header::CONTENT_TYPE),
@@ -186,14 +184,11 @@ impl Webhooks {
         let (url, overrides) = target::parse(&request.url)?;
         let target = Target::of(url)?;
         let _turn = self.inner.status.turn(target.url.host_str().unwrap_or_default()).await;
-        let exchange = Exchange {
-            jar: Some(jar),
-            ..Self::exchange(target, &overrides, request, Body::Discard(DISCARD_MAX))
-        };
-        Ok(exchange.run(&self.settings(), &self.token()).await?.status)
+        let exchange = Exchange { jar: Some(jar), ..Self::exchange(target, &overrides, request) };
+        Ok(exchange.run(&self.settings(), &self.token(), Body::Discard(DISCARD_MAX)).await?.status)
     }
 
-    fn exchange(target: Target, overrides: &twiml::Overrides, request: FetchRequest, body: Body) -> Exchange {
+    fn exchange(target: Target, overrides: &twiml::Overrides, request: FetchRequest) -> Exchange {
         let mut params = request.params;
         // By name, so that two captures compare; equal names stay in their order.
         params.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -201,7 +196,7 @@ impl Webhooks {
         if request.method == HttpMethod::Get {
             params.clear();
         }
-        Exchange { method: request.method, params, ..Exchange::new(target, overrides, body) }
+        Exchange { method: request.method, params, ..Exchange::new(target, overrides) }
     }
 
     fn report(&self, id: FetchId, told: String) {

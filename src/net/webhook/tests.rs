@@ -407,6 +407,48 @@ async fn a_reload_changes_the_next_request() {
     assert_eq!(seen[1].header("user-agent"), "Desk/1");
 }
 
+fn media(server: &Server, bytes_max: usize) -> MediaRequest {
+    MediaRequest {
+        url: server.url.clone(),
+        etag: None,
+        last_modified: None,
+        bytes_max,
+        stall_max: Duration::from_millis(500),
+    }
+}
+
+#[tokio::test]
+async fn media_that_is_long_in_coming_comes_in_pieces() {
+    // Fourteen bytes of a body of a hundred come, and after a while three more.
+    let head = |length| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let server = Server::start(move |n, _| match n {
+        0 => Reply::Hang(format!("{}0123456789abcdefghi", head(100)).into_bytes()),
+        1 => Reply::Raw([head(200_000).into_bytes(), vec![7; 200_000]].concat()),
+        _ => Reply::Raw([head(200_000).into_bytes(), vec![7; 100_000]].concat()),
+    })
+    .await;
+    let (client, _) = client();
+    let answer = client.get_media(media(&server, 1_000)).await.unwrap();
+    assert_eq!(answer.body, b"0123456789abcdefghi");
+    let mut rest = answer.rest.unwrap();
+    assert!(rest.has_length());
+    let stalled = rest.chunk().await.unwrap_err();
+    assert_eq!((stalled.code, stalled.message.as_str()), (11200, "nothing more came for 0.5 s"));
+
+    let MediaAnswer { mut body, rest, .. } = client.get_media(media(&server, 200_000)).await.unwrap();
+    assert!((64 * 1024..200_000).contains(&body.len()), "{}", body.len());
+    rest.unwrap().all(&mut body).await.unwrap();
+    assert!(body.len() == 200_000 && body.iter().all(|&byte| byte == 7));
+
+    let mut rest = client.get_media(media(&server, 200_000)).await.unwrap().rest.unwrap();
+    while rest.chunk().await.is_ok_and(|chunk| !chunk.expect("it breaks off before its end").is_empty()) {}
+    let too_long = match client.get_media(media(&server, 80_000)).await {
+        Ok(answer) => answer.rest.unwrap().all(&mut Vec::new()).await.unwrap_err(),
+        Err(failure) => failure,
+    };
+    assert_eq!(too_long.code, 11750);
+}
+
 #[tokio::test]
 async fn media_is_asked_for_again_by_its_validators() {
     let server = Server::start(|_, seen| match seen.header("if-none-match") {
@@ -419,7 +461,7 @@ async fn media_is_asked_for_again_by_its_validators() {
     })
     .await;
     let (client, _) = client();
-    let ask = |etag| MediaRequest { url: server.url.clone(), etag, bytes_max: 4, ..MediaRequest::default() };
+    let ask = |etag| MediaRequest { etag, ..media(&server, 4) };
     let first = client.get_media(ask(None)).await.unwrap();
     assert_eq!((first.status, first.body.as_slice()), (200, &b"RIFF"[..]));
     assert_eq!(first.cache_control.as_deref(), Some("max-age=5"));
