@@ -73,7 +73,7 @@ demo: packages-test
 	@$(CARGO) test --locked --test demo
 
 bench:
-	@$(CARGO) bench --locked --workspace
+	@$(CARGO) bench --locked --workspace --no-fail-fast
 
 fmt:
 	@$(CARGO) fmt --all

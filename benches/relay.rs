@@ -6,138 +6,233 @@
 //! time stamp, so it includes both passes through the loopback.
 //!
 //! The load is the one of an office on a bad day: every leg sends 50 packets a second, spread evenly over the
-//! 20 ms in slots of 250 µs; leg i is bridged with leg i + N/2.
+//! 20 ms in slots of 250 µs; leg i is bridged with leg i + N/2. Some of it is repeated with four threads computing
+//! beside it. Last comes what the box sends of itself: how late it is against the even 20 ms.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures and may give up")]
 
-use std::collections::BTreeMap;
-use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::RecordingSid;
-use media::engine::{Channel, CoreCommand, CoreEvent, MediaCore, Out};
 use media::rtp::{Built, Fields};
-use media::{CodecKind, Command, Event, LegId, Negotiated};
-use net::media::{MediaPlane, MediaPlaneConfig};
+use media::{CodecKind, Command, Event, LegId, Negotiated, PlayId, PlayItem, Tone};
+use net::media::{GATHER_MAX, MediaPlane, MediaPlaneConfig};
 use tokio::sync::mpsc;
 
-/// Legs under load, how often it is measured, and the budget as a ratio to F; `None`: printed only. Of several
-/// measurements the best counts: what else runs on the machine only ever adds.
-const LOADS: [(usize, usize, Option<f64>); 3] =
-    [(100, 1, None), (500, 1, None), (1_000, 3, Some(RELAY_BUDGET))];
+use machine::{CPU_GENERATOR, CPU_MEASURED, Hogs, cpu_ns, percentile, pin, receive_stamped, wall_ns};
 
-/// CPU of a relayed packet at 1,000 legs, on a machine that does nothing else.
-const RELAY_BUDGET: f64 = 1.45;
+#[path = "common/machine.rs"]
+mod machine;
 
-/// CPU of our own code in it.
-const OWN_BUDGET: f64 = 0.06;
+/// One load and its budgets; `None`: printed only.
+#[derive(Clone, Copy)]
+struct Case {
+    legs: usize,
+    gather_max: Duration,
+    hogs: usize,
+    /// CPU of a packet as a ratio to F.
+    ratio: Option<f64>,
+    /// Microseconds of delay that 99 of 100 packets may take.
+    p99_us: Option<u32>,
+    /// Whether nothing may be lost.
+    whole: bool,
+}
+
+const GATHERED: Case =
+    Case { legs: 0, gather_max: GATHER_MAX, hogs: 0, ratio: None, p99_us: None, whole: false };
+const AT_ONCE: Case = Case { gather_max: Duration::ZERO, ..GATHERED };
+
+const CASES: [Case; 8] = [
+    Case { legs: 100, ..GATHERED },
+    Case { legs: 500, ..GATHERED },
+    Case { legs: 1_000, ratio: Some(1.45), ..GATHERED },
+    Case { legs: 2_000, ratio: Some(1.30), ..GATHERED },
+    Case { legs: 2_000, ratio: Some(1.50), ..AT_ONCE },
+    Case { legs: MOST, p99_us: Some(2_000), whole: true, ..GATHERED },
+    Case { legs: 1_000, hogs: 4, p99_us: Some(1_000), whole: true, ..GATHERED },
+    Case { legs: 1_000, hogs: 4, p99_us: Some(250), whole: true, ..AT_ONCE },
+];
+
+/// Stands for as many legs as a core must carry: [`MOST_SHARE`] of what the floor alone could.
+const MOST: usize = usize::MAX;
+const MOST_SHARE: f64 = 0.53;
+
+/// Of so many measurements the best counts: what else runs on the machine only ever adds.
+const TIMES: usize = 3;
+
+/// Legs that are played to, and microseconds that 99 of 100 of their packets may be late beside four hogs.
+const PLAYED: usize = 200;
+const CLOCK_P99_US: u32 = 200;
 
 const WARM_UP: Duration = Duration::from_millis(1_500);
 const MEASURED: Duration = Duration::from_secs(3);
 const SLOT: Duration = Duration::from_micros(250);
 const SLOTS: usize = 80;
-const FLOOR_ROUNDS: usize = 30;
 
 /// Sockets of the generator; legs share them, as phones behind one carrier do.
 const GENERATORS: usize = 16;
 
 fn main() -> ExitCode {
-    raise_file_limit();
-    let pinned = pin(0, CPU_GENERATOR) && real_time(60);
-    println!("relay: G.711, 172-byte packets, 50 a second and leg; one media thread");
+    machine::raise_file_limit();
+    let pinned = pin(0, CPU_GENERATOR) && machine::real_time(60);
+    println!(
+        "relay: G.711, 172-byte packets, 50 a second and leg; one media thread; {}",
+        machine::describe()
+    );
     if !pinned {
         println!("note: no right to real-time priority; the figures depend on what else runs");
     }
     println!(
-        "{:>5} {:>8} {:>9} {:>6} {:>7} {:>9} {:>9} {:>9} {:>6} {:>6}",
-        "legs", "F µs", "relay µs", "×F", "busy %", "p50 µs", "p99 µs", "p99.9 µs", "lost", "result"
+        "{:>5} {:>8} {:>4} {:>6} {:>9} {:>6} {:>7} {:>8} {:>8} {:>9} {:>6}  result",
+        "legs",
+        "gathered",
+        "hogs",
+        "F µs",
+        "relay µs",
+        "×F",
+        "busy %",
+        "p50 µs",
+        "p99 µs",
+        "p99.9 µs",
+        "lost"
     );
     // While any socket asks for time stamps the kernel makes them for all: for the floor as for the relay.
-    let _stamps = stamped_socket();
-    let mut missed = false;
-    let mut floor_of_most = 0.0;
-    for (legs, times, budget) in LOADS {
-        let measured = (0..times).map(|_| {
-            let before = floor(legs);
-            let load = relay(legs);
-            (f64::midpoint(before, floor(legs)), load)
-        });
-        let (floor, load) = measured
-            .min_by(|(a_floor, a), (b_floor, b)| (a.cpu_us / a_floor).total_cmp(&(b.cpu_us / b_floor)))
-            .unwrap();
-        floor_of_most = floor;
-        let ratio = load.cpu_us / floor;
-        let met = budget.is_none_or(|budget| ratio <= budget);
-        missed |= !met;
+    let _stamps = machine::stamped_socket(Ipv4Addr::LOCALHOST);
+    let mut is_met = true;
+    for mut case in CASES {
+        if case.legs == MOST {
+            let packets_a_second = 1e9 / machine::floor_ns(2_000);
+            case.legs = (packets_a_second / 50.0 * MOST_SHARE) as usize / 2 * 2;
+        }
+        let mut best: Option<(f64, Load, Vec<String>)> = None;
+        for _ in 0..TIMES {
+            let before = machine::floor_ns(case.legs);
+            let load = relay(case);
+            let floor = f64::midpoint(before, machine::floor_ns(case.legs)) / 1_000.0;
+            let missed = missed(case, &load, floor);
+            let is_better = best.as_ref().is_none_or(|(best_floor, best, best_missed)| {
+                (missed.len(), load.cpu_us / floor) < (best_missed.len(), best.cpu_us / best_floor)
+            });
+            if is_better {
+                best = Some((floor, load, missed));
+            }
+            // One that is only printed needs no second try.
+            if best.as_ref().is_some_and(|(_, _, missed)| missed.is_empty()) {
+                break;
+            }
+        }
+        let (floor, load, missed) = best.unwrap();
+        is_met &= missed.is_empty();
         println!(
-            "{legs:>5} {floor:>8.2} {:>9.2} {ratio:>6.2} {:>7.1} {:>9} {:>9} {:>9} {:>6} {:>6}",
+            "{:>5} {:>8} {:>4} {floor:>6.2} {:>9.2} {:>6.2} {:>7.1} {:>8} {:>8} {:>9} {:>6}  {}",
+            case.legs,
+            format!("{} µs", case.gather_max.as_micros()),
+            case.hogs,
             load.cpu_us,
+            load.cpu_us / floor,
             load.busy * 100.0,
-            load.percentile(0.5),
-            load.percentile(0.99),
-            load.percentile(0.999),
+            percentile(&load.delays, 0.5),
+            percentile(&load.delays, 0.99),
+            percentile(&load.delays, 0.999),
             load.lost,
-            verdict(budget, met),
+            if missed.is_empty() { "ok".to_owned() } else { format!("MISSED {}", missed.join(", ")) },
         );
     }
-    for (what, recorded) in [("own code", false), ("own code, recorded", true)] {
-        let own = own_code_ns(1_000, recorded);
-        let ratio = own / 1_000.0 / floor_of_most;
-        let budget = (!recorded).then_some(OWN_BUDGET);
-        let met = budget.is_none_or(|budget| ratio <= budget);
-        missed |= !met;
-        println!("{what}: {own:.0} ns a packet at 1,000 legs, {ratio:.3} F {}", verdict(budget, met));
+    for hogs in [0, 4] {
+        let late = (0..TIMES).map(|_| clock(hogs)).min_by_key(|late| percentile(late, 0.99)).unwrap();
+        let p99 = percentile(&late, 0.99);
+        let is_kept = hogs == 0 || p99 <= CLOCK_P99_US;
+        is_met &= is_kept;
+        println!(
+            "20 ms clock, {PLAYED} legs played to, {hogs} hogs: late by p50 {} µs, p99 {p99} µs, p99.9 {} µs, most {} µs  {}",
+            percentile(&late, 0.5),
+            percentile(&late, 0.999),
+            percentile(&late, 1.0),
+            if is_kept { "ok".to_owned() } else { format!("MISSED {CLOCK_P99_US} µs") },
+        );
     }
-    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn verdict(budget: Option<f64>, met: bool) -> String {
-    match budget {
-        None => String::new(),
-        Some(budget) if met => format!("≤{budget}"),
-        Some(budget) => format!("MISSED {budget}"),
+fn missed(case: Case, load: &Load, floor: f64) -> Vec<String> {
+    let mut missed = Vec::new();
+    if let Some(budget) = case.ratio.filter(|budget| load.cpu_us / floor > *budget) {
+        missed.push(format!("{budget:.2} F"));
+    }
+    if let Some(budget) = case.p99_us.filter(|budget| percentile(&load.delays, 0.99) > *budget) {
+        missed.push(format!("p99 {budget} µs"));
+    }
+    if case.whole && load.lost > 0 {
+        missed.push("no loss".to_owned());
+    }
+    missed
+}
+
+// The plane and its peers.
+
+/// A media plane with legs, each of which talks to one of a few sockets.
+struct Stage {
+    plane: MediaPlane,
+    /// The relay's thread.
+    thread: i32,
+    generators: Vec<UdpSocket>,
+    addresses: Vec<SocketAddr>,
+    _events: mpsc::Receiver<Event>,
+}
+
+fn stage(legs: usize, gather_max: Duration) -> Stage {
+    let (events_end, mut events) = mpsc::channel(legs * 4);
+    let config = MediaPlaneConfig {
+        threads: 1,
+        ports: 10_000..=29_999,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        recordings: std::env::temp_dir(),
+        recordings_free_min: 0,
+        gather_max,
+    };
+    let plane = MediaPlane::start(config, events_end, Arc::new(|_| None)).unwrap();
+    let thread = machine::thread_id("media-0");
+    pin(thread, CPU_MEASURED);
+    let generators: Vec<UdpSocket> =
+        (0..GENERATORS).map(|_| machine::stamped_socket(Ipv4Addr::LOCALHOST)).collect();
+    let mut addresses = vec![None; legs];
+    for n in 0..legs {
+        let near = (n > 0).then_some(LegId(0));
+        plane.command(Command::Open { leg: LegId(n as u64), near, peer: None });
+    }
+    while addresses.iter().any(Option::is_none) {
+        if let Some(Event::Opened { leg, local }) = wait(&mut events) {
+            addresses[leg.0 as usize] = Some(local);
+        }
+    }
+    for n in 0..legs {
+        let remote = generators[n % GENERATORS].local_addr().unwrap();
+        plane.command(Command::Configure { leg: LegId(n as u64), negotiated: negotiated(remote) });
+    }
+    let addresses = addresses.into_iter().flatten().collect();
+    Stage { plane, thread, generators, addresses, _events: events }
+}
+
+fn negotiated(remote: SocketAddr) -> Negotiated {
+    Negotiated {
+        remote_rtcp: SocketAddr::new(remote.ip(), 0),
+        dtmf: Some(101),
+        dtmf_receive: Some(101),
+        ..Negotiated::plain(remote, CodecKind::Pcmu, 0)
     }
 }
 
-// The floor.
-
-/// Microseconds of CPU that `recvfrom` and `sendto` of one packet cost over so many cold sockets.
-fn floor(sockets: usize) -> f64 {
-    pin(0, CPU_RELAY);
-    let from: Vec<UdpSocket> = (0..sockets).map(|_| socket()).collect();
-    let to: Vec<UdpSocket> = (0..sockets).map(|_| socket()).collect();
-    let source = socket();
-    let from_addresses: Vec<SocketAddr> = from.iter().map(|s| s.local_addr().unwrap()).collect();
-    let to_addresses: Vec<SocketAddr> = to.iter().map(|s| s.local_addr().unwrap()).collect();
-    let packet = [0x80u8; 172];
-    let mut buffer = [0; 2_048];
-    let mut costs = Vec::new();
-    for _ in 0..FLOOR_ROUNDS {
-        for address in &from_addresses {
-            source.send_to(&packet, address).unwrap();
-        }
-        let before = thread_cpu_ns();
-        for n in 0..sockets {
-            let (len, _) = from[n].recv_from(&mut buffer).unwrap();
-            from[n].send_to(&buffer[..len], to_addresses[n]).unwrap();
-        }
-        costs.push((thread_cpu_ns() - before) as f64 / sockets as f64 / 1_000.0);
-        for sink in &to {
-            while sink.recv(&mut buffer).is_ok() {}
+fn wait(events: &mut mpsc::Receiver<Event>) -> Option<Event> {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) {
+        match events.try_recv() {
+            Ok(Event::OpenFailed { why, .. }) => panic!("{why}"),
+            Ok(event) => return Some(event),
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     }
-    pin(0, CPU_GENERATOR);
-    costs.sort_by(f64::total_cmp);
-    costs[costs.len() / 2]
-}
-
-fn socket() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_nonblocking(true).unwrap();
-    socket
+    panic!("the media plane is silent")
 }
 
 // The relay.
@@ -152,44 +247,13 @@ struct Load {
     delays: Vec<u32>,
 }
 
-impl Load {
-    fn percentile(&self, share: f64) -> u32 {
-        self.delays.get((self.delays.len() as f64 * share) as usize).copied().unwrap_or(0)
-    }
-}
-
-fn relay(legs: usize) -> Load {
-    let (events_end, mut events) = mpsc::channel(legs * 4);
-    let config = MediaPlaneConfig {
-        threads: 1,
-        ports: 20_000..=29_999,
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        recordings: std::env::temp_dir(),
-        recordings_free_min: 0,
-    };
-    let plane = MediaPlane::start(config, events_end, Arc::new(|_| None)).unwrap();
-    let thread = thread_id("media-0");
-    pin(thread, CPU_RELAY);
-    let generators: Vec<UdpSocket> = (0..GENERATORS).map(|_| stamped_socket()).collect();
-
-    let mut addresses = vec![None; legs];
-    for n in 0..legs {
-        let near = (n > 0).then_some(LegId(0));
-        plane.command(Command::Open { leg: LegId(n as u64), near, peer: None });
-    }
-    while addresses.iter().any(Option::is_none) {
-        if let Some(Event::Opened { leg, local }) = wait(&mut events) {
-            addresses[leg.0 as usize] = Some(local);
-        }
-    }
-    let addresses: Vec<SocketAddr> = addresses.into_iter().flatten().collect();
-    for n in 0..legs {
-        let remote = generators[n % GENERATORS].local_addr().unwrap();
-        plane.command(Command::Configure { leg: LegId(n as u64), negotiated: negotiated(remote) });
-    }
+fn relay(case: Case) -> Load {
+    let legs = case.legs;
+    let Stage { plane, thread, generators, addresses, _events } = stage(legs, case.gather_max);
     for n in 0..legs / 2 {
         plane.command(Command::Bridge { a: LegId(n as u64), b: LegId((n + legs / 2) as u64) });
     }
+    let _hogs = Hogs::start(case.hogs);
     std::thread::sleep(Duration::from_millis(100));
 
     let mut delays = Vec::with_capacity(legs * 50 * 6);
@@ -243,36 +307,16 @@ fn relay(legs: usize) -> Load {
     }
 }
 
-fn negotiated(remote: SocketAddr) -> Negotiated {
-    Negotiated {
-        remote_rtcp: SocketAddr::new(remote.ip(), 0),
-        dtmf: Some(101),
-        dtmf_receive: Some(101),
-        ..Negotiated::plain(remote, CodecKind::Pcmu, 0)
-    }
-}
-
-fn wait(events: &mut mpsc::Receiver<Event>) -> Option<Event> {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(10) {
-        match events.try_recv() {
-            Ok(Event::OpenFailed { why, .. }) => panic!("{why}"),
-            Ok(event) => return Some(event),
-            Err(_) => std::thread::sleep(Duration::from_millis(1)),
-        }
-    }
-    panic!("the media plane is silent")
-}
-
 /// Takes what has come back; how many of them carry a stamp.
 fn drain(sockets: &[UdpSocket], measured: bool, delays: &mut Vec<u32>) -> u64 {
     let mut count = 0;
+    let mut buffer = [0; 256];
     for socket in sockets {
-        while let Some((sent_ns, received_ns)) = receive_stamped(socket) {
+        while let Some((len, _, received_ns)) = receive_stamped(socket, &mut buffer) {
+            let sent_ns =
+                buffer[..len].get(12..20).map(|stamp| u64::from_ne_bytes(stamp.try_into().unwrap()));
             // Silence of the box itself carries no stamp.
-            if sent_ns == u64::MAX {
-                continue;
-            }
+            let Some(sent_ns) = sent_ns.filter(|sent_ns| *sent_ns != u64::MAX) else { continue };
             count += 1;
             if measured && delays.len() < delays.capacity() {
                 delays.push((received_ns.saturating_sub(sent_ns) / 1_000) as u32);
@@ -282,202 +326,45 @@ fn drain(sockets: &[UdpSocket], measured: bool, delays: &mut Vec<u32>) -> u64 {
     count
 }
 
-// Our own code, without a socket.
+// The clock.
 
-struct Nothing(u64);
-
-impl Out for Nothing {
-    fn send(&mut self, _: LegId, _: Channel, _: SocketAddr, bytes: &[u8]) {
-        self.0 += black_box(bytes).len() as u64;
+/// Microseconds that packets of the box's own are late, sorted: against the one of their leg that was earliest.
+fn clock(hogs: usize) -> Vec<u32> {
+    let Stage { plane, generators, addresses, _events, .. } = stage(PLAYED, GATHER_MAX);
+    for n in 0..PLAYED {
+        let items = vec![PlayItem::Tone(Tone::Busy)];
+        plane.command(Command::Play { leg: LegId(n as u64), play: PlayId(n as u64), items, repeat: 0 });
     }
-
-    fn event(&mut self, _: CoreEvent) {}
-
-    fn tap(&mut self, _: RecordingSid, samples: &[i16], _: u64) {
-        self.0 += black_box(samples).len() as u64;
-    }
-}
-
-/// Nanoseconds of CPU that the engine alone takes for one relayed packet.
-fn own_code_ns(legs: usize, recorded: bool) -> f64 {
-    let mut core = MediaCore::new(1);
-    let mut out = Nothing(0);
-    let mut now = 1_000_000_000;
-    let address = |n: usize| SocketAddr::new(Ipv4Addr::new(10, 1, (n >> 8) as u8, n as u8).into(), 4_000);
-    for n in 0..legs {
-        let leg = LegId(n as u64);
-        core.on_command(CoreCommand::Open { leg, local: address(n), peer: None }, now, &mut out);
-        core.on_command(CoreCommand::Configure { leg, negotiated: negotiated(address(n)) }, now, &mut out);
-        if recorded {
-            let command = CoreCommand::Record {
-                leg,
-                recording: RecordingSid(n as u128),
-                what: media::RecordWhat::Both,
-                beep: None,
-                max_ms: u64::MAX,
-                silence_ms: 0,
-            };
-            core.on_command(command, now, &mut out);
-        }
-    }
-    for n in 0..legs / 2 {
-        let (a, b) = (LegId(n as u64), LegId((n + legs / 2) as u64));
-        core.on_command(CoreCommand::Bridge { a, b }, now, &mut out);
-    }
-    let mut costs: Vec<f64> = Vec::new();
-    let mut buffer = [0; 2_048];
-    for round in 0..60u64 {
-        let packets: BTreeMap<usize, Built> = (0..legs)
-            .map(|n| {
-                let fields = Fields {
-                    payload_type: 0,
-                    sequence: round as u16,
-                    timestamp: (round * 160) as u32,
-                    ssrc: n as u32 + 1,
-                    ..Fields::default()
+    let _hogs = Hogs::start(hogs);
+    let first = addresses.iter().map(SocketAddr::port).min().unwrap_or_default();
+    let mut heard: Vec<Vec<(u16, u64)>> = vec![Vec::new(); usize::from(u16::MAX - first) + 1];
+    let start = Instant::now();
+    let mut buffer = [0; 256];
+    while start.elapsed() < WARM_UP + MEASURED {
+        for socket in &generators {
+            while let Some((len, from, at)) = receive_stamped(socket, &mut buffer) {
+                let Some(stream) = heard.get_mut(usize::from(from.port().wrapping_sub(first))) else {
+                    continue;
                 };
-                (n, Built::new(fields, &[0x55; 160]))
-            })
-            .collect();
-        let before = thread_cpu_ns();
-        for (n, packet) in &packets {
-            let bytes = packet.bytes();
-            buffer[..bytes.len()].copy_from_slice(bytes);
-            let buffer = &mut buffer[..bytes.len()];
-            core.on_packet(LegId(*n as u64), Channel::Rtp, address(*n), buffer, now, &mut out);
-        }
-        if recorded {
-            now += 20_000_000;
-            core.on_deadline(now, &mut out);
-        }
-        costs.push((thread_cpu_ns() - before) as f64 / legs as f64);
-        if !recorded {
-            now += 20_000_000;
-            core.on_deadline(now, &mut out);
-        }
-    }
-    assert!(black_box(out.0) > 0);
-    costs.sort_by(f64::total_cmp);
-    costs[costs.len() / 2]
-}
-
-// The system.
-
-/// The generator's core and the relay's; the same one where there is only one.
-const CPU_GENERATOR: usize = 1;
-const CPU_RELAY: usize = 0;
-
-fn pin(thread: i32, cpu: usize) -> bool {
-    // SAFETY: takes no pointers. The standard library would count only the cores this thread is pinned to.
-    let cores = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }.max(1) as usize;
-    // SAFETY: the set is plain data, filled here and copied by the kernel.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu % cores, &mut set);
-        libc::sched_setaffinity(thread, size_of::<libc::cpu_set_t>(), &raw const set) == 0
-    }
-}
-
-fn real_time(priority: i32) -> bool {
-    let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: 0 is the calling thread; the parameters outlive the call.
-    unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameters) == 0
-    }
-}
-
-fn raise_file_limit() {
-    // SAFETY: the limit is plain data that outlives both calls.
-    unsafe {
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-        limit.rlim_cur = limit.rlim_max;
-        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-    }
-}
-
-fn clock_ns(clock: libc::clockid_t) -> u64 {
-    // SAFETY: the time is plain data that the call fills.
-    let time = unsafe {
-        let mut time: libc::timespec = std::mem::zeroed();
-        libc::clock_gettime(clock, &raw mut time);
-        time
-    };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-fn thread_cpu_ns() -> u64 {
-    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
-}
-
-fn wall_ns() -> u64 {
-    clock_ns(libc::CLOCK_REALTIME)
-}
-
-fn thread_id(name: &str) -> i32 {
-    for _ in 0..1_000 {
-        for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
-            let comm = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-            if comm.trim() == name {
-                return task.file_name().to_str().unwrap().parse().unwrap();
+                if len == 172 && start.elapsed() > WARM_UP {
+                    stream.push((u16::from_be_bytes([buffer[2], buffer[3]]), at));
+                }
             }
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(SLOT);
     }
-    panic!("no thread is named {name}")
-}
-
-/// CPU a thread has had, in nanoseconds.
-fn cpu_ns(thread: i32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap();
-    text.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-fn stamped_socket() -> UdpSocket {
-    let socket = socket();
-    let one = 1i32;
-    let size = 8 << 20;
-    // SAFETY: both options are integers that outlive the calls.
-    unsafe {
-        let fd = socket.as_raw_fd();
-        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, (&raw const one).cast(), 4);
-        libc::setsockopt(
-            fd,
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUFFORCE,
-            (&raw const size).cast::<libc::c_void>(),
-            4,
-        );
+    plane.stop();
+    let mut late = Vec::new();
+    for stream in heard.iter().filter(|stream| !stream.is_empty()) {
+        let (first, _) = stream[0];
+        let offsets = stream
+            .iter()
+            .map(|(sequence, at)| at.wrapping_sub(u64::from(sequence.wrapping_sub(first)) * 20_000_000));
+        let offsets: Vec<u64> = offsets.collect();
+        let earliest = offsets.iter().min().copied().unwrap_or_default();
+        late.extend(offsets.iter().map(|offset| ((offset - earliest) / 1_000) as u32));
     }
-    socket
-}
-
-/// The stamp in a packet's payload and when the kernel took the packet; `None` when there is none.
-fn receive_stamped(socket: &UdpSocket) -> Option<(u64, u64)> {
-    let mut buffer = [0u8; 256];
-    let mut control = [0u64; 8];
-    // SAFETY: every pointer in the header outlives the call, with the length given beside it.
-    let (count, received) = unsafe {
-        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-        let mut header: libc::msghdr = std::mem::zeroed();
-        header.msg_iov = &raw mut part;
-        header.msg_iovlen = 1;
-        header.msg_control = control.as_mut_ptr().cast();
-        header.msg_controllen = size_of_val(&control);
-        let count = libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT);
-        if count < 0 {
-            return None;
-        }
-        let message = libc::CMSG_FIRSTHDR(&raw const header);
-        if message.is_null() || (*message).cmsg_type != libc::SO_TIMESTAMPNS {
-            (count, wall_ns())
-        } else {
-            let time = libc::CMSG_DATA(message).cast::<libc::timespec>().read_unaligned();
-            (count, time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
-        }
-    };
-    if count < 20 {
-        return Some((u64::MAX, received));
-    }
-    Some((u64::from_ne_bytes(buffer[12..20].try_into().unwrap()), received))
+    assert!(late.len() > PLAYED * 50, "everybody is played to");
+    late.sort_unstable();
+    late
 }

@@ -117,6 +117,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
             address: config.media.address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
             recordings: config.state.join(RECORDINGS),
             recordings_free_min: config.recordings_free_min,
+            gather_max: net::media::GATHER_MAX,
         },
         media_tx,
         Arc::new(move |key| clips.get(key)),

@@ -18,7 +18,7 @@ use media::{Clip, CodecKind, Command, Event, LegId, PlayItem, RecordEnd, RoomId,
 use tokio::sync::mpsc;
 
 use super::io::EventFd;
-use super::line::Line;
+use super::line::{Line, Settings};
 use super::ports::{Ports, Sockets};
 use super::realtime::Class;
 use super::thread::{Counters, Order, Told};
@@ -79,7 +79,7 @@ pub(super) struct Control {
     pub(super) lines: Vec<Line>,
     /// Of all lines, for whoever wants the figures.
     pub(super) counters: Arc<Mutex<Vec<Arc<Counters>>>>,
-    pub(super) seed: u64,
+    pub(super) settings: Settings,
     pub(super) ports: Ports,
     pub(super) address: IpAddr,
     pub(super) recordings: PathBuf,
@@ -320,7 +320,7 @@ impl Control {
             Some(at) => self.lines[at].counters.clone(),
             None => Arc::default(),
         };
-        let (line, taps) = Line::start(class, n, self.seed, &self.wake, counters.clone())?;
+        let (line, taps) = Line::start(class, n, self.settings, &self.wake, counters.clone())?;
         let _ = self.writes.send(Write::Ring(taps));
         match place {
             Some(at) => self.lines[at] = line,

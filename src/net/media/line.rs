@@ -40,12 +40,20 @@ pub(super) struct Line {
     pub(super) stopped: bool,
 }
 
+/// What all media threads are told at their start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) seed: u64,
+    /// See [`super::MediaPlaneConfig::gather_max`].
+    pub(super) gather_ns: u64,
+}
+
 impl Line {
     /// Starts a media thread. Beside the line: where its recorded frames come out.
     pub(super) fn start(
         class: Class,
         n: usize,
-        seed: u64,
+        settings: Settings,
         control: &Arc<EventFd>,
         counters: Arc<Counters>,
     ) -> Result<(Line, Consumer<Tapped>), MediaPlaneError> {
@@ -55,7 +63,7 @@ impl Line {
         let wake = Arc::new(system("make an eventfd", EventFd::new())?);
         let thread = MediaThread {
             class,
-            seed: seed.wrapping_add(n as u64),
+            settings: Settings { seed: settings.seed.wrapping_add(n as u64), ..settings },
             epoll: system("watch sockets", thread::epoll_for(&wake))?,
             orders: orders_end,
             wake: wake.clone(),

@@ -17,7 +17,7 @@ use media::{
 };
 use tokio::sync::mpsc;
 
-use super::{MediaPlane, MediaPlaneConfig};
+use super::{GATHER_MAX, MediaPlane, MediaPlaneConfig};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +44,7 @@ fn start(threads: usize, recordings: PathBuf) -> Box_ {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         recordings,
         recordings_free_min: 0,
+        gather_max: GATHER_MAX,
     };
     let (events_end, events) = mpsc::channel(1_024);
     let clips = |key: &ClipKey| {

@@ -20,6 +20,7 @@ use rtrb::{Consumer, Producer};
 
 use super::delay::{Delays, MEASURED_EVERY};
 use super::io::{self, Epoll, EventFd, NOT_READY, READY_MAX};
+use super::line::Settings;
 use super::pace::Pace;
 use super::ports::Sockets;
 use super::realtime::{self, Class};
@@ -71,7 +72,7 @@ pub(super) enum Tapped {
 #[derive(Debug)]
 pub(super) struct MediaThread {
     pub(super) class: Class,
-    pub(super) seed: u64,
+    pub(super) settings: Settings,
     pub(super) epoll: Epoll,
     pub(super) orders: Consumer<Order>,
     /// Signalled when orders wait.
@@ -123,8 +124,8 @@ impl MediaThread {
     pub(super) fn run(self) {
         self.counters.is_running.store(true, Relaxed);
         self.counters.degraded_realtime.store(!realtime::raise(self.class), Relaxed);
-        let MediaThread { seed, mut epoll, mut orders, wake, control, .. } = self;
-        let mut core = MediaCore::new(seed);
+        let MediaThread { settings, mut epoll, mut orders, wake, control, .. } = self;
+        let mut core = MediaCore::new(settings.seed);
         let mut places = Places::default();
         let mut shell = Shell {
             sockets: LegMap::default(),
@@ -138,7 +139,7 @@ impl MediaThread {
         };
         let mut ready = [NOT_READY; READY_MAX];
         let mut buffer = [0; PACKET_BYTES_MAX];
-        let mut pace = Pace::new(io::monotonic_ns());
+        let mut pace = Pace::new(io::monotonic_ns(), settings.gather_ns);
         let mut received = 0;
         let mut count = 0;
         loop {

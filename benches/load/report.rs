@@ -1,0 +1,88 @@
+//! What is printed: a line for each load, and whether it kept to its budget.
+
+use crate::machine::percentile;
+use crate::rtp::Load;
+use crate::work::Work;
+
+/// F of the machine the budgets were set on, in microseconds: what 4,700 legs alone would have left of its core.
+pub const BUDGETS_FLOOR_US: f64 = 4.26;
+
+/// Names the columns.
+pub fn header() {
+    println!(
+        "\n{:<17} {:>5} {:>9} {:>5} {:>7} {:>6} {:>8} {:>8} {:>8} {:>5} {:>7} {:>8}  result",
+        "work",
+        "calls",
+        "CPU ms/cs",
+        "F µs",
+        "scaled",
+        "core %",
+        "p50 µs",
+        "p99 µs",
+        "max µs",
+        "lost",
+        "gen µs",
+        "MiB/call"
+    );
+}
+
+/// CPU milliseconds of a call-second.
+pub fn cpu_ms(load: &Load, calls: usize) -> f64 {
+    load.cpu.as_secs_f64() * 1_000.0 / load.length.as_secs_f64() / calls as f64
+}
+
+/// One line; whether everything in it is within its budget.
+pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
+    let cpu = cpu_ms(load, calls);
+    let floor = load.floor_us;
+    let p99 = percentile(&load.delays, 0.99);
+    let mut missed = Vec::new();
+    if cpu > work.cpu_ms {
+        missed.push(format!("CPU {:.2}", work.cpu_ms));
+    }
+    if load.lost > 0 {
+        missed.push(format!("lost {:.3} %", load.lost as f64 * 100.0 / load.sent as f64));
+    }
+    if work.p99_us.is_some_and(|budget| p99 > budget) {
+        missed.push(format!("p99 {} µs", work.p99_us.unwrap_or_default()));
+    }
+    if let (Some(budget), Some(mib)) = (work.memory_mib, mib)
+        && mib > budget
+    {
+        missed.push(format!("memory {budget} MiB"));
+    }
+    let delay = |share: f64| match load.delays.is_empty() {
+        true => "–".to_owned(),
+        false => percentile(&load.delays, share).to_string(),
+    };
+    let result = match missed.is_empty() {
+        true if work.cpu_ms.is_infinite() => "ok".to_owned(),
+        true => format!("≤ {:.2}", work.cpu_ms),
+        false => format!("MISSED {}", missed.join(", ")),
+    };
+    println!(
+        "{:<17} {calls:>5} {cpu:>9.3} {floor:>5.2} {:>7.3} {:>6.1} {:>8} {:>8} {:>8} {:>5} {:>7} {:>8}  {result}",
+        work.name,
+        cpu * BUDGETS_FLOOR_US / floor,
+        load.cpu.as_secs_f64() * 100.0 / load.length.as_secs_f64(),
+        delay(0.5),
+        delay(0.99),
+        delay(1.0),
+        load.lost,
+        percentile(&load.lateness, 0.99),
+        mib.map_or_else(|| "–".to_owned(), |mib| format!("{mib:.3}")),
+    );
+    missed.is_empty()
+}
+
+/// A load that did not come about.
+pub fn failed(work: &Work, why: &str) -> bool {
+    println!("{:<17} FAILED: {why}", work.name);
+    false
+}
+
+/// A figure of its own, against what it may be.
+pub fn verdict(what: &str, is_met: bool) -> bool {
+    println!("{what}: {}", if is_met { "met" } else { "MISSED" });
+    is_met
+}
