@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::common::network::{in_own_network, loopback};
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
+use crate::common::web::Reply;
 use crate::common::{hz, ms, s, tone, wait_for};
 use crate::stage::{
     Caller, NUMBER, answering, answering_until_byed, office, outside, ringing_until_cancelled, web,
