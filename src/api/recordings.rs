@@ -41,3 +41,102 @@ pub(crate) async fn media(
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use base::{AccountSid, CallSid, Timestamp};
+    use base64::Engine as _;
+    use call::record::{RecordingRow, RecordingSource, RecordingStatus, StoreItem};
+
+    use super::*;
+
+    const WAV: &[u8] = include_bytes!("../../tests/data/audio/stereo-8k.wav");
+    const OGG: &[u8] = include_bytes!("../../tests/data/audio/opus-stereo.ogg");
+
+    async fn api(folder: &std::path::Path) -> Api {
+        std::fs::write(folder.join("RE.wav"), WAV).unwrap();
+        std::fs::write(folder.join("RE.ogg"), OGG).unwrap();
+        let store = store::Store::open("sqlite:", folder).await.unwrap();
+        for (n, path) in [(1, "RE.wav"), (2, "RE.ogg"), (3, "lost.wav")] {
+            store.write(StoreItem::Recording(RecordingRow {
+                sid: RecordingSid(n),
+                call: CallSid(1),
+                conference: None,
+                path: path.to_owned(),
+                channels: 2,
+                status: RecordingStatus::Completed,
+                source: RecordingSource::RecordVerb,
+                track: "both".to_owned(),
+                created: Timestamp(1),
+                updated: Timestamp(1),
+                start: Some(Timestamp(1)),
+                duration_ms: Some(300),
+                bytes: None,
+                error_code: None,
+            }));
+        }
+        store.flush().await.unwrap();
+        Api {
+            account_sid: AccountSid(7),
+            auth_token: "secret".into(),
+            store,
+            recordings: folder.into(),
+            metrics: telemetry::metrics(),
+            ready: crate::Ready::default(),
+        }
+    }
+
+    async fn get(api: &Api, name: &str, token: &str) -> Response {
+        let account = api.account_sid.to_string();
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{token}"));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
+        media(State(api.clone()), Path((account, name.to_owned())), headers).await
+    }
+
+    /// The lengths of a file's channels: how many, and milliseconds.
+    fn told(file: &[u8]) -> (u8, u64) {
+        if file.starts_with(b"RIFF") {
+            let data = u32::from_le_bytes(file[40..44].try_into().unwrap());
+            return (file[22], u64::from(data) / 32);
+        }
+        let find = |what: &[u8]| file.windows(what.len()).rposition(|bytes| bytes == what).unwrap();
+        let (head, last) = (find(b"OpusHead"), find(b"OggS"));
+        let granules = u64::from_le_bytes(file[last + 6..last + 14].try_into().unwrap());
+        let skip = u16::from_le_bytes([file[head + 10], file[head + 11]]);
+        (file[head + 9], (granules - u64::from(skip)) / 48)
+    }
+
+    #[tokio::test]
+    async fn a_recording_of_two_channels_comes_as_it_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = api(folder.path()).await;
+        for (n, kind, file) in [(1, "audio/x-wav", WAV), (2, "audio/ogg", OGG)] {
+            for end in ["", ".wav", ".ogg"] {
+                let answer = get(&api, &format!("{}{end}", RecordingSid(n)), "secret").await;
+                assert_eq!(
+                    (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
+                    (StatusCode::OK, &kind.parse().unwrap())
+                );
+                let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
+                assert_eq!(body, file, "{kind}");
+                assert_eq!(told(&body), (2, 300), "{kind}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_or_not_to_be_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = api(folder.path()).await;
+        for (name, token, status) in [
+            (RecordingSid(1).to_string(), "guess", StatusCode::UNAUTHORIZED),
+            (RecordingSid(3).to_string(), "secret", StatusCode::NOT_FOUND),
+            (RecordingSid(9).to_string(), "secret", StatusCode::NOT_FOUND),
+            ("../tandem.db".to_owned(), "secret", StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(get(&api, &name, token).await.status(), status, "{name}");
+        }
+    }
+}

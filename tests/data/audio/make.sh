@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the files of this folder again: 0.3 s of 440 Hz at half of full scale. Needs sox, flac, ffmpeg with
-# libmp3lame and libvorbis. Encoders write their version into what they make, so bytes may differ.
+# libmp3lame, libopus and libvorbis. Encoders write their version into what they make, so bytes may differ.
 set -eu
 cd "$(dirname "$0")"
 tone() { rate=$1; shift; sox -R -D -n -r "$rate" -c 1 "$@" synth 0.3 sine 440 vol 0.5; }
@@ -27,6 +27,8 @@ flac -s -f --no-padding -b 1152 -o flac-48k.flac source48.wav
 code -c:a libvorbis -q:a 0 -page_duration 40000 vorbis-44k.ogg
 code -ar 22050 -c:a aac -b:a 32k aac-22k.m4a
 code -ar 44100 -c:a aac -b:a 48k aac-44k.aac
+# As recordings of two channels are.
+ffmpeg -v error -y -i stereo-8k.wav -map_metadata -1 -c:a libopus -b:a 32k -mapping_family 255 opus-stereo.ogg
 rm source.wav source48.wav
 
 # A second of a voice as bare samples, for the codecs; their tests have checksums of what was made of this very
