@@ -135,7 +135,8 @@ sections! {
 
     /// Recordings: what their files are, and when the disk is too full for another.
     RecordingKeys = "recording", repeated false {
-        /// What the files are: wav (16 bits, about 1 MB a minute a channel) or ogg (Opus, a sixth of that).
+        /// What the files are: wav (16 bits, about 1 MB a minute a channel), ogg (Opus, a sixth of that) or mp3 (a
+        /// quarter of it; in builds with the cargo feature mp3).
         format: String, Default "\"wav\"";
         /// Megabytes that must be free for a recording to begin; calls go on without it.
         min_free_mb: u64, Default "200";

@@ -293,7 +293,11 @@ fn preferences(keys: &MediaKeys, recording: &RecordingKeys, found: &mut Findings
         found.read("recording.format", recording.format.as_ref(), |text| match text.as_str() {
             "wav" => Ok(RecordFormat::Wav),
             "ogg" => Ok(RecordFormat::OggOpus),
-            _ => Err(format!("`{text}` must be wav or ogg.")),
+            "mp3" if cfg!(feature = "mp3") => Ok(RecordFormat::Mp3),
+            "mp3" => Err("`mp3` needs a build with the cargo feature `mp3` (its encoder is LGPL); this one \
+                          writes wav or ogg."
+                .to_owned()),
+            _ => Err(format!("`{text}` must be wav, ogg or mp3.")),
         });
     MediaPreferences {
         codecs: codecs.unwrap_or(default.codecs),

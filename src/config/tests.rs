@@ -221,6 +221,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
         ("[[phone]]\nname='a'\npassword='secret99'\ndtmf='rfc'".into(), "4:6", "phone.dtmf", "auto, rtp, info"),
         (trunks("dtmf='imfo'"), "8:6", "trunk.dtmf", "the nearest is `info`"),
         (trunks("codecs='g729'"), "8:8", "trunk.codecs", "the nearest is `g722`"),
+        ("[recording]\nformat='flac'".into(), "2:8", "recording.format", "must be wav, ogg or mp3"),
         ("[media]\nthreads=0".into(), "2:9", "media.threads", "must be 1 to 64"),
         ("[http]\nlisten='8080'".into(), "2:8", "http.listen", "as 127.0.0.1:8080"),
         ("[http]\nlisten='127.0.0.1:5060'".into(), "2:8", "http.listen", "a SIP socket already"),
@@ -346,4 +347,14 @@ fn an_account_given_in_part_keeps_the_other_half() {
     let config = config("[box]\nauth_token='mine'");
     assert!(config.account_is_new, "the sid is");
     assert_eq!(config.auth_token, Secret("mine".to_owned()));
+}
+
+#[test]
+fn mp3_says_what_it_takes() {
+    let result = resolved("[recording]\nformat='mp3'");
+    if cfg!(feature = "mp3") {
+        return assert!(result.is_ok(), "{result:?}");
+    }
+    let errors = result.unwrap_err();
+    assert!(errors[0].to_string().contains("a build with the cargo feature `mp3`"), "{errors:?}");
 }

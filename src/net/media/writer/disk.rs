@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub(super) trait Disk: Send + std::fmt::Debug {
     /// Writes all of it, or fails having written some.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Reads all of this from there.
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
     /// Cuts the file off, or fills it up.
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Bytes of the file.
@@ -22,6 +24,10 @@ pub(super) trait Disk: Send + std::fmt::Debug {
 impl Disk for Arc<File> {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.write_all_at(bytes, at)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        self.read_exact_at(bytes, at)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -48,7 +54,8 @@ pub(super) fn create(path: &Path, free_min: u64) -> Result<Box<dyn Disk>, String
             return Err(format!("only {mb} MB are free in {}, less than {min} MB", folder.display()));
         }
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path).map_err(refused)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(refused)?;
     Ok(Box::new(Arc::new(file)))
 }
 
@@ -90,6 +97,13 @@ pub(super) mod tests {
             }
             all[at..at + fits].copy_from_slice(&bytes[..fits]);
             if fits < bytes.len() { Err(io::Error::from_raw_os_error(libc::ENOSPC)) } else { Ok(()) }
+        }
+
+        fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+            let all = self.bytes.lock().unwrap();
+            let from = all.get(at as usize..at as usize + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            bytes.copy_from_slice(from);
+            Ok(())
         }
 
         fn set_len(&self, len: u64) -> io::Result<()> {

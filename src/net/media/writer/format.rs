@@ -10,9 +10,7 @@ use super::ogg_opus::OggOpus;
 /// Puts samples into a file. Samples of two channels take turns; places count samples of one channel from the
 /// beginning of the file.
 pub(super) trait Format: Send + std::fmt::Debug {
-    /// Whether samples may come at any place and be cut off again.
-    fn seeks(&self) -> bool;
-    /// Puts samples at their place. One that does not seek leaves out what comes late and fills gaps with silence.
+    /// Puts samples at their place. One whose samples depend on each other leaves out what comes late and fills gaps with silence.
     fn put(&mut self, at: u64, samples: &[i16], disk: &dyn Disk) -> io::Result<()>;
     /// Nothing more will come; what is behind so many samples is to be cut off.
     fn finish(&mut self, frames: u64, disk: &dyn Disk) -> io::Result<()>;
@@ -27,6 +25,9 @@ pub(super) fn begin(format: RecordFormat, channels: u8, disk: &dyn Disk) -> io::
     match format {
         RecordFormat::Wav => Ok(Box::new(Wav::begin(channels, disk)?)),
         RecordFormat::OggOpus => Ok(Box::new(OggOpus::begin(channels, disk)?)),
+        #[cfg(feature = "mp3")]
+        RecordFormat::Mp3 => Ok(Box::new(super::mp3::Mp3::begin(channels)?)),
+        #[cfg(not(feature = "mp3"))]
         RecordFormat::Mp3 => Err(io::Error::other("this build has no MP3 encoder")),
     }
 }
@@ -50,10 +51,6 @@ impl Wav {
 }
 
 impl Format for Wav {
-    fn seeks(&self) -> bool {
-        true
-    }
-
     fn put(&mut self, at: u64, samples: &[i16], disk: &dyn Disk) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(2 * samples.len());
         wav::append(samples, &mut bytes);

@@ -8,7 +8,10 @@
 
 mod disk;
 mod format;
+#[cfg(feature = "mp3")]
+mod mp3;
 mod ogg_opus;
+mod ogg_page;
 mod recording;
 mod repair;
 

@@ -11,6 +11,7 @@ use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
 use super::disk::Disk;
 use super::format::Format;
+use super::ogg_page;
 
 /// Samples of a packet: 20 ms.
 const PACKET_SAMPLES: usize = 160;
@@ -34,6 +35,8 @@ pub(super) struct OggOpus {
     serial: u32,
     /// Bytes in the file, all of whole pages.
     written: u64,
+    /// Where in the file the pages with sound begin.
+    begins: Vec<u64>,
     /// Samples that are no packet yet.
     rest: Vec<i16>,
     /// The packet before: only when another comes is it known not to be the last.
@@ -67,6 +70,7 @@ impl OggOpus {
             // Unique among the streams of a file, of which there is one.
             serial: 1,
             written: 0,
+            begins: Vec::new(),
             rest: Vec::new(),
             last: None,
             packets: 0,
@@ -77,6 +81,7 @@ impl OggOpus {
             file.pages.write_packet(header, file.serial, PacketWriteEndInfo::EndPage, 0)?;
         }
         file.flush(disk)?;
+        file.begins.clear();
         Ok(file)
     }
 
@@ -117,10 +122,35 @@ impl OggOpus {
         Ok(())
     }
 
+    /// Ends the file, in which there are more, with so many packets, the last of them cut at this granule (RFC 7845
+    /// §4.4).
+    fn cut(&mut self, packets: u64, granule: u64, disk: &dyn Disk) -> io::Result<()> {
+        if let Some(last) = self.last.take() {
+            let end = self.packets * PACKET_SAMPLES as u64 * GRANULES;
+            self.pages.write_packet(last, self.serial, PacketWriteEndInfo::EndPage, end)?;
+            self.flush(disk)?;
+        }
+        let page = (packets.saturating_sub(1) / PAGE_PACKETS) as usize;
+        let begin = self.begins[page];
+        let end = self.begins.get(page + 1).copied().unwrap_or(self.written);
+        let mut bytes = vec![0; (end - begin) as usize];
+        disk.read_at(&mut bytes, begin)?;
+        let bytes = ogg_page::end(&bytes, (packets - page as u64 * PAGE_PACKETS) as usize, granule);
+        disk.write_at(&bytes, begin)?;
+        self.written = begin + bytes.len() as u64;
+        self.safe_frames = self.frames;
+        disk.set_len(self.written)
+    }
+
     /// Writes the pages that are whole.
     fn flush(&mut self, disk: &dyn Disk) -> io::Result<()> {
         let bytes = std::mem::take(self.pages.inner_mut());
         disk.write_at(&bytes, self.written)?;
+        let mut rest = bytes.as_slice();
+        while let Some(len) = ogg_page::len(rest) {
+            self.begins.push(self.written + (bytes.len() - rest.len()) as u64);
+            rest = &rest[len..];
+        }
         self.written += bytes.len() as u64;
         let pages = self.packets.saturating_sub(1) / PAGE_PACKETS;
         let granules = pages * PAGE_PACKETS * PACKET_SAMPLES as u64 * GRANULES;
@@ -130,10 +160,6 @@ impl OggOpus {
 }
 
 impl Format for OggOpus {
-    fn seeks(&self) -> bool {
-        false
-    }
-
     fn put(&mut self, at: u64, samples: &[i16], disk: &dyn Disk) -> io::Result<()> {
         let late = self.frames.saturating_sub(at).min((samples.len() / self.channels) as u64);
         let samples = &samples[late as usize * self.channels..];
@@ -154,6 +180,9 @@ impl Format for OggOpus {
         // The last sample comes out of the encoder only when what follows it goes in.
         let end = self.frames * GRANULES + u64::from(PRE_SKIP);
         let packets = end.div_ceil(PACKET_SAMPLES as u64 * GRANULES);
+        if packets < self.packets {
+            return self.cut(packets, end, disk);
+        }
         let missing = packets.saturating_sub(self.packets) as usize * PACKET_SAMPLES * self.channels;
         self.rest.resize(missing.max(self.rest.len()), 0);
         self.encode()?;

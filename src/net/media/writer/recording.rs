@@ -16,9 +16,6 @@ const PIECE_SAMPLES: u64 = 4_000;
 /// Samples of silence left before and after what is said when a recording is trimmed.
 pub(super) const MARGIN_SAMPLES: u64 = 800;
 
-/// Samples of silence that wait whether they are the end, in a form that cannot cut them off again: a minute.
-const HELD_SAMPLES: u64 = 480_000;
-
 /// What is to be written, and where.
 #[derive(Debug)]
 pub(in super::super) struct Plan {
@@ -127,13 +124,7 @@ impl Recording {
             self.piece.drain(..self.samples(surplus));
             self.begin += surplus;
         } else if waiting >= PIECE_SAMPLES {
-            let holds = self.plan.trim && self.file.as_ref().is_some_and(|(_, format)| !format.seeks());
-            let until = self.sound_end + MARGIN_SAMPLES;
-            if !holds || waiting >= HELD_SAMPLES {
-                self.write_piece(u64::MAX);
-            } else if until >= self.begin + PIECE_SAMPLES {
-                self.write_piece(until);
-            }
+            self.write_piece(u64::MAX);
         }
     }
 

@@ -31,6 +31,16 @@ pub fn repair(path: &Path) -> io::Result<Repaired> {
     if begin.starts_with(b"OggS") {
         return repair_ogg(&file, bytes);
     }
+    if let [0xFF, 0xE2 | 0xE3, third, ..] = begin {
+        // MPEG 2.5, layer III. A frame that is not whole is left out by players; all have the same bit rate.
+        const KBIT: [u64; 9] = [0, 8, 16, 24, 32, 40, 48, 56, 64];
+        let kbit = KBIT.get(usize::from(third >> 4)).copied().unwrap_or(0);
+        return Ok(Repaired {
+            duration_ms: (bytes * 8).checked_div(kbit).unwrap_or(0),
+            bytes,
+            changed: false,
+        });
+    }
     Ok(Repaired { duration_ms: 0, bytes, changed: false })
 }
 

@@ -256,6 +256,24 @@ fn ogg_opus_is_trimmed_and_a_full_disk_leaves_whole_pages() {
         file.write(n * 160, &frame);
     }
     assert_eq!(file.finish().duration_ms, 2_200);
+    for silence in [70 * 50, 10, 60] {
+        let path = self::path("long.ogg");
+        let mut file = create(&path, 2, true, RecordFormat::OggOpus);
+        let mut rng = Rng::seeded(2);
+        for n in 0..500 + silence {
+            let loud = n < 500;
+            let frame: [i16; 320] = std::array::from_fn(|_| if loud { rng.below(8_000) as i16 } else { 0 });
+            file.write(n * 160, &frame);
+        }
+        let written = file.finish();
+        let ms = 10_000 + (20 * silence).min(100);
+        assert_eq!((file.failure.take(), written.duration_ms), (None, ms), "{silence}");
+        let repaired = super::super::repair(&path).unwrap();
+        assert_eq!((repaired.changed, repaired.duration_ms, repaired.bytes), (false, ms, written.bytes));
+        if let Some(heard) = foreign(&path, 2) {
+            assert_eq!(heard.len() as u64, 2 * 8 * ms, "{silence}");
+        }
+    }
     let small = Small { room: 9_000, ..Small::default() };
     let format = RecordFormat::OggOpus;
     let plan = Plan { leg: LegId(1), path: "x.ogg".into(), channels: 1, trim: false, format };
@@ -272,4 +290,51 @@ fn ogg_opus_is_trimmed_and_a_full_disk_leaves_whole_pages() {
     let repaired = super::super::repair(&path).unwrap();
     assert_eq!((repaired.changed, repaired.bytes), (false, written.bytes));
     assert!(repaired.duration_ms.abs_diff(written.duration_ms) <= 1);
+}
+
+#[cfg(feature = "mp3")]
+#[test]
+fn mp3_has_the_right_sound_and_is_trimmed() {
+    for channels in [1u8, 2] {
+        let path = path(&format!("tone-{channels}.mp3"));
+        let mut file = create(&path, channels, true, RecordFormat::Mp3);
+        // A second of silence, two of a tone on the left, ninety of silence with frames missing.
+        for n in (0..4_650u64).filter(|n| n % 50 != 49 || *n < 200) {
+            let tone = |at: u64| if (50..150).contains(&n) { tone(440.0, n * 160 + at) } else { 0 };
+            let frame: Vec<i16> =
+                (0..160).flat_map(|at| [tone(at), 0].into_iter().take(usize::from(channels))).collect();
+            file.write(n * 160, &frame);
+        }
+        let written = file.finish();
+        assert_eq!((file.failure.take(), written.duration_ms), (None, 2_200));
+        let size = std::fs::metadata(&path).unwrap().len();
+        assert!(size == written.bytes && size < 10_000 * u64::from(channels), "{size}");
+        let told = super::super::repair(&path).unwrap();
+        assert!(!told.changed && (2_200..2_500).contains(&told.duration_ms), "{told:?}");
+        let Some(heard) = foreign(&path, channels) else { continue };
+        let left: Vec<i16> = heard.iter().copied().step_by(usize::from(channels)).collect();
+        assert!((2_200..2_500).contains(&(left.len() / 8)), "{}", left.len());
+        let begins = left.iter().position(|s| s.abs() > 2_000).unwrap();
+        assert!((800..800 + 1_105 + 160).contains(&begins), "{begins}");
+        assert!(media::tone::goertzel_power(&left[4_000..12_000], 8_000, 440.0) > 0.95);
+        if channels == 2 {
+            assert!(heard.iter().skip(1).step_by(2).all(|s| s.abs() < 50), "in its own channel only");
+        }
+    }
+}
+
+#[cfg(feature = "mp3")]
+#[test]
+fn an_mp3_on_a_full_disk_ends_with_a_whole_frame() {
+    let small = Small { room: 9_000, ..Small::default() };
+    let plan =
+        Plan { leg: LegId(1), path: "x.mp3".into(), channels: 1, trim: false, format: RecordFormat::Mp3 };
+    let mut file = Recording::on(plan, Ok(Box::new(small.clone())));
+    for n in 0..500 {
+        let frame: [i16; 160] = std::array::from_fn(|at| tone(440.0, n * 160 + at as u64));
+        file.write(n * 160, &frame);
+    }
+    let written = file.finish();
+    assert!(file.failure.is_some() && written.duration_ms > 1_000, "{written:?}");
+    assert!(written.bytes.is_multiple_of(288) && written.bytes > 2_880, "{written:?}");
 }
