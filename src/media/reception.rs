@@ -64,6 +64,9 @@ pub struct Report {
 /// A jump ahead by less is loss, by more another place in the stream (RFC 3550 §A.1).
 const DROPOUT_MAX: i32 = 3_000;
 
+/// A packet behind by more is no latecomer: the peer began anew (RFC 3550 §A.1).
+const MISORDER_MAX: i32 = 100;
+
 /// Packets behind the highest that are still told apart.
 const SEEN_PACKETS: i32 = 64;
 
@@ -76,7 +79,7 @@ impl Reception {
             return Verdict::New;
         };
         let ahead = sequence_distance(fields.sequence, stream.highest as u16);
-        if fields.ssrc != stream.ssrc || !(-DROPOUT_MAX..=DROPOUT_MAX).contains(&ahead) {
+        if fields.ssrc != stream.ssrc || !(-MISORDER_MAX..=DROPOUT_MAX).contains(&ahead) {
             return self.on_stranger(fields, now, clock);
         }
         // An interloper must bring two packets in a row; ours between them prove that the stream lives.
@@ -270,6 +273,16 @@ mod tests {
         hear(&mut reception, 1, 10);
         assert_eq!(hear(&mut reception, 1, 20_000), Verdict::Stranger);
         assert_eq!(hear(&mut reception, 1, 20_001), Verdict::New);
+        assert_eq!(reception.lost(), 0);
+    }
+
+    #[test]
+    fn a_peer_that_counts_from_the_start_again_is_heard_again() {
+        let mut reception = Reception::default();
+        hear(&mut reception, 1, 500);
+        assert_eq!(hear(&mut reception, 1, 0), Verdict::Stranger);
+        assert_eq!(hear(&mut reception, 1, 1), Verdict::New);
+        assert_eq!(hear(&mut reception, 1, 2), Verdict::New);
         assert_eq!(reception.lost(), 0);
     }
 
