@@ -9,7 +9,7 @@
 use crate::codec::CodecKind;
 use crate::dtmf::TelephoneEvent;
 use crate::engine::Out;
-use crate::leg::watch::{level_of_payload, level_of_sound};
+use crate::leg::watch::{level_of, level_of_payload};
 use crate::leg::{HeardPacket, Kind, Leg};
 
 /// The legs of an engine, by slot.
@@ -105,7 +105,7 @@ fn carry_sound(
             leg.hear_sound(&sound, now, out);
         }
         if !is_plain {
-            let level = level_of_sound(&sound);
+            let level = level_of(sound.narrow);
             leg.was_heard(level);
             if let Some(peer) = peer.as_deref_mut() {
                 peer.was_sent(level);

@@ -17,6 +17,7 @@
 use super::delay::Delay;
 use super::store::{Store, Waiting};
 use super::timeline::Timeline;
+use crate::codec::CodecKind;
 use crate::rtp::Fields;
 
 /// What is to be heard next.
@@ -139,11 +140,11 @@ const SEAM_MS: i64 = 5;
 const GUARD_MS: i64 = 4;
 
 impl JitterBuffer {
-    /// Of a stream with this RTP clock in Hz. The only allocation.
-    pub fn new(clock: u32) -> JitterBuffer {
+    /// Of a stream of this codec. The only allocation.
+    pub fn new(codec: CodecKind) -> JitterBuffer {
         JitterBuffer {
-            clock: clock.clamp(1_000, 192_000),
-            store: Store::new(clock),
+            clock: codec.info().clock,
+            store: Store::new(codec),
             stream: None,
             state: State::Idle,
             ahead: 0,

@@ -57,7 +57,7 @@ impl Ear {
         let reservoir =
             (rate * (PACKET_MS_MAX + FRAME_MS) / 1_000) as usize + shrink_needs(rate) + grows_most(rate);
         Ear {
-            jitter: JitterBuffer::new(clock),
+            jitter: JitterBuffer::new(codec),
             voice: Voice {
                 codec,
                 decoder,

@@ -5,15 +5,17 @@
 //! waited too long is run over.
 
 use super::timeline::Place;
+use crate::codec::CodecKind;
 
-/// Packets told apart at a time: 640 ms of 10 ms packets.
-const PACKETS_MAX: usize = 64;
+/// Packets told apart at a time: 320 ms of 10 ms packets.
+const PACKETS_MAX: usize = 32;
 
-/// Bytes of payloads at a time where the RTP clock is not that of wide linear samples: 512 ms of G.711, 200 ms
-/// of Opus at 160 kbit/s.
+/// Bytes of payloads at a time: 320 ms of a codec with 64 kbit/s.
+const BYTES_64K: usize = 2_560;
+/// 200 ms of Opus at 160 kbit/s, 256 ms of 16-bit samples at 8 kHz.
 const BYTES: usize = 4_096;
-/// The same for 16-bit samples at 16 kHz.
-const BYTES_LINEAR: usize = 8_192;
+/// 256 ms of 16-bit samples at 16 kHz.
+const BYTES_WIDE: usize = 8_192;
 
 /// A packet that waits.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +38,13 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Room for some 200 ms. `clock` in Hz.
-    pub(super) fn new(clock: u32) -> Store {
-        let bytes = if clock == 16_000 { BYTES_LINEAR } else { BYTES };
+    /// Room for some 200 ms and what comes early.
+    pub(super) fn new(codec: CodecKind) -> Store {
+        let bytes = match codec {
+            CodecKind::Pcmu | CodecKind::Pcma | CodecKind::G722 => BYTES_64K,
+            CodecKind::Opus | CodecKind::L16Narrow => BYTES,
+            CodecKind::L16Wide => BYTES_WIDE,
+        };
         Store { slots: vec![None; PACKETS_MAX].into(), bytes: vec![0; bytes].into(), written: 0 }
     }
 
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_was_put_is_found_until_it_is_run_over() {
-        let mut store = Store::new(8_000);
+        let mut store = Store::new(CodecKind::L16Narrow);
         for n in 0..200 {
             let payload = vec![n as u8; 150 + n as usize % 20];
             store.put(place(n), 0, 160, false, &payload);
@@ -134,7 +140,7 @@ mod tests {
 
     #[test]
     fn numbers_64_apart_are_not_mistaken() {
-        let mut store = Store::new(48_000);
+        let mut store = Store::new(CodecKind::Opus);
         store.put(place(3), 0, 960, false, &[1]);
         assert!(store.get(67).is_none());
         store.remove(67);

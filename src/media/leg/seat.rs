@@ -2,13 +2,13 @@
 //! and what the room sounds like to it is said to its peer.
 
 use super::listen::{NARROW_RATE, WIDE_RATE};
+use super::watch::level_of;
 use super::{HeardPacket, Kind, Leg, Playing};
 use crate::codec::CodecKind;
 use crate::command::Member;
 use crate::engine::{Garbage, Out};
 use crate::jitter::{COMFORT_NOISE, Ear};
 use crate::play::FRAME_SAMPLES;
-use crate::quality::Level;
 use crate::record::Placed;
 use crate::resample::Resampler;
 use crate::rtp::Fields;
@@ -119,7 +119,7 @@ impl Leg {
             }
             self.detect(narrow, out);
         }
-        self.was_heard(Level::of(own));
+        self.was_heard(level_of(own));
         let Some(seat) = &mut self.seat else { return };
         let mut buffer = [0; FRAME_SAMPLES_MAX];
         let brought = brought(&mut seat.up, own, from, rate, &mut buffer);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::listen::{NARROW_RATE, Sound, WIDE_RATE};
 use super::voice::{Coded, Source, Voice};
-use super::watch::level_of_payload;
+use super::watch::{level_of, level_of_payload};
 use super::{HeardPacket, Kind, Leg, Playing, Sounding};
 use crate::codec::coder::duration;
 use crate::codec::{CodecKind, transcode};
@@ -13,7 +13,6 @@ use crate::dtmf::{self, Place, TelephoneEvent, Tick};
 use crate::engine::{Channel, Out};
 use crate::outgoing::Stamp;
 use crate::play::{FRAME_SAMPLES, Frame};
-use crate::quality::Level;
 use crate::rtp::{self, Built, Fields, HEADER_BYTES};
 use crate::tone::dtmf_frequencies;
 
@@ -278,7 +277,7 @@ impl Leg {
         if !self.recorders.is_empty() {
             self.record_sent(self.outgoing.timestamp_at(now), narrow, now);
         }
-        self.was_sent(Level::of(narrow));
+        self.was_sent(level_of(narrow));
         let mut voice = self.take_voice(&negotiated);
         let at = self.said;
         self.said += u64::from(self.clock() / 1_000 * FRAME_MS);

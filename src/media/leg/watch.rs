@@ -1,7 +1,6 @@
 //! Looking after a leg: what is wrong with it is told to the call by name, and keys that only sound are heard.
 
 use super::Leg;
-use super::listen::Sound;
 use crate::codec::CodecKind;
 use crate::command::Negotiated;
 use crate::engine::{CoreEvent, Garbage, Out};
@@ -12,7 +11,7 @@ use crate::tone::Detector;
 /// A second.
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Of a payload of G.711 every so many samples are looked at: enough to tell how loud it is.
+/// One of so many samples is looked at: enough to tell how loud they are.
 const STRIDE: usize = 4;
 
 /// Samples of the longest piece the detector takes.
@@ -179,9 +178,15 @@ pub(crate) fn level_of_payload(codec: CodecKind, payload: &[u8]) -> Level {
     Level::of(&pcm[..count])
 }
 
-/// How loud a decoded sound is.
-pub(crate) fn level_of_sound(sound: &Sound<'_>) -> Level {
-    Level::of(sound.narrow)
+/// How loud samples are, a frame or so of them.
+#[inline]
+pub(crate) fn level_of(pcm: &[i16]) -> Level {
+    let mut some = [0; 128];
+    let count = pcm.len().div_ceil(STRIDE).min(some.len());
+    for (some, &sample) in some.iter_mut().zip(pcm.iter().step_by(STRIDE)) {
+        *some = sample;
+    }
+    Level::of(&some[..count])
 }
 
 fn event_of(leg: crate::command::LegId, change: Change) -> CoreEvent {

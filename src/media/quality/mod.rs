@@ -1,11 +1,8 @@
 //! How good a call is, and what is wrong with it.
 //!
-//! [`mos`] estimates what people would say of it, [`Watcher`] names faults they would complain of, and
-//! [`Histogram`] keeps how long the box itself holds packets.
+//! [`mos`] estimates what people would say of it, [`Watcher`] names faults they would complain of.
 
-mod histogram;
 pub mod mos;
 mod watch;
 
-pub use histogram::Histogram;
 pub use watch::{Agreed, Change, Finding, Level, Seen, Watcher, is_misfit};
