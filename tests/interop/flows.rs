@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::common::network::{in_own_network, loopback};
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
+use crate::common::sipp::{Sipp, Transport};
 use crate::common::web::Reply;
 use crate::common::{hz, ms, s, tone, wait_for};
 use crate::stage::{
@@ -242,7 +243,8 @@ fn a_sound_that_comes_as_slowly_as_it_is_heard_is_heard_at_once() {
         // One who calls later hears it from its beginning, while it still comes.
         let rtp = Rtp::open(loopback(3));
         let scenario = Scenario::caller("+15557770002", NUMBER).invite_answered(&rtp.sdp()).byed();
-        let mut second = tandem.carrier_calls(&scenario);
+        let mut second =
+            Sipp::call(&scenario.xml(), Transport::Udp, (loopback(2), 5085).into(), tandem.sip());
         rtp.talk_to(second.wait("SIP/2.0 200", s(10)).media().unwrap());
         rtp.wait_tone(hz::PROMPT, 1.0, first.answered, s(5));
         assert!(first.answered.elapsed() < s(8), "it was heard before it was whole");
