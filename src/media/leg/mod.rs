@@ -34,6 +34,7 @@ use std::net::IpAddr;
 
 use base::Rng;
 
+use crate::codec::CodecKind;
 use crate::codec::coder::Effort;
 use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd};
 use crate::dtmf;
@@ -72,6 +73,8 @@ pub struct Leg {
     reception: Reception,
     outgoing: Outgoing,
     keys: dtmf::Receiver,
+    /// What the peer speaks, and since when; open after each agreement.
+    spoken: Option<(CodecKind, u64)>,
     /// Made when somebody first needs samples of what the peer says.
     listener: Option<Box<Listener>>,
     /// Made when something must be coded for the peer that is not coded already.
@@ -140,6 +143,7 @@ impl Leg {
             reception: Reception::default(),
             outgoing: Outgoing::new(ssrc, 8_000, first_sequence(rng), rng.u32()),
             keys: dtmf::Receiver::default(),
+            spoken: None,
             listener: None,
             voice: None,
             guard: None,
@@ -170,6 +174,7 @@ impl Leg {
         self.rtp.offer(negotiated.remote);
         self.rtcp.offer(negotiated.remote_rtcp);
         self.reception.reopen();
+        self.spoken = None;
         if self.negotiated.is_none() {
             self.report_due = now + report::interval(rng) / 2;
         }

@@ -14,6 +14,10 @@ use crate::rtp::{self, Parsed};
 /// A peer that was heard so lately has not moved.
 const MOVED_NS: u64 = 1_000_000_000;
 
+/// A peer changes its codec no more often; what comes in yet another meanwhile is not heard. Each change makes a
+/// decoder anew.
+const CODEC_STAYS_NS: u64 = 200_000_000;
+
 /// A packet of the peer that somebody may hear.
 #[derive(Debug)]
 pub(crate) struct HeardPacket {
@@ -91,12 +95,34 @@ impl Leg {
             if kind == Kind::Other && !parsed.payload.is_empty() {
                 self.was_misfit(parsed.fields.payload_type);
             }
+            if let Kind::Sound(codec) = kind
+                && !self.follows(codec, now)
+            {
+                self.was_misfit(parsed.fields.payload_type);
+                kind = Kind::Other;
+            }
             // Some gateways send the key's tones beside its events; heard together they are two keys.
             if matches!(kind, Kind::Sound(_)) && self.keys.covers(parsed.fields.timestamp, now) {
                 kind = Kind::Other;
             }
         }
         Some(HeardPacket { parsed, kind })
+    }
+
+    /// Whether the peer may speak in this codec now.
+    #[inline]
+    fn follows(&mut self, codec: CodecKind, now: u64) -> bool {
+        let (spoken, since) = self.spoken.unwrap_or((codec, now));
+        // The laws of G.711 need no decoder.
+        if codec == spoken || (codec.is_g711() && spoken.is_g711()) {
+            self.spoken = Some((spoken, since));
+            return true;
+        }
+        let may = now.saturating_sub(since) >= CODEC_STAYS_NS;
+        if may {
+            self.spoken = Some((codec, now));
+        }
+        may
     }
 
     /// Whether a packet from a strange address may be the peer's, who has fallen silent where it was: it goes on
