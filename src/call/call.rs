@@ -186,7 +186,7 @@ impl Call {
     /// Begins a verb: at once, or once the call is answered.
     pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
         let needs_answer = match &verb {
-            Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) => true,
+            Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) | Verb::Enqueue(_) => true,
             Verb::Dial(dial) => !dial.answer_on_bridge || dial.conference().is_some(),
             Verb::Pause(_) | Verb::Hangup | Verb::Reject(_) | Verb::Redirect(_) | Verb::Leave => false,
         };
@@ -205,6 +205,10 @@ impl Call {
                 Some(noun) => self.begin_conference(dial, &noun, ctx),
                 None => self.begin_dial(dial, ctx),
             },
+            Verb::Enqueue(_) => {
+                self.warn(13750, "Enqueue is not supported; the next verb runs".to_owned(), ctx);
+                self.verb_done(After::Next, ctx);
+            }
             Verb::Pause(pause) => self.begin_pause(pause, ctx),
             Verb::Hangup => self.end(Cause::Document, ctx),
             Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
@@ -488,6 +492,8 @@ fn describe(verb: &Verb) -> String {
         Verb::Gather(gather) => format!("Gather, {} s", gather.timeout_s),
         Verb::Record(record) => format!("Record, at most {} s", record.max_length_s),
         Verb::Dial(dial) if let Some(noun) = dial.conference() => format!("Dial conference {:?}", noun.name),
+        Verb::Dial(dial) if let Some(noun) = dial.queue() => format!("Dial queue {:?}", noun.name),
+        Verb::Enqueue(enqueue) => format!("Enqueue {:?}", enqueue.name),
         Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
         Verb::Redirect(redirect) => format!("Redirect {}", redirect.url),
         Verb::Hangup => "Hangup".to_owned(),

@@ -200,8 +200,8 @@ impl Call {
             recording_facts(sid, ms, ctx)
         };
         let recording = recording.map(recorded);
-        let (call_sid, duration_s, sip) = (None, None, None);
-        let params = dial_params(&DialFacts { status, call_sid, duration_s, bridged, recording, sip });
+        let (call_sid, duration_s, sip, queue) = (None, None, None, None);
+        let params = dial_params(&DialFacts { status, call_sid, duration_s, bridged, recording, sip, queue });
         self.verb_done(After::Action { url: Some(action), method: dial.method, params }, ctx);
     }
 

@@ -320,6 +320,7 @@ impl Call {
             bridged,
             recording: run.recording.map(recorded),
             sip: run.best.and_then(|best| best.sip).map(|sip| *sip),
+            queue: None,
         });
         self.verb_done(After::Action { url: Some(action), method: run.dial.method, params }, ctx);
     }

@@ -149,7 +149,7 @@ impl Call {
             }
             Noun::Number(noun) => self.number_places(noun, ctx),
             // It is joined, not rung.
-            Noun::Conference(_) => Ok((String::new(), Vec::new())),
+            Noun::Conference(_) | Noun::Queue(_) => Ok((String::new(), Vec::new())),
         }
     }
 
@@ -311,7 +311,7 @@ impl Call {
 
 fn common(noun: &Noun) -> Common<'_> {
     match noun {
-        Noun::Conference(_) => Common {
+        Noun::Conference(_) | Noun::Queue(_) => Common {
             url: None,
             method: twiml::HttpMethod::Post,
             callback: None,

@@ -51,6 +51,10 @@ mod tests {
             ("<Pause/>", vec![]),
             ("<Redirect/>", vec![]),
             ("<Leave/>", vec![]),
+            (
+                "<Enqueue>q</Enqueue>",
+                vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)],
+            ),
             ("<Gather/>", vec![(QueueWhisper, 13238), (ConferenceWait, 13238)]),
             ("<Hangup/>", vec![(QueueWhisper, 13238), (ConferenceWait, 13238)]),
             ("<Record/>", vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)]),

@@ -227,6 +227,7 @@ impl Interpreter {
             Verb::Gather(gather) => (gather.action.clone(), true),
             Verb::Record(record) => (record.action.clone(), self.dialect == Dialect::Twiml),
             Verb::Dial(dial) => (dial.action.clone(), false),
+            Verb::Enqueue(enqueue) => (enqueue.action.clone(), false),
             Verb::Say(_)
             | Verb::Play(_)
             | Verb::Pause(_)
@@ -255,7 +256,7 @@ impl Interpreter {
         let owes_last = match &self.state {
             State::Fetching(fetching) => fetching.purpose == Purpose::Last,
             State::Running(running) => match &running.executing {
-                Some(Verb::Record(_) | Verb::Dial(_)) => true,
+                Some(Verb::Record(_) | Verb::Dial(_) | Verb::Enqueue(_)) => true,
                 Some(_) | None => false,
             },
             State::Idle | State::Ended => false,

@@ -425,6 +425,8 @@ fn what_a_hang_up_still_requests() {
         ("<Record/>", Some("POST http://h/a/voice?x=1 Digits=hangup")),
         ("<Dial action='/a'/>", Some("POST http://h/a Digits=hangup")),
         ("<Dial/>", None),
+        ("<Enqueue action='/a'>q</Enqueue>", Some("POST http://h/a Digits=hangup")),
+        ("<Enqueue>q</Enqueue>", None),
     ] {
         let mut leg = Leg::running(&format!("<Response>{xml}<Say>never</Say></Response>"));
         assert_eq!(leg.outputs().len(), 1);

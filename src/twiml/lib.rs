@@ -40,17 +40,19 @@ pub use overrides::{Overrides, RetryPolicy};
 pub use reference::shown;
 pub use request::{
     CallFacts, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, DialCallStatus, DialFacts,
-    DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts, RecordFacts,
-    RecordingCallbackFacts, RecordingFacts, RecordingSource, RecordingStatus, SipFacts, call_ended_params,
-    conference_params, country, dial_call_status, dial_params, gather_params, progress_params, record_params,
-    recording_params, standard_params,
+    DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts, QueueMoment,
+    QueueResult, QueueStay, RecordFacts, RecordingCallbackFacts, RecordingFacts, RecordingSource,
+    RecordingStatus, SipFacts, call_ended_params, conference_params, country, dequeue_params,
+    dial_call_status, dial_params, enqueue_params, gather_params, progress_params, queue_wait_params,
+    record_params, recording_params, standard_params,
 };
 pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
 pub use verb::{
-    Beep, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Dial, DialRecord, Gather,
-    GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt, Record,
-    RecordChannels, RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack, Redirect, Reject,
-    Say, SipNoun, SpeechOptions, SpeechTimeout, StatusCallback, Transcribe, Verb,
+    Beep, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Dial, DialRecord, Enqueue,
+    EnqueueTask, Gather, GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource,
+    ProgressEvent, Prompt, QueueNoun, Record, RecordChannels, RecordFormat, RecordingEvent,
+    RecordingStatusCallback, RecordingTrack, Redirect, Reject, Say, SipNoun, SpeechOptions, SpeechTimeout,
+    StatusCallback, Transcribe, Verb,
 };
 
 /// Repetitions of a `loop="0"`, and the most any other value repeats (reference: twiml-voice §4, §5).

@@ -29,7 +29,7 @@ pub(crate) fn noun(parent: &str, name: &str) -> Option<&'static Refused> {
 
 /// Whether an attribute has no effect here. `false`, defaults and their kin ask for nothing.
 pub(crate) fn attribute(element: &str, name: &str, value: &str) -> bool {
-    let asked = !matches!(value.trim(), "" | "false" | "Disable" | "do-not-record" | "large");
+    let asked = !matches!(value.trim(), "" | "false" | "Disable");
     asked && ATTRIBUTES.iter().any(|(owner, attribute)| *owner == element && *attribute == name)
 }
 
@@ -44,7 +44,6 @@ const fn noun_row(parent: &'static str, name: &'static str, code: u32, why: &'st
 static ELEMENTS: &[Refused] = &[
     verb_row("Connect", 13750, "is not supported; the next verb runs"),
     verb_row("Echo", 13750, "is not supported; the next verb runs"),
-    verb_row("Enqueue", 13750, "is not supported; the next verb runs"),
     verb_row("Message", 13803, "is not sent; the next verb runs"),
     // Nobody may be left believing that a card was charged.
     Refused {
@@ -59,7 +58,6 @@ static ELEMENTS: &[Refused] = &[
     verb_row("Start", 13750, "is not supported; the next verb runs"),
     verb_row("Stop", 13750, "is not supported; the next verb runs"),
     noun_row("Dial", "Application", 13750, "cannot be dialled"),
-    noun_row("Dial", "Queue", 13750, "cannot be dialled"),
     noun_row("Dial", "Sim", 13258, "cannot be dialled"),
     noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
 ];
@@ -67,9 +65,6 @@ static ELEMENTS: &[Refused] = &[
 /// Understood, and without effect: warning 99006.
 static ATTRIBUTES: &[(&str, &str)] = &[
     ("Client", "clientNotificationUrl"),
-    ("Conference", "jitterBufferSize"),
-    ("Conference", "record"),
-    ("Conference", "recordingStatusCallback"),
     ("Dial", "referUrl"),
     ("Gather", "invalidDigitsAction"),
     ("Gather", "minDigits"),

@@ -3,7 +3,7 @@
 use base::{CallSid, RecordingSid};
 use serde::{Deserialize, Serialize};
 
-use super::{Params, headers};
+use super::{Params, QueueStay, dequeue_params, headers};
 use crate::{CallStatus, GatherInput};
 
 /// What a `<Gather>` collected.
@@ -104,6 +104,8 @@ pub struct DialFacts {
     pub recording: Option<RecordingFacts>,
     /// If a `<Sip>` was dialled.
     pub sip: Option<DialSip>,
+    /// If a caller was taken out of a queue: its stay there, and the call that took it.
+    pub queue: Option<(QueueStay, CallSid)>,
 }
 
 /// What only a dialled `<Sip>` tells.
@@ -131,6 +133,9 @@ pub fn dial_params(dial: &DialFacts) -> Vec<(String, String)> {
         params.set("DialSipCallId", sip.call_id.as_str());
         params.set("DialSipResponseCode", sip.response_code.to_string());
         headers("DialSipHeader_", &sip.x_headers, &mut params);
+    }
+    if let Some((stay, taken_by)) = dial.queue {
+        dequeue_params(stay, taken_by).into_iter().for_each(|(name, value)| params.set(&name, value));
     }
     params.sorted()
 }
@@ -273,6 +278,7 @@ mod tests {
                 response_code: 200,
                 x_headers: vec![("X-Desk".into(), "3".into())],
             }),
+            queue: None,
         };
         let expected = [
             &[
@@ -294,8 +300,20 @@ mod tests {
             bridged: false,
             recording: None,
             sip: None,
+            queue: None,
         };
         assert_eq!(lines(&dial_params(&nobody)), ["DialBridged=false", "DialCallStatus=failed"]);
+        let stay = QueueStay { sid: base::QueueSid(5), time_s: 61 };
+        assert_eq!(
+            lines(&dial_params(&DialFacts { queue: Some((stay, CallSid(9))), ..nobody })),
+            [
+                "DequeingCallSid=CA00000000000000000000000000000009",
+                "DialBridged=false",
+                "DialCallStatus=failed",
+                "QueueSid=QU00000000000000000000000000000005",
+                "QueueTime=61"
+            ]
+        );
     }
 
     #[test]

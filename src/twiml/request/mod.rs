@@ -8,6 +8,7 @@ mod callback;
 mod conference;
 mod country;
 mod facts;
+mod queue;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use conference::{
 };
 pub use country::country;
 pub use facts::{CallFacts, CallStatus, Direction, SipFacts};
+pub use queue::{QueueMoment, QueueResult, QueueStay, dequeue_params, enqueue_params, queue_wait_params};
 
 /// The parameters of every document fetch and of most status callbacks (reference: webhooks §2, §2.1).
 pub fn standard_params(call: &CallFacts) -> Vec<(String, String)> {

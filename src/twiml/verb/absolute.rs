@@ -1,7 +1,7 @@
 //! Making the URLs of a verb absolute before it is executed.
 
 use super::{
-    ConferenceNoun, Dial, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback,
+    ConferenceNoun, Dial, Enqueue, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback,
     StatusCallback, Verb,
 };
 use crate::Finding;
@@ -18,6 +18,7 @@ pub(crate) fn absolute(verb: Verb, base: Option<&str>) -> (Option<Verb>, Vec<Fin
         Verb::Gather(gather) => Some(Verb::Gather(resolver.gather(gather))),
         Verb::Record(record) => Some(Verb::Record(resolver.record(record))),
         Verb::Dial(dial) => Some(Verb::Dial(resolver.dial(dial))),
+        Verb::Enqueue(enqueue) => Some(Verb::Enqueue(resolver.enqueue(enqueue))),
         plain @ (Verb::Say(_)
         | Verb::Pause(_)
         | Verb::Redirect(_)
@@ -82,6 +83,10 @@ impl Resolver<'_> {
                     self.conference(conference);
                     continue;
                 }
+                Noun::Queue(queue) => {
+                    self.if_possible_or_told(&mut queue.url, 14211);
+                    continue;
+                }
                 Noun::Number(number) => (&mut number.url, &mut number.status_callback),
                 Noun::Sip(sip) => (&mut sip.url, &mut sip.status_callback),
                 Noun::Client(client) => (&mut client.url, &mut client.status_callback),
@@ -102,6 +107,15 @@ impl Resolver<'_> {
             Some(callback)
         });
         noun.recording_status_callback = self.recording_callback(noun.recording_status_callback.take());
+    }
+
+    /// A bad `waitUrl` stays as written: nobody is to wait without what was meant to be heard.
+    fn enqueue(&mut self, mut enqueue: Enqueue) -> Enqueue {
+        self.if_possible_or_told(&mut enqueue.action, 14203);
+        if enqueue.wait_url.as_deref() != Some("") {
+            self.if_possible_or_told(&mut enqueue.wait_url, 14202);
+        }
+        enqueue
     }
 
     fn status_callback(&mut self, callback: Option<StatusCallback>) -> Option<StatusCallback> {
@@ -125,6 +139,13 @@ impl Resolver<'_> {
             self.findings.push(Finding::unplaced(code, &shown(url)));
         }
         resolved
+    }
+
+    fn if_possible_or_told(&mut self, url: &mut Option<String>, code: u32) {
+        let Some(written) = url else { return };
+        if let Some(resolved) = self.needed(written, code) {
+            *written = resolved;
+        }
     }
 
     fn if_possible(&self, url: &mut Option<String>) {
@@ -163,6 +184,10 @@ mod tests {
             ("<Dial><Conference waitUrl='w'>r</Conference></Dial>", "wait_url: Some(\"http://h/a/w\")"),
             ("<Dial><Conference waitUrl=''>r</Conference></Dial>", "wait_url: Some(\"\")"),
             ("<Dial><Conference statusCallback='x'>r</Conference></Dial>", "url: \"http://h/a/x\""),
+            ("<Enqueue action='x'>q</Enqueue>", "action: Some(\"http://h/a/x\")"),
+            ("<Enqueue waitUrl='w'>q</Enqueue>", "wait_url: Some(\"http://h/a/w\")"),
+            ("<Enqueue waitUrl=''>q</Enqueue>", "wait_url: Some(\"\")"),
+            ("<Dial><Queue url='x'>q</Queue></Dial>", "url: Some(\"http://h/a/x\")"),
             ("<Dial><Client statusCallback='x#rc=2'>a</Client></Dial>", "url: \"http://h/a/x#rc=2\""),
         ] {
             let (verb, codes) = urls(xml, base);
@@ -180,6 +205,9 @@ mod tests {
             ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"x\")", vec![]),
             ("<Dial><Number statusCallback='x'>1</Number></Dial>", "status_callback: None", vec![11100]),
             ("<Dial><Conference waitUrl='w'>r</Conference></Dial>", "wait_url: None", vec![13233]),
+            ("<Enqueue waitUrl='w'>q</Enqueue>", "wait_url: Some(\"w\")", vec![14202]),
+            ("<Enqueue action='x'>q</Enqueue>", "action: Some(\"x\")", vec![14203]),
+            ("<Dial><Queue url='x'>q</Queue></Dial>", "url: Some(\"x\")", vec![14211]),
         ] {
             let (verb, told) = urls(xml, None);
             assert!(verb.contains(expected) && told == codes, "{xml}: {verb} {told:?}");

@@ -4,7 +4,8 @@ use base::limits::DIAL_NOUNS_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientNoun, ConferenceNoun, Number, RecordingStatusCallback, SipNoun, client, conference, number, sip,
+    ClientNoun, ConferenceNoun, Number, QueueNoun, RecordingStatusCallback, SipNoun, client, conference,
+    number, queue, sip,
 };
 use crate::reading::{Node, Reading, attribute, owned, tag, text};
 use crate::{Dialect, HttpMethod, refused};
@@ -57,6 +58,8 @@ pub enum Noun {
     Client(ClientNoun),
     /// A conference; the only noun of its `<Dial>`.
     Conference(ConferenceNoun),
+    /// The caller who has waited longest in a queue; the only noun of its `<Dial>`.
+    Queue(QueueNoun),
 }
 
 impl Dial {
@@ -64,6 +67,14 @@ impl Dial {
     pub fn conference(&self) -> Option<&ConferenceNoun> {
         match self.nouns.as_slice() {
             [Noun::Conference(noun)] => Some(noun),
+            _ => None,
+        }
+    }
+
+    /// The queue to take a caller from, when this rings nobody but does that.
+    pub fn queue(&self) -> Option<&QueueNoun> {
+        match self.nouns.as_slice() {
+            [Noun::Queue(noun)] => Some(noun),
             _ => None,
         }
     }
@@ -206,6 +217,7 @@ fn noun(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Noun> {
         "Sip" => sip::read(node, reading).map(Noun::Sip),
         "Client" => client::read(node, reading).map(Noun::Client),
         "Conference" => conference::read(node, reading).map(Noun::Conference),
+        "Queue" => queue::read(node, reading).map(Noun::Queue),
         other => {
             let (code, why) = refused::noun("Dial", other)
                 .map_or((13215, "is not allowed in Dial"), |row| (row.code, row.why));
@@ -375,7 +387,7 @@ mod tests {
             ("<Conference>room</Conference>", vec!["room"], vec![]),
             ("<Number>1</Number><Conference>room</Conference>", vec!["1"], vec![13000]),
             ("<Conference>room</Conference><Number>1</Number>", vec!["room"], vec![13000]),
-            ("<Queue>q</Queue>", vec![], vec![13750]),
+            ("<Queue>q</Queue>", vec!["q"], vec![]),
             ("<Sim>DE1</Sim><Number>1</Number>", vec!["1"], vec![13258]),
         ] {
             let Verb::Dial(dial) = verb_of(&format!("<Dial>{content}</Dial>"), &codes) else { panic!() };
@@ -387,6 +399,7 @@ mod tests {
                     Noun::Sip(sip) => sip.uri.as_str(),
                     Noun::Client(client) => client.identity.as_str(),
                     Noun::Conference(conference) => conference.name.as_str(),
+                    Noun::Queue(queue) => queue.name.as_str(),
                 })
                 .collect();
             assert_eq!(rung, expected, "{content}");

@@ -5,10 +5,12 @@ mod callback;
 mod client;
 mod conference;
 mod dial;
+mod enqueue;
 mod gather;
 mod number;
 mod pause;
 mod play;
+mod queue;
 mod record;
 mod redirect;
 mod reject;
@@ -27,10 +29,12 @@ pub use callback::{
 pub use client::ClientNoun;
 pub use conference::{Beep, ConferenceNoun};
 pub use dial::{Dial, DialRecord, Noun, RecordingTrack};
+pub use enqueue::{Enqueue, EnqueueTask};
 pub use gather::{Gather, GatherInput, PartialResultCallback, Prompt, SpeechOptions, SpeechTimeout};
 pub use number::Number;
 pub use pause::Pause;
 pub use play::{Play, PlaySource};
+pub use queue::QueueNoun;
 pub use record::{Record, RecordChannels, RecordFormat, Transcribe};
 pub use redirect::Redirect;
 pub use reject::Reject;
@@ -59,6 +63,8 @@ pub enum Verb {
     Record(Record),
     /// Call somebody and bridge.
     Dial(Dial),
+    /// Wait in a queue.
+    Enqueue(Enqueue),
     /// Continue with another document. The interpreter does this one itself and never hands it out.
     Redirect(Redirect),
     /// End the call.
@@ -78,6 +84,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Verb> {
         "Gather" => Some(Verb::Gather(gather::read(node, reading))),
         "Record" => Some(Verb::Record(record::read(node, reading))),
         "Dial" => Some(Verb::Dial(dial::read(node, reading))),
+        "Enqueue" => Some(Verb::Enqueue(enqueue::read(node, reading))),
         "Redirect" => Some(Verb::Redirect(redirect::read(node, reading))),
         "Hangup" => {
             // The SDKs can nest `<Parameter>`; it means nothing.
