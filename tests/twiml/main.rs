@@ -1,12 +1,7 @@
 //! The proof of compatibility: the list of the surface against the parser, the README against the list, and the
 //! official libraries against both.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    missing_docs,
-    reason = "a test may stop loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a test may stop loudly")]
 
 extern crate tandem_twiml as twiml;
 

@@ -40,6 +40,9 @@ pub(crate) struct Element {
     /// Attributes it cannot be without.
     #[serde(default)]
     pub(crate) needs: BTreeMap<String, String>,
+    /// Attributes of what it stands in.
+    #[serde(default)]
+    pub(crate) parent: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) attributes: Vec<Attribute>,
     /// Attributes that share its fate; `*` for all there are.
@@ -156,14 +159,16 @@ impl Surface {
             all.extend(attributes.clone());
             tag(parts[parts.len() - 1], &all, &escaped(text))
         };
-        let mut beside = element.beside_text;
+        let (mut beside, mut given) = (element.beside_text, &element.parent);
         for depth in (1..parts.len()).rev() {
             let path = parts[..depth].join("/");
             let parent =
                 self.find(&path, element.dialect).unwrap_or_else(|| panic!("{path} is not in the list"));
             let text = if parent.keeps_text || beside { parent.text.as_str() } else { "" };
-            xml = tag(parts[depth - 1], &parent.needs, &format!("{} {xml}", escaped(text)));
-            beside = parent.beside_text;
+            let mut attributes = parent.needs.clone();
+            attributes.extend(given.clone());
+            xml = tag(parts[depth - 1], &attributes, &format!("{} {xml}", escaped(text)));
+            (beside, given) = (parent.beside_text, &parent.parent);
         }
         format!("<Response>{xml}</Response>")
     }
