@@ -25,6 +25,10 @@ pub struct PlayId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RoomId(pub u64);
 
+/// One [`Command::Tap`] or [`Command::Feed`]: names the ring its samples go through. Chosen by the call, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TapId(pub u64);
+
 /// How a leg takes part in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -295,6 +299,39 @@ pub enum Command {
         leg: LegId,
         /// Which one.
         recording: RecordingSid,
+    },
+    /// Hands a leg's sound over while it is spoken, at 8 kHz in frames of 20 ms, also in silence, until
+    /// [`Command::Untap`] or the leg's end. The shell has the other end of the ring.
+    Tap {
+        /// The leg.
+        leg: LegId,
+        /// Names the ring.
+        tap: TapId,
+        /// Which direction; `Dual` gives two channels.
+        what: RecordWhat,
+    },
+    /// Ends a [`Command::Tap`].
+    Untap {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        tap: TapId,
+    },
+    /// From now on the leg's peer hears the samples the shell puts into a ring, at 8 kHz, and silence when there are
+    /// none. Replaces what plays; ends with [`Command::EndFeed`], with whatever plays next, or when the shell says
+    /// that no more will come.
+    Feed {
+        /// The leg.
+        leg: LegId,
+        /// Names the ring.
+        feed: TapId,
+    },
+    /// Ends [`Command::Feed`]; what plays instead by now goes on.
+    EndFeed {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        feed: TapId,
     },
     /// Reports [`Event::MediaLost`] after so much RTP and RTCP silence; 0 = off, as while on hold.
     Watch {

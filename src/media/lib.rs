@@ -11,6 +11,7 @@ pub mod command;
 pub mod decode;
 pub mod dtmf;
 pub mod engine;
+pub mod feed;
 pub mod jitter;
 pub mod latch;
 pub mod leg;
@@ -25,6 +26,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod srtp;
+pub mod tap;
 pub mod tone;
 pub mod trim;
 pub mod wav;
@@ -33,6 +35,6 @@ pub use clip::{Clip, ClipKey, GrowingClip};
 pub use codec::CodecKind;
 pub use command::{
     CODECS_MAX, Command, Direction, Event, LegId, LegStats, Member, Negotiated, OpusParameters, PlayId,
-    PlayItem, RecordEnd, RecordFormat, RecordWhat, RoomId, Srtp, SrtpKey, SrtpSuite,
+    PlayItem, RecordEnd, RecordFormat, RecordWhat, RoomId, Srtp, SrtpKey, SrtpSuite, TapId,
 };
 pub use tone::Tone;

@@ -293,6 +293,8 @@ impl StubMedia {
                     later.push((soon, Later::Event(event)));
                 }
             }
+            Command::Tap { .. } | Command::Untap { .. } | Command::EndFeed { .. } => {}
+            Command::Feed { leg, .. } => later.extend(self.stop(leg, soon)),
             // No sound is simulated: a pause has nothing to leave out.
             Command::PauseRecord { .. } | Command::ResumeRecord { .. } | Command::Watch { .. } => {}
             Command::Close { leg } => {

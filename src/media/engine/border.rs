@@ -6,8 +6,9 @@ use std::sync::Arc;
 use base::RecordingSid;
 
 use crate::clip::{Clip, GrowingClip};
-use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, RecordWhat, RoomId};
+use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, RecordWhat, RoomId, TapId};
 use crate::dtmf;
+use crate::feed::Feed;
 use crate::leg::Leg;
 use crate::leg::listen::Listener;
 use crate::leg::seat::Seat;
@@ -16,6 +17,7 @@ use crate::leg::voice::Voice;
 use crate::play::Player;
 use crate::quality::Finding;
 use crate::record::Recorder;
+use crate::tap::{Tap, TapRing};
 use crate::tone::Detector;
 
 use super::room::Room;
@@ -153,6 +155,40 @@ pub enum CoreCommand {
         /// Which recording.
         recording: RecordingSid,
     },
+    /// See [`crate::Command::Tap`].
+    Tap {
+        /// The leg.
+        leg: LegId,
+        /// Which tap.
+        tap: TapId,
+        /// Which direction.
+        what: RecordWhat,
+        /// Where its frames go.
+        ring: Arc<TapRing>,
+    },
+    /// See [`crate::Command::Untap`].
+    Untap {
+        /// The leg.
+        leg: LegId,
+        /// Which tap.
+        tap: TapId,
+    },
+    /// See [`crate::Command::Feed`].
+    Feed {
+        /// The leg.
+        leg: LegId,
+        /// Which feed.
+        feed: TapId,
+        /// Where its samples come from.
+        ring: Arc<Feed>,
+    },
+    /// See [`crate::Command::EndFeed`].
+    EndFeed {
+        /// The leg.
+        leg: LegId,
+        /// Which feed.
+        feed: TapId,
+    },
     /// See [`crate::Command::Watch`].
     Watch {
         /// The leg.
@@ -283,6 +319,12 @@ pub enum Garbage {
     Digits(dtmf::Sender),
     /// A recording that ended.
     Recorder(Recorder),
+    /// A tap that ended.
+    Tap(Box<Tap>),
+    /// A tap's ring that nobody fills.
+    Ring(Arc<TapRing>),
+    /// What was fed to a peer.
+    Feed(Arc<Feed>),
     /// What should have been played to a leg that is gone.
     Items(Vec<CoreItem>),
     /// What should have been sent to one.

@@ -195,6 +195,36 @@ impl MediaCore {
                     leg.stop_record(recording, now, out);
                 }
             }
+            CoreCommand::Tap { leg, tap, what, ring } => match self.leg(leg) {
+                Some((slot, leg)) => {
+                    leg.tap(tap, what, ring, now, out);
+                    self.clock(slot, now);
+                }
+                None => {
+                    ring.end();
+                    out.retire(Garbage::Ring(ring));
+                }
+            },
+            CoreCommand::Untap { leg, tap } => {
+                if let Some((_, leg)) = self.leg(leg) {
+                    leg.untap(tap, now, out);
+                }
+            }
+            CoreCommand::Feed { leg, feed, ring } => match self.leg(leg) {
+                Some((slot, leg)) => {
+                    leg.feed(feed, ring, now, out);
+                    self.clock(slot, now);
+                }
+                None => {
+                    ring.end();
+                    out.retire(Garbage::Feed(ring));
+                }
+            },
+            CoreCommand::EndFeed { leg, feed } => {
+                if let Some((_, leg)) = self.leg(leg) {
+                    leg.end_feed(feed, now, out);
+                }
+            }
             CoreCommand::Join { leg, room, member } => self.join(leg, room, member, now, out),
             CoreCommand::ChangeMember { leg, member } => {
                 let Some((slot, leg)) = self.leg(leg) else { return };

@@ -27,24 +27,28 @@ mod report;
 pub mod seat;
 pub mod secure;
 mod send;
+mod tap;
 pub mod voice;
 pub mod watch;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base::Rng;
 
 use crate::codec::CodecKind;
 use crate::codec::coder::Effort;
-use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd};
+use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, TapId};
 use crate::dtmf;
 use crate::engine::{CoreEvent, Garbage, Out};
+use crate::feed::Feed;
 use crate::latch::Latch;
 use crate::outgoing::Outgoing;
 use crate::play::Player;
 use crate::reception::Reception;
 use crate::record::Recorder;
 use crate::rtcp::{Heard, Reporter};
+use crate::tap::Tap;
 use listen::Listener;
 use seat::Seat;
 use secure::Secure;
@@ -91,6 +95,7 @@ pub struct Leg {
     said: u64,
     playing: Playing,
     recorders: Vec<Recorder>,
+    taps: Vec<Tap>,
     watch: Option<Watch>,
     heard_at: u64,
     reporter: Reporter,
@@ -105,6 +110,8 @@ enum Playing {
     Nothing,
     Items(Player),
     Digits(Digits),
+    /// What a shell says.
+    Feed(TapId, Arc<Feed>),
 }
 
 #[derive(Debug)]
@@ -153,6 +160,7 @@ impl Leg {
             said: 0,
             playing: Playing::Nothing,
             recorders: Vec::new(),
+            taps: Vec::new(),
             watch: None,
             heard_at: 0,
             reporter: Reporter::new(ssrc, &rng.hex(16)),
@@ -207,7 +215,7 @@ impl Leg {
     pub(crate) fn wants_clock(&self) -> bool {
         let sounds = self.peer.is_none() || !matches!(self.playing, Playing::Nothing);
         // In a room the room's clock does it.
-        self.seat.is_none() && (!self.recorders.is_empty() || (self.negotiated.is_some() && sounds))
+        self.seat.is_none() && (self.records() || (self.negotiated.is_some() && sounds))
     }
 
     /// 20 ms have passed, by the ideal clock.
@@ -253,6 +261,7 @@ impl Leg {
         while !self.recorders.is_empty() {
             self.finish_recorder(0, RecordEnd::Closed, now, out);
         }
+        self.end_taps(now, out);
         self.end_playing(false, out);
         if self.negotiated.is_some() {
             self.goodbye(now, out);
@@ -281,6 +290,10 @@ impl Leg {
             Playing::Digits(digits) => {
                 out.event(CoreEvent::Played { leg: self.id, play: digits.play, completed });
                 out.retire(Garbage::Digits(digits.sender));
+            }
+            Playing::Feed(_, feed) => {
+                feed.end();
+                out.retire(Garbage::Feed(feed));
             }
         }
     }

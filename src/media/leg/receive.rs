@@ -185,7 +185,7 @@ impl Leg {
     fn on_new_source(&mut self) {
         let event_clock = self.negotiated.as_ref().map_or(8_000, |negotiated| negotiated.dtmf_clock);
         self.keys.reset(self.clock(), event_clock);
-        for recorder in &mut self.recorders {
+        for recorder in self.takers() {
             recorder.on_new_source();
         }
     }

@@ -71,17 +71,18 @@ impl Leg {
     /// Whether anybody wants samples of what the peer says.
     #[inline]
     pub(crate) fn wants_sound(&self) -> bool {
-        !self.recorders.is_empty() || self.detects()
+        self.records() || self.detects()
     }
 
     /// Whether anybody wants samples of what the peer is sent.
     #[inline]
     pub(crate) fn records(&self) -> bool {
-        !self.recorders.is_empty()
+        !self.recorders.is_empty() || !self.taps.is_empty()
     }
 
-    /// The recordings' turn, every 20 ms.
+    /// The recordings' and taps' turn, every 20 ms.
     pub(super) fn tick_recorders(&mut self, now: u64, out: &mut impl Out) {
+        self.tick_taps(now);
         let mut n = 0;
         while n < self.recorders.len() {
             match self.recorders[n].on_tick(now, &mut |recording, frame, at| out.tap(recording, frame, at)) {
@@ -105,7 +106,7 @@ impl Leg {
         }
         let mut pcm = [0; PACKET_BYTES_MAX];
         let pcm = linear(codec, payload, &mut pcm);
-        for recorder in &mut self.recorders {
+        for recorder in self.takers() {
             recorder.on_received(Placed { timestamp, clock: 8_000 }, pcm, now);
         }
         self.detect(pcm, out);
@@ -114,7 +115,7 @@ impl Leg {
     /// What the peer said, decoded and in order.
     pub(crate) fn hear_sound(&mut self, sound: &Sound<'_>, now: u64, out: &mut impl Out) {
         let at = Placed { timestamp: sound.timestamp, clock: sound.clock };
-        for recorder in &mut self.recorders {
+        for recorder in self.takers() {
             recorder.on_received(at, sound.narrow, now);
         }
         self.detect(sound.narrow, out);
@@ -122,7 +123,7 @@ impl Leg {
 
     /// What the peer is sent, in a law of G.711.
     pub(crate) fn record_sent_payload(&mut self, timestamp: u32, codec: CodecKind, payload: &[u8], now: u64) {
-        if self.recorders.is_empty() {
+        if !self.records() {
             return;
         }
         let mut pcm = [0; PACKET_BYTES_MAX];
@@ -133,7 +134,7 @@ impl Leg {
     /// What the peer is sent, at 8 kHz; the timestamp is that of our stream.
     pub(crate) fn record_sent(&mut self, timestamp: u32, pcm: &[i16], now: u64) {
         let clock = self.outgoing.clock();
-        for recorder in &mut self.recorders {
+        for recorder in self.takers() {
             recorder.on_sent(Placed { timestamp, clock }, pcm, now);
         }
     }

@@ -114,7 +114,7 @@ impl Leg {
         if wants_sound {
             let mut narrow = [0; FRAME_SAMPLES_MAX];
             let narrow = brought(&mut seat.received, own, from, NARROW_RATE, &mut narrow);
-            for recorder in &mut self.recorders {
+            for recorder in self.takers() {
                 recorder.on_received(at, narrow, now);
             }
             self.detect(narrow, out);
@@ -135,10 +135,9 @@ impl Leg {
             self.sound(now, out);
         } else if !self.outgoing.is_early(now) {
             let mut narrow = [0; FRAME_SAMPLES_MAX];
+            let records = self.records();
             let narrow = match &mut self.seat {
-                Some(seat) if !self.recorders.is_empty() => {
-                    brought(&mut seat.sent, frame, rate, NARROW_RATE, &mut narrow)
-                }
+                Some(seat) if records => brought(&mut seat.sent, frame, rate, NARROW_RATE, &mut narrow),
                 _ => frame,
             };
             self.say(frame, rate, narrow, now, out);
@@ -148,7 +147,7 @@ impl Leg {
 
     /// What is received next does not follow what was received before.
     fn forget_received(&mut self) {
-        for recorder in &mut self.recorders {
+        for recorder in self.takers() {
             recorder.on_new_source();
         }
     }

@@ -92,7 +92,7 @@ impl Leg {
 
     /// Records sound whose packets are relayed to the peer.
     pub(crate) fn record_relayed(&mut self, sound: &Sound<'_>, now: u64) {
-        if !self.recorders.is_empty()
+        if self.records()
             && let Some(timestamp) = self.outgoing.relayed(sound.timestamp)
         {
             self.record_sent(timestamp, sound.narrow, now);
@@ -106,7 +106,7 @@ impl Leg {
             return self.outgoing.end_run();
         }
         let at = scale(sound.at, sound.clock, self.clock());
-        if !self.recorders.is_empty() {
+        if self.records() {
             let timestamp = self.outgoing.place(sound.source, at, now).0;
             self.record_sent(timestamp, sound.narrow, now);
         }
@@ -180,7 +180,7 @@ impl Leg {
         match &mut self.playing {
             Playing::Nothing if self.peer.is_some() => {}
             // A packet of the other leg has just gone; what comes next follows it, not overlaps it.
-            Playing::Nothing | Playing::Items(_) if self.outgoing.is_early(now) => {}
+            Playing::Nothing | Playing::Items(_) | Playing::Feed(..) if self.outgoing.is_early(now) => {}
             Playing::Nothing => self.send_silence(now, out),
             Playing::Items(player) => {
                 let filled = if takes_frames(&negotiated) {
@@ -205,6 +205,14 @@ impl Leg {
                 if is_over {
                     self.end_playing(true, out);
                     self.start_recorders(now, out);
+                }
+            }
+            Playing::Feed(_, feed) => {
+                let mut frame = [0; FRAME_SAMPLES];
+                if feed.fill(&mut frame) {
+                    self.say(&frame, NARROW_RATE, &frame, now, out);
+                } else {
+                    self.end_playing(true, out);
                 }
             }
             Playing::Digits(digits) => match digits.sender.tick() {
@@ -274,7 +282,7 @@ impl Leg {
             let frame = std::array::from_fn(|n| negotiated.codec.encode(pcm[n]));
             return self.send_frame(&frame, now, out);
         }
-        if !self.recorders.is_empty() {
+        if self.records() {
             self.record_sent(self.outgoing.timestamp_at(now), narrow, now);
         }
         self.was_sent(level_of(narrow));

@@ -19,6 +19,9 @@ use track::Track;
 /// How long a frame waits for late packets: 200 ms.
 pub const WINDOW_SAMPLES: u64 = 1_600;
 
+/// How long a frame of a tap does: 80 ms. Whoever listens live minds delay more than a gap.
+const TAP_WINDOW_SAMPLES: u64 = 640;
+
 /// Samples of a frame of both channels.
 pub const DUAL_FRAME_SAMPLES: usize = 2 * FRAME_SAMPLES;
 
@@ -39,6 +42,7 @@ pub struct Placed {
 pub struct Recorder {
     recording: RecordingSid,
     what: RecordWhat,
+    window: u64,
     max: u64,
     silence: u64,
     /// In nanoseconds; `None` while the beep sounds.
@@ -79,6 +83,7 @@ impl Recorder {
         Recorder {
             recording,
             what,
+            window: WINDOW_SAMPLES,
             max: max_ms.saturating_mul(8),
             silence: silence_ms.saturating_mul(8),
             started: None,
@@ -90,6 +95,14 @@ impl Recorder {
             sent: Track::new(),
             quiet: 0,
         }
+    }
+
+    /// No recording: sound laid out for a tap, from now on and without an end of its own.
+    pub(crate) fn for_tap(what: RecordWhat, now: u64) -> Recorder {
+        let mut recorder = Recorder::new(RecordingSid(0), what, u64::MAX, 0);
+        recorder.window = TAP_WINDOW_SAMPLES;
+        recorder.start(now);
+        recorder
     }
 
     /// Which recording.
@@ -159,7 +172,7 @@ impl Recorder {
     /// turns, and how many frames of samples were given out before.
     pub fn on_tick(&mut self, now: u64, tap: &mut impl FnMut(RecordingSid, &[i16], u64)) -> Step {
         let Some(at) = self.sample_at(now) else { return Step::Goes };
-        self.give(at.saturating_sub(WINDOW_SAMPLES), tap)
+        self.give(at.saturating_sub(self.window), tap)
     }
 
     /// Gives out all there is, up to this moment.

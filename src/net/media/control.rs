@@ -4,7 +4,7 @@
 //! up, building tones, freeing what is no longer used, and waiting for whoever is slow to take events. It runs at
 //! ordinary priority.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,13 +14,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use media::engine::{CoreCommand, CoreEvent, CoreItem};
-use media::{Clip, CodecKind, Command, Event, LegId, PlayItem, RecordEnd, RoomId, Tone};
+use media::{Clip, CodecKind, Command, Event, LegId, PlayItem, RecordEnd, RoomId, TapId, Tone};
 use tokio::sync::mpsc;
 
 use super::io::EventFd;
 use super::line::{Line, Settings};
 use super::ports::{Ports, Sockets};
 use super::realtime::Class;
+use super::taps::Taps;
 use super::thread::{Counters, Order, Told};
 use super::writer::{Plan, Write};
 use super::{Clips, MediaPlaneError};
@@ -84,6 +85,7 @@ pub(super) struct Control {
     pub(super) address: IpAddr,
     pub(super) recordings: PathBuf,
     pub(super) clips: Clips,
+    pub(super) taps: Taps,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) writes: Sender<Write>,
     pub(super) writer: Option<JoinHandle<()>>,
@@ -115,6 +117,8 @@ pub(super) struct Place {
     bridged: Option<LegId>,
     /// The room it is in.
     room: Option<RoomId>,
+    /// Taps of its sound.
+    taps: BTreeSet<TapId>,
     /// On its way from one thread to another: commands wait until it has arrived.
     moving: Option<Vec<Command>>,
 }
@@ -254,6 +258,23 @@ impl Control {
             }
             Command::ResumeRecord { leg, recording } => CoreCommand::ResumeRecord { leg, recording },
             Command::StopRecord { leg, recording } => CoreCommand::StopRecord { leg, recording },
+            Command::Tap { leg, tap, what } => {
+                let ring = self.taps.ring(tap);
+                self.order(line, Order::Core(CoreCommand::Tap { leg, tap, what, ring }));
+                if let Some(place) = self.legs.get_mut(&leg) {
+                    place.taps.insert(tap);
+                }
+                return self.settle_leg(leg, None);
+            }
+            Command::Untap { leg, tap } => {
+                self.order(line, Order::Core(CoreCommand::Untap { leg, tap }));
+                if let Some(place) = self.legs.get_mut(&leg) {
+                    place.taps.remove(&tap);
+                }
+                return self.settle_leg(leg, None);
+            }
+            Command::Feed { leg, feed } => CoreCommand::Feed { leg, feed, ring: self.taps.feed_ring(feed) },
+            Command::EndFeed { leg, feed } => CoreCommand::EndFeed { leg, feed },
             Command::Watch { leg, timeout_ms } => CoreCommand::Watch { leg, timeout_ms },
             Command::Close { leg } => CoreCommand::Close { leg },
         };
@@ -283,7 +304,10 @@ impl Control {
         let line =
             near.and_then(|near| self.line_of(near)).unwrap_or_else(|| self.emptiest_line(Class::Relay));
         self.lines[line].legs += 1;
-        self.legs.insert(leg, Place { line, codec: None, bridged: None, room: None, moving: None });
+        self.legs.insert(
+            leg,
+            Place { line, codec: None, bridged: None, room: None, taps: BTreeSet::new(), moving: None },
+        );
         let local = SocketAddr::new(ip, sockets.port());
         self.order(line, Order::Open { leg, local, peer, sockets });
     }
@@ -357,8 +381,13 @@ impl Control {
     /// What a bridge of these two takes.
     fn class_of_bridge(&self, a: LegId, b: LegId) -> Class {
         let codec = |leg| self.legs.get(&leg).and_then(|place| place.codec);
+        // What is passed on as it came must be decoded all the same for whoever listens.
+        let is_tapped =
+            [a, b].iter().any(|leg| self.legs.get(leg).is_some_and(|place| !place.taps.is_empty()));
         match (codec(a), codec(b)) {
-            (Some(a), Some(b)) if a != b && (a.info().is_heavy || b.info().is_heavy) => Class::Work,
+            (Some(a), Some(b)) if (a != b || is_tapped) && (a.info().is_heavy || b.info().is_heavy) => {
+                Class::Work
+            }
             _ => Class::Relay,
         }
     }
@@ -403,8 +432,13 @@ impl Control {
         self.order(from, Order::Release { leg });
     }
 
-    /// A command for a leg that is not there. Only a recording must have its end.
+    /// A command for a leg that is not there. A recording must have its end, and whoever listens or speaks too.
     fn refuse(&mut self, command: Command) {
+        match command {
+            Command::Tap { tap, .. } => self.taps.ring(tap).end(),
+            Command::Feed { feed, .. } => self.taps.feed_ring(feed).end(),
+            _ => {}
+        }
         if let Command::Record { leg, recording, .. } = command {
             let why = RecordEnd::Closed;
             self.tell(Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why });
@@ -604,6 +638,10 @@ fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
         | Command::PauseRecord { leg, .. }
         | Command::ResumeRecord { leg, .. }
         | Command::StopRecord { leg, .. }
+        | Command::Tap { leg, .. }
+        | Command::Untap { leg, .. }
+        | Command::Feed { leg, .. }
+        | Command::EndFeed { leg, .. }
         | Command::Watch { leg, .. }
         | Command::Join { leg, .. }
         | Command::Leave { leg }

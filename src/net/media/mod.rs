@@ -21,6 +21,7 @@ mod line;
 mod pace;
 mod ports;
 mod realtime;
+mod taps;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -45,6 +46,7 @@ use io::EventFd;
 use line::{Line, Settings};
 use ports::Ports;
 use realtime::Class;
+pub use taps::{FeedWriter, TapReader, Taps};
 use thread::Counters;
 use writer::{Health, Writer};
 pub use writer::{Repaired, SYNC_EVERY, repair, repair_all};
@@ -134,6 +136,7 @@ pub struct MediaPlane {
     counters: Arc<Mutex<Vec<Arc<Counters>>>>,
     lost: Arc<Lost>,
     health: Arc<Health>,
+    taps: Taps,
     control: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -155,18 +158,18 @@ impl MediaPlane {
         let wake = Arc::new(system("make an eventfd", EventFd::new())?);
         let (asker, asks) = Asker::new(wake.clone());
         let mut lines = Vec::with_capacity(2 * count);
-        let mut taps = Vec::with_capacity(2 * count);
+        let mut recorded = Vec::with_capacity(2 * count);
         for n in 0..2 * count {
             let class = if n < count { Class::Relay } else { Class::Work };
             let (line, tap) = Line::start(class, n, settings, &wake, Arc::default())?;
             lines.push(line);
-            taps.push(tap);
+            recorded.push(tap);
         }
         let (writes, writes_end) = std::sync::mpsc::channel();
         let health = Arc::new(Health::default());
         let writer = Writer {
             writes: writes_end,
-            taps,
+            taps: recorded,
             asker: asker.clone(),
             free_min: config.recordings_free_min,
             health: health.clone(),
@@ -175,7 +178,9 @@ impl MediaPlane {
         let counters = lines.iter().map(|line| line.counters.clone()).collect();
         let counters = Arc::new(Mutex::new(counters));
         let lost = Arc::new(Lost::default());
+        let taps = Taps::default();
         let control = Control {
+            taps: taps.clone(),
             asks,
             wake,
             lines,
@@ -195,7 +200,7 @@ impl MediaPlane {
             untold: VecDeque::new(),
         };
         let control = spawn("media-control".to_owned(), move || control.run())?;
-        Ok(MediaPlane { asker, events, counters, lost, health, control: Mutex::new(Some(control)) })
+        Ok(MediaPlane { asker, events, counters, lost, health, taps, control: Mutex::new(Some(control)) })
     }
 
     /// Asks for something; never waits. A command that finds too many before it is refused and counted.
@@ -214,6 +219,11 @@ impl MediaPlane {
     /// thread that is no longer wanted ends with its last one.
     pub fn set_threads(&self, threads: usize) {
         self.asker.ask_patiently(Ask::Threads(pairs(threads)));
+    }
+
+    /// Where the shell's ends of taps and feeds are had.
+    pub fn taps(&self) -> Taps {
+        self.taps.clone()
     }
 
     /// What it is doing.

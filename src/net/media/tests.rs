@@ -1,6 +1,7 @@
 //! The whole plane on loopback: real sockets, threads and files, heard with real ears.
 
 mod accidents;
+mod taps;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;

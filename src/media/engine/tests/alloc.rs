@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::*;
-use crate::command::RecordWhat;
+use crate::command::{RecordWhat, TapId};
 
 /// The system's allocator, counting what each thread asks of it.
 struct Counting;
@@ -87,6 +87,14 @@ fn packets_frames_reports_and_keys_need_no_allocation() {
             silence_ms: 0,
         });
     }
+    // Taps both ways, relayed and of what is fed; nobody reads them, so they also overflow.
+    let rings: Vec<Arc<crate::tap::TapRing>> = (0..3).map(|_| Arc::default()).collect();
+    for (leg, ring) in [2, 8, 3].into_iter().zip(&rings) {
+        let (what, ring) = (RecordWhat::Dual, ring.clone());
+        rig.command(CoreCommand::Tap { leg: LegId(leg), tap: TapId(leg), what, ring });
+    }
+    let feed = Arc::new(crate::feed::Feed::default());
+    rig.command(CoreCommand::Feed { leg: LegId(8), feed: TapId(9), ring: feed.clone() });
     rig.play(4, 1, vec![clip(440.0, 500)], 1);
     rig.play(6, 2, vec![clip(440.0, 500)], 0);
     rig.command(CoreCommand::SendDigits { leg: LegId(7), play: PlayId(3), digits: "0123456789*#".repeat(4) });
@@ -130,8 +138,10 @@ fn packets_frames_reports_and_keys_need_no_allocation() {
             now += MS;
             core.on_deadline(now, &mut sink);
         }
+        feed.put(&[n as i16; 160]);
     }
     assert_eq!(CALLS.get() - before, 0);
+    assert!(rings.iter().all(|ring| ring.lost() > 400 && ring.take().is_some()) && feed.played() > 90_000);
     assert!(sink.packets > 3_000 && sink.frames >= 500 && sink.events > 200, "all of it happened");
     assert!(!sink.garbage.is_empty());
     drop((core, sink, Arc::new(0)));

@@ -9,6 +9,7 @@ mod relay;
 mod room;
 mod secure;
 mod stream;
+mod tap;
 mod transcode;
 mod watch;
 

@@ -1,0 +1,73 @@
+//! The taps of a leg, and what is fed to its peer.
+
+use std::sync::Arc;
+
+use super::{Leg, Playing};
+use crate::command::{RecordWhat, TapId};
+use crate::engine::{Garbage, Out};
+use crate::feed::Feed;
+use crate::record::Recorder;
+use crate::tap::{Tap, TapRing};
+
+/// Taps of one leg at a time; more end at once.
+pub const TAPS_MAX: usize = 12;
+
+impl Leg {
+    /// Hands what is said over from now on.
+    pub(crate) fn tap(
+        &mut self,
+        id: TapId,
+        what: RecordWhat,
+        ring: Arc<TapRing>,
+        now: u64,
+        out: &mut impl Out,
+    ) {
+        if self.taps.len() >= TAPS_MAX {
+            ring.end();
+            return out.retire(Garbage::Ring(ring));
+        }
+        self.taps.push(Tap::new(id, what, ring, now));
+    }
+
+    /// Ends a tap.
+    pub(crate) fn untap(&mut self, id: TapId, now: u64, out: &mut impl Out) {
+        if let Some(n) = self.taps.iter().position(|tap| tap.id == id) {
+            let mut tap = self.taps.remove(n);
+            tap.finish(now);
+            out.retire(Garbage::Tap(Box::new(tap)));
+        }
+    }
+
+    /// Ends all of them.
+    pub(super) fn end_taps(&mut self, now: u64, out: &mut impl Out) {
+        while let Some(mut tap) = self.taps.pop() {
+            tap.finish(now);
+            out.retire(Garbage::Tap(Box::new(tap)));
+        }
+    }
+
+    /// The taps' turn, every 20 ms.
+    pub(super) fn tick_taps(&mut self, now: u64) {
+        for tap in &mut self.taps {
+            tap.on_tick(now);
+        }
+    }
+
+    /// Whoever takes sound: recordings and taps.
+    pub(super) fn takers(&mut self) -> impl Iterator<Item = &mut Recorder> {
+        self.recorders.iter_mut().chain(self.taps.iter_mut().map(|tap| &mut tap.sound))
+    }
+
+    /// The peer hears what is fed from now on; replaces what plays.
+    pub(crate) fn feed(&mut self, id: TapId, feed: Arc<Feed>, now: u64, out: &mut impl Out) {
+        self.stop_playing(now, out);
+        self.playing = Playing::Feed(id, feed);
+    }
+
+    /// The peer no longer hears what is fed, if it does.
+    pub(crate) fn end_feed(&mut self, id: TapId, now: u64, out: &mut impl Out) {
+        if matches!(self.playing, Playing::Feed(playing, _) if playing == id) {
+            self.stop_playing(now, out);
+        }
+    }
+}
