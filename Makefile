@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench fmt lint fuzz packages-run packages-test packages-fuzz
+.PHONY: help run test sdk demo bench fmt lint fuzz packages-run packages-test packages-fuzz
 
 CARGO ?= cargo
 # Set to another directory to keep builds apart.
@@ -17,6 +17,9 @@ PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev libopus-dev pkg-config
 PACKAGES_FUZZ := $(PACKAGES_RUN) g++
 # Other people's SIP software, the tools that give each test a network of its own, and a database server.
 PACKAGES_TEST := $(PACKAGES_RUN) baresip-core iproute2 postgresql procps sip-tester util-linux
+# What the official Twilio libraries run on; whoever has them from elsewhere keeps those.
+PACKAGES_SDK = $(if $(shell python3 -m venv --help 2>/dev/null),,python3-venv) \
+	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 
 # Installs those of the named Debian packages that are missing.
 define install
@@ -37,6 +40,7 @@ endef
 help:
 	@echo "make run    start the box with its demo office"
 	@echo "make test   every check and test"
+	@echo "make sdk    the official Twilio libraries, for the tests that hold the box against them"
 	@echo "make demo   one real call through the box, shown step by step"
 	@echo "make bench  the benches, each against its budget"
 	@echo "make fmt    format the source;  make lint  clippy and documentation, warnings are errors"
@@ -51,6 +55,27 @@ packages-test:
 packages-fuzz:
 	@$(call install,$(PACKAGES_FUZZ))
 
+# The official Python and Node libraries, of the versions written in tests/sdk, for the tests of tests/twiml. Without a
+# network the tests that need them say so and are passed over; in CI that is an error.
+sdk:
+	@$(call install,$(PACKAGES_SDK))
+	sdk="$$CARGO_TARGET_DIR/sdk"
+	mkdir -p "$$sdk/node"
+	if ! cmp -s tests/sdk/requirements.txt "$$sdk/python/requirements.txt"; then
+		echo "installing the official Python library into $$sdk/python"
+		{ python3 -m venv "$$sdk/python" \
+			&& "$$sdk/python/bin/pip" install --quiet --disable-pip-version-check --no-deps -r tests/sdk/requirements.txt \
+			&& cp tests/sdk/requirements.txt "$$sdk/python/"; } \
+			|| { [ -z "$${CI:-}" ] || exit 1; echo "it cannot be had: its tests are passed over"; rm -rf "$$sdk/python"; }
+	fi
+	if ! cmp -s tests/sdk/package-lock.json "$$sdk/node/installed"; then
+		echo "installing the official Node library into $$sdk/node"
+		cp tests/sdk/package.json tests/sdk/package-lock.json "$$sdk/node/"
+		{ npm ci --prefix "$$sdk/node" --silent --ignore-scripts --no-audit --no-fund \
+			&& cp tests/sdk/package-lock.json "$$sdk/node/installed"; } \
+			|| { [ -z "$${CI:-}" ] || exit 1; echo "it cannot be had: its tests are passed over"; rm -rf "$$sdk/node"; }
+	fi
+
 run: packages-run
 	@$(CARGO) build --locked --release --bin tandem
 	tandem="$$CARGO_TARGET_DIR/release/tandem"
@@ -58,7 +83,7 @@ run: packages-run
 	exec "$$tandem" run
 
 # One profile and one set of features throughout, so that nothing is built twice: the tests' build is the binary's.
-test: packages-test
+test: packages-test sdk
 	@step() { echo; echo "== $$*"; "$$@"; }
 	step $(CARGO) fmt --all --check
 	step $(CARGO) build --workspace --all-targets --locked

@@ -5,6 +5,9 @@
 
 extern crate tandem_twiml as twiml;
 
+mod library;
 mod readme;
+mod sdk;
+mod signatures;
 mod surface;
 mod table;
