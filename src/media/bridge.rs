@@ -99,13 +99,14 @@ fn carry_sound(
     if !for_leg && !for_peer {
         return;
     }
-    let mut listener = leg.take_listener(codec, out);
+    let mut listener = leg.take_listener(codec, peer.as_deref(), out);
+    listener.give_narrow(for_leg || peer.as_deref().is_some_and(Leg::records));
     listener.on_packet(fields, &bytes[payload], now, &mut |sound| {
         if for_leg {
             leg.hear_sound(&sound, now, out);
         }
         if !is_plain {
-            let level = level_of(sound.narrow);
+            let level = level_of(sound.pcm);
             leg.was_heard(level);
             if let Some(peer) = peer.as_deref_mut() {
                 peer.was_sent(level);
@@ -136,7 +137,7 @@ fn carry_event(
     let Some(codec) = leg.codec() else { return };
     let clock = codec.info().clock;
     let fields = heard.parsed.fields;
-    let mut listener = leg.take_listener(codec, out);
+    let mut listener = leg.take_listener(codec, Some(peer), out);
     let (source, at) = listener.place(fields, now);
     let ticks = u64::from(event.duration) * u64::from(clock) / u64::from(event_clock);
     listener.skip(fields, ticks as u32, now);

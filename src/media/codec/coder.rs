@@ -48,8 +48,12 @@ enum SampleDecoder {
     Pcmu,
     Pcma,
     G722(Box<g722::Decoder>),
+    G722Narrow(Box<g722::Decoder>),
     L16,
 }
+
+/// Samples a second of the telephone network.
+const NARROW: u32 = 8_000;
 
 enum EncoderKind {
     Pcmu,
@@ -61,7 +65,8 @@ enum EncoderKind {
 
 impl Decoder {
     /// `rate`: samples a second wanted of Opus: 8,000, 12,000, 16,000, 24,000 or 48,000, for libopus decodes to
-    /// any of them (another becomes 48,000). The other codecs have their own.
+    /// any of them (another becomes 48,000). G.722 gives its lower band alone if 8,000 are wanted, else 16,000. The
+    /// other codecs have their own.
     ///
     /// Where libopus has no memory left, the decoder gives silence.
     pub fn new(codec: CodecKind, rate: u32) -> Decoder {
@@ -72,6 +77,10 @@ impl Decoder {
             }
             CodecKind::Pcmu => samples(codec, SampleDecoder::Pcmu),
             CodecKind::Pcma => samples(codec, SampleDecoder::Pcma),
+            CodecKind::G722 if rate == NARROW => (
+                NARROW,
+                DecoderKind::Samples(SampleDecoder::G722Narrow(Box::default()), Concealer::new(NARROW)),
+            ),
             CodecKind::G722 => samples(codec, SampleDecoder::G722(Box::default())),
             CodecKind::L16Narrow | CodecKind::L16Wide => samples(codec, SampleDecoder::L16),
         };
@@ -122,6 +131,7 @@ impl SampleDecoder {
             SampleDecoder::Pcmu => each(payload, pcm, pcmu::decode),
             SampleDecoder::Pcma => each(payload, pcm, pcma::decode),
             SampleDecoder::G722(decoder) => decoder.decode(payload, pcm),
+            SampleDecoder::G722Narrow(decoder) => decoder.decode_narrow(payload, pcm),
             SampleDecoder::L16 => l16::decode(payload, pcm),
         }
     }
@@ -130,7 +140,8 @@ impl SampleDecoder {
 impl Encoder {
     /// `rate`: samples a second that go into Opus: 8,000, 12,000, 16,000, 24,000 or 48,000 (another becomes
     /// 48,000). A source of 8,000 is encoded as narrowband and so on: give it the sound as it came rather than
-    /// resampled upwards. The other codecs have their own rate. `opus` is what the peer asked of us.
+    /// resampled upwards. Into G.722 go 8,000 or 16,000. The other codecs have their own rate. `opus` is what the
+    /// peer asked of us.
     ///
     /// Where libopus has no memory left, the encoder sends nothing.
     pub fn new(codec: CodecKind, rate: u32, opus: OpusParameters) -> Encoder {
@@ -138,7 +149,7 @@ impl Encoder {
         let (rate, kind) = match codec {
             CodecKind::Pcmu => (own, EncoderKind::Pcmu),
             CodecKind::Pcma => (own, EncoderKind::Pcma),
-            CodecKind::G722 => (own, EncoderKind::G722(Box::default())),
+            CodecKind::G722 => (rate.clamp(NARROW, own), EncoderKind::G722(Box::default())),
             CodecKind::L16Narrow | CodecKind::L16Wide => (own, EncoderKind::L16),
             CodecKind::Opus => {
                 let encoder = OpusEncoder::new(rate, opus);
@@ -168,9 +179,18 @@ impl Encoder {
         match &mut self.kind {
             EncoderKind::Pcmu => each(pcm, payload, pcmu::encode),
             EncoderKind::Pcma => each(pcm, payload, pcma::encode),
+            EncoderKind::G722(encoder) if self.rate == NARROW => encoder.encode_narrow(pcm, payload),
             EncoderKind::G722(encoder) => encoder.encode(pcm, payload),
             EncoderKind::L16 => l16::encode(pcm, payload),
             EncoderKind::Opus(encoder) => encoder.encode(pcm, payload),
+        }
+    }
+
+    /// G.722 takes sound at 8,000 or 16,000 samples a second from the next frame on, without losing what it has
+    /// learnt: its listener adapts to the stream, whatever it was made from. Of no effect on other codecs.
+    pub fn turn_to(&mut self, rate: u32) {
+        if matches!(self.kind, EncoderKind::G722(_)) && [NARROW, self.codec.info().rate].contains(&rate) {
+            self.rate = rate;
         }
     }
 

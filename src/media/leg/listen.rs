@@ -35,11 +35,14 @@ const HELD_BYTES_MAX: usize = 1_500;
 pub struct Listener {
     decoder: Decoder,
     codec: CodecKind,
+    for_wide: bool,
     stream: Option<Stream>,
     /// Counts the sources, so that each has its name.
     source: u64,
     held: Held,
     narrow: Option<Box<Resampler>>,
+    /// Whether somebody wants wide sound at 8 kHz too.
+    gives_narrow: bool,
 }
 
 /// Where the next packet of the source belongs.
@@ -76,7 +79,7 @@ pub(crate) struct Sound<'a> {
     pub(crate) pcm: &'a [i16],
     /// 8,000 or 16,000.
     pub(crate) rate: u32,
-    /// The same at 8 kHz.
+    /// The same at 8 kHz, if [`Listener::give_narrow`] wants it.
     pub(crate) narrow: &'a [i16],
 }
 
@@ -87,23 +90,30 @@ impl std::fmt::Debug for Listener {
 }
 
 impl Listener {
-    /// For packets of this codec.
-    pub(crate) fn new(codec: CodecKind) -> Listener {
-        let decoder = Decoder::new(codec, WIDE_RATE);
+    /// For packets of this codec, for one who takes sound at 16 kHz, or at 8 kHz only.
+    pub(crate) fn new(codec: CodecKind, for_wide: bool) -> Listener {
+        let decoder = Decoder::new(codec, if for_wide { WIDE_RATE } else { NARROW_RATE });
         let is_wide = decoder.rate() != NARROW_RATE;
         Listener {
             codec,
+            for_wide,
             stream: None,
             source: 0,
             held: Held { fields: None, bytes: Box::new([0; HELD_BYTES_MAX]), len: 0 },
             narrow: is_wide.then(|| Box::new(Resampler::new(decoder.rate(), NARROW_RATE))),
+            gives_narrow: true,
             decoder,
         }
     }
 
-    /// What it understands.
-    pub(crate) fn codec(&self) -> CodecKind {
-        self.codec
+    /// Whether wide sound is wanted at 8 kHz too.
+    pub(crate) fn give_narrow(&mut self, wanted: bool) {
+        self.gives_narrow = wanted;
+    }
+
+    /// Whether it was made for this.
+    pub(crate) fn is_for(&self, codec: CodecKind, for_wide: bool) -> bool {
+        (self.codec, self.for_wide) == (codec, for_wide)
     }
 
     /// Takes a packet that has not been seen before. `now` in nanoseconds.
@@ -249,10 +259,11 @@ impl Listener {
         stream.timestamp = timestamp.wrapping_add(ticks);
         let mut buffer = [0; SOUND_SAMPLES_MAX / 2 + 8];
         let narrow = match &mut self.narrow {
-            Some(resampler) => {
+            Some(resampler) if self.gives_narrow => {
                 let count = resampler.process(pcm, &mut buffer);
                 &buffer[..count]
             }
+            Some(_) => &[],
             None => pcm,
         };
         let clock = self.codec.info().clock;

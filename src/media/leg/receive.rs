@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Leg;
-use super::listen::Listener;
+use super::listen::{Listener, NARROW_RATE};
 use crate::codec::CodecKind;
 use crate::command::Negotiated;
 use crate::dtmf::TelephoneEvent;
@@ -144,15 +144,22 @@ impl Leg {
         }
     }
 
-    /// Takes the listener out, made for this codec, so that it and the leg can be used side by side.
-    pub(crate) fn take_listener(&mut self, codec: CodecKind, out: &mut impl Out) -> Box<Listener> {
+    /// Takes the listener out, made for this codec and for what this peer takes, so that it and the leg can be used
+    /// side by side. What nobody hears above 4 kHz is not decoded.
+    pub(crate) fn take_listener(
+        &mut self,
+        codec: CodecKind,
+        peer: Option<&Leg>,
+        out: &mut impl Out,
+    ) -> Box<Listener> {
+        let for_wide = peer.and_then(Leg::codec).is_some_and(|codec| codec.info().rate > NARROW_RATE);
         match self.listener.take() {
-            Some(listener) if listener.codec() == codec => listener,
+            Some(listener) if listener.is_for(codec, for_wide) => listener,
             other => {
                 if let Some(old) = other {
                     out.retire(Garbage::Listener(old));
                 }
-                Box::new(Listener::new(codec))
+                Box::new(Listener::new(codec, for_wide))
             }
         }
     }

@@ -14,8 +14,9 @@ const WAITING_SAMPLES_MAX: usize = 960 + SOUND_SAMPLES_MAX;
 pub struct Voice {
     codec: CodecKind,
     negotiated: Negotiated,
-    /// For sound at 8 kHz and at 16 kHz; a codec with one rate has one of them. What a narrowband source says is
-    /// coded as narrowband: it costs half, and there is nothing more to hear.
+    /// For sound at 8 kHz and at 16 kHz; a codec with one rate has one of them, and so has G.722, whose one stream
+    /// takes either. What a narrowband source says is coded as narrowband: it costs half, and there is nothing more
+    /// to hear.
     narrow: Option<Box<Encoder>>,
     wide: Option<Box<Encoder>>,
     effort: Effort,
@@ -174,8 +175,8 @@ impl Voice {
     fn turn_to(&mut self, source: Source, from: u32) {
         self.source = source;
         let rate = match self.codec {
-            CodecKind::Opus if from == NARROW_RATE => NARROW_RATE,
-            CodecKind::Opus => WIDE_RATE,
+            CodecKind::Opus | CodecKind::G722 if from == NARROW_RATE => NARROW_RATE,
+            CodecKind::Opus | CodecKind::G722 => WIDE_RATE,
             codec => codec.info().rate,
         };
         if (self.from, self.rate) == (from, rate) {
@@ -183,8 +184,17 @@ impl Voice {
         }
         (self.from, self.rate) = (from, rate);
         self.resampler = (from != rate).then(|| Box::new(Resampler::new(from, rate)));
-        let encoder = if rate == NARROW_RATE { &mut self.narrow } else { &mut self.wide };
-        if encoder.is_none() {
+        let (encoder, other) = if rate == NARROW_RATE {
+            (&mut self.narrow, &mut self.wide)
+        } else {
+            (&mut self.wide, &mut self.narrow)
+        };
+        if self.codec == CodecKind::G722
+            && let Some(mut turned) = other.take()
+        {
+            turned.turn_to(rate);
+            *encoder = Some(turned);
+        } else if encoder.is_none() {
             let mut new = Encoder::new(self.codec, rate, self.negotiated.opus);
             new.set_effort(self.effort);
             *encoder = Some(Box::new(new));

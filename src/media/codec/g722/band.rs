@@ -1,6 +1,7 @@
 //! Both bands' quantisers and the predictor they share (ITU-T G.722 §3.2 to §3.6, §4.1 to §4.3).
 
 /// Below 4 kHz: six bits a sample, of which the four upper ones steer the adaptation.
+#[derive(Debug, PartialEq)]
 pub(super) struct LowBand {
     predictor: Predictor,
     scale: i32,
@@ -8,6 +9,7 @@ pub(super) struct LowBand {
 }
 
 /// Above 4 kHz: two bits a sample.
+#[derive(Debug, PartialEq)]
 pub(super) struct HighBand {
     predictor: Predictor,
     scale: i32,
@@ -113,7 +115,7 @@ fn step(scale: i32, octaves: i32) -> i32 {
 }
 
 /// Two poles and six zeros, adapted by signs alone (figure 15/G.722).
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Predictor {
     /// SL: what the next sample is expected to be.
     estimate: i32,
