@@ -245,34 +245,43 @@ impl Envelope {
         self.count = (self.count + 1).min(FRAMES);
     }
 
-    /// The `COMPARED` levels that ended `lag` frames ago, as deviations from their mean, and their norm.
-    fn window(&self, lag: usize) -> ([f32; COMPARED], f32) {
-        let first = self.next + FRAMES - lag - COMPARED;
-        let mut window: [f32; COMPARED] =
-            std::array::from_fn(|n| -f32::from(self.levels[(first + n) % FRAMES]));
-        let mean = window.iter().sum::<f32>() / COMPARED as f32;
-        window.iter_mut().for_each(|level| *level -= mean);
-        let norm = window.iter().map(|level| level * level).sum::<f32>().sqrt();
-        (window, norm)
+    /// The last `N` levels, the latest last.
+    fn latest<const N: usize>(&self) -> [f32; N] {
+        let first = self.next + FRAMES - N;
+        std::array::from_fn(|n| -f32::from(self.levels[(first + n) % FRAMES]))
     }
 
     /// After how many milliseconds `other` resembles this most, and how much; `None` where that says nothing.
+    ///
+    /// It is the correlation of deviations from the mean. Those of `other` sum to nothing, so ours need not be taken
+    /// off their mean for the product, and their norm follows from the sum of their squares.
     fn likeness(&self, other: &Envelope) -> Option<(u16, f32)> {
         if self.count < COMPARED {
             return None;
         }
         let least = LIVELY * (COMPARED as f32).sqrt();
-        let (heard, heard_norm) = other.window(0);
+        let mut heard: [f32; COMPARED] = other.latest();
+        let mean = heard.iter().sum::<f32>() / COMPARED as f32;
+        heard.iter_mut().for_each(|level| *level -= mean);
+        let heard_norm = heard.iter().map(|level| level * level).sum::<f32>().sqrt();
         if heard_norm < least {
             return None;
         }
-        let lags = (0..LAGS).filter_map(|lag| {
-            let (said, norm) = self.window(lag);
-            let product: f32 = said.iter().zip(&heard).map(|(a, b)| a * b).sum();
-            (norm >= least).then(|| (lag, product / (norm * heard_norm)))
-        });
-        let (lag, likeness) = lags.max_by(|a, b| a.1.total_cmp(&b.1))?;
-        Some((lag as u16 * 20, likeness))
+        let said: [f32; COMPARED + LAGS - 1] = self.latest();
+        let mut best: Option<(usize, f32)> = None;
+        for lag in 0..LAGS {
+            let said = &said[LAGS - 1 - lag..][..COMPARED];
+            let (mut sum, mut squares, mut product) = (0.0, 0.0, 0.0);
+            for (said, heard) in said.iter().zip(&heard) {
+                (sum, squares, product) = (sum + said, squares + said * said, product + said * heard);
+            }
+            let norm = (squares - sum * sum / COMPARED as f32).max(0.0).sqrt();
+            let likeness = product / (norm * heard_norm).max(f32::MIN_POSITIVE);
+            if norm >= least && best.is_none_or(|(_, most)| likeness > most) {
+                best = Some((lag, likeness));
+            }
+        }
+        best.map(|(lag, likeness)| (lag as u16 * 20, likeness))
     }
 }
 
