@@ -9,6 +9,8 @@
 use crate::codec::CodecKind;
 use crate::dtmf::TelephoneEvent;
 use crate::engine::Out;
+use crate::leg::glance::Glass;
+use crate::leg::listen::Sound;
 use crate::leg::watch::{level_of, level_of_payload};
 use crate::leg::{HeardPacket, Kind, Leg};
 
@@ -45,10 +47,11 @@ pub(crate) fn carry(
     heard: &HeardPacket,
     bytes: &mut [u8],
     now: u64,
+    glass: &mut Glass,
     out: &mut impl Out,
 ) {
     match (heard.kind, peer) {
-        (Kind::Sound(codec), peer) => carry_sound(leg, peer, codec, heard, bytes, now, out),
+        (Kind::Sound(codec), peer) => carry_sound(leg, peer, codec, heard, bytes, now, glass, out),
         (Kind::Event(event), peer) => {
             leg.on_event(event, heard.parsed.fields.timestamp, now, out);
             if let Some(peer) = peer {
@@ -72,6 +75,7 @@ fn carry_sound(
     heard: &HeardPacket,
     bytes: &mut [u8],
     now: u64,
+    glass: &mut Glass,
     out: &mut impl Out,
 ) {
     let fields = heard.parsed.fields;
@@ -97,28 +101,59 @@ fn carry_sound(
         peer.relay(heard, leg.event_clock(), bytes, now, out);
     }
     if !for_leg && !for_peer {
+        if !is_plain {
+            leg.glance(codec, &bytes[payload], glass);
+        }
         return;
     }
+    let goes = Goes { for_leg, for_peer, relays, is_plain };
     let mut listener = leg.take_listener(codec, peer.as_deref(), out);
     listener.give_narrow(for_leg || peer.as_deref().is_some_and(Leg::records));
     listener.on_packet(fields, &bytes[payload], now, &mut |sound| {
-        if for_leg {
-            leg.hear_sound(&sound, now, out);
-        }
-        if !is_plain {
-            let level = level_of(sound.pcm);
-            leg.was_heard(level);
-            if let Some(peer) = peer.as_deref_mut() {
-                peer.was_sent(level);
-            }
-        }
-        match peer.as_deref_mut().filter(|_| for_peer) {
-            Some(peer) if relays => peer.record_relayed(&sound, now),
-            Some(peer) => peer.speak(&sound, now, out),
-            None => {}
-        }
+        give(leg, peer.as_deref_mut(), goes, &sound, now, out);
     });
     leg.put_listener(listener);
+}
+
+/// A packet that waited behind a gap for the one before it waits no longer: nothing more comes, as at the end of a
+/// talk spurt.
+pub(crate) fn carry_held(leg: &mut Leg, mut peer: Option<&mut Leg>, now: u64, out: &mut impl Out) {
+    let Some(mut listener) = leg.take_overdue_listener(now) else { return };
+    let codec = listener.codec();
+    let is_plain = codec.is_g711();
+    let relays = peer.as_ref().is_some_and(|peer| peer.relays(codec, listener.held()));
+    let for_peer = peer.as_ref().is_some_and(|peer| !relays || (!is_plain && peer.records()));
+    let goes = Goes { for_leg: !is_plain && leg.wants_sound(), for_peer, relays, is_plain };
+    listener.flush(now, &mut |sound| give(leg, peer.as_deref_mut(), goes, &sound, now, out));
+    leg.put_listener(listener);
+}
+
+/// Who wants decoded sound, and what became of its packet.
+#[derive(Clone, Copy)]
+struct Goes {
+    for_leg: bool,
+    for_peer: bool,
+    relays: bool,
+    is_plain: bool,
+}
+
+fn give(leg: &mut Leg, peer: Option<&mut Leg>, goes: Goes, sound: &Sound<'_>, now: u64, out: &mut impl Out) {
+    if goes.for_leg {
+        leg.hear_sound(sound, now, out);
+    }
+    let level = (!goes.is_plain).then(|| level_of(sound.pcm));
+    if let Some(level) = level {
+        leg.was_heard(level);
+    }
+    let Some(peer) = peer else { return };
+    if let Some(level) = level {
+        peer.was_sent(level);
+    }
+    match goes {
+        Goes { for_peer: false, .. } => {}
+        Goes { relays: true, .. } => peer.record_relayed(sound, now),
+        Goes { relays: false, .. } => peer.speak(sound, now, out),
+    }
 }
 
 fn carry_event(

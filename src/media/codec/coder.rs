@@ -97,6 +97,14 @@ impl Decoder {
         self.rate
     }
 
+    /// Forgets what came before.
+    pub fn reset(&mut self) {
+        match &mut self.kind {
+            DecoderKind::Opus(decoder) => decoder.reset(),
+            DecoderKind::Samples(decoder, _) => decoder.reset(),
+        }
+    }
+
     /// Decodes a payload to `pcm` and says how many samples it gave: 0 for a broken one, never more than
     /// there is room for. Of a payload longer than that, sample codecs give the beginning and Opus nothing.
     pub fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> usize {
@@ -126,6 +134,12 @@ fn samples(codec: CodecKind, decoder: SampleDecoder) -> (u32, DecoderKind) {
 }
 
 impl SampleDecoder {
+    fn reset(&mut self) {
+        if let SampleDecoder::G722(decoder) | SampleDecoder::G722Narrow(decoder) = self {
+            **decoder = g722::Decoder::default();
+        }
+    }
+
     fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> usize {
         match self {
             SampleDecoder::Pcmu => each(payload, pcm, pcmu::decode),

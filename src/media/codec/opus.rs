@@ -3,7 +3,7 @@
 //! Mono, tuned for speech. libopus resamples inside: a decoder gives any of its rates whatever was sent, and
 //! what an encoder is fed with bounds the bandwidth it sends.
 
-use audiopus::coder::{Decoder, Encoder};
+use audiopus::coder::{Decoder, Encoder, GenericCtl};
 use audiopus::packet::Packet;
 use audiopus::{Application, Bandwidth, Bitrate, Channels, MutSignals, SampleRate};
 
@@ -32,6 +32,13 @@ impl OpusDecoder {
 
     pub(super) fn rate(&self) -> u32 {
         self.rate as u32
+    }
+
+    pub(super) fn reset(&mut self) {
+        if let Some(decoder) = &mut self.decoder {
+            // It fails for broken arguments only.
+            let _ = decoder.reset_state();
+        }
     }
 
     pub(super) fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> usize {

@@ -20,6 +20,7 @@ use crate::bridge;
 use crate::codec::coder::Effort;
 use crate::command::{LegId, LegStats, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
+use crate::leg::glance::Glass;
 use crate::play::Player;
 use crate::record::Recorder;
 
@@ -43,6 +44,8 @@ pub struct MediaCore {
     /// The last millisecond whose phase had its turn.
     tick: u64,
     effort: Effort,
+    /// For a look into what is relayed.
+    glass: Glass,
     /// When the next fifth of the legs is looked after, and which.
     keep_at: u64,
     keep_share: usize,
@@ -77,6 +80,7 @@ impl MediaCore {
             room_phases: std::array::from_fn(|_| Vec::new()),
             tick: 0,
             effort: Effort::Full,
+            glass: Glass::new(),
             keep_at: 0,
             keep_share: 0,
         }
@@ -125,7 +129,7 @@ impl MediaCore {
                     return leg.hear_for_room(&heard, bytes, now, out);
                 }
                 let (leg, peer) = with_peer(&mut self.slots, slot);
-                bridge::carry(leg, peer, &heard, bytes, now, out);
+                bridge::carry(leg, peer, &heard, bytes, now, &mut self.glass, out);
             }
         }
     }
@@ -304,9 +308,14 @@ impl MediaCore {
             self.keep_at =
                 if now - self.keep_at > 10 * KEEP_NS { now + KEEP_NS } else { self.keep_at + KEEP_NS };
             self.keep_share = (self.keep_share + 1) % KEEP_SHARES;
-            for leg in self.slots.iter_mut().skip(self.keep_share).step_by(KEEP_SHARES).flatten() {
+            for slot in (self.keep_share..self.slots.len()).step_by(KEEP_SHARES) {
+                let Some(leg) = &mut self.slots[slot] else { continue };
                 leg.keep(now, &mut self.rng, out);
                 leg.set_effort(self.effort);
+                if leg.seat.is_none() {
+                    let (leg, peer) = with_peer(&mut self.slots, slot as u32);
+                    bridge::carry_held(leg, peer, now, out);
+                }
             }
         }
     }

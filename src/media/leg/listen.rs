@@ -28,6 +28,9 @@ const CONCEAL_MS: u32 = 20;
 /// A source whose timestamps run ahead of its arrivals, or go back, by more has jumped.
 const JUMP_MS: u32 = 2_000;
 
+/// A packet is held no longer than this (120 ms, the longest packet there is) if no other comes.
+const HELD_NS: u64 = 120_000_000;
+
 /// The largest payload that is held.
 const HELD_BYTES_MAX: usize = 1_500;
 
@@ -60,6 +63,8 @@ struct Stream {
 #[derive(Debug)]
 struct Held {
     fields: Option<Fields>,
+    /// Since when, in nanoseconds.
+    since: u64,
     bytes: Box<[u8; HELD_BYTES_MAX]>,
     len: usize,
 }
@@ -99,7 +104,7 @@ impl Listener {
             for_wide,
             stream: None,
             source: 0,
-            held: Held { fields: None, bytes: Box::new([0; HELD_BYTES_MAX]), len: 0 },
+            held: Held { fields: None, since: 0, bytes: Box::new([0; HELD_BYTES_MAX]), len: 0 },
             narrow: is_wide.then(|| Box::new(Resampler::new(decoder.rate(), NARROW_RATE))),
             gives_narrow: true,
             decoder,
@@ -153,10 +158,25 @@ impl Listener {
         if is_gap && payload.len() <= HELD_BYTES_MAX && self.missing(fields).is_some() {
             self.held.bytes[..payload.len()].copy_from_slice(payload);
             self.held.len = payload.len();
-            self.held.fields = Some(fields);
+            (self.held.fields, self.held.since) = (Some(fields), now);
             return;
         }
         self.decode(fields, payload, now, out);
+    }
+
+    /// What it understands.
+    pub(crate) fn codec(&self) -> CodecKind {
+        self.codec
+    }
+
+    /// The payload that waits for the one before it; empty: none does.
+    pub(crate) fn held(&self) -> &[u8] {
+        if self.held.fields.is_some() { &self.held.bytes[..self.held.len] } else { &[] }
+    }
+
+    /// Whether a packet has waited longer than any other takes to come.
+    pub(crate) fn is_overdue(&self, now: u64) -> bool {
+        self.held.fields.is_some() && now.saturating_sub(self.held.since) >= HELD_NS
     }
 
     /// Nothing more is waited for.

@@ -20,6 +20,7 @@
 //! Sound inside the box is linear at 8 or 16 kHz. Where both ends of a bridge speak the same codec, or the two laws
 //! of G.711, it never is: the payload goes on as it came.
 
+pub(crate) mod glance;
 pub mod listen;
 mod receive;
 mod record;

@@ -164,6 +164,11 @@ impl Leg {
         }
     }
 
+    /// Takes the listener out if a packet has waited in it for too long.
+    pub(crate) fn take_overdue_listener(&mut self, now: u64) -> Option<Box<Listener>> {
+        self.listener.take_if(|listener| listener.is_overdue(now))
+    }
+
     /// Puts it back.
     pub(crate) fn put_listener(&mut self, listener: Box<Listener>) {
         self.listener = Some(listener);

@@ -23,7 +23,7 @@ const DELAY_MS_USUAL: f32 = 40.0;
 /// What is watched of a leg.
 #[derive(Debug)]
 pub struct Guard {
-    watcher: Watcher,
+    pub(super) watcher: Watcher,
     /// When a second will have passed.
     due: u64,
     /// As counted when the last one had.
@@ -33,6 +33,8 @@ pub struct Guard {
     misfit: u8,
     /// How loud what the peer hears was last.
     sent: Level,
+    /// Packets nobody decoded since one was looked into.
+    pub(super) passed: u8,
     /// Of a peer that sends no events.
     detector: Option<Box<Detector>>,
 }
@@ -65,6 +67,7 @@ impl Leg {
                 misfits: 0,
                 misfit: 0,
                 sent: Level::SILENT,
+                passed: 0,
                 detector: None,
             })
         });

@@ -154,6 +154,15 @@ impl Watcher {
         }
     }
 
+    /// How loud one of so many packets was, decoded alone, which leaves a murmur of silence. No echo is found so.
+    pub fn on_glance(&mut self, received: Level, frames: u8) {
+        if received.0 >= MURMUR {
+            self.silent += u32::from(frames);
+        } else {
+            (self.silent, self.was_loud) = (0, true);
+        }
+    }
+
     /// A second has passed.
     pub fn on_second(&mut self, seen: Seen, tell: &mut impl FnMut(Change)) {
         let receives = self.agreed.receives;
@@ -218,6 +227,9 @@ struct Envelope {
     next: usize,
     count: usize,
 }
+
+/// What is softer (−70 dB) may be silence, decoded from the middle.
+const MURMUR: u8 = 70;
 
 /// 2 s are compared, and what comes back may be 600 ms late.
 const COMPARED: usize = 100;

@@ -110,6 +110,30 @@ fn a_tone_is_heard_between_any_two_codecs() {
     }
 }
 
+/// The last packet of a talk spurt that lost the one before it waits for that one, but not for the next spurt.
+#[test]
+fn the_end_of_what_was_said_is_heard_though_a_packet_before_it_is_lost() {
+    for (a, b) in [(CodecKind::G722, CodecKind::Pcmu), (CodecKind::Opus, CodecKind::G722)] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, a, |_| {});
+        let _bob = Phone::new(&mut rig, 2, b, |_| {});
+        rig.bridge(1, 2);
+        for n in 0..10 {
+            let bytes = ann.packet(900.0);
+            if n != 8 {
+                rig.packet(ann.peer.leg, Channel::Rtp, ann.peer.address, &bytes);
+            }
+            rig.run_ms(20);
+        }
+        assert_eq!(rig.got(2).len(), 8, "{a:?}: the last is held");
+        rig.run_ms(400);
+        let heard = rig.got(2);
+        let ticks = u32::from(b.info().clock == 8_000) * 160;
+        let apart = heard[9].fields.timestamp.wrapping_sub(heard[8].fields.timestamp);
+        assert_eq!((heard.len(), apart), (10, ticks), "{a:?}");
+    }
+}
+
 #[test]
 fn packets_are_as_long_as_the_peer_wants() {
     for (from, to) in [(20, 10), (20, 30), (20, 60), (60, 20), (30, 20), (10, 40)] {

@@ -151,3 +151,26 @@ fn the_figures_say_how_good_it_was() {
     }
     assert!((250..380).contains(&rig.stats(2).mos_x100), "{}", rig.stats(2).mos_x100);
 }
+
+/// Nobody decodes what is relayed as it came, but whether it is silence is looked into.
+#[test]
+fn silence_is_told_of_what_is_only_relayed() {
+    for codec in [CodecKind::Opus, CodecKind::G722, CodecKind::L16Wide] {
+        let mut rig = Rig::new(1);
+        let mut ann = transcode::Phone::new(&mut rig, 1, codec, |_| {});
+        let _bob = transcode::Phone::new(&mut rig, 2, codec, |_| {});
+        rig.bridge(1, 2);
+        let mut talk = |rig: &mut Rig, hz: f64, ms: u64| {
+            for _ in 0..ms / 20 {
+                ann.say(rig, hz);
+                rig.run_ms(20);
+            }
+        };
+        // A tone of 0 Hz is none.
+        talk(&mut rig, 0.0, 3_000);
+        assert_eq!(rig.findings(1), [(Finding::Silence, true)], "{codec:?}");
+        talk(&mut rig, 500.0, 2_000);
+        assert_eq!(rig.findings(1), [(Finding::Silence, false)], "{codec:?}");
+        assert_eq!(rig.got(2).len(), 250, "each packet was passed on");
+    }
+}
