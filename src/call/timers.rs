@@ -71,8 +71,8 @@ impl Timers {
 
     /// Stops all timers of a call.
     pub(crate) fn cancel_all(&mut self, call: CallSid) {
-        let of_call: Vec<Timer> =
-            self.deadlines.range((call, Timer::Pause)..=(call, Timer::Stuck)).map(|((_, t), _)| *t).collect();
+        let from_call = self.deadlines.range((call, Timer::Pause)..).map(|(key, _)| *key);
+        let of_call: Vec<Timer> = from_call.take_while(|(sid, _)| *sid == call).map(|(_, t)| t).collect();
         for timer in of_call {
             self.cancel(call, timer);
         }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_call_that_is_over_has_no_timers() {
         let mut timers = Timers::default();
-        for timer in [Timer::Pause, Timer::Gather, Timer::Stuck] {
+        for timer in [Timer::Pause, Timer::Gather, Timer::Stuck, Timer::InfoKey] {
             timers.set(CallSid(1), timer, Mono(5));
         }
         timers.set(CallSid(2), Timer::Pause, Mono(5));
