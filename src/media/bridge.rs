@@ -6,7 +6,6 @@
 //! the payload type and the clock the other side agreed on, or as the key's tones to a peer that takes none, and
 //! are told to the call as well.
 
-use crate::codec::CodecKind;
 use crate::dtmf::TelephoneEvent;
 use crate::engine::Out;
 use crate::leg::glance::Glass;
@@ -51,7 +50,7 @@ pub(crate) fn carry(
     out: &mut impl Out,
 ) {
     match (heard.kind, peer) {
-        (Kind::Sound(codec), peer) => carry_sound(leg, peer, codec, heard, bytes, now, glass, out),
+        (Kind::Sound(_), peer) => carry_sound(leg, peer, heard, bytes, now, glass, out),
         (Kind::Event(event), peer) => {
             leg.on_event(event, heard.parsed.fields.timestamp, now, out);
             if let Some(peer) = peer {
@@ -71,13 +70,13 @@ pub(crate) fn carry(
 fn carry_sound(
     leg: &mut Leg,
     mut peer: Option<&mut Leg>,
-    codec: CodecKind,
     heard: &HeardPacket,
     bytes: &mut [u8],
     now: u64,
     glass: &mut Glass,
     out: &mut impl Out,
 ) {
+    let Kind::Sound(codec) = heard.kind else { return };
     let fields = heard.parsed.fields;
     let payload = heard.parsed.payload.clone();
     // Samples of G.711 stand for themselves; the others' follow from the packets before, in their order.
