@@ -15,7 +15,7 @@ use base::{AccountSid, CallSid, ConferenceSid, Timestamp};
 use media::{LegId, Member, RoomId};
 use serde::{Deserialize, Serialize};
 use twiml::{
-    Beep, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, ConferenceNoun,
+    Beep, CallStatus, ConferenceEnd, ConferenceEvent, ConferenceFacts, ConferenceNews, ConferenceNoun,
     ConferenceStatusCallback, HttpMethod, ParticipantFacts, ParticipantLeft, conference_params,
 };
 
@@ -208,6 +208,19 @@ impl Conferences {
         Some(if changed { Vec::from_iter(conference.tell(&news, moment)) } else { Vec::new() })
     }
 
+    /// Somebody began to speak or has stopped.
+    pub(crate) fn spoke(
+        &mut self,
+        sid: ConferenceSid,
+        call: CallSid,
+        began: bool,
+        moment: Moment,
+    ) -> Option<Letter> {
+        let conference = self.open.get_mut(&sid)?;
+        let participant = conference.members.get(&call)?.facts.clone();
+        conference.tell(&ConferenceNews::Speech { participant, began }, moment)
+    }
+
     /// How a call takes part at the moment.
     pub(crate) fn member(&self, sid: ConferenceSid, call: CallSid) -> Option<Member> {
         self.open.get(&sid)?.member(call)
@@ -316,6 +329,10 @@ impl Conference {
             muted: facts.muted || (facts.coaches.is_some() && coached.is_none()),
             on_hold: facts.hold || !self.in_progress,
             coaches: coached.map(|coached| coached.leg),
+            tells_speech: self
+                .callback
+                .as_ref()
+                .is_some_and(|c| c.events.contains(&ConferenceEvent::Speaker)),
             ..Member::default()
         })
     }

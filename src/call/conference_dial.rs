@@ -127,6 +127,14 @@ impl Call {
         self.leave_conference(DialCallStatus::Failed, ParticipantLeft::ParticipantAddFailed, ctx);
     }
 
+    /// This call begins to speak in its conference, or has stopped.
+    pub(crate) fn on_speaking(&mut self, began: bool, ctx: &mut Ctx<'_>) {
+        let Running::Conference(run) = &self.running else { return };
+        let (call, moment) = (self.sid(), moment(ctx));
+        let letter = ctx.shared.conferences.spoke(run.sid, call, began, moment);
+        send(call, Vec::from_iter(letter), ctx);
+    }
+
     /// Somebody decides about this call's part; false when it is in no conference.
     pub(crate) fn change_participant(&mut self, change: ParticipantChange, ctx: &mut Ctx<'_>) -> bool {
         let Running::Conference(run) = &self.running else { return false };

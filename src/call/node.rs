@@ -296,6 +296,7 @@ impl Node {
         | E::Played { leg, .. }
         | E::Digit { leg, .. }
         | E::MediaLost { leg }
+        | E::Speaking { leg, .. }
         | E::Finding { leg, .. }
         | E::RecordStarted { leg, .. }
         | E::Recorded { leg, .. }
@@ -310,6 +311,7 @@ impl Node {
             E::Played { play, completed, .. } => call.on_played(play, completed, ctx),
             E::Digit { digit, .. } => call.on_key(digit, Source::Media, ctx),
             E::Finding { finding, began, .. } => call.on_finding(finding, began, ctx),
+            E::Speaking { began, .. } => call.on_speaking(began, ctx),
             E::MediaLost { .. } => call.end(Cause::MediaLost, ctx),
             E::RecordStarted { recording, .. } => call.on_record_started(recording, ctx),
             E::Recorded { recording, duration_ms, bytes, why, .. } => {

@@ -40,12 +40,14 @@ pub struct Member {
     pub coaches: Option<LegId>,
     /// How loud the others hear it, in hundredths, 0–400.
     pub gain_percent: u16,
+    /// [`Event::Speaking`] tells when it begins and stops speaking.
+    pub tells_speech: bool,
 }
 
 impl Default for Member {
     /// Hears everybody and is heard as loud as it is.
     fn default() -> Member {
-        Member { muted: false, on_hold: false, coaches: None, gain_percent: 100 }
+        Member { muted: false, on_hold: false, coaches: None, gain_percent: 100, tells_speech: false }
     }
 }
 
@@ -449,6 +451,13 @@ pub enum Event {
         /// What; its text is for people.
         finding: Finding,
         /// False when it is over.
+        began: bool,
+    },
+    /// A member of a room speaks, or has stopped: told of those who want it told ([`Member::tells_speech`]).
+    Speaking {
+        /// Of this leg.
+        leg: LegId,
+        /// Begins, or has stopped.
         began: bool,
     },
     /// [`Command::Watch`] ran out.

@@ -195,6 +195,15 @@ impl World {
         }
     }
 
+    /// A user agent's call begins to speak in a conference, or has stopped, and the media plane says so.
+    pub fn speaks(&mut self, id: UaId, session: SessionId, began: bool) {
+        let Some(rtp) = self.ua(id).calls.get(&session).map(|call| call.rtp) else { return };
+        if let Some(leg) = self.media.leg_of(rtp) {
+            let event = media::Event::Speaking { leg, began };
+            self.later(Duration::ZERO, Happening::Media(Later::Event(event)));
+        }
+    }
+
     /// Hands the node an input now.
     pub fn input(&mut self, input: Input) -> Result<(), Violation> {
         self.node.handle(input, self.now);

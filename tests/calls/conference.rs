@@ -371,3 +371,31 @@ fn two_conferences_do_not_hear_each_other() {
     }
     s.expect_rest();
 }
+
+#[test]
+fn who_speaks_is_told_to_those_who_ask_for_it() {
+    let mut s = meeting();
+    let wanted = format!("statusCallback=\"{EVENTS}\" statusCallbackEvent=\"speaker\"");
+    let ann = joins(&mut s, "", &wanted);
+    let bob = joins(&mut s, "", "");
+    for (who, began) in [(&ann, true), (&bob, true), (&ann, false)] {
+        s.world.speaks(who.ua, who.session, began);
+        s.pass_ms(100);
+    }
+    let ids = [sid(&s, 0), sid(&s, 1), sid(&s, 0)].map(|sid| sid.to_string());
+    let asked = s.asked(EVENTS);
+    let spoke: Vec<_> =
+        asked.iter().map(|a| (param(a, "StatusCallbackEvent"), param(a, "CallSid"))).collect();
+    let events = ["participant-speech-start", "participant-speech-start", "participant-speech-stop"];
+    for (n, told) in spoke.iter().enumerate() {
+        assert_eq!(*told, (Some(events[n]), Some(ids[n].as_str())));
+    }
+    assert_eq!(spoke.len(), 3);
+    s.hangs_up(&ann);
+    s.hangs_up(&bob);
+    s.pass_ms(500);
+    s.world.speaks(bob.ua, bob.session, true);
+    s.pass_ms(500);
+    assert_eq!(s.asked(EVENTS).len(), 3, "nobody speaks who is gone");
+    s.expect_rest();
+}

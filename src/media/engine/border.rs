@@ -261,6 +261,13 @@ pub enum CoreEvent {
         /// False when it is over.
         began: bool,
     },
+    /// A member of a room speaks, or has stopped.
+    Speaking {
+        /// The leg.
+        leg: LegId,
+        /// False when it has stopped.
+        began: bool,
+    },
     /// Nothing was heard for too long.
     MediaLost {
         /// The leg.

@@ -7,6 +7,7 @@
 mod border;
 mod leg_map;
 pub(crate) mod room;
+mod speaking;
 #[cfg(test)]
 mod tests;
 

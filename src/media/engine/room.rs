@@ -10,9 +10,11 @@ use crate::leg::listen::{NARROW_RATE, WIDE_RATE};
 use crate::leg::seat::FRAME_SAMPLES_MAX;
 use crate::mix::{Gain, MemberId, Mix, Mixer, Role, SPEAKERS};
 use crate::play::{FRAME_SAMPLES, Player};
+use crate::quality::Level;
 use crate::resample::Resampler;
 
-use super::{Garbage, Out};
+use super::speaking::Speaking;
+use super::{CoreEvent, Garbage, Out};
 
 /// Members of one room; more cannot join.
 pub const MEMBERS_MAX: usize = 256;
@@ -39,6 +41,7 @@ struct Place {
     member: Member,
     /// `None` until the mixer has room for it.
     id: Option<MemberId>,
+    speaking: Speaking,
 }
 
 /// What plays to everybody: to the mixer it is a member who hears nothing.
@@ -80,7 +83,7 @@ impl Room {
     }
 
     pub(super) fn add(&mut self, slot: u32, leg: LegId, member: Member) {
-        self.members.push(Place { slot, leg, member, id: None });
+        self.members.push(Place { slot, leg, member, id: None, speaking: Speaking::default() });
         self.seat_all();
     }
 
@@ -116,10 +119,16 @@ impl Room {
         if rate != self.rate {
             self.rebuild(rate, self.capacity);
         }
-        for place in &self.members {
+        for place in &mut self.members {
             let Some(leg) = &mut slots[place.slot as usize] else { continue };
             let Some(id) = place.id else { continue };
-            leg.hear_in_room(rate, self.mixer.input(id), now, out);
+            let level = leg.hear_in_room(rate, self.mixer.input(id), now, out);
+            let Member { muted, on_hold, tells_speech, .. } = place.member;
+            if tells_speech {
+                let level = if muted || on_hold { Level::SILENT } else { level };
+                let change = place.speaking.on_frame(level);
+                change.into_iter().for_each(|began| out.event(CoreEvent::Speaking { leg: place.leg, began }));
+            }
         }
         self.announce_frame(out);
         self.mixer.mix();

@@ -9,6 +9,7 @@ use crate::command::Member;
 use crate::engine::{Garbage, Out};
 use crate::jitter::{COMFORT_NOISE, Ear};
 use crate::play::FRAME_SAMPLES;
+use crate::quality::Level;
 use crate::record::Placed;
 use crate::resample::Resampler;
 use crate::rtp::Fields;
@@ -102,9 +103,18 @@ impl Leg {
     }
 
     /// The next 20 ms of what the peer says, at the room's rate.
-    pub(crate) fn hear_in_room(&mut self, rate: u32, frame: &mut [i16], now: u64, out: &mut impl Out) {
+    pub(crate) fn hear_in_room(
+        &mut self,
+        rate: u32,
+        frame: &mut [i16],
+        now: u64,
+        out: &mut impl Out,
+    ) -> Level {
         let wants_sound = self.wants_sound();
-        let Some(seat) = &mut self.seat else { return frame.fill(0) };
+        let Some(seat) = &mut self.seat else {
+            frame.fill(0);
+            return Level::SILENT;
+        };
         let from = seat.ear.rate();
         let mut own = [0; FRAME_SAMPLES_MAX];
         let own = &mut own[..(from / 50) as usize];
@@ -119,13 +129,15 @@ impl Leg {
             }
             self.detect(narrow, out);
         }
-        self.was_heard(level_of(own));
-        let Some(seat) = &mut self.seat else { return };
+        let level = level_of(own);
+        self.was_heard(level);
+        let Some(seat) = &mut self.seat else { return level };
         let mut buffer = [0; FRAME_SAMPLES_MAX];
         let brought = brought(&mut seat.up, own, from, rate, &mut buffer);
         let len = brought.len().min(frame.len());
         frame[..len].copy_from_slice(&brought[..len]);
         frame[len..].fill(0);
+        level
     }
 
     /// 20 ms of what the room sounds like to the peer, unless something plays.

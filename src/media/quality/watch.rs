@@ -106,6 +106,17 @@ impl Level {
     /// Digital silence.
     pub const SILENT: Level = Level(90);
 
+    /// So many decibels (0–89) below full scale.
+    pub const fn below_full_scale(db: u8) -> Level {
+        assert!(db < Level::SILENT.0, "softer than silence");
+        Level(db)
+    }
+
+    /// Whether it is louder than another.
+    pub fn is_louder_than(self, other: Level) -> bool {
+        self.0 < other.0
+    }
+
     /// Of samples. A value that does not change is silence, too.
     pub fn of(pcm: &[i16]) -> Level {
         let (low, high) = pcm.iter().fold((i16::MAX, i16::MIN), |(low, high), &s| (low.min(s), high.max(s)));

@@ -541,6 +541,7 @@ impl Control {
             CoreEvent::Played { leg, play, completed } => Event::Played { leg, play, completed },
             CoreEvent::Digit { leg, digit, ms } => Event::Digit { leg, digit, ms },
             CoreEvent::Finding { leg, finding, began } => Event::Finding { leg, finding, began },
+            CoreEvent::Speaking { leg, began } => Event::Speaking { leg, began },
             CoreEvent::MediaLost { leg } => Event::MediaLost { leg },
             CoreEvent::RecordStarted { leg, recording } => Event::RecordStarted { leg, recording },
             CoreEvent::Recorded { leg, recording, duration_ms, why } => {

@@ -67,6 +67,13 @@ pub enum ConferenceNews {
     Mute(ParticipantFacts),
     /// Somebody was put on hold or taken back.
     Hold(ParticipantFacts),
+    /// Somebody began to speak, or has stopped.
+    Speech {
+        /// Who.
+        participant: ParticipantFacts,
+        /// False: has stopped.
+        began: bool,
+    },
 }
 
 /// `ReasonConferenceEnded`.
@@ -156,6 +163,7 @@ impl ConferenceNews {
             ConferenceNews::Leave { .. } => ConferenceEvent::Leave,
             ConferenceNews::Mute(_) => ConferenceEvent::Mute,
             ConferenceNews::Hold(_) => ConferenceEvent::Hold,
+            ConferenceNews::Speech { .. } => ConferenceEvent::Speaker,
         }
     }
 }
@@ -196,6 +204,10 @@ pub fn conference_params(facts: &ConferenceFacts, news: &ConferenceNews) -> Vec<
         ConferenceNews::Hold(one) => {
             participant(one, &mut params);
             if one.hold { "participant-hold" } else { "participant-unhold" }
+        }
+        ConferenceNews::Speech { participant: one, began } => {
+            participant(one, &mut params);
+            if *began { "participant-speech-start" } else { "participant-speech-stop" }
         }
     };
     params.set("StatusCallbackEvent", event);
@@ -301,6 +313,16 @@ mod tests {
             (left, "participant-leave", [&plain_lines[..], &reasons].concat()),
             (ConferenceNews::Mute(marked.clone()), "participant-mute", marked_lines.to_vec()),
             (ConferenceNews::Mute(plain.clone()), "participant-unmute", plain_lines.to_vec()),
+            (
+                ConferenceNews::Speech { participant: plain.clone(), began: true },
+                "participant-speech-start",
+                plain_lines.to_vec(),
+            ),
+            (
+                ConferenceNews::Speech { participant: marked.clone(), began: false },
+                "participant-speech-stop",
+                marked_lines.to_vec(),
+            ),
             (ConferenceNews::Hold(marked), "participant-hold", marked_lines.to_vec()),
             (ConferenceNews::Hold(plain), "participant-unhold", plain_lines.to_vec()),
         ] {

@@ -216,3 +216,24 @@ fn the_delay_of_the_jitter_buffer_is_known() {
         assert!((10_000..80_000).contains(&delay), "{delay}");
     }
 }
+
+#[test]
+fn who_speaks_is_told_if_it_is_wanted() {
+    let mut meeting = Meeting::new(&[Pcmu, G722, Pcma]);
+    meeting.join(1, Member { tells_speech: true, ..Member::default() });
+    meeting.join(2, Member { tells_speech: true, muted: true, ..Member::default() });
+    meeting.join(3, Member::default());
+    meeting.talk(1_000);
+    meeting.rig.run_ms(2_000);
+    let told: Vec<(u64, bool)> = meeting
+        .rig
+        .caught
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            CoreEvent::Speaking { leg, began } => Some((leg.0, *began)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(1, true), (1, false)]);
+}
