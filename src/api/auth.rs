@@ -1,32 +1,43 @@
 //! HTTP Basic with the account's sid and token (reference: rest-voice §1).
 
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::header;
+use axum::http::request::Parts;
 use base64::Engine as _;
 
 use crate::Api;
+use crate::error::ApiError;
 
-/// Why a request may not see the account named in its path; `None` when it may.
+/// A request that may see the account named in its path.
 ///
 /// The account in the path is only looked at once the credentials are right, so that nothing is learnt by
 /// guessing accounts.
-pub(crate) fn refusal(api: &Api, account: &str, headers: &HeaderMap) -> Option<Response> {
-    let expected = format!("{}:{}", api.account_sid, api.auth_token);
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Basic "))
-        .and_then(|value| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok());
-    match given {
-        Some(given) if same(&given, expected.as_bytes()) => {}
-        Some(_) | None => return Some(refused()),
-    }
-    (account != api.account_sid.to_string()).then(|| StatusCode::NOT_FOUND.into_response())
-}
+pub(crate) struct Authorized;
 
-fn refused() -> Response {
-    let realm = [(header::WWW_AUTHENTICATE, "Basic realm=\"Tandem API\"")];
-    (StatusCode::UNAUTHORIZED, realm, "authenticate with AccountSid:AuthToken\n").into_response()
+impl FromRequestParts<Api> for Authorized {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let OriginalUri(uri) =
+            OriginalUri::from_request_parts(parts, api).await.unwrap_or_else(|never| match never {});
+        let expected = format!("{}:{}", api.account_sid, api.auth_token);
+        let given = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Basic "))
+            .and_then(|value| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok());
+        match given {
+            Some(given) if same(&given, expected.as_bytes()) => {}
+            Some(_) | None => {
+                return Err(ApiError::new(20003, "Authenticate with AccountSid:AuthToken"));
+            }
+        }
+        // `/2010-04-01/Accounts/AC…`
+        let account = uri.path().split('/').nth(3).unwrap_or_default();
+        let ours = account.strip_suffix(".json").unwrap_or(account) == api.account_sid.to_string();
+        if ours { Ok(Self) } else { Err(ApiError::not_found(uri.path())) }
+    }
 }
 
 /// Compares in time that depends on the lengths alone.

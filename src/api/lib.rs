@@ -1,11 +1,16 @@
-//! What the box answers over HTTP: health, metrics, and the recordings that its webhooks name.
+//! What the box answers over HTTP: health, metrics, and the REST API of 2010.
 //!
-//! Nothing here changes state. Every resource under `/2010-04-01` asks for `AccountSid:AuthToken` by HTTP
-//! Basic, compared in constant time.
+//! Nothing here changes state: what is to change is a command to the node ([`Orders`]), whose answer is awaited. Every
+//! resource under `/2010-04-01` asks for `AccountSid:AuthToken` by HTTP Basic, compared in constant time.
 
 mod auth;
+mod dates;
+mod error;
 mod health;
-mod recordings;
+mod orders;
+mod paging;
+mod params;
+mod v2010;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::routing::get;
 use base::AccountSid;
+
+pub use orders::{Order, Orders};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -24,6 +31,8 @@ pub struct Api {
     pub auth_token: Arc<str>,
     /// Where the rows are.
     pub store: store::Store,
+    /// Where commands to the node are handed in.
+    pub orders: Orders,
     /// Where recordings lie.
     pub recordings: PathBuf,
     /// For `/metrics`.
@@ -55,7 +64,7 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .route("/2010-04-01/Accounts/{account}/Recordings/{recording}", get(recordings::media))
+        .nest("/2010-04-01/Accounts/{account}", v2010::router())
         .with_state(api)
 }
 

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 use base::CallSid;
 use call::route::{Who, route};
-use call::{Operator, OperatorReply};
+use call::{NewCall, Operator, OperatorReply};
 use clap::{Args, Parser, Subcommand};
+use twiml::{Dialect, Source};
 
 use crate::control::{Answer, Question, ask};
 use crate::{checks, daemon, ladder, tables};
@@ -94,6 +95,15 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Ring FROM, and once it answers dial TO for it
+    Call {
+        /// Who is rung first: an extension, a number, `client:name`, or a SIP address
+        from: String,
+        /// Who is dialled then: an extension, a number, or a SIP address
+        to: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// End a call
     Hangup {
         /// Which
@@ -138,6 +148,14 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             Answer::Trace(calls) => tables::say(&ladder::draw(&calls)),
             _ => bail!("the box answered another question"),
         },
+        Command::Call { from, to, common } => {
+            let new = Box::new(connecting(from, &to));
+            match ask(&state_of(&common)?, &Question::Node(Operator::Originate(new)))? {
+                Answer::Node(OperatorReply::Call(row)) => tables::say(&format!("{}\n", row.sid)),
+                Answer::Node(OperatorReply::NotPlaced(why)) => bail!("{} ({})", why.why, why.code),
+                _ => bail!("the box answered another question"),
+            }
+        }
         Command::Hangup { call, common } => {
             match ask(&state_of(&common)?, &Question::Node(Operator::Hangup(call)))? {
                 Answer::Node(OperatorReply::Done) => tables::say("hung up\n"),
@@ -152,6 +170,27 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Twiml { command: Twiml::Lint { file } } => return checks::lint(&file),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A call whose document dials the other party.
+fn connecting(from: String, to: &str) -> NewCall {
+    let noun = if to.starts_with("sip:") || to.starts_with("sips:") { "Sip" } else { "Number" };
+    let escaped = to.replace('&', "&amp;").replace('<', "&lt;");
+    let document = format!("<Response><Dial><{noun}>{escaped}</{noun}></Dial></Response>");
+    NewCall {
+        to: from,
+        from: to.to_owned(),
+        caller_id: None,
+        document: Source::Inline(document),
+        fallback: None,
+        dialect: Dialect::Twiml,
+        status_callback: None,
+        send_digits: None,
+        timeout_s: 60,
+        time_limit_s: None,
+        record: None,
+        credentials: None,
+    }
 }
 
 /// Reads the configuration; its errors become one, each on a line of its own.

@@ -144,10 +144,12 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         store: store.clone(),
     });
     let ready = api::Ready::default();
+    let (orders, orders_rx) = api::Orders::channel();
     let api = api::router(api::Api {
         account_sid: config.office.account_sid,
         auth_token: config.auth_token.reveal().into(),
         store: store.clone(),
+        orders,
         recordings: config.state.join(RECORDINGS),
         metrics: telemetry::metrics(),
         ready: ready.clone(),
@@ -157,7 +159,8 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (reload_tx, reload_rx) = mpsc::channel(4);
     let desk = Desk { asks: asks_tx.clone(), reload: reload_tx, world: Arc::clone(&world), started };
     let control = tokio::spawn(control::serve(control, desk.clone()));
-    let inbox = Inbox { sip: sip_rx, media: media_rx, failures: failures_rx, asks: asks_rx };
+    let inbox =
+        Inbox { sip: sip_rx, media: media_rx, failures: failures_rx, asks: asks_rx, orders: orders_rx };
     let node = tokio::spawn(shell::run(node, Arc::clone(&world), inbox, clock));
 
     ready.set(true);

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use call::{FetchKind, Input, Node, Operator, OperatorReply, Output};
+use call::{FetchId, FetchKind, Input, Node, Operator, OperatorReply, Output};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ pub(crate) struct Inbox {
     /// Failed status callbacks.
     pub(crate) failures: mpsc::Receiver<(call::FetchId, twiml::FetchFailure)>,
     pub(crate) asks: mpsc::Receiver<Ask>,
+    /// What the API asks.
+    pub(crate) orders: mpsc::Receiver<api::Order>,
 }
 
 /// A question or an order for the node.
@@ -48,10 +51,11 @@ const RESULTS_MAX: usize = 4_096;
 pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clock: Clock) {
     let (results_tx, mut results) = mpsc::channel::<Input>(RESULTS_MAX);
     let mut waiting: BTreeMap<u64, oneshot::Sender<OperatorReply>> = BTreeMap::new();
+    let mut fetching: BTreeMap<FetchId, AbortHandle> = BTreeMap::new();
     let mut next_ask = 0_u64;
     loop {
         while let Some(output) = node.poll_output() {
-            carry_out(output, &world, &results_tx, &mut waiting);
+            carry_out(output, &world, &results_tx, &mut waiting, &mut fetching);
         }
         let deadline = node.poll_timeout().map(|(mono, _)| Instant::from_std(clock.instant(mono)));
         let input = tokio::select! {
@@ -61,6 +65,11 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
             Some(event) = inbox.media.recv() => Some(Input::Media(event)),
             Some(input) = results.recv() => Some(input),
             Some((id, failure)) = inbox.failures.recv() => Some(Input::Fetched { id, result: Err(failure) }),
+            Some(order) = inbox.orders.recv() => {
+                next_ask += 1;
+                waiting.insert(next_ask, order.reply);
+                Some(Input::Command { id: next_ask, command: order.command })
+            }
             Some(ask) = inbox.asks.recv() => match ask {
                 Ask::Operator(command, reply) => {
                     next_ask += 1;
@@ -71,6 +80,9 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
                 Ask::Stop => return,
             },
         };
+        if let Some(Input::Fetched { id, .. }) = &input {
+            fetching.remove(id);
+        }
         let now = clock.now();
         match input {
             Some(input) => node.handle(input, now),
@@ -92,6 +104,7 @@ fn carry_out(
     world: &Arc<World>,
     results: &mpsc::Sender<Input>,
     waiting: &mut BTreeMap<u64, oneshot::Sender<OperatorReply>>,
+    fetching: &mut BTreeMap<FetchId, AbortHandle>,
 ) {
     match output {
         Output::Transmit { flow, bytes } => world.transports.send(flow, bytes),
@@ -107,13 +120,20 @@ fn carry_out(
         Output::Fetch(request) => match request.kind {
             FetchKind::StatusCallback => world.webhooks.post_status(request),
             FetchKind::Document => {
+                let id = request.id;
                 let fetch = world.webhooks.fetch(request);
-                report(results, async move {
+                let task = report(results, async move {
                     let (id, result) = fetch.await;
                     Input::Fetched { id, result }
                 });
+                fetching.insert(id, task);
             }
         },
+        Output::Abort(id) => {
+            if let Some(task) = fetching.remove(&id) {
+                task.abort();
+            }
+        }
         Output::Resolve { id, host, port, transport } => {
             let world = Arc::clone(world);
             report(results, async move {
@@ -133,11 +153,12 @@ fn carry_out(
 }
 
 /// Runs a task whose result is an input of the node.
-fn report(results: &mpsc::Sender<Input>, work: impl Future<Output = Input> + Send + 'static) {
+fn report(results: &mpsc::Sender<Input>, work: impl Future<Output = Input> + Send + 'static) -> AbortHandle {
     let results = results.clone();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let input = work.await;
         // The loop has ended: nobody is interested any more.
         let _ = results.send(input).await;
     });
+    task.abort_handle()
 }

@@ -72,6 +72,15 @@ impl Timestamp {
         self.jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// Of a day (`2010-08-20`, its beginning in UTC) or a moment (`2010-08-20T01:13:42Z`); true when it was a day.
+    pub fn parse_iso8601(text: &str) -> Option<(Self, bool)> {
+        let moment = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_microsecond()));
+        match text.len() {
+            10 => moment(&format!("{text}T00:00:00Z")).map(|at| (at, true)),
+            _ => moment(text).map(|at| (at, false)),
+        }
+    }
+
     fn jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
@@ -92,6 +101,17 @@ mod tests {
         let t = Timestamp(1_282_266_822_000_000);
         assert_eq!(t.rfc2822(), "Fri, 20 Aug 2010 01:13:42 +0000");
         assert_eq!(t.iso8601(), "2010-08-20T01:13:42Z");
+    }
+
+    #[test]
+    fn days_and_moments_are_read() {
+        let day = Timestamp::parse_iso8601("2010-08-20");
+        assert_eq!(day, Some((Timestamp(1_282_262_400_000_000), true)));
+        let moment = Timestamp::parse_iso8601("2010-08-20T01:13:42Z");
+        assert_eq!(moment, Some((Timestamp(1_282_266_822_000_000), false)));
+        for text in ["", "2010-13-20", "yesterday", "2010-08-20T01:13:42"] {
+            assert_eq!(Timestamp::parse_iso8601(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -201,8 +201,9 @@ impl Call {
     /// Answered and agreed: whoever waited for it may go on.
     pub(crate) fn leg_up(&mut self, ctx: &mut Ctx<'_>) {
         self.watch(self.leg.negotiated.is_some_and(|n| n.direction.receives()), ctx);
-        if self.child.is_some() {
-            self.child_up(ctx);
+        if self.outbound.is_some() {
+            self.record_whole_call(ctx);
+            self.callee_up(ctx);
             self.drive(ctx);
         } else {
             self.record_whole_call(ctx);

@@ -17,11 +17,12 @@ use crate::dial::DialRun;
 use crate::gather::GatherRun;
 use crate::leg::Leg;
 use crate::office::Application;
+use crate::outbound::Outbound;
 use crate::outcome::{Cause, Outcome};
 use crate::play::PlayRun;
 use crate::prompt::Prompting;
 use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
-use crate::record_verb::{RecordRun, Recording};
+use crate::record_verb::{RecordRun, Recording, WholeCall};
 use crate::route::Who;
 use crate::timers::Timer;
 
@@ -33,7 +34,9 @@ pub(crate) struct Call {
     /// The document being executed; none on a child that is bridged without a whisper.
     pub(crate) interpreter: Option<Interpreter>,
     pub(crate) running: Running,
-    /// Set on a call that another one dialled.
+    /// Set on a call the box makes.
+    pub(crate) outbound: Option<Outbound>,
+    /// Set on a call that another one dialled, until it goes its own way.
     pub(crate) child: Option<ChildOf>,
     pub(crate) facts: twiml::CallFacts,
     /// On whose behalf its document dials: what a phone may call, a carrier's call may not.
@@ -41,8 +44,10 @@ pub(crate) struct Call {
     pub(crate) callback: Option<twiml::StatusCallback>,
     /// Recordings that are not complete yet.
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
-    /// The number's application wants the whole call recorded.
-    pub(crate) record_all: Option<media::RecordWhat>,
+    /// The whole call is to be recorded.
+    pub(crate) record_all: Option<WholeCall>,
+    /// Seconds it may last once answered.
+    pub(crate) time_limit_s: Option<u32>,
     /// How fast its documents follow each other.
     documents: Documents,
     /// Why it was ended; set once.
@@ -103,12 +108,14 @@ impl Call {
             leg,
             interpreter: None,
             running: Running::Nothing,
+            outbound: None,
             child: None,
             facts,
             dialler: Who::Api,
             callback: None,
             recordings: BTreeMap::new(),
             record_all: None,
+            time_limit_s: None,
             documents: Documents::default(),
             ended: None,
             answered: None,
@@ -277,7 +284,7 @@ impl Call {
         self.drive(ctx);
     }
 
-    pub(crate) fn on_played(&mut self, play: PlayId, completed: bool, ctx: &mut Ctx<'_>) {
+    pub(crate) fn on_played(&mut self, play: PlayId, ctx: &mut Ctx<'_>) {
         let ours = match self.running.prompting() {
             Some(prompting) => prompting.is(play),
             None => false,
@@ -289,7 +296,7 @@ impl Call {
         {
             self.verb_done(After::Next, ctx);
         } else {
-            self.child_played(play, completed, ctx);
+            self.callee_played(play, ctx);
         }
         self.drive(ctx);
     }
@@ -336,9 +343,11 @@ impl Call {
                 }
             }
             Timer::Gather => self.gather_timeout(ctx),
+            Timer::DialRing if self.rings_in_vain() => self.end(Cause::Released { timeout: true }, ctx),
             Timer::DialRing => self.dial_ring_timeout(ctx),
             Timer::DialLimit if matches!(self.running, Running::Conference(_)) => self.conference_left(ctx),
             Timer::DialLimit => self.dial_limit(ctx),
+            Timer::CallLimit => self.end(Cause::TimeLimit, ctx),
             Timer::Way => self.way_silent(ctx),
             Timer::Open => self.on_open_failed("no port within the time", ctx),
             Timer::Linger => self.on_linger(ctx),
@@ -355,6 +364,9 @@ impl Call {
             Mail::ChildAnswered { child } => self.dial_child_answered(child, ctx),
             Mail::ChildReady { child, leg, codec } => self.dial_child_ready(child, leg, codec, ctx),
             Mail::ChildEnded { child, outcome, sip } => self.dial_child_ended(child, outcome, sip, ctx),
+            Mail::ChildLeft { child } => self.dial_child_left(child, ctx),
+            // It may have left its parent meanwhile.
+            Mail::Release { .. } if self.child.is_none() => {}
             Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),

@@ -4,7 +4,7 @@
 //! requests of one call in order.
 
 use base::CallSid;
-use twiml::{Level, Overrides, ProgressEvent, ProgressFacts, call_ended_params, progress_params};
+use twiml::{Direction, Level, Overrides, ProgressEvent, ProgressFacts, call_ended_params, progress_params};
 
 use crate::call::{Call, notification};
 use crate::ctx::{Asked, Ctx};
@@ -28,7 +28,9 @@ impl Call {
         let duration_s = outcome.map_or(0, |outcome| u64::from(outcome.duration_s));
         let sip_code = self.row.sip_code;
         // Whoever asked for nothing but the end of an inbound call gets the one request of webhooks §4.1.
-        let params = if self.child.is_none() && callback.events == [ProgressEvent::Completed] {
+        let params = if self.facts.direction == Direction::Inbound
+            && callback.events == [ProgressEvent::Completed]
+        {
             call_ended_params(&self.facts, ctx.now.wall, duration_s, sip_code, None)
         } else {
             let (at, recording) = (ctx.now.wall, None);

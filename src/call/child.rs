@@ -1,38 +1,27 @@
 //! A call that another call dialled: from its answer to the bridge.
 //!
-//! After the answer it may first hear digits sent to it (`sendDigits`) and a document of its own (`url`, the
-//! whisper); when both are over it tells its parent that it is ready.
+//! After the answer it may hear a document of its own (`url`, the whisper); when that is over it tells its parent that
+//! it is ready. A child that is sent to another document leaves its parent for good.
 
 use base::CallSid;
-use media::{CodecKind, PlayId};
+use media::{CodecKind, LegId};
 use serde::{Deserialize, Serialize};
 use twiml::{Context, DialSip, Dialect, HttpMethod, Interpreter, Source};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::incoming::x_headers;
-use crate::originate::Way;
 
 /// What a dialled call knows of why it exists.
 #[derive(Clone, Debug)]
 pub(crate) struct ChildOf {
     pub(crate) parent: CallSid,
-    /// The parent's leg: both are to live on the same media thread.
-    pub(crate) near: Option<media::LegId>,
-    /// Sent after the answer, before the whisper.
-    pub(crate) send_digits: Option<String>,
+    /// The parent's leg, which it will be bridged with.
+    pub(crate) parent_leg: LegId,
     /// Heard by the callee before the bridge.
     pub(crate) whisper: Option<(String, HttpMethod)>,
-    /// Where the INVITE goes, and where next if that cannot be reached.
-    pub(crate) ways: Vec<Way>,
-    /// The parent's From, as the callee sees it.
-    pub(crate) from: sip::NameAddr,
-    pub(crate) headers: Vec<(sip::HeaderName, String)>,
-    pub(crate) credentials: Option<(String, String)>,
     /// Of a `<Sip>`, what the action request will say about it.
     pub(crate) sip: Option<Box<DialSip>>,
-    /// The digits being sent.
-    pub(crate) sending: Option<PlayId>,
     pub(crate) stage: Stage,
 }
 
@@ -46,32 +35,8 @@ pub(crate) enum Stage {
 }
 
 impl Call {
-    /// The callee answered and its audio is agreed on.
-    pub(crate) fn child_up(&mut self, ctx: &mut Ctx<'_>) {
-        let sid = self.sid();
-        let Some(child) = &mut self.child else { return };
-        child.stage = Stage::Preparing;
-        ctx.mail(child.parent, Mail::ChildAnswered { child: sid });
-        match child.send_digits.take() {
-            Some(digits) => {
-                let play = ctx.next_play();
-                child.sending = Some(play);
-                self.send_digits(play, digits, ctx);
-            }
-            None => self.whisper(ctx),
-        }
-    }
-
-    /// A play that belongs to no verb ended: the digits sent to a callee.
-    pub(crate) fn child_played(&mut self, play: PlayId, _completed: bool, ctx: &mut Ctx<'_>) {
-        let Some(child) = &mut self.child else { return };
-        if child.sending == Some(play) {
-            child.sending = None;
-            self.whisper(ctx);
-        }
-    }
-
-    fn whisper(&mut self, ctx: &mut Ctx<'_>) {
+    /// The callee answered: it hears what is for it alone.
+    pub(crate) fn whisper(&mut self, ctx: &mut Ctx<'_>) {
         let Some(child) = &mut self.child else { return };
         match child.whisper.take() {
             Some((url, method)) => {
@@ -90,6 +55,15 @@ impl Call {
         let (Some(child), Some(negotiated)) = (&mut self.child, self.leg.negotiated) else { return };
         child.stage = Stage::Ready;
         ctx.mail(child.parent, Mail::ChildReady { child: sid, leg, codec: negotiated.codec });
+    }
+
+    /// It goes its own way from now on: the parent's `<Dial>` ends (reference: twiml-voice §9.6).
+    pub(crate) fn leave_parent(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(child) = self.child.take() else { return };
+        if child.stage == Stage::Bridged {
+            ctx.media(media::Command::Unbridge { a: self.leg.id, b: child.parent_leg });
+        }
+        ctx.mail(child.parent, Mail::ChildLeft { child: self.sid() });
     }
 
     /// The final response to its INVITE, as far as the action request tells it.

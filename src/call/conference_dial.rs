@@ -169,10 +169,23 @@ impl Call {
         }
     }
 
+    /// Out of the conference: the call is sent to another document.
+    pub(crate) fn conference_interrupted(&mut self, ctx: &mut Ctx<'_>) {
+        self.get_out(ParticipantLeft::ParticipantUpdatedViaApi, ctx);
+    }
+
     /// Out of the conference; then the action, or the next verb.
     fn leave_conference(&mut self, status: DialCallStatus, why: ParticipantLeft, ctx: &mut Ctx<'_>) {
+        if let Some(run) = self.get_out(why, ctx) {
+            self.conference_dial_over(&run.dial, status, run.begun, run.recording, ctx);
+        }
+    }
+
+    fn get_out(&mut self, why: ParticipantLeft, ctx: &mut Ctx<'_>) -> Option<Box<ConferenceRun>> {
         self.stop_waiting(ctx);
-        let Running::Conference(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
+        let Running::Conference(run) = std::mem::replace(&mut self.running, Running::Nothing) else {
+            return None;
+        };
         let (call, leg) = (self.sid(), self.leg.id);
         ctx.cancel_timer(call, Timer::DialLimit);
         if let Some((recording, _)) = run.recording {
@@ -187,7 +200,7 @@ impl Call {
             spread(call, run.sid, left, ctx);
         }
         self.trace(EventKind::Media, format!("left conference {:?} ({})", run.name, run.sid), ctx);
-        self.conference_dial_over(&run.dial, status, run.begun, run.recording, ctx);
+        Some(run)
     }
 
     fn conference_dial_over(

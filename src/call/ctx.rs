@@ -43,6 +43,8 @@ pub(crate) enum Mail {
         /// What its `<Sip>` is owed in the action request.
         sip: Option<Box<DialSip>>,
     },
+    /// To the dialling call: this child was sent to a document of its own.
+    ChildLeft { child: CallSid },
     /// To a child: your parent has no use for you any more.
     Release {
         /// Because nobody answered in time.
@@ -182,6 +184,16 @@ impl Ctx<'_> {
             }
         }
         self.shared.outputs.push_back(Output::Fetch(FetchRequest { id, call, kind, url, method, params }));
+    }
+
+    /// Gives up what this call's documents still wait for (reference: webhooks §7); status callbacks go on.
+    pub(crate) fn abort_fetches(&mut self, call: CallSid) {
+        let theirs: Vec<FetchId> =
+            self.shared.fetches.iter().filter(|(_, (sid, _))| *sid == call).map(|(id, _)| *id).collect();
+        for id in theirs {
+            self.shared.fetches.remove(&id);
+            self.shared.outputs.push_back(Output::Abort(id));
+        }
     }
 
     /// Asks for a sound; the call hears when it is ready. Many callers of one sound ask once.

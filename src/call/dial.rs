@@ -42,6 +42,8 @@ pub(crate) struct DialRun {
     /// The most telling outcome so far, and whose.
     best: Option<Best>,
     recording: Option<(RecordingSid, Mono)>,
+    /// The callee that was sent to a document of its own.
+    left: Option<CallSid>,
 }
 
 /// What became of one callee.
@@ -78,6 +80,7 @@ impl Call {
             ringback: false,
             best: None,
             recording: None,
+            left: None,
         });
         self.dial_next(ctx);
         if self.leg.is_up() {
@@ -242,6 +245,41 @@ impl Call {
         }
     }
 
+    /// A callee was sent to a document of its own: it took the call, and the dial is over without it (reference:
+    /// twiml-voice §9.6).
+    pub(crate) fn dial_child_left(&mut self, child: CallSid, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        if run.children.remove(&child).is_none() {
+            return;
+        }
+        run.left = Some(child);
+        run.later.clear();
+        for other in run.children.keys() {
+            ctx.mail(*other, Mail::Release { timeout: false });
+        }
+        if run.children.is_empty() {
+            self.finish_dial(ctx);
+        }
+    }
+
+    /// Lets everybody go without a word about it: the call is sent to another document.
+    pub(crate) fn dial_interrupted(&mut self, ctx: &mut Ctx<'_>) {
+        self.stop_ringback(ctx);
+        let Running::Dial(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
+        ctx.cancel_timer(self.row.sid, Timer::DialRing);
+        ctx.cancel_timer(self.row.sid, Timer::DialLimit);
+        let heard = run.bridged.map(|(_, leg, _)| leg).or(run.early);
+        if let (Some(b), None) = (heard, &self.ended) {
+            ctx.media(media::Command::Unbridge { a: self.leg.id, b });
+        }
+        if let Some((recording, _)) = run.recording {
+            ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
+        }
+        for child in run.children.into_keys() {
+            ctx.mail(child, Mail::Release { timeout: false });
+        }
+    }
+
     pub(crate) fn dial_ring_timeout(&mut self, ctx: &mut Ctx<'_>) {
         let Running::Dial(run) = &mut self.running else { return };
         if run.chosen.is_some() {
@@ -293,17 +331,22 @@ impl Call {
         if let Running::Dial(_) = &self.running {
             self.stop_ringback(ctx);
         }
-        let Running::Dial(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
+        let Running::Dial(mut run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
         ctx.cancel_timer(self.row.sid, Timer::DialRing);
         ctx.cancel_timer(self.row.sid, Timer::DialLimit);
         if let Some((recording, _)) = run.recording {
             ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
         }
         let bridged = run.bridged.is_some();
+        // One that left was answered, and what became of it is not this dial's to tell.
+        if let Some(child) = run.left {
+            let outcome = Outcome { status: CallStatus::Completed, sip_code: 200, duration_s: 0 };
+            run.best = Some(Best { child, outcome, sip: None });
+        }
         let nobody = Outcome { status: CallStatus::Failed, sip_code: 480, duration_s: 0 };
         let outcome = run.best.as_ref().map_or(nobody, |best| best.outcome);
         self.last_dial = Some(outcome);
-        let status = outcome.dial_status(bridged);
+        let status = outcome.dial_status(bridged || run.left.is_some());
         self.trace(EventKind::Decision, format!("dial: {}", status.as_str()), ctx);
         let Some(action) = run.dial.action else {
             self.skip_verb(ctx);
@@ -316,7 +359,10 @@ impl Call {
         let params = dial_params(&DialFacts {
             status,
             call_sid: run.best.as_ref().map(|best| best.child),
-            duration_s: run.best.as_ref().map(|best| u64::from(best.outcome.duration_s)),
+            duration_s: match run.left {
+                Some(_) => None,
+                None => run.best.as_ref().map(|best| u64::from(best.outcome.duration_s)),
+            },
             bridged,
             recording: run.recording.map(recorded),
             sip: run.best.and_then(|best| best.sip).map(|sip| *sip),

@@ -82,6 +82,8 @@ impl Call {
     /// Tells the document that nobody listens any more; a last action may still be requested
     /// (reference: twiml-voice §2).
     fn end_document(&mut self, ctx: &mut Ctx<'_>) {
+        // Nobody is left to carry out what is still being fetched.
+        ctx.abort_fetches(self.sid());
         if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::HungUp, ctx.now);
         }
@@ -138,6 +140,9 @@ impl Call {
         self.row.sip_code = Some(200);
         self.set_status(CallStatus::InProgress, ctx);
         self.tell(ProgressEvent::Answered, None, ctx);
+        if let Some(seconds) = self.time_limit_s {
+            self.limit_time(seconds, ctx);
+        }
     }
 
     /// The verb could not be done at all: the document goes on.
@@ -159,6 +164,7 @@ fn bye_reason(cause: &Cause) -> Option<(u16, String)> {
         | Cause::Refused(_)
         | Cause::Released { .. }
         | Cause::Operator
+        | Cause::TimeLimit
         | Cause::Signalling
         | Cause::Unroutable(_)
         | Cause::TooMany { .. } => None,

@@ -11,7 +11,8 @@ use crate::leg::{Leg, Side};
 use crate::load::RETRY_AFTER_S;
 use crate::office::Application;
 use crate::outcome::Cause;
-use crate::record::{CallRow, EventKind, StoreItem};
+use crate::record::{CallRow, EventKind, RecordingSource, StoreItem};
+use crate::record_verb::WholeCall;
 use crate::route::{Decision, Target, Who, route};
 
 /// What a new call begins with.
@@ -176,9 +177,14 @@ fn new_call(
         Who::Phone(_) | Who::Trunk(_) | Who::Api => Who::Api,
     };
     call.callback = application.status_callback.clone();
-    call.record_all = application.record.then_some(match application.record_dual {
-        true => media::RecordWhat::Dual,
-        false => media::RecordWhat::Both,
+    call.record_all = application.record.then_some(WholeCall {
+        what: match application.record_dual {
+            true => media::RecordWhat::Dual,
+            false => media::RecordWhat::Both,
+        },
+        source: RecordingSource::Trunking,
+        trim: false,
+        callback: None,
     });
     call
 }
@@ -265,7 +271,7 @@ pub(crate) fn info_digit(content_type: &str, body: &[u8]) -> Option<char> {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -11,7 +11,9 @@ use twiml::HttpMethod;
 use crate::conference_dial::ParticipantChange;
 use crate::live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
 use crate::office::Office;
-use crate::record::StoreItem;
+use crate::place::{NewCall, NotPlaced};
+use crate::record::{CallRow, StoreItem};
+use crate::update::CallUpdate;
 
 /// Which request to a web server an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +78,8 @@ pub enum Output {
     },
     /// Make a request to a web server.
     Fetch(FetchRequest),
+    /// Nobody waits for the answer to this document request any more: it need not be finished.
+    Abort(FetchId),
     /// No more requests will be made for this call once those under way are done: cookies may go.
     CallOver(CallSid),
     /// Tell the media plane.
@@ -174,6 +178,15 @@ pub enum Operator {
     Trunks,
     /// End this call.
     Hangup(CallSid),
+    /// Make a call; answered by its row.
+    Originate(Box<NewCall>),
+    /// Change a call in progress; answered by its row.
+    UpdateCall {
+        /// Which.
+        call: CallSid,
+        /// What.
+        update: Box<CallUpdate>,
+    },
     /// Change how this call takes part in its conference.
     Participant {
         /// Who.
@@ -198,6 +211,10 @@ pub enum OperatorReply {
     Phones(Vec<LivePhone>),
     /// To `Trunks`.
     Trunks(Vec<LiveTrunk>),
+    /// To `Originate` and `UpdateCall`: the call as it is now; what was stored before is stored.
+    Call(Box<CallRow>),
+    /// No call was made.
+    NotPlaced(NotPlaced),
     /// Done.
     Done,
     /// There is no such call in progress.

@@ -41,6 +41,11 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Gives up the keys that are still to be sent by INFO.
+    pub(crate) fn stop_sending(&mut self) {
+        self.sending = None;
+    }
+
     /// Whether this is a key press of its own, and not the other half of one.
     fn is_new(&mut self, digit: char, source: Source, now: Mono) -> bool {
         self.recent.retain(|(at, _, _)| now.since(*at) <= SAME_KEY);
@@ -158,7 +163,7 @@ impl Call {
             }
             None => {
                 self.leg.keys.sending = None;
-                self.on_played(play, true, ctx);
+                self.on_played(play, ctx);
                 return;
             }
         };

@@ -31,8 +31,10 @@ mod node;
 pub mod office;
 mod operator;
 mod originate;
+mod outbound;
 mod outcome;
 mod pause;
+mod place;
 mod play;
 mod prompt;
 mod quality;
@@ -41,6 +43,7 @@ mod record_verb;
 pub mod route;
 mod timers;
 mod trace;
+mod update;
 
 pub use conference_dial::ParticipantChange;
 pub use io::{
@@ -49,3 +52,5 @@ pub use io::{
 };
 pub use live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
 pub use node::Node;
+pub use place::{NewCall, NotPlaced, RecordWish};
+pub use update::{CallUpdate, Fate};

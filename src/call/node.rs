@@ -170,7 +170,7 @@ impl Node {
         self.calls_total += 1;
         self.shared.sessions.insert(call.leg.session, sid);
         self.shared.legs.insert(call.leg.id, sid);
-        let dialled = call.child.is_some();
+        let dialled = call.outbound.is_some();
         if let (Some(trunk), false) = (&call.row.trunk, dialled) {
             self.shared.load.take_trunk(trunk, sid);
         }
@@ -308,7 +308,7 @@ impl Node {
         self.with(sid, now, |call, ctx| match event {
             E::Opened { local, .. } => call.on_opened(local, ctx),
             E::OpenFailed { why, .. } => call.on_open_failed(&why, ctx),
-            E::Played { play, completed, .. } => call.on_played(play, completed, ctx),
+            E::Played { play, .. } => call.on_played(play, ctx),
             E::Digit { digit, .. } => call.on_key(digit, Source::Media, ctx),
             E::Finding { finding, began, .. } => call.on_finding(finding, began, ctx),
             E::Speaking { began, .. } => call.on_speaking(began, ctx),

@@ -1,6 +1,6 @@
 //! What operators ask and order.
 
-use base::Now;
+use base::{CallSid, Now};
 
 use crate::conference_dial::end_conference;
 use crate::ctx::Ctx;
@@ -8,6 +8,8 @@ use crate::io::{Operator, OperatorReply, Output};
 use crate::live::{LiveCall, LivePhone, NodeStatus};
 use crate::node::Node;
 use crate::outcome::Cause;
+use crate::place::{NewCall, place};
+use crate::update::CallUpdate;
 
 impl Node {
     pub(crate) fn on_operator(&mut self, id: u64, command: Operator, now: Now) {
@@ -21,6 +23,8 @@ impl Node {
                 OperatorReply::Done
             }
             Operator::Hangup(sid) => OperatorReply::NoSuchCall(sid),
+            Operator::Originate(new) => self.place(*new, now),
+            Operator::UpdateCall { call: sid, update } => self.update_call(sid, *update, now),
             Operator::Participant { call: sid, change } if self.calls.contains_key(&sid) => {
                 let mut done = false;
                 self.with(sid, now, |call, ctx| done = call.change_participant(change, ctx));
@@ -38,6 +42,32 @@ impl Node {
             }
         };
         self.shared.outputs.push_back(Output::Reply { id, reply });
+    }
+
+    fn place(&mut self, new: NewCall, now: Now) -> OperatorReply {
+        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+        let (call, over) = match place(new, self.draining, &mut ctx) {
+            Ok(placed) => placed,
+            Err(why) => return OperatorReply::NotPlaced(why),
+        };
+        let (sid, row) = (call.sid(), call.row.clone());
+        self.adopt(call, now);
+        if let Some(cause) = over {
+            self.with(sid, now, |call, ctx| call.end(cause, ctx));
+        }
+        OperatorReply::Call(Box::new(row))
+    }
+
+    /// A call that has ended and is only waiting for its last figures is over for everybody outside.
+    fn update_call(&mut self, sid: CallSid, update: CallUpdate, now: Now) -> OperatorReply {
+        let mut row = None;
+        self.with(sid, now, |call, ctx| {
+            if call.ended.is_none() {
+                call.update(update, ctx);
+                row = Some(Box::new(call.row.clone()));
+            }
+        });
+        row.map_or(OperatorReply::NoSuchCall(sid), OperatorReply::Call)
     }
 
     fn status(&self) -> NodeStatus {

@@ -15,9 +15,10 @@ use crate::call::Call;
 use crate::child::{ChildOf, Stage};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::{Leg, Side, Signalling};
+use crate::outbound::Outbound;
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, StoreItem};
-use crate::route::{Target, route};
+use crate::route::{Target, Who, route};
 use crate::timers::Timer;
 
 /// One place an INVITE can go to.
@@ -61,7 +62,7 @@ impl Call {
         ctx: &mut Ctx<'_>,
     ) -> Result<Vec<Call>, Refusal> {
         let common = common(noun);
-        let (to, places) = self.places(noun, ctx)?;
+        let (to, places) = places(noun, &self.dialler, ctx)?;
         let unlimited = places.iter().flatten().any(|way| way.unlimited);
         if ctx.is_full() && !unlimited {
             return Err(refuse(OVERLOAD, "the box has as many calls as it may have".to_owned(), 503, ctx));
@@ -103,17 +104,21 @@ impl Call {
             };
             let mut child = Call::new(row, leg, facts);
             child.callback = common.callback.cloned();
-            child.child = Some(ChildOf {
-                parent: self.sid(),
+            child.outbound = Some(Outbound {
                 near: self.leg.holds_media().then_some(self.leg.id),
-                send_digits: common.send_digits.cloned(),
-                whisper: common.url.map(|url| (url.clone(), common.method)),
                 ways,
                 from: shown,
                 headers: common.headers.clone(),
                 credentials: common.credentials.clone(),
-                sip: matches!(noun, Noun::Sip(_)).then(Box::default),
+                send_digits: common.send_digits.cloned(),
                 sending: None,
+                opening: None,
+            });
+            child.child = Some(ChildOf {
+                parent: self.sid(),
+                parent_leg: self.leg.id,
+                whisper: common.url.map(|url| (url.clone(), common.method)),
+                sip: matches!(noun, Noun::Sip(_)).then(Box::default),
                 stage: Stage::Ringing,
             });
             children.push(child);
@@ -121,76 +126,9 @@ impl Call {
         Ok(children)
     }
 
-    /// Where a noun leads: its name for webhooks, and for each call the ways to try in order.
-    fn places(&self, noun: &Noun, ctx: &mut Ctx<'_>) -> Result<(String, Vec<Vec<Way>>), Refusal> {
-        match noun {
-            Noun::Client(client) => {
-                let places = phone_places(&client.identity, ctx)?;
-                Ok((format!("client:{}", client.identity), places))
-            }
-            Noun::Sip(noun) => {
-                let uri: Uri = noun
-                    .uri
-                    .parse()
-                    .map_err(|_| refuse(13243, format!("`{}` is not a SIP address", noun.uri), 404, ctx))?;
-                let user = uri.user_decoded().into_owned();
-                if is_ours(&uri, ctx) && ctx.office.phones.contains_key(&user) {
-                    return Ok((noun.uri.clone(), phone_places(&user, ctx)?));
-                }
-                let peer = uri.host.ip();
-                let way = Way {
-                    destination: Destination::Uri(uri),
-                    trunk: None,
-                    phone: None,
-                    peer,
-                    unlimited: false,
-                };
-                Ok((noun.uri.clone(), vec![vec![way]]))
-            }
-            Noun::Number(noun) => self.number_places(noun, ctx),
-            // It is joined, not rung.
-            Noun::Conference(_) | Noun::Queue(_) => Ok((String::new(), Vec::new())),
-        }
-    }
-
-    fn number_places(
-        &self,
-        noun: &twiml::Number,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<(String, Vec<Vec<Way>>), Refusal> {
-        let office = ctx.office;
-        let decision = route(office, &self.dialler, &noun.number, |_| true);
-        match decision.target {
-            Target::Phone { name, .. } => Ok((noun.number.clone(), phone_places(&name, ctx)?)),
-            Target::Emergency { number, trunks } => {
-                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, true, ctx)]))
-            }
-            Target::Trunk { number, trunks } => {
-                let trunks = match &noun.trunk {
-                    Some(wanted) if office.trunks.contains_key(wanted) => vec![wanted.clone()],
-                    Some(_) | None => trunks,
-                };
-                Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, false, ctx)]))
-            }
-            Target::Application { .. } => Err(refuse(
-                13224,
-                format!(
-                    "`{}` is a number of this office and cannot be dialled from its own document",
-                    noun.number
-                ),
-                404,
-                ctx,
-            )),
-            Target::NotFound => {
-                let why = decision.steps.join(" ");
-                Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404, ctx))
-            }
-        }
-    }
-
     /// A new child begins: a port first.
     pub(crate) fn born(&mut self, ctx: &mut Ctx<'_>) {
-        let near = self.child.as_ref().and_then(|child| child.near);
+        let near = self.outbound.as_ref().and_then(|outbound| outbound.near);
         ctx.store(StoreItem::Call(self.row.clone()));
         self.trace(EventKind::Decision, format!("rings {}", self.row.to), ctx);
         self.open_media(near, ctx);
@@ -199,17 +137,17 @@ impl Call {
     /// The port is there: the INVITE goes out, the first time or by the next way.
     pub(crate) fn send_invite(&mut self, ctx: &mut Ctx<'_>) {
         let first = self.leg.signalling == Signalling::Waiting;
-        let Some(child) = &mut self.child else { return };
+        let Some(outbound) = &mut self.outbound else { return };
         // A trunk that is full is passed over.
         let open =
             |way: &Way| way.unlimited || way.trunk.as_deref().is_none_or(|trunk| !ctx.is_trunk_full(trunk));
-        let Some(at) = child.ways.iter().position(open) else {
-            let code = if child.ways.is_empty() { 404 } else { 503 };
+        let Some(at) = outbound.ways.iter().position(open) else {
+            let code = if outbound.ways.is_empty() { 404 } else { 503 };
             self.end(Cause::Unroutable(code), ctx);
             return;
         };
-        let way = child.ways.drain(..=at).next_back().expect("a way was found there");
-        let another = !child.ways.is_empty();
+        let way = outbound.ways.drain(..=at).next_back().expect("a way was found there");
+        let another = !outbound.ways.is_empty();
         let sid = self.row.sid;
         if let Some(trunk) = &self.row.trunk {
             ctx.shared.load.leave_trunk(trunk, sid);
@@ -220,15 +158,15 @@ impl Call {
         self.row.trunk = way.trunk;
         // What may be said depends on the trunk.
         let Some(body) = self.offer(media::Direction::SendRecv, ctx) else { return };
-        let Some(child) = &self.child else { return };
+        let Some(outbound) = &self.outbound else { return };
         let outgoing = sip::Outgoing {
             session: self.leg.session,
             to: way.destination,
-            from: child.from.clone(),
+            from: outbound.from.clone(),
             to_header: None,
-            headers: child.headers.clone(),
+            headers: outbound.headers.clone(),
             body: Some(body),
-            credentials: child.credentials.clone(),
+            credentials: outbound.credentials.clone(),
         };
         self.leg.signalling = Signalling::Invited;
         ctx.sip(sip::Command::Invite(Box::new(outgoing)));
@@ -236,6 +174,7 @@ impl Call {
             ctx.timer(sid, Timer::Way, WAY_SILENT);
         }
         if first {
+            self.row.start.get_or_insert(ctx.now.wall);
             self.tell(ProgressEvent::Initiated, None, ctx);
             self.facts.status = CallStatus::Ringing;
         }
@@ -244,7 +183,7 @@ impl Call {
     /// Where the INVITE went nobody said anything, not even 100: there is another way to try.
     pub(crate) fn way_silent(&mut self, ctx: &mut Ctx<'_>) {
         let session = self.leg.session;
-        let another = self.child.as_ref().is_some_and(|child| !child.ways.is_empty());
+        let another = self.outbound.as_ref().is_some_and(|outbound| !outbound.ways.is_empty());
         if another && ctx.shared.endpoint.is_reached(session) == Some(false) {
             self.trace(EventKind::Decision, "no sign of life: the next way".to_owned(), ctx);
             ctx.sip(sip::Command::Cancel { session });
@@ -299,7 +238,7 @@ impl Call {
     /// A final refusal: the next way if this one was never reached, else the end.
     pub(crate) fn on_refused(&mut self, code: u16, reason: &str, ctx: &mut Ctx<'_>) {
         self.trace(EventKind::Decision, format!("refused with {code} {reason}"), ctx);
-        let another = self.child.as_ref().is_some_and(|child| !child.ways.is_empty());
+        let another = self.outbound.as_ref().is_some_and(|outbound| !outbound.ways.is_empty());
         let unreached = matches!(code, 408 | 500 | 502 | 503 | 504) && self.row.status != CallStatus::Ringing;
         if another && unreached {
             self.try_next_way(ctx);
@@ -307,6 +246,77 @@ impl Call {
         }
         self.end(Cause::Refused(code), ctx);
     }
+}
+
+/// Where a noun leads: its name for webhooks, and for each call the ways to try in order.
+pub(crate) fn places(
+    noun: &Noun,
+    dialler: &Who,
+    ctx: &mut Ctx<'_>,
+) -> Result<(String, Vec<Vec<Way>>), Refusal> {
+    match noun {
+        Noun::Client(client) => {
+            let places = phone_places(&client.identity, ctx)?;
+            Ok((format!("client:{}", client.identity), places))
+        }
+        Noun::Sip(noun) => {
+            let uri: Uri = noun
+                .uri
+                .parse()
+                .map_err(|_| refuse(13243, format!("`{}` is not a SIP address", noun.uri), 404, ctx))?;
+            let user = uri.user_decoded().into_owned();
+            if is_ours(&uri, ctx) && ctx.office.phones.contains_key(&user) {
+                return Ok((noun.uri.clone(), phone_places(&user, ctx)?));
+            }
+            let peer = uri.host.ip();
+            let way =
+                Way { destination: Destination::Uri(uri), trunk: None, phone: None, peer, unlimited: false };
+            Ok((noun.uri.clone(), vec![vec![way]]))
+        }
+        Noun::Number(noun) => number_places(noun, dialler, ctx),
+        // It is joined, not rung.
+        Noun::Conference(_) | Noun::Queue(_) => Ok((String::new(), Vec::new())),
+    }
+}
+
+fn number_places(
+    noun: &twiml::Number,
+    dialler: &Who,
+    ctx: &mut Ctx<'_>,
+) -> Result<(String, Vec<Vec<Way>>), Refusal> {
+    let office = ctx.office;
+    let decision = route(office, dialler, &noun.number, |_| true);
+    match decision.target {
+        Target::Phone { name, .. } => Ok((noun.number.clone(), phone_places(&name, ctx)?)),
+        Target::Emergency { number, trunks } => {
+            Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, true, ctx)]))
+        }
+        Target::Trunk { number, trunks } => {
+            let trunks = match &noun.trunk {
+                Some(wanted) if office.trunks.contains_key(wanted) => vec![wanted.clone()],
+                Some(_) | None => trunks,
+            };
+            Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, false, ctx)]))
+        }
+        Target::Application { .. } => Err(refuse(
+            13224,
+            format!(
+                "`{}` is a number of this office and cannot be dialled from its own document",
+                noun.number
+            ),
+            404,
+            ctx,
+        )),
+        Target::NotFound => {
+            let why = decision.steps.join(" ");
+            Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404, ctx))
+        }
+    }
+}
+
+/// What a noun adds to the headers of its INVITE.
+pub(crate) fn headers(noun: &Noun) -> Vec<(HeaderName, String)> {
+    common(noun).headers
 }
 
 fn common(noun: &Noun) -> Common<'_> {
@@ -415,7 +425,7 @@ const WAY_SILENT: Duration = Duration::from_secs(6);
 const OVERLOAD: u32 = 99005;
 
 /// The From the callee sees.
-fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx: &Ctx<'_>) -> NameAddr {
+pub(crate) fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx: &Ctx<'_>) -> NameAddr {
     let user = match from.parse::<Uri>() {
         Ok(uri) if uri.is_sip() => uri.user_decoded().into_owned(),
         Ok(_) | Err(_) => from.strip_prefix("client:").unwrap_or(from).to_owned(),

@@ -31,6 +31,21 @@ pub(crate) struct Recording {
     pub(crate) callback: Option<RecordingStatusCallback>,
 }
 
+/// How a call is recorded from its answer to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct WholeCall {
+    pub(crate) what: RecordWhat,
+    pub(crate) source: RecordingSource,
+    pub(crate) trim: bool,
+    pub(crate) callback: Option<RecordingStatusCallback>,
+}
+
+impl RecordRun {
+    pub(crate) fn recording(&self) -> RecordingSid {
+        self.sid
+    }
+}
+
 /// Four hours: the longest call that is recorded whole.
 const WHOLE_CALL_MS_MAX: u64 = 4 * 3_600 * 1_000;
 
@@ -97,18 +112,19 @@ impl Call {
         true
     }
 
-    /// The number says that its calls are recorded whole, prompts included (`record = true`).
+    /// Whoever the call is for wants it recorded whole, prompts included (a number's `record = true`, or `Record` of a
+    /// call made through the API).
     pub(crate) fn record_whole_call(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(what) = self.record_all.take() else { return };
+        let Some(WholeCall { what, source, trim, callback }) = self.record_all.take() else { return };
         let asking = Asking {
             sid: RecordingSid::random(&mut ctx.shared.rng),
-            source: RecordingSource::Trunking,
+            source,
             what,
             beep: false,
             max_ms: WHOLE_CALL_MS_MAX,
             silence_ms: 0,
-            trim: false,
-            callback: None,
+            trim,
+            callback,
         };
         self.start_recording(asking, ctx);
     }

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Linger,
     /// The media plane did not open a leg.
     Open,
+    /// The call may last no longer.
+    CallLimit,
     /// A sound, a fetch or another thing the verb waits for never came back.
     Stuck,
     /// A key that came by INFO may still come as a telephone event.
@@ -40,6 +42,7 @@ impl Timer {
             Timer::Way => "no sign of life",
             Timer::Linger => "call ending",
             Timer::Open => "media opening",
+            Timer::CallLimit => "call time limit",
             Timer::Stuck => "outside work overdue",
             Timer::Key => "key by INFO",
             Timer::InfoKey => "keys by INFO",

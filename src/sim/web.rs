@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use base::Mono;
-use call::FetchRequest;
+use call::{FetchId, FetchRequest};
 use twiml::{FetchFailure, Fetched};
 
 /// One answer of the web server.
@@ -43,6 +43,8 @@ pub struct SimWeb {
     queued: BTreeMap<String, VecDeque<Answer>>,
     /// Everything it was asked, in order.
     pub log: Vec<Asked>,
+    /// The requests given up before they were answered.
+    pub aborted: Vec<FetchId>,
 }
 
 impl Answer {

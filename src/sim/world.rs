@@ -321,6 +321,7 @@ impl World {
                         self.later(after, Happening::ToNode(Box::new(Input::Fetched { id, result })));
                     }
                 }
+                Output::Abort(id) => self.web.aborted.push(id),
                 Output::CallOver(_) => {}
                 Output::Reply { reply, .. } => self.replies.push(reply),
                 Output::Media(command) => {

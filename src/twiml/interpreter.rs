@@ -106,6 +106,11 @@ impl Interpreter {
         Self { context, ..self }
     }
 
+    /// Another fallback from now on, as if it had begun with it.
+    pub fn set_fallback(&mut self, fallback: Option<(String, HttpMethod)>) {
+        self.fallback = fallback;
+    }
+
     /// One event of the outside world. What does not fit the state (an old fetch, a verb done twice) is ignored.
     pub fn handle(&mut self, input: Input, _now: Now) {
         match input {

@@ -12,10 +12,12 @@ mod keys;
 mod limits;
 mod outcome;
 mod phones;
+mod placed;
 mod prompts;
 mod record;
 mod refusing;
 mod srtp;
+mod update;
 mod whisper;
 
 use sim::{Answer, Scenario, VOICE, param};

@@ -1,21 +1,19 @@
 //! A recording's sound: `…/Recordings/RE….wav` (reference: rest-voice §8).
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base::RecordingSid;
 
-use crate::{Api, auth};
+use crate::Api;
+use crate::auth::Authorized;
 
 /// The file as it was recorded; the extension may be left out.
 pub(crate) async fn media(
+    _: Authorized,
     State(api): State<Api>,
-    Path((account, name)): Path<(String, String)>,
-    headers: HeaderMap,
+    Path((_, name)): Path<(String, String)>,
 ) -> Response {
-    if let Some(refusal) = auth::refusal(&api, &account, &headers) {
-        return refusal;
-    }
     let stem = [".wav", ".ogg", ".mp3"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     let Ok(sid) = stem.parse::<RecordingSid>() else {
         return StatusCode::NOT_FOUND.into_response();
@@ -45,21 +43,20 @@ pub(crate) async fn media(
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
-    use base::{AccountSid, CallSid, Timestamp};
-    use base64::Engine as _;
+    use base::{CallSid, Timestamp};
     use call::record::{RecordingRow, RecordingSource, RecordingStatus, StoreItem};
 
     use super::*;
 
-    const WAV: &[u8] = include_bytes!("../../tests/data/audio/stereo-8k.wav");
-    const OGG: &[u8] = include_bytes!("../../tests/data/audio/opus-stereo.ogg");
+    const WAV: &[u8] = include_bytes!("../../../tests/data/audio/stereo-8k.wav");
+    const OGG: &[u8] = include_bytes!("../../../tests/data/audio/opus-stereo.ogg");
 
     async fn api(folder: &std::path::Path) -> Api {
         std::fs::write(folder.join("RE.wav"), WAV).unwrap();
         std::fs::write(folder.join("RE.ogg"), OGG).unwrap();
-        let store = store::Store::open("sqlite:", folder).await.unwrap();
+        let api = crate::v2010::tests::api(folder).await.0;
         for (n, path) in [(1, "RE.wav"), (2, "RE.ogg"), (3, "lost.wav")] {
-            store.write(StoreItem::Recording(RecordingRow {
+            api.store.write(StoreItem::Recording(RecordingRow {
                 sid: RecordingSid(n),
                 call: CallSid(1),
                 conference: None,
@@ -76,23 +73,13 @@ mod tests {
                 error_code: None,
             }));
         }
-        store.flush().await.unwrap();
-        Api {
-            account_sid: AccountSid(7),
-            auth_token: "secret".into(),
-            store,
-            recordings: folder.into(),
-            metrics: telemetry::metrics(),
-            ready: crate::Ready::default(),
-        }
+        api.store.flush().await.unwrap();
+        api
     }
 
     async fn get(api: &Api, name: &str, token: &str) -> Response {
-        let account = api.account_sid.to_string();
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{token}"));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
-        media(State(api.clone()), Path((account, name.to_owned())), headers).await
+        let path = format!("Recordings/{name}");
+        crate::v2010::tests::send(api, "GET", &path, "", token).await
     }
 
     /// The lengths of a file's channels: how many, and milliseconds.
@@ -134,7 +121,7 @@ mod tests {
             (RecordingSid(1).to_string(), "guess", StatusCode::UNAUTHORIZED),
             (RecordingSid(3).to_string(), "secret", StatusCode::NOT_FOUND),
             (RecordingSid(9).to_string(), "secret", StatusCode::NOT_FOUND),
-            ("../tandem.db".to_owned(), "secret", StatusCode::NOT_FOUND),
+            ("..%2Ftandem.db".to_owned(), "secret", StatusCode::NOT_FOUND),
         ] {
             assert_eq!(get(&api, &name, token).await.status(), status, "{name}");
         }

@@ -1,0 +1,176 @@
+//! The parameters of a request: a form body or a query, read with the number each mistake has (reference: rest-voice
+//! §1).
+
+use std::ops::RangeInclusive;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use twiml::{HttpMethod, ProgressEvent};
+use url::form_urlencoded;
+
+use crate::error::ApiError;
+
+/// Decoded names and values in the order they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+/// A form's length; more is refused with 20413.
+const FORM_BYTES_MAX: usize = 256 * 1024;
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = ApiError;
+
+    /// Whatever type it says it is: clients send none with an empty body, and some send none at all.
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        match to_bytes(request.into_body(), FORM_BYTES_MAX).await {
+            Ok(body) => Ok(Self::read(&body)),
+            Err(_) => Err(ApiError::new(20413, "The request is too large")),
+        }
+    }
+}
+
+impl Params {
+    /// Of `name=value&…`.
+    pub(crate) fn read(text: &[u8]) -> Self {
+        Self(form_urlencoded::parse(text).into_owned().collect())
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The last value of a name; empty counts as absent.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let value = self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.trim())?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// An absolute URL of the web.
+    pub(crate) fn url(&self, name: &str, code: u32) -> Result<Option<String>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match url::Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(Some(text.to_owned()))
+            }
+            Ok(_) | Err(_) => Err(ApiError::new(code, format!("{name} is not a valid URL: {text}"))),
+        }
+    }
+
+    /// GET or POST; POST when nothing is said.
+    pub(crate) fn method(&self, name: &str, code: u32) -> Result<HttpMethod, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(HttpMethod::Post) };
+        HttpMethod::parse(text).ok_or_else(|| ApiError::new(code, format!("{name} must be GET or POST")))
+    }
+
+    /// A whole number within a range.
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        range: RangeInclusive<u32>,
+        code: u32,
+    ) -> Result<Option<u32>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            Ok(_) | Err(_) => {
+                let (least, most) = (range.start(), range.end());
+                Err(ApiError::new(code, format!("{name} must be a whole number from {least} to {most}")))
+            }
+        }
+    }
+
+    /// `true` or `false`; false when nothing is said.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.text(name).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ApiError::new(20001, format!("{name} must be true or false"))),
+        }
+    }
+
+    /// One of these words, in whatever case, as it stands in the list.
+    pub(crate) fn one_of(
+        &self,
+        name: &str,
+        words: &[&'static str],
+        code: u32,
+    ) -> Result<Option<&'static str>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let found = words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied();
+        let error = || ApiError::new(code, format!("{name} must be one of {}", words.join(", ")));
+        found.map(Some).ok_or_else(error)
+    }
+
+    /// A list: the name repeated, or one value with spaces.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        let values = self.0.iter().filter(|(n, _)| n == name);
+        values.flat_map(|(_, value)| value.split_ascii_whitespace()).collect()
+    }
+
+    /// The events of a call's progress; `completed` alone when none is named.
+    pub(crate) fn progress_events(&self, name: &str) -> Result<Vec<ProgressEvent>, ApiError> {
+        let mut events = Vec::new();
+        for word in self.list(name) {
+            let event = match word {
+                "initiated" => ProgressEvent::Initiated,
+                "ringing" => ProgressEvent::Ringing,
+                "answered" => ProgressEvent::Answered,
+                "completed" => ProgressEvent::Completed,
+                _ => return Err(ApiError::new(20001, format!("{name} knows no event `{word}`"))),
+            };
+            if !events.contains(&event) {
+                events.push(event);
+            }
+        }
+        if events.is_empty() {
+            events.push(ProgressEvent::Completed);
+        }
+        Ok(events)
+    }
+
+    /// Names nobody knows are read over, and said: a misspelt one is otherwise never found.
+    pub(crate) fn note_unknown(&self, known: &[&str]) {
+        for (name, _) in self.iter().filter(|(name, _)| !known.contains(name)) {
+            let name: String = name.chars().take(64).collect();
+            tracing::info!(name, "a parameter the API does not know is read over");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(text: &str) -> Params {
+        Params::read(text.as_bytes())
+    }
+
+    #[test]
+    fn values_are_decoded_and_empty_ones_absent() {
+        let p = params("To=%2B1555&To=%2B1556&From=&Name=a+b");
+        assert_eq!((p.text("To"), p.text("From"), p.text("Name")), (Some("+1556"), None, Some("a b")));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_number() {
+        let p = params("U=web&V=ftp%3A%2F%2Fh%2F&M=PUT&N=601&O=x&F=maybe&W=maybe&E=never");
+        assert_eq!(p.url("U", 21205).unwrap_err().code(), 21205);
+        assert_eq!(p.url("V", 21205).unwrap_err().code(), 21205);
+        assert_eq!(p.method("M", 21209).unwrap_err().code(), 21209);
+        assert_eq!(p.number("N", 1..=600, 21208).unwrap_err().code(), 21208);
+        assert_eq!(p.number("O", 1..=600, 21208).unwrap_err().code(), 21208);
+        assert_eq!(p.flag("F").unwrap_err().code(), 20001);
+        assert_eq!(p.one_of("W", &["mono", "dual"], 20001).unwrap_err().code(), 20001);
+        assert_eq!(p.progress_events("E").unwrap_err().code(), 20001);
+    }
+
+    #[test]
+    fn lists_come_repeated_or_with_spaces() {
+        use ProgressEvent::{Answered, Completed, Ringing};
+        for text in ["E=ringing&E=answered", "E=ringing+answered", "E=ringing&E=answered+ringing"] {
+            assert_eq!(params(text).progress_events("E").unwrap(), [Ringing, Answered], "{text}");
+        }
+        assert_eq!(params("").progress_events("E").unwrap(), [Completed]);
+    }
+}

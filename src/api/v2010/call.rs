@@ -1,0 +1,212 @@
+//! One call: `…/Calls/CA….json` (reference: rest-voice §5.2, §5.3).
+
+use axum::Json;
+use axum::extract::{OriginalUri, Path, State};
+use base::{AccountSid, CallSid, Timestamp};
+use call::office::DocumentRef;
+use call::record::CallRow;
+use call::{CallUpdate, Fate, Operator, OperatorReply};
+use serde_json::{Value, json};
+use twiml::{Dialect, Source};
+
+use super::sid;
+use crate::Api;
+use crate::auth::Authorized;
+use crate::error::ApiError;
+use crate::params::Params;
+
+/// GET.
+pub(super) async fn fetch(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let call: CallSid = sid(&name, uri.path())?;
+    let row = api.store.call(call).await?.ok_or_else(|| ApiError::not_found(uri.path()))?;
+    Ok(Json(show(&row, api.account_sid)))
+}
+
+/// POST: sends a live call to another document, or ends it.
+pub(super) async fn update(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, name)): Path<(String, String)>,
+    form: Params,
+) -> Result<Json<Value>, ApiError> {
+    let call: CallSid = sid(&name, uri.path())?;
+    form.note_unknown(UPDATE);
+    let update = Box::new(read_update(&form)?);
+    match api.orders.ask(Operator::UpdateCall { call, update }).await? {
+        OperatorReply::Call(row) => Ok(Json(show(&row, api.account_sid))),
+        _ if api.store.call(call).await?.is_some() => {
+            Err(ApiError::new(21220, format!("Call is not in-progress. Cannot redirect: {call}")))
+        }
+        _ => Err(ApiError::not_found(uri.path())),
+    }
+}
+
+/// What an update may name.
+const UPDATE: &[&str] = &[
+    "Status",
+    "Url",
+    "Method",
+    "Twiml",
+    "FallbackUrl",
+    "FallbackMethod",
+    "StatusCallback",
+    "StatusCallbackMethod",
+    "TimeLimit",
+];
+
+fn read_update(form: &Params) -> Result<CallUpdate, ApiError> {
+    let fate = match form.one_of("Status", &["canceled", "completed"], 20001)? {
+        Some("canceled") => Some(Fate::Cancel),
+        Some(_) => Some(Fate::Complete),
+        None => document(form)?.map(Fate::Redirect),
+    };
+    Ok(CallUpdate {
+        fate,
+        fallback: document_ref(form, "FallbackUrl", "FallbackMethod")?,
+        status_callback: document_ref(form, "StatusCallback", "StatusCallbackMethod")?,
+        time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
+    })
+}
+
+/// `Url` with `Method`, or `Twiml`; of both the URL.
+pub(super) fn document(form: &Params) -> Result<Option<Source>, ApiError> {
+    if let Some(url) = form.url("Url", 21205)? {
+        if form.text("Twiml").is_some() {
+            tracing::warn!(code = 32019, "Url and Twiml were both given; the Url is taken");
+        }
+        return Ok(Some(Source::Url { url, method: form.method("Method", 21209)? }));
+    }
+    let Some(text) = form.text("Twiml") else { return Ok(None) };
+    if text.chars().count() > TWIML_CHARS_MAX {
+        return Err(ApiError::new(32018, format!("Twiml is longer than {TWIML_CHARS_MAX} characters")));
+    }
+    // The call would only apologise.
+    if let Err(finding) = twiml::parse(text, Dialect::Twiml) {
+        return Err(ApiError::new(finding.code, finding.message));
+    }
+    Ok(Some(Source::Inline(text.to_owned())))
+}
+
+pub(super) fn document_ref(form: &Params, url: &str, method: &str) -> Result<Option<DocumentRef>, ApiError> {
+    let method = form.method(method, 21209)?;
+    Ok(form.url(url, 21205)?.map(|url| DocumentRef { url, method }))
+}
+
+/// The resource.
+pub(super) fn show(row: &CallRow, account: AccountSid) -> Value {
+    let date = |at: Option<Timestamp>| at.map(Timestamp::rfc2822);
+    let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", row.sid);
+    let subresources: serde_json::Map<String, Value> = SUBRESOURCES
+        .iter()
+        .map(|(key, name)| ((*key).to_owned(), json!(format!("{uri}/{name}.json"))))
+        .collect();
+    json!({
+        "sid": row.sid,
+        "account_sid": account,
+        "parent_call_sid": row.parent,
+        "to": row.to,
+        "to_formatted": formatted(&row.to),
+        "from": row.from,
+        "from_formatted": formatted(&row.from),
+        "phone_number_sid": null,
+        "status": row.status.as_str(),
+        "start_time": date(row.start),
+        "end_time": date(row.end),
+        "duration": row.duration_s.map(|seconds| seconds.to_string()),
+        "price": null,
+        "price_unit": "USD",
+        "direction": row.direction.as_str(),
+        "answered_by": row.answered_by,
+        "forwarded_from": row.forwarded_from,
+        "caller_name": row.caller_name,
+        "group_sid": null,
+        "queue_time": row.queue_time_ms.to_string(),
+        "trunk_sid": null,
+        "api_version": "2010-04-01",
+        "date_created": row.created.rfc2822(),
+        "date_updated": row.updated.rfc2822(),
+        "uri": format!("{uri}.json"),
+        "subresource_uris": subresources,
+    })
+}
+
+/// A North American number as people there write it; everything else as it is.
+fn formatted(party: &str) -> String {
+    match party.strip_prefix("+1").filter(|rest| rest.len() == 10 && rest.bytes().all(|b| b.is_ascii_digit()))
+    {
+        Some(rest) => format!("({}) {}-{}", &rest[..3], &rest[3..6], &rest[6..]),
+        None => party.to_owned(),
+    }
+}
+
+const SUBRESOURCES: &[(&str, &str)] = &[
+    ("events", "Events"),
+    ("notifications", "Notifications"),
+    ("payments", "Payments"),
+    ("recordings", "Recordings"),
+    ("siprec", "Siprec"),
+    ("streams", "Streams"),
+    ("transcriptions", "Transcriptions"),
+    ("user_defined_message_subscriptions", "UserDefinedMessageSubscriptions"),
+    ("user_defined_messages", "UserDefinedMessages"),
+];
+
+/// A document written into a request (reference: twiml-voice §1.1).
+const TWIML_CHARS_MAX: usize = 4_000;
+
+/// A day.
+pub(super) const TIME_LIMIT_MAX: u32 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_north_america_are_shown_as_written_there() {
+        for (party, shown) in [
+            ("+14155551212", "(415) 555-1212"),
+            ("+441514960000", "+441514960000"),
+            ("+1415555121", "+1415555121"),
+            ("client:ann", "client:ann"),
+            ("+1415555121ü", "+1415555121ü"),
+        ] {
+            assert_eq!(formatted(party), shown);
+        }
+    }
+
+    #[test]
+    fn what_an_update_says() {
+        let read = |text: &str| read_update(&Params::read(text.as_bytes()));
+        let url =
+            |method| Some(Fate::Redirect(Source::Url { url: "http://web.example/a".to_owned(), method }));
+        let inline = Some(Fate::Redirect(Source::Inline("<Response/>".to_owned())));
+        for (form, fate) in [
+            ("Url=http://web.example/a", url(twiml::HttpMethod::Post)),
+            ("Url=http://web.example/a&Method=GET&Twiml=x", url(twiml::HttpMethod::Get)),
+            ("Twiml=%3CResponse/%3E", inline),
+            ("Status=completed&Url=http://web.example/a", Some(Fate::Complete)),
+            ("Status=canceled", Some(Fate::Cancel)),
+            ("FallbackUrl=http://web.example/a", None),
+        ] {
+            assert_eq!(read(form).unwrap().fate, fate, "{form}");
+        }
+        let long = format!("Twiml=%3CResponse%3E{}%3C/Response%3E", "+".repeat(4_000));
+        for (form, code) in [
+            ("Status=ringing", 20001),
+            ("Url=here", 21205),
+            ("Url=http://web.example/a&Method=PUT", 21209),
+            ("Twiml=%3CResponse%3E", 12100),
+            (long.as_str(), 32018),
+            ("StatusCallback=x", 21205),
+            ("TimeLimit=0", 20001),
+        ] {
+            assert_eq!(read(form).unwrap_err().code(), code, "{form}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Calls: `…/Calls.json` (reference: rest-voice §5.1, §5.4).
+
+use axum::Json;
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use base::CallSid;
+use call::office::Secret;
+use call::{NewCall, Operator, OperatorReply, RecordWish};
+use serde_json::Value;
+use twiml::{CallStatus, Dialect, RecordingEvent, RecordingStatusCallback, StatusCallback};
+
+use super::call::{TIME_LIMIT_MAX, document, document_ref, show};
+use crate::Api;
+use crate::auth::Authorized;
+use crate::dates::span;
+use crate::error::ApiError;
+use crate::paging::Paging;
+use crate::params::Params;
+
+/// GET: newest first.
+pub(super) async fn list(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, ApiError> {
+    let query = Params::read(uri.query().unwrap_or_default().as_bytes());
+    let paging = Paging::read(&query)?;
+    let filter = filter(&query)?;
+    let after = match &paging.after {
+        None => None,
+        Some(sid) => {
+            let bad = || ApiError::new(21481, "PageToken is invalid");
+            let sid: CallSid = sid.parse().map_err(|_| bad())?;
+            let row = api.store.call(sid).await?.ok_or_else(bad)?;
+            Some((row.created, sid))
+        }
+    };
+    let limit = paging.size + 1;
+    let rows = api.store.calls(&filter, &store::Page { limit, after }).await?;
+    let shown = |row: &call::record::CallRow| show(row, api.account_sid);
+    Ok(Json(paging.envelope(uri.path(), "calls", rows, |row| row.sid.to_string(), shown)))
+}
+
+fn filter(query: &Params) -> Result<store::CallFilter, ApiError> {
+    let status = match query.text("Status") {
+        None => None,
+        Some(word) => Some(
+            STATUSES
+                .into_iter()
+                .find(|status| status.as_str() == word)
+                .ok_or_else(|| ApiError::new(20001, format!("Status knows no `{word}`")))?,
+        ),
+    };
+    let parent = match query.text("ParentCallSid").map(str::parse) {
+        None => None,
+        Some(Ok(sid)) => Some(sid),
+        Some(Err(_)) => return Err(ApiError::new(20423, "ParentCallSid is no sid of a call")),
+    };
+    let (started, ended) = (span(query, "StartTime")?, span(query, "EndTime")?);
+    Ok(store::CallFilter {
+        from: query.text("From").map(str::to_owned),
+        to: query.text("To").map(str::to_owned),
+        parent,
+        status,
+        started_from: started.from,
+        started_to: started.to,
+        ended_from: ended.from,
+        ended_to: ended.to,
+    })
+}
+
+const STATUSES: [CallStatus; 8] = [
+    CallStatus::Queued,
+    CallStatus::Ringing,
+    CallStatus::InProgress,
+    CallStatus::Completed,
+    CallStatus::Busy,
+    CallStatus::Failed,
+    CallStatus::NoAnswer,
+    CallStatus::Canceled,
+];
+
+/// POST: makes a call; answered once its row is stored.
+pub(super) async fn create(
+    _: Authorized,
+    State(api): State<Api>,
+    form: Params,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    form.note_unknown(CREATE);
+    let new = Box::new(read_call(&form)?);
+    match api.orders.ask(Operator::Originate(new)).await? {
+        OperatorReply::Call(row) => {
+            // Whoever is told of a call can rely on it: a power cut does not take it away again.
+            api.store.flush().await?;
+            Ok((StatusCode::CREATED, Json(show(&row, api.account_sid))))
+        }
+        OperatorReply::NotPlaced(why) => Err(ApiError::new(why.code, why.why)),
+        _ => Err(ApiError::new(20500, "The node answered another question")),
+    }
+}
+
+/// What a new call may name; those that mean something to a carrier's service only are taken and have no effect.
+const CREATE: &[&str] = &[
+    "To",
+    "From",
+    "Url",
+    "Method",
+    "Twiml",
+    "FallbackUrl",
+    "FallbackMethod",
+    "StatusCallback",
+    "StatusCallbackMethod",
+    "StatusCallbackEvent",
+    "SendDigits",
+    "Timeout",
+    "TimeLimit",
+    "Record",
+    "RecordingChannels",
+    "RecordingTrack",
+    "RecordingStatusCallback",
+    "RecordingStatusCallbackMethod",
+    "RecordingStatusCallbackEvent",
+    "Trim",
+    "CallerId",
+    "SipAuthUsername",
+    "SipAuthPassword",
+    "CallToken",
+    "CallReason",
+    "ClientNotificationUrl",
+];
+
+fn read_call(form: &Params) -> Result<NewCall, ApiError> {
+    let to = form.text("To").ok_or_else(|| ApiError::new(21201, "No 'To' number is specified"))?;
+    let from = form.text("From").ok_or_else(|| ApiError::new(21213, "No 'From' number is specified"))?;
+    if from.chars().count() > PARTY_CHARS_MAX || from.chars().any(char::is_control) {
+        return Err(ApiError::new(21212, format!("'From' is invalid: {from}")));
+    }
+    if to.chars().count() > PARTY_CHARS_MAX {
+        return Err(ApiError::new(21211, "'To' is too long"));
+    }
+    let nothing = || ApiError::new(21205, "Url or Twiml must be given");
+    let callback = document_ref(form, "StatusCallback", "StatusCallbackMethod")?;
+    let events = form.progress_events("StatusCallbackEvent")?;
+    Ok(NewCall {
+        to: to.to_owned(),
+        from: from.to_owned(),
+        caller_id: form.text("CallerId").map(str::to_owned),
+        document: document(form)?.ok_or_else(nothing)?,
+        fallback: document_ref(form, "FallbackUrl", "FallbackMethod")?,
+        dialect: Dialect::Twiml,
+        status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
+        send_digits: send_digits(form)?,
+        timeout_s: form.number("Timeout", 1..=TIMEOUT_MAX, 21208)?.unwrap_or(TIMEOUT),
+        time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
+        record: record(form)?,
+        credentials: credentials(form)?,
+    })
+}
+
+fn send_digits(form: &Params) -> Result<Option<String>, ApiError> {
+    let Some(digits) = form.text("SendDigits") else { return Ok(None) };
+    let fits = digits.len() <= SEND_DIGITS_MAX
+        && digits.chars().all(|c| matches!(c, '0'..='9' | 'A'..='D' | '*' | '#' | 'w' | 'W'));
+    if !fits {
+        let message = format!("SendDigits takes up to {SEND_DIGITS_MAX} of 0-9 A-D * # w W");
+        return Err(ApiError::new(21206, message));
+    }
+    Ok(Some(digits.to_owned()))
+}
+
+fn record(form: &Params) -> Result<Option<RecordWish>, ApiError> {
+    let dual = form.one_of("RecordingChannels", &["mono", "dual"], 20001)? == Some("dual");
+    let what = match form.one_of("RecordingTrack", &["both", "inbound", "outbound"], 20001)? {
+        Some("inbound") => media::RecordWhat::Received,
+        Some("outbound") => media::RecordWhat::Sent,
+        Some(_) | None if dual => media::RecordWhat::Dual,
+        Some(_) | None => media::RecordWhat::Both,
+    };
+    let trim = form.one_of("Trim", &["trim-silence", "do-not-trim"], 20001)? != Some("do-not-trim");
+    let mut events = Vec::new();
+    for word in form.list("RecordingStatusCallbackEvent") {
+        events.push(match word {
+            "in-progress" => RecordingEvent::InProgress,
+            "completed" => RecordingEvent::Completed,
+            "absent" => RecordingEvent::Absent,
+            _ => return Err(ApiError::new(20001, format!("RecordingStatusCallbackEvent knows no `{word}`"))),
+        });
+    }
+    if events.is_empty() {
+        events.push(RecordingEvent::Completed);
+    }
+    let callback = document_ref(form, "RecordingStatusCallback", "RecordingStatusCallbackMethod")?;
+    let callback = callback.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events });
+    Ok(form.flag("Record")?.then_some(RecordWish { what, trim, callback }))
+}
+
+fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {
+    match (form.text("SipAuthUsername"), form.text("SipAuthPassword")) {
+        (Some(user), Some(password)) => Ok(Some((user.to_owned(), Secret(password.to_owned())))),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(ApiError::new(21225, "SipAuthPassword is given without SipAuthUsername")),
+        (Some(_), None) => Err(ApiError::new(21225, "SipAuthUsername is given without SipAuthPassword")),
+    }
+}
+
+/// Characters of an address.
+const PARTY_CHARS_MAX: usize = 256;
+/// Keys sent after the answer.
+const SEND_DIGITS_MAX: usize = 32;
+/// Seconds a call may ring when nothing is said, and at most.
+const TIMEOUT: u32 = 60;
+const TIMEOUT_MAX: u32 = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<NewCall, ApiError> {
+        read_call(&Params::read(text.as_bytes()))
+    }
+
+    const LEAST: &str = "To=%2B15557654321&From=%2B15550001111&Url=http://web.example/voice";
+
+    #[test]
+    fn the_least_and_the_most_are_read() {
+        let least = read(LEAST).unwrap();
+        assert_eq!((least.to.as_str(), least.timeout_s, least.record), ("+15557654321", 60, None));
+        let most = read(&format!(
+            "{LEAST}&Timeout=600&SendDigits=w1%23&Record=true&RecordingChannels=dual&Trim=do-not-trim\
+             &StatusCallback=http://web.example/s&StatusCallbackEvent=ringing+answered&CallerId=%2B1555&TimeLimit=9\
+             &SipAuthUsername=u&SipAuthPassword=p&RecordingStatusCallback=http://web.example/r"
+        ))
+        .unwrap();
+        assert_eq!((most.timeout_s, most.time_limit_s), (600, Some(9)));
+        assert_eq!((most.send_digits.as_deref(), most.caller_id.as_deref()), (Some("w1#"), Some("+1555")));
+        assert_eq!(most.status_callback.unwrap().events.len(), 2);
+        let record = most.record.unwrap();
+        assert_eq!((record.what, record.trim), (media::RecordWhat::Dual, false));
+        assert_eq!(record.callback.unwrap().events, [RecordingEvent::Completed]);
+    }
+
+    #[test]
+    fn every_mistake_has_its_number() {
+        let with = |more: &str| format!("{LEAST}&{more}");
+        for (form, code) in [
+            ("From=1&Url=http://w/".to_owned(), 21201),
+            ("To=1&Url=http://w/".to_owned(), 21213),
+            ("To=1&From=a%0D%0AX:y&Url=http://w/".to_owned(), 21212),
+            ("To=1&From=2".to_owned(), 21205),
+            (with("Method=PUT"), 21209),
+            (with("Timeout=601"), 21208),
+            (with("SendDigits=12x"), 21206),
+            (with("Record=perhaps"), 20001),
+            (with("RecordingChannels=three"), 20001),
+            (with("StatusCallbackEvent=never"), 20001),
+            (with("SipAuthUsername=u"), 21225),
+        ] {
+            assert_eq!(read(&form).unwrap_err().code(), code, "{form}");
+        }
+    }
+}

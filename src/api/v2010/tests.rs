@@ -1,0 +1,194 @@
+//! Requests as clients make them, answered by the router; the node is played by the test.
+
+use std::collections::BTreeSet;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
+use base::{AccountSid, CallSid, Timestamp};
+use base64::Engine as _;
+use call::record::{CallRow, StoreItem};
+use call::{Fate, NotPlaced, Operator, OperatorReply};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tower_service::Service as _;
+use twiml::{CallStatus, Direction};
+
+use crate::{Api, Order, Orders};
+
+const ACCOUNT: AccountSid = AccountSid(7);
+
+/// An API over an empty database, and where its commands come out.
+pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>) {
+    let store = store::Store::open("sqlite:", folder).await.unwrap();
+    let (orders, taken) = Orders::channel();
+    let api = Api {
+        account_sid: ACCOUNT,
+        auth_token: "secret".into(),
+        store,
+        orders,
+        recordings: folder.into(),
+        metrics: telemetry::metrics(),
+        ready: crate::Ready::default(),
+    };
+    (api, taken)
+}
+
+/// A request under the account's path.
+pub(super) async fn send(api: &Api, method: &str, path: &str, body: &str, token: &str) -> Response {
+    let account = api.account_sid.to_string();
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{token}"));
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/2010-04-01/Accounts/{account}/{path}"))
+        .header(header::AUTHORIZATION, format!("Basic {basic}"))
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    crate::router(api.clone()).call(request).await.unwrap()
+}
+
+async fn ask(api: &Api, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let answer = send(api, method, path, body, "secret").await;
+    let status = answer.status().as_u16();
+    let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+fn row(n: u128, status: CallStatus) -> CallRow {
+    let at = Timestamp(1_282_266_822_000_000 + n as i64 * 1_000_000);
+    let mut row =
+        CallRow::new(CallSid(n), Direction::OutboundApi, "+15550001111", "+14155551212", status, at);
+    row.start = Some(at);
+    row
+}
+
+/// The node answers every command so; what it was asked is given back.
+fn node(mut taken: mpsc::Receiver<Order>, reply: OperatorReply) -> tokio::task::JoinHandle<Vec<Operator>> {
+    tokio::spawn(async move {
+        let mut asked = Vec::new();
+        while let Some(order) = taken.recv().await {
+            asked.push(order.command);
+            order.reply.send(reply.clone()).unwrap();
+        }
+        asked
+    })
+}
+
+#[tokio::test]
+async fn a_call_is_shown_with_every_published_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, _taken) = api(folder.path()).await;
+    api.store.write(StoreItem::Call(row(1, CallStatus::InProgress)));
+    let path = format!("Calls/{}.json", CallSid(1));
+    let (status, body) = ask(&api, "GET", &path, "").await;
+    assert_eq!(status, 200);
+    let published: Value = serde_json::from_str(include_str!("../../../tests/data/rest/call.json")).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(keys(&body), keys(&published));
+    assert_eq!(keys(&body["subresource_uris"]), keys(&published["subresource_uris"]));
+    for (key, value) in [
+        ("sid", json!(CallSid(1))),
+        ("account_sid", json!(ACCOUNT)),
+        ("status", json!("in-progress")),
+        ("direction", json!("outbound-api")),
+        ("to_formatted", json!("(415) 555-1212")),
+        ("duration", Value::Null),
+        ("queue_time", json!("0")),
+        ("start_time", json!("Fri, 20 Aug 2010 01:13:43 +0000")),
+        ("end_time", Value::Null),
+        ("uri", json!(format!("/2010-04-01/Accounts/{ACCOUNT}/{path}"))),
+    ] {
+        assert_eq!(body[key], value, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_see_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, _taken) = api(folder.path()).await;
+    let answer = send(&api, "GET", "Calls.json", "", "guess").await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
+    for (method, path, status, code) in [
+        ("GET", "Calls/CA1.json", 404, 20404),
+        ("GET", "Calls/CA00000000000000000000000000000009.json", 404, 20404),
+        ("GET", "Nothing.json", 404, 20404),
+        ("DELETE", "Calls.json", 405, 20004),
+        ("GET", "Calls.json?PageSize=5000", 400, 20007),
+        ("GET", "Calls.json?PageToken=PACA00000000000000000000000000000009", 400, 21481),
+        ("GET", "Calls.json?Status=lost", 400, 20001),
+    ] {
+        let (told, body) = ask(&api, method, path, "").await;
+        assert_eq!((told, &body["code"], &body["status"]), (status, &json!(code), &json!(status)), "{path}");
+        assert_eq!(body["more_info"], format!("https://www.twilio.com/docs/errors/{code}"));
+    }
+    let other = format!("/2010-04-01/Accounts/{}/Calls.json", AccountSid(8));
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{ACCOUNT}:secret"));
+    let request = Request::builder().uri(other).header(header::AUTHORIZATION, format!("Basic {basic}"));
+    let answer = crate::router(api).call(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn lists_are_followed_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, _taken) = api(folder.path()).await;
+    for n in 1..=5 {
+        let status = if n == 3 { CallStatus::Busy } else { CallStatus::Completed };
+        api.store.write(StoreItem::Call(row(n, status)));
+    }
+    let mut next = Some("Calls.json?PageSize=2&Status=completed".to_owned());
+    let mut seen = Vec::new();
+    while let Some(path) = next {
+        let (status, page) = ask(&api, "GET", &path, "").await;
+        assert_eq!(status, 200, "{path}");
+        seen.extend(page["calls"].as_array().unwrap().iter().map(|call| call["sid"].clone()));
+        let prefix = format!("/2010-04-01/Accounts/{ACCOUNT}/");
+        next = page["next_page_uri"].as_str().map(|uri| uri.strip_prefix(&prefix).unwrap().to_owned());
+    }
+    assert_eq!(seen, [5, 4, 2, 1].map(|n| json!(CallSid(n))), "newest first");
+}
+
+#[tokio::test]
+async fn a_call_is_made_and_stored_before_it_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, taken) = api(folder.path()).await;
+    let node = node(taken, OperatorReply::Call(Box::new(row(4, CallStatus::Queued))));
+    let form = "To=%2B14155551212&From=%2B15550001111&Twiml=%3CResponse%2F%3E";
+    let (status, body) = ask(&api, "POST", "Calls.json", form).await;
+    assert_eq!((status, &body["status"], &body["sid"]), (201, &json!("queued"), &json!(CallSid(4))));
+    drop(api);
+    let asked = node.await.unwrap();
+    assert!(matches!(&asked[..], [Operator::Originate(new)] if new.to == "+14155551212"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_made_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, taken) = api(folder.path()).await;
+    let why = NotPlaced { code: 21214, why: "leads nowhere".to_owned() };
+    let _node = node(taken, OperatorReply::NotPlaced(why));
+    let form = "To=nobody&From=%2B15550001111&Url=http://web.example/";
+    assert_eq!(ask(&api, "POST", "Calls.json", form).await.1["code"], 21214);
+    assert_eq!(ask(&api, "POST", "Calls.json", "").await.1["code"], 21201);
+}
+
+#[tokio::test]
+async fn a_live_call_is_changed_and_an_ended_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut api, taken) = api(folder.path()).await;
+    let live = node(taken, OperatorReply::Call(Box::new(row(1, CallStatus::InProgress))));
+    let path = format!("Calls/{}.json", CallSid(1));
+    let (status, body) = ask(&api, "POST", &path, "Status=completed").await;
+    assert_eq!((status, &body["sid"]), (200, &json!(CallSid(1))));
+    let (orders, taken) = Orders::channel();
+    api.orders = orders;
+    let asked = live.await.unwrap();
+    let ended = |command: &Operator| matches!(command, Operator::UpdateCall { update, .. } if update.fate == Some(Fate::Complete));
+    assert!(asked.len() == 1 && ended(&asked[0]), "{asked:?}");
+    let _ended = node(taken, OperatorReply::NoSuchCall(CallSid(1)));
+    assert_eq!(ask(&api, "POST", &path, "Status=completed").await.1["code"], 20404);
+    api.store.write(StoreItem::Call(row(1, CallStatus::Completed)));
+    let (status, body) = ask(&api, "POST", &path, "Url=http://web.example/x").await;
+    assert_eq!((status, &body["code"]), (400, &json!(21220)));
+}

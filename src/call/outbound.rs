@@ -1,0 +1,78 @@
+//! A call the box makes: how it reaches its callee, and what comes after the answer.
+//!
+//! After the answer it may first be sent digits (`sendDigits`). Then a call with a document of its own begins that; a
+//! call that another one dialled goes on in [`crate::child`].
+
+use media::{LegId, PlayId};
+use twiml::{Dialect, HttpMethod, Interpreter, Source};
+
+use crate::call::Call;
+use crate::child::Stage;
+use crate::ctx::{Ctx, Mail};
+use crate::originate::Way;
+
+/// How a call of ours is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbound {
+    /// A leg that is to live on the same media thread.
+    pub(crate) near: Option<LegId>,
+    /// Where the INVITE goes, and where next if that cannot be reached.
+    pub(crate) ways: Vec<Way>,
+    /// The From the callee sees.
+    pub(crate) from: sip::NameAddr,
+    pub(crate) headers: Vec<(sip::HeaderName, String)>,
+    pub(crate) credentials: Option<(String, String)>,
+    /// Sent after the answer, before anything is heard.
+    pub(crate) send_digits: Option<String>,
+    /// The digits being sent.
+    pub(crate) sending: Option<PlayId>,
+    /// What begins after the answer.
+    pub(crate) opening: Option<Opening>,
+}
+
+/// A document that waits for the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    pub(crate) source: Source,
+    pub(crate) fallback: Option<(String, HttpMethod)>,
+    pub(crate) dialect: Dialect,
+}
+
+impl Call {
+    /// The callee answered and its audio is agreed on.
+    pub(crate) fn callee_up(&mut self, ctx: &mut Ctx<'_>) {
+        let sid = self.sid();
+        if let Some(child) = &mut self.child {
+            child.stage = Stage::Preparing;
+            ctx.mail(child.parent, Mail::ChildAnswered { child: sid });
+        }
+        let Some(outbound) = &mut self.outbound else { return };
+        match outbound.send_digits.take() {
+            Some(digits) => {
+                let play = ctx.next_play();
+                outbound.sending = Some(play);
+                self.send_digits(play, digits, ctx);
+            }
+            None => self.callee_ready(ctx),
+        }
+    }
+
+    /// A play that belongs to no verb ended: the digits sent to a callee.
+    pub(crate) fn callee_played(&mut self, play: PlayId, ctx: &mut Ctx<'_>) {
+        let Some(outbound) = &mut self.outbound else { return };
+        if outbound.sending == Some(play) {
+            outbound.sending = None;
+            self.callee_ready(ctx);
+        }
+    }
+
+    fn callee_ready(&mut self, ctx: &mut Ctx<'_>) {
+        match self.outbound.as_mut().and_then(|outbound| outbound.opening.take()) {
+            Some(Opening { source, fallback, dialect }) => {
+                self.leave_parent(ctx);
+                self.interpret(Interpreter::new(fallback, dialect), source, ctx);
+            }
+            None => self.whisper(ctx),
+        }
+    }
+}

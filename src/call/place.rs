@@ -1,0 +1,189 @@
+//! A call that somebody asks for from outside: rung first, its document afterwards (reference: rest-voice §5.1).
+
+use std::time::Duration;
+
+use base::CallSid;
+use media::LegId;
+use serde::{Deserialize, Serialize};
+use sip::SessionId;
+use twiml::{
+    CallFacts, CallStatus, Dialect, Direction, Noun, RecordingStatusCallback, Source, StatusCallback, Verb,
+};
+
+use crate::call::Call;
+use crate::ctx::Ctx;
+use crate::incoming::escape;
+use crate::leg::{Leg, Side};
+use crate::office::{DocumentRef, Secret};
+use crate::originate::{headers, places, shown_from};
+use crate::outbound::{Opening, Outbound};
+use crate::outcome::Cause;
+use crate::record::{CallRow, EventKind, RecordingSource};
+use crate::record_verb::WholeCall;
+use crate::route::Who;
+use crate::timers::Timer;
+
+/// A call to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewCall {
+    /// Whom to ring: a number, an extension, `client:name`, or a SIP URI.
+    pub to: String,
+    /// Who calls, as webhooks name it and the callee sees it.
+    pub from: String,
+    /// What the callee sees instead.
+    pub caller_id: Option<String>,
+    /// What runs after the answer.
+    pub document: Source,
+    /// Asked when that, or one it led to, cannot be had.
+    pub fallback: Option<DocumentRef>,
+    /// How documents are read.
+    pub dialect: Dialect,
+    /// Who is told how it goes.
+    pub status_callback: Option<StatusCallback>,
+    /// Sent as keys after the answer, before the document.
+    pub send_digits: Option<String>,
+    /// How long it may ring, seconds.
+    pub timeout_s: u32,
+    /// How long it may last once answered, seconds.
+    pub time_limit_s: Option<u32>,
+    /// Whether it is recorded from the answer on.
+    pub record: Option<RecordWish>,
+    /// For a challenge of the callee's.
+    pub credentials: Option<(String, Secret)>,
+}
+
+/// How a call is recorded whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordWish {
+    /// Whose voice, in how many channels.
+    pub what: media::RecordWhat,
+    /// Silence at both ends is left out.
+    pub trim: bool,
+    /// Who is told about the file.
+    pub callback: Option<RecordingStatusCallback>,
+}
+
+/// Why no call was made: the published number and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotPlaced {
+    /// (`error-codes`)
+    pub code: u32,
+    /// For whoever asked.
+    pub why: String,
+}
+
+/// The call that was asked for, not yet born; or one that is over before it began, because its phone is out of reach.
+pub(crate) fn place(
+    new: NewCall,
+    draining: bool,
+    ctx: &mut Ctx<'_>,
+) -> Result<(Call, Option<Cause>), NotPlaced> {
+    let to = new.to.trim().to_owned();
+    let Some(noun) = noun(&to) else {
+        return Err(NotPlaced { code: MALFORMED, why: format!("`{to}` is nothing that can be called") });
+    };
+    if draining {
+        return Err(NotPlaced { code: UNAVAILABLE, why: "the box takes no new calls".to_owned() });
+    }
+    let sid = CallSid::random(&mut ctx.shared.rng);
+    let (ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
+        // One call has one callee: of several devices of a phone the one that registered last, then the others.
+        Ok((_, places)) => (places.into_iter().rev().flatten().collect::<Vec<_>>(), None),
+        Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
+            (Vec::new(), Some((Cause::Unroutable(OUT_OF_REACH), refusal)))
+        }
+        Err(refusal) => return Err(NotPlaced { code: UNREACHABLE, why: refusal.message }),
+    };
+    if ctx.is_full() && !ways.iter().any(|way| way.unlimited) {
+        return Err(NotPlaced { code: TOO_MANY, why: "the box has as many calls as it may have".to_owned() });
+    }
+    let shown = new.caller_id.as_deref().unwrap_or(&new.from);
+    let shown = shown_from(shown, ways.first(), None, ctx);
+    let session = SessionId(ctx.next_id());
+    let sdp_id = u64::from(ctx.shared.rng.u32());
+    let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
+    leg.peer = ways.first().and_then(|way| way.peer);
+    let direction = Direction::OutboundApi;
+    let mut row =
+        CallRow::new(sid, direction, new.from.clone(), to.clone(), CallStatus::Queued, ctx.now.wall);
+    row.trunk = ways.first().and_then(|way| way.trunk.clone());
+    row.phone = ways.first().and_then(|way| way.phone.clone());
+    let facts = CallFacts {
+        call_sid: sid,
+        account_sid: ctx.office.account_sid,
+        from: new.from,
+        to,
+        status: CallStatus::Queued,
+        direction,
+        parent_call_sid: None,
+        forwarded_from: None,
+        caller_name: None,
+        stir_verstat: None,
+        answered_by: None,
+        sip: None,
+    };
+    let mut call = Call::new(row, leg, facts);
+    call.callback = new.status_callback;
+    call.time_limit_s = new.time_limit_s;
+    call.record_all = new.record.map(|wish| WholeCall {
+        what: wish.what,
+        source: RecordingSource::OutboundApi,
+        trim: wish.trim,
+        callback: wish.callback,
+    });
+    call.outbound = Some(Outbound {
+        near: None,
+        ways,
+        from: shown,
+        headers: headers(&noun),
+        credentials: new.credentials.map(|(user, password)| (user, password.0)),
+        send_digits: new.send_digits,
+        sending: None,
+        opening: Some(Opening {
+            source: new.document,
+            fallback: new.fallback.map(|fallback| (fallback.url, fallback.method)),
+            dialect: new.dialect,
+        }),
+    });
+    let timeout = Duration::from_secs(u64::from(new.timeout_s));
+    ctx.timer(sid, Timer::DialRing, timeout);
+    let cause = out_of_reach.map(|(cause, refusal)| {
+        call.trace(EventKind::Decision, refusal.message, ctx);
+        cause
+    });
+    Ok((call, cause))
+}
+
+/// Whom `To` names, read as a `<Dial>` reads it; nobody when a document could not name it either.
+fn noun(to: &str) -> Option<Noun> {
+    let named = match (to.strip_prefix("client:"), to.starts_with("sip:") || to.starts_with("sips:")) {
+        (Some(identity), _) => format!("<Client>{}</Client>", escape(identity)),
+        (None, true) => format!("<Sip>{}</Sip>", escape(to)),
+        (None, false) => format!("<Number>{}</Number>", escape(to)),
+    };
+    let document =
+        twiml::parse(&format!("<Response><Dial>{named}</Dial></Response>"), Dialect::Twiml).ok()?;
+    match document.verbs.into_iter().next() {
+        Some(Verb::Dial(dial)) => dial.nouns.into_iter().next(),
+        Some(_) | None => None,
+    }
+}
+
+impl Call {
+    /// Whether a ring timer that has run out is this call's own, and not that of a `<Dial>` of its document.
+    pub(crate) fn rings_in_vain(&self) -> bool {
+        self.outbound.is_some() && self.child.is_none() && self.answered.is_none()
+    }
+}
+
+/// A phone of ours that is not registered (RFC 3261 §21.4.18).
+const OUT_OF_REACH: u16 = 480;
+
+/// `To` is no address (reference: rest-voice §5.1).
+const MALFORMED: u32 = 21211;
+/// `To` cannot be reached (reference: rest-voice §5.1).
+const UNREACHABLE: u32 = 21214;
+/// Too many at once (reference: rest-voice §4).
+const TOO_MANY: u32 = 20429;
+/// Draining (reference: rest-voice §4).
+const UNAVAILABLE: u32 = 20503;
