@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("sip", 1),
     ("media", 1),
     ("twiml", 1),
+    ("router", 1),
     ("call", 2),
     ("net", 3),
     ("store", 3),
@@ -27,7 +28,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Crates without IO, clock, thread or chance.
-const CORES: &[&str] = &["base", "sip", "media", "twiml", "call"];
+const CORES: &[&str] = &["base", "sip", "media", "twiml", "router", "call"];
 
 /// What a core does not say, and what it says instead.
 const NOT_IN_A_CORE: &[(&str, &str)] = &[
