@@ -64,6 +64,7 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
         .nest("/2010-04-01/Accounts/{account}", v2010::router())
         .with_state(api)
 }

@@ -50,6 +50,8 @@ pub struct RecordingFilter {
     pub created_from: Option<Timestamp>,
     /// Created then or earlier.
     pub created_to: Option<Timestamp>,
+    /// Those whose sound was deleted too.
+    pub deleted: bool,
 }
 
 /// Which notifications (`rest-voice` §13). A bound in time is included.
@@ -130,14 +132,16 @@ impl Store {
             "SELECT {RECORDING_COLUMNS} FROM recordings \
              WHERE ($1 IS NULL OR call = $1) AND ($2 IS NULL OR conference = $2) \
              AND ($3 IS NULL OR created_at >= $3) AND ($4 IS NULL OR created_at <= $4) \
-             AND ($5 IS NULL OR created_at < $5 OR (created_at = $5 AND sid < $6)) \
-             ORDER BY created_at DESC, sid DESC LIMIT $7"
+             AND ($5 = 1 OR status <> 'deleted') \
+             AND ($6 IS NULL OR created_at < $6 OR (created_at = $6 AND sid < $7)) \
+             ORDER BY created_at DESC, sid DESC LIMIT $8"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(filter.call.map(|sid| sid.to_string()))
             .bind(filter.conference.map(|sid| sid.to_string()))
             .bind(filter.created_from.map(|at| at.0))
-            .bind(filter.created_to.map(|at| at.0));
+            .bind(filter.created_to.map(|at| at.0))
+            .bind(i64::from(filter.deleted));
         self.rows(paged(query, page), read_recording).await
     }
 

@@ -268,6 +268,7 @@ fn recording_status(text: &str) -> Option<RecordingStatus> {
         RecordingStatus::Completed,
         RecordingStatus::Absent,
         RecordingStatus::Failed,
+        RecordingStatus::Deleted,
     ]
     .into_iter()
     .find(|status| status.as_str() == text)

@@ -1,7 +1,10 @@
 //! `/2010-04-01/Accounts/AC…`: one file for each resource (reference: rest-voice).
 
+pub(crate) mod account;
 mod call;
 mod calls;
+mod notifications;
+mod recording_media;
 mod recordings;
 
 use axum::Router;
@@ -18,7 +21,20 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Calls.json", get(calls::list).post(calls::create))
         .route("/Calls", get(calls::list).post(calls::create))
         .route("/Calls/{call}", get(call::fetch).post(call::update))
-        .route("/Recordings/{recording}", get(recordings::media))
+        .route("/Calls/{call}/Notifications.json", get(notifications::list_of_call))
+        .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
+        .route("/Calls/{call}/Recordings.json", get(recordings::list_of_call))
+        .route("/Calls/{call}/Recordings", get(recordings::list_of_call))
+        .route(
+            "/Calls/{call}/Recordings/{recording}",
+            get(recordings::fetch_of_call).delete(recordings::delete_of_call),
+        )
+        .route("/Notifications.json", get(notifications::list))
+        .route("/Notifications", get(notifications::list))
+        .route("/Notifications/{notification}", get(notifications::fetch))
+        .route("/Recordings.json", get(recordings::list))
+        .route("/Recordings", get(recordings::list))
+        .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::delete))
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)
 }

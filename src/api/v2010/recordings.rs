@@ -1,129 +1,341 @@
-//! A recording's sound: `…/Recordings/RE….wav` (reference: rest-voice §8).
+//! Recordings: `…/Recordings.json`, those of one call, and each (reference: rest-voice §8).
 
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::Json;
+use axum::extract::{OriginalUri, Path, Request, State};
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use base::RecordingSid;
+use base::{AccountSid, CallSid, RecordingSid, Timestamp};
+use call::record::{RecordingRow, RecordingStatus, StoreItem};
+use serde_json::{Value, json};
+use store::{Page, RecordingFilter};
 
+use super::{recording_media, sid};
 use crate::Api;
 use crate::auth::Authorized;
+use crate::dates::span;
+use crate::error::ApiError;
+use crate::paging::Paging;
+use crate::params::Params;
 
-/// The file as it was recorded; the extension may be left out.
-pub(crate) async fn media(
+/// GET: of all calls.
+pub(super) async fn list(
     _: Authorized,
     State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let query = Params::read(uri.query().unwrap_or_default().as_bytes());
+    let bad = |name: &str| ApiError::new(20423, format!("{name} is no sid"));
+    let call = query.text("CallSid").map(|text| text.parse().map_err(|_| bad("CallSid"))).transpose()?;
+    let conference = query.text("ConferenceSid").map(|text| text.parse().map_err(|_| bad("ConferenceSid")));
+    let (created, deleted) = (span(&query, "DateCreated")?, query.flag("IncludeSoftDeleted")?);
+    let filter = RecordingFilter {
+        call,
+        conference: conference.transpose()?,
+        created_from: created.from,
+        created_to: created.to,
+        deleted,
+    };
+    let origin = origin(&headers);
+    page(&api, &uri, &query, &filter, |row| show(row, api.account_sid, &origin)).await
+}
+
+/// GET: of one call.
+pub(super) async fn list_of_call(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
     Path((_, name)): Path<(String, String)>,
-) -> Response {
-    let stem = [".wav", ".ogg", ".mp3"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    let Ok(sid) = stem.parse::<RecordingSid>() else {
-        return StatusCode::NOT_FOUND.into_response();
+) -> Result<Json<Value>, ApiError> {
+    let call: CallSid = sid(&name, uri.path())?;
+    let query = Params::read(uri.query().unwrap_or_default().as_bytes());
+    let created = span(&query, "DateCreated")?;
+    let filter = RecordingFilter {
+        call: Some(call),
+        created_from: created.from,
+        created_to: created.to,
+        ..RecordingFilter::default()
     };
-    let row = match api.store.recording(sid).await {
-        Ok(Some(row)) => row,
-        Ok(None) => return StatusCode::NOT_FOUND.into_response(),
-        Err(error) => {
-            tracing::warn!(%sid, %error, "recording not looked up");
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
-        }
+    page(&api, &uri, &query, &filter, |row| show_of_call(row, api.account_sid)).await
+}
+
+/// GET: the resource with `.json`, its sound without or with another extension.
+pub(super) async fn fetch(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, name)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let Some(stem) = recording_media::stem(&name) else {
+        let row = row(&api, &name, &uri).await?;
+        return Ok(Json(show(&row, api.account_sid, &origin(request.headers()))).into_response());
     };
-    // The row's path was written by the box and names a file in its own folder.
-    match tokio::fs::read(api.recordings.join(&row.path)).await {
-        Ok(bytes) => {
-            let kind = match row.path.rsplit_once('.') {
-                Some((_, "ogg")) => "audio/ogg",
-                Some((_, "mp3")) => "audio/mpeg",
-                _ => "audio/x-wav",
-            };
-            ([(header::CONTENT_TYPE, kind)], bytes).into_response()
-        }
-        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    let row = row(&api, stem, &uri).await?;
+    recording_media::serve(&api, &row, request).await
+}
+
+/// GET: one of a call.
+pub(super) async fn fetch_of_call(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, call, name)): Path<(String, String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let row = row_of_call(&api, &call, &name, &uri).await?;
+    Ok(Json(show_of_call(&row, api.account_sid)))
+}
+
+/// DELETE: the sound is gone for good, what is known of it stays for the list with `IncludeSoftDeleted`.
+pub(super) async fn delete(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    forget(&api, row(&api, &name, &uri).await?).await
+}
+
+/// DELETE: likewise, one of a call.
+pub(super) async fn delete_of_call(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, call, name)): Path<(String, String, String)>,
+) -> Result<StatusCode, ApiError> {
+    forget(&api, row_of_call(&api, &call, &name, &uri).await?).await
+}
+
+/// What is over belongs to the store alone: the node has forgotten it.
+async fn forget(api: &Api, mut row: RecordingRow) -> Result<StatusCode, ApiError> {
+    if matches!(
+        row.status,
+        RecordingStatus::InProgress | RecordingStatus::Paused | RecordingStatus::Processing
+    ) {
+        return Err(ApiError::new(20009, format!("Recording {} is not finished", row.sid)));
     }
+    match tokio::fs::remove_file(api.recordings.join(&row.path)).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(sid = %row.sid, %error, "a recording cannot be deleted");
+            return Err(ApiError::new(20500, "The recording cannot be deleted"));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    row.status = RecordingStatus::Deleted;
+    api.store.write(StoreItem::Recording(row));
+    api.store.flush().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn row(api: &Api, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
+    let recording: RecordingSid = sid(name, uri.path())?;
+    let row = api.store.recording(recording).await?;
+    row.filter(|row| row.status != RecordingStatus::Deleted).ok_or_else(|| ApiError::not_found(uri.path()))
+}
+
+async fn row_of_call(api: &Api, call: &str, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
+    let row = row(api, name, uri).await?;
+    if sid::<CallSid>(call, uri.path())? == row.call { Ok(row) } else { Err(ApiError::not_found(uri.path())) }
+}
+
+async fn page(
+    api: &Api,
+    uri: &Uri,
+    query: &Params,
+    filter: &RecordingFilter,
+    shown: impl Fn(&RecordingRow) -> Value,
+) -> Result<Json<Value>, ApiError> {
+    let paging = Paging::read(query)?;
+    let after = match &paging.after {
+        None => None,
+        Some(token) => {
+            let bad = || ApiError::new(21481, "PageToken is invalid");
+            let last: RecordingSid = token.parse().map_err(|_| bad())?;
+            let row = api.store.recording(last).await?.ok_or_else(bad)?;
+            Some((row.created, last))
+        }
+    };
+    let rows = api.store.recordings(filter, &Page { limit: paging.size + 1, after }).await?;
+    Ok(Json(paging.envelope(uri.path(), "recordings", rows, |row| row.sid.to_string(), shown)))
+}
+
+/// The resource of the account.
+fn show(row: &RecordingRow, account: AccountSid, origin: &str) -> Value {
+    let uri = format!("/2010-04-01/Accounts/{account}/Recordings/{}", row.sid);
+    let mut shown = common(row, account);
+    shown["uri"] = json!(format!("{uri}.json"));
+    shown["media_url"] = json!(format!("{origin}{uri}"));
+    shown["subresource_uris"] = json!({
+        "add_on_results": format!("{uri}/AddOnResults.json"),
+        "transcriptions": format!("{uri}/Transcriptions.json"),
+    });
+    shown
+}
+
+/// The resource of a call.
+pub(super) fn show_of_call(row: &RecordingRow, account: AccountSid) -> Value {
+    let mut shown = common(row, account);
+    shown["track"] = json!(row.track);
+    let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}/Recordings/{}.json", row.call, row.sid);
+    shown["uri"] = json!(uri);
+    shown
+}
+
+fn common(row: &RecordingRow, account: AccountSid) -> Value {
+    let seconds = |ms: u64| ((ms + 500) / 1_000).to_string();
+    json!({
+        "sid": row.sid,
+        "account_sid": account,
+        "api_version": "2010-04-01",
+        "call_sid": row.call,
+        "conference_sid": row.conference,
+        "channels": row.channels,
+        "date_created": row.created.rfc2822(),
+        "date_updated": row.updated.rfc2822(),
+        "start_time": row.start.map(Timestamp::rfc2822),
+        "price": null,
+        "price_unit": "USD",
+        "duration": row.duration_ms.map(seconds),
+        "source": row.source.as_str(),
+        "status": row.status.as_str(),
+        "error_code": row.error_code,
+        "encryption_details": null,
+    })
+}
+
+/// How the client reached the box: what absolute URLs begin with.
+fn origin(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("http://{host}")
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
-    use base::{CallSid, Timestamp};
-    use call::record::{RecordingRow, RecordingSource, RecordingStatus, StoreItem};
+    use axum::http::header;
+    use call::record::RecordingSource;
 
     use super::*;
+    use crate::v2010::tests::{api, ask, keys, send};
 
-    const WAV: &[u8] = include_bytes!("../../../tests/data/audio/stereo-8k.wav");
-    const OGG: &[u8] = include_bytes!("../../../tests/data/audio/opus-stereo.ogg");
-
-    async fn api(folder: &std::path::Path) -> Api {
-        std::fs::write(folder.join("RE.wav"), WAV).unwrap();
-        std::fs::write(folder.join("RE.ogg"), OGG).unwrap();
-        let api = crate::v2010::tests::api(folder).await.0;
-        for (n, path) in [(1, "RE.wav"), (2, "RE.ogg"), (3, "lost.wav")] {
-            api.store.write(StoreItem::Recording(RecordingRow {
-                sid: RecordingSid(n),
-                call: CallSid(1),
-                conference: None,
-                path: path.to_owned(),
-                channels: 2,
-                status: RecordingStatus::Completed,
-                source: RecordingSource::RecordVerb,
-                track: "both".to_owned(),
-                created: Timestamp(1),
-                updated: Timestamp(1),
-                start: Some(Timestamp(1)),
-                duration_ms: Some(300),
-                bytes: None,
-                error_code: None,
-            }));
+    fn row(n: u128, call: u128, status: RecordingStatus) -> RecordingRow {
+        let at = Timestamp(1_282_266_822_000_000 + n as i64 * 1_000_000);
+        RecordingRow {
+            sid: RecordingSid(n),
+            call: CallSid(call),
+            conference: None,
+            path: format!("{n}.wav"),
+            channels: 2,
+            status,
+            source: RecordingSource::RecordVerb,
+            track: "both".to_owned(),
+            created: at,
+            updated: at,
+            start: Some(at),
+            duration_ms: (status == RecordingStatus::Completed).then_some(4_400),
+            bytes: None,
+            error_code: None,
         }
-        api.store.flush().await.unwrap();
+    }
+
+    /// Three of two calls, the last one still going on.
+    async fn filled(folder: &std::path::Path) -> Api {
+        let api = api(folder).await.0;
+        for (n, call, status) in [
+            (1, 1, RecordingStatus::Completed),
+            (2, 2, RecordingStatus::Completed),
+            (3, 2, RecordingStatus::InProgress),
+        ] {
+            std::fs::write(folder.join(format!("{n}.wav")), b"0123456789").unwrap();
+            api.store.write(StoreItem::Recording(row(n, call, status)));
+        }
         api
     }
 
-    async fn get(api: &Api, name: &str, token: &str) -> Response {
-        let path = format!("Recordings/{name}");
-        crate::v2010::tests::send(api, "GET", &path, "", token).await
-    }
-
-    /// The lengths of a file's channels: how many, and milliseconds.
-    fn told(file: &[u8]) -> (u8, u64) {
-        if file.starts_with(b"RIFF") {
-            let data = u32::from_le_bytes(file[40..44].try_into().unwrap());
-            return (file[22], u64::from(data) / 32);
-        }
-        let find = |what: &[u8]| file.windows(what.len()).rposition(|bytes| bytes == what).unwrap();
-        let (head, last) = (find(b"OpusHead"), find(b"OggS"));
-        let granules = u64::from_le_bytes(file[last + 6..last + 14].try_into().unwrap());
-        let skip = u16::from_le_bytes([file[head + 10], file[head + 11]]);
-        (file[head + 9], (granules - u64::from(skip)) / 48)
-    }
-
     #[tokio::test]
-    async fn a_recording_of_two_channels_comes_as_it_was_made() {
+    async fn they_are_shown_with_every_published_field() {
         let folder = tempfile::tempdir().unwrap();
-        let api = api(folder.path()).await;
-        for (n, kind, file) in [(1, "audio/x-wav", WAV), (2, "audio/ogg", OGG)] {
-            for end in ["", ".wav", ".ogg"] {
-                let answer = get(&api, &format!("{}{end}", RecordingSid(n)), "secret").await;
-                assert_eq!(
-                    (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
-                    (StatusCode::OK, &kind.parse().unwrap())
-                );
-                let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
-                assert_eq!(body, file, "{kind}");
-                assert_eq!(told(&body), (2, 300), "{kind}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_or_not_to_be_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let api = api(folder.path()).await;
-        for (name, token, status) in [
-            (RecordingSid(1).to_string(), "guess", StatusCode::UNAUTHORIZED),
-            (RecordingSid(3).to_string(), "secret", StatusCode::NOT_FOUND),
-            (RecordingSid(9).to_string(), "secret", StatusCode::NOT_FOUND),
-            ("..%2Ftandem.db".to_owned(), "secret", StatusCode::NOT_FOUND),
+        let api = filled(folder.path()).await;
+        let own = format!("Recordings/{}.json", RecordingSid(1));
+        let of_call = format!("Calls/{}/{own}", CallSid(1));
+        for (path, published) in [
+            (&own, include_str!("../../../tests/data/rest/recording.json")),
+            (&of_call, include_str!("../../../tests/data/rest/call_recording.json")),
         ] {
-            assert_eq!(get(&api, &name, token).await.status(), status, "{name}");
+            let (status, body) = ask(&api, "GET", path, "").await;
+            assert_eq!(
+                (status, keys(&body)),
+                (200, keys(&serde_json::from_str(published).unwrap())),
+                "{path}"
+            );
+            assert_eq!((&body["duration"], &body["channels"]), (&json!("4"), &json!(2)));
         }
+        let other = format!("Calls/{}/{own}", CallSid(2));
+        assert_eq!(ask(&api, "GET", &other, "").await.0, 404, "of another call");
+    }
+
+    async fn listed(api: &Api, path: &str) -> Vec<String> {
+        let (status, body) = ask(api, "GET", path, "").await;
+        assert_eq!(status, 200, "{path}: {body}");
+        let list = body["recordings"].as_array().unwrap();
+        list.iter().map(|row| row["sid"].as_str().unwrap().trim_start_matches("RE").to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn lists_are_filtered_and_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = filled(folder.path()).await;
+        let ends = |sids: &[u128]| sids.iter().map(|n| format!("{n:032x}")).collect::<Vec<_>>();
+        for (path, sids) in [
+            ("Recordings.json".to_owned(), &[3, 2, 1][..]),
+            (format!("Recordings.json?CallSid={}", CallSid(2)), &[3, 2]),
+            (format!("Calls/{}/Recordings.json", CallSid(1)), &[1]),
+            ("Recordings.json?DateCreated%3C=2010-08-19".to_owned(), &[]),
+            ("Recordings.json?PageSize=2".to_owned(), &[3, 2]),
+            (format!("Recordings.json?PageSize=2&Page=1&PageToken=PA{}", RecordingSid(2)), &[1]),
+        ] {
+            assert_eq!(listed(&api, &path).await, ends(sids), "{path}");
+        }
+        assert_eq!(ask(&api, "GET", "Recordings.json?CallSid=x", "").await.1["code"], 20423);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_is_gone_but_not_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = filled(folder.path()).await;
+        let path = format!("Recordings/{}", RecordingSid(1));
+        assert_eq!(send(&api, "DELETE", &format!("{path}.json"), "", "secret").await.status(), 204);
+        assert!(!folder.path().join("1.wav").exists());
+        for name in [format!("{path}.json"), format!("{path}.wav")] {
+            assert_eq!(ask(&api, "GET", &name, "").await.1["code"], 20404, "{name}");
+        }
+        assert_eq!(send(&api, "DELETE", &format!("{path}.json"), "", "secret").await.status(), 404);
+        assert_eq!(listed(&api, "Recordings.json").await.len(), 2);
+        assert_eq!(listed(&api, "Recordings.json?IncludeSoftDeleted=true").await.len(), 3);
+        let running = format!("Calls/{}/Recordings/{}.json", CallSid(2), RecordingSid(3));
+        let (status, body) = ask(&api, "DELETE", &running, "").await;
+        assert_eq!((status, &body["code"]), (409, &json!(20009)));
+        assert!(folder.path().join("3.wav").exists());
+    }
+
+    #[tokio::test]
+    async fn parts_of_a_sound_are_fetched_and_finished_ones_may_be_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = filled(folder.path()).await;
+        let account = api.account_sid;
+        let whole = send(&api, "GET", &format!("Recordings/{}.wav", RecordingSid(1)), "", "secret").await;
+        assert!(whole.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+        let running = send(&api, "GET", &format!("Recordings/{}", RecordingSid(3)), "", "secret").await;
+        assert_eq!(running.headers()[header::CACHE_CONTROL], "no-cache");
+        let request = axum::http::Request::builder()
+            .uri(format!("/2010-04-01/Accounts/{account}/Recordings/{}.wav", RecordingSid(1)))
+            .header(header::RANGE, "bytes=2-4")
+            .header(header::AUTHORIZATION, crate::v2010::tests::basic(&api, "secret"));
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let answer = tower_service::Service::call(&mut crate::router(api), request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(answer.headers()[header::CONTENT_RANGE], "bytes 2-4/10");
+        assert_eq!(to_bytes(answer.into_body(), 100).await.unwrap(), "234");
     }
 }

@@ -36,19 +36,42 @@ pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
 
 /// A request under the account's path.
 pub(super) async fn send(api: &Api, method: &str, path: &str, body: &str, token: &str) -> Response {
-    let account = api.account_sid.to_string();
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{token}"));
+    send_at(api, method, &format!("/2010-04-01/Accounts/{}/{path}", api.account_sid), body, token).await
+}
+
+/// A request anywhere.
+async fn send_at(api: &Api, method: &str, path: &str, body: &str, token: &str) -> Response {
     let request = Request::builder()
         .method(method)
-        .uri(format!("/2010-04-01/Accounts/{account}/{path}"))
-        .header(header::AUTHORIZATION, format!("Basic {basic}"))
+        .uri(path)
+        .header(header::AUTHORIZATION, basic(api, token))
         .body(Body::from(body.to_owned()))
         .unwrap();
     crate::router(api.clone()).call(request).await.unwrap()
 }
 
-async fn ask(api: &Api, method: &str, path: &str, body: &str) -> (u16, Value) {
-    let answer = send(api, method, path, body, "secret").await;
+/// The account's credentials with this token.
+pub(super) fn basic(api: &Api, token: &str) -> String {
+    let pair = format!("{}:{token}", api.account_sid);
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+/// The names of an object's fields.
+pub(super) fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+/// Status and JSON of an answer to a request under the account's path.
+pub(super) async fn ask(api: &Api, method: &str, path: &str, body: &str) -> (u16, Value) {
+    json_of(send(api, method, path, body, "secret").await).await
+}
+
+/// Status and JSON of an answer to a request anywhere.
+pub(super) async fn ask_at(api: &Api, method: &str, path: &str, body: &str, token: &str) -> (u16, Value) {
+    json_of(send_at(api, method, path, body, token).await).await
+}
+
+async fn json_of(answer: Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap())
@@ -83,7 +106,6 @@ async fn a_call_is_shown_with_every_published_field() {
     let (status, body) = ask(&api, "GET", &path, "").await;
     assert_eq!(status, 200);
     let published: Value = serde_json::from_str(include_str!("../../../tests/data/rest/call.json")).unwrap();
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(keys(&body), keys(&published));
     assert_eq!(keys(&body["subresource_uris"]), keys(&published["subresource_uris"]));
     for (key, value) in [

@@ -111,6 +111,8 @@ pub enum RecordingStatus {
     Absent,
     /// It could not be written.
     Failed,
+    /// Its sound was deleted; what is known of it is kept.
+    Deleted,
 }
 
 /// `RecordingSource`.
@@ -160,6 +162,7 @@ impl RecordingStatus {
             RecordingStatus::Completed => "completed",
             RecordingStatus::Absent => "absent",
             RecordingStatus::Failed => "failed",
+            RecordingStatus::Deleted => "deleted",
         }
     }
 }
@@ -186,7 +189,8 @@ pub fn recording_params(facts: &RecordingCallbackFacts) -> Vec<(String, String)>
         | RecordingStatus::Paused
         | RecordingStatus::Processing
         | RecordingStatus::Absent
-        | RecordingStatus::Failed => {}
+        | RecordingStatus::Failed
+        | RecordingStatus::Deleted => {}
     }
     params.sorted()
 }
