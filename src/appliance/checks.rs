@@ -1,9 +1,8 @@
-//! `tandem check` and `tandem twiml lint`: what is wrong, where, and what would be right.
+//! `tandem check`: what is wrong, where, and what would be right.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use base::Rng;
 use twiml::Source;
 
@@ -29,7 +28,8 @@ pub(crate) fn check(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result
                 None => None,
             },
         };
-        for finding in text.iter().flat_map(|(_, text)| twiml::lint(text)) {
+        for finding in text.iter().flat_map(|(_, text)| twiml::lint_dialect(text, number.application.dialect))
+        {
             let place = text.as_ref().map(|(place, _)| place.as_str()).unwrap_or_default();
             broken |= finding.level == twiml::Level::Error;
             findings.push(format!("{place}:{finding}"));
@@ -72,20 +72,6 @@ fn refused_sockets(config: &config::Config) -> Vec<(String, std::io::Error)> {
         refused.push((format!("http {}", config.http.listen), error));
     }
     refused
-}
-
-/// The findings of one document; fails when it could not be executed.
-pub(crate) fn lint(file: &Path) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let findings = twiml::lint(&text);
-    for finding in &findings {
-        say(&format!("{}:{finding}\n", file.display()));
-    }
-    let broken = findings.iter().any(|finding| finding.level == twiml::Level::Error);
-    if findings.is_empty() {
-        say(&format!("{}: ok\n", file.display()));
-    }
-    Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Randomness for credentials.

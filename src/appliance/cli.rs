@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use twiml::{Dialect, Source};
 
 use crate::control::{Answer, Question, ask};
-use crate::{checks, daemon, ladder, tables};
+use crate::{checks, daemon, ladder, lint, tables};
 
 /// The call center in a box.
 #[derive(Debug, Parser)]
@@ -127,8 +127,14 @@ enum Command {
 enum Twiml {
     /// Say what is wrong with a document
     Lint {
-        /// A file
-        file: PathBuf,
+        /// A file, or the http(s) URL that answers with it
+        document: String,
+        /// How it is read: twiml or texml
+        #[arg(long, default_value = "twiml", value_parser = dialect)]
+        dialect: twiml::Dialect,
+        /// How a URL is requested: GET or POST
+        #[arg(long, default_value = "POST", value_parser = method)]
+        method: twiml::HttpMethod,
     },
 }
 
@@ -167,7 +173,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             ask(&state_of(&common)?, &Question::Reload)?;
             tables::say("the configuration was read again\n");
         }
-        Command::Twiml { command: Twiml::Lint { file } } => return checks::lint(&file),
+        Command::Twiml { command: Twiml::Lint { document, dialect, method } } => {
+            return lint::lint(&document, dialect, method);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -191,6 +199,18 @@ fn connecting(from: String, to: &str) -> NewCall {
         record: None,
         credentials: None,
     }
+}
+
+fn dialect(word: &str) -> Result<twiml::Dialect, String> {
+    match word {
+        "twiml" => Ok(twiml::Dialect::Twiml),
+        "texml" => Ok(twiml::Dialect::Texml),
+        _ => Err("must be twiml or texml".to_owned()),
+    }
+}
+
+fn method(word: &str) -> Result<twiml::HttpMethod, String> {
+    twiml::HttpMethod::parse(word).ok_or_else(|| "must be GET or POST".to_owned())
 }
 
 /// Reads the configuration; its errors become one, each on a line of its own.

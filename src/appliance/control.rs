@@ -62,6 +62,9 @@ pub(crate) struct Status {
     pub(crate) recordings_trouble: Option<String>,
     pub(crate) packets_received: u64,
     pub(crate) packets_sent: u64,
+    /// What receivers of texml requests verify signatures with.
+    #[serde(default)]
+    pub(crate) public_key: String,
 }
 
 /// One call as the store knows it.
@@ -250,6 +253,7 @@ impl Desk {
             recordings_trouble: media.recordings_trouble,
             packets_received: media.packets_received,
             packets_sent: media.packets_sent,
+            public_key: self.world.webhooks.public_key(),
         })))
     }
 }

@@ -30,6 +30,14 @@ pub(crate) async fn keep(desk: Desk) {
         for (what, value) in status.counters {
             metrics::counter!("tandem_events_total", "what" => what).absolute(value);
         }
+        for (code, value) in status.notifications {
+            let level = match twiml::error_level(code) {
+                twiml::Level::Warning => "warning",
+                twiml::Level::Error => "error",
+            };
+            let labels = [("code", code.to_string()), ("level", level.to_owned())];
+            metrics::counter!("tandem_notifications_total", &labels).absolute(value);
+        }
         let media = desk.world.media.stats();
         gauge("tandem_media_legs", media.legs);
         gauge("tandem_media_threads", media.threads as u64);

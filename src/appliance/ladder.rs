@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use base::Timestamp;
-use call::record::{CallRow, EventKind};
+use call::record::{CallRow, EventKind, NotificationRow};
 
 use crate::control::Traced;
 
@@ -41,6 +41,7 @@ pub(crate) fn draw(calls: &[Traced]) -> String {
             let url = note.url.as_deref().unwrap_or_default();
             let _ =
                 writeln!(text, "\n{} {} {url}{place}\n    {}", note.code, level(note.level), note.message);
+            text.push_str(&exchange(note));
         }
     }
     for traced in calls {
@@ -57,6 +58,23 @@ pub(crate) fn draw(calls: &[Traced]) -> String {
         }
     }
     text
+}
+
+/// What was requested and answered, in a few lines.
+fn exchange(note: &NotificationRow) -> String {
+    let (Some(method), Some(variables)) = (note.method, &note.request_variables) else {
+        return String::new();
+    };
+    let cut = |text: &str, chars: usize| match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", text[..end].escape_debug()),
+        None => text.escape_debug().to_string(),
+    };
+    let mut lines = format!("    {} {}\n", method.as_str(), cut(variables, 200));
+    if let Some(status) = note.response_status {
+        let body = note.response_body.as_deref().unwrap_or_default();
+        let _ = writeln!(lines, "    answered {status} {}", cut(body, 200));
+    }
+    lines
 }
 
 fn headline(call: &CallRow) -> String {

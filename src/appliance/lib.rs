@@ -11,6 +11,7 @@ mod control;
 mod daemon;
 mod gauges;
 mod ladder;
+mod lint;
 mod shell;
 mod tables;
 

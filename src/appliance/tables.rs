@@ -103,6 +103,11 @@ pub(crate) fn draw(answer: &Answer) -> String {
             }
             line("recordings", recordings);
             line("packets", format!("{} in, {} out", status.packets_received, status.packets_sent));
+            if !node.notifications.is_empty() {
+                let codes = node.notifications.iter().map(|(code, n)| format!("{code}: {n}"));
+                line("errors", codes.collect::<Vec<_>>().join(", "));
+            }
+            line("public key", status.public_key.clone());
             if node.draining {
                 line("draining", "no new calls are taken".to_owned());
             }

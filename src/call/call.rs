@@ -13,6 +13,7 @@ use crate::child::ChildOf;
 use crate::conference_dial::ConferenceRun;
 use crate::conference_wait::is_for_wait;
 use crate::ctx::{Asked, Ctx, Mail};
+use crate::debugger;
 use crate::dial::DialRun;
 use crate::gather::GatherRun;
 use crate::leg::Leg;
@@ -161,7 +162,7 @@ impl Call {
                 twiml::Output::Fetch { id, url, method, params } => {
                     if self.asks_too_often(ctx) {
                         let message = "documents follow each other without anything to hear".to_owned();
-                        let failure = twiml::FetchFailure { code: 11215, message };
+                        let failure = twiml::FetchFailure::new(11215, message);
                         let input = twiml::Input::Fetched { id, result: Err(failure) };
                         if let Some(interpreter) = &mut self.interpreter {
                             interpreter.handle(input, ctx.now);
@@ -400,7 +401,7 @@ impl Call {
             .collect();
         for (id, theirs) in ours {
             ctx.shared.fetches.remove(&id);
-            let failure = twiml::FetchFailure { code: 11200, message: "no answer at all".to_owned() };
+            let failure = twiml::FetchFailure::new(11200, "no answer at all");
             self.on_fetched(theirs, Err(failure), ctx);
         }
         let keys = self.running.prompting().map(|p| p.waiting()).unwrap_or_default();
@@ -420,6 +421,12 @@ impl Call {
             column: Some(finding.column).filter(|column| *column > 0),
             ..notification(self.sid(), finding.code, finding.level, finding.message.clone(), ctx)
         };
+        let exchange = ctx.shared.exchanges.get(&self.sid());
+        let row =
+            match exchange.filter(|exchange| row.url.as_deref().is_some_and(|url| exchange.concerns(url))) {
+                Some(exchange) => debugger::with_exchange(row, exchange),
+                None => row,
+            };
         self.trace(EventKind::Note, format!("{} {}", finding.code, finding.message), ctx);
         ctx.store(StoreItem::Notification(row));
     }

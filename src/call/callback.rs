@@ -8,6 +8,7 @@ use twiml::{Direction, Level, Overrides, ProgressEvent, ProgressFacts, call_ende
 
 use crate::call::{Call, notification};
 use crate::ctx::{Asked, Ctx};
+use crate::debugger;
 use crate::outcome::Outcome;
 use crate::record::NotificationRow;
 
@@ -50,8 +51,12 @@ pub(crate) fn failed(
 ) -> NotificationRow {
     let (code, level) = match asked {
         Asked::ConferenceCallback => (16011, Level::Error),
-        Asked::Interpreter(_) | Asked::Callback => (15003, Level::Warning),
+        Asked::Interpreter(_) | Asked::Callback | Asked::Debugger => (15003, Level::Warning),
     };
     let message = format!("a status callback could not be delivered: {}", failure.message);
-    notification(call, code, level, message, ctx)
+    let row = notification(call, code, level, message, ctx);
+    match &failure.exchange {
+        Some(exchange) => debugger::with_exchange(row, exchange),
+        None => row,
+    }
 }

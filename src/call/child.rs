@@ -6,7 +6,7 @@
 use base::CallSid;
 use media::{CodecKind, LegId};
 use serde::{Deserialize, Serialize};
-use twiml::{Context, DialSip, Dialect, HttpMethod, Interpreter, Source};
+use twiml::{Context, DialSip, HttpMethod, Interpreter, Source};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
@@ -40,7 +40,7 @@ impl Call {
         let Some(child) = &mut self.child else { return };
         match child.whisper.take() {
             Some((url, method)) => {
-                let interpreter = Interpreter::new(None, Dialect::default()).within(Context::Whisper);
+                let interpreter = Interpreter::new(None, self.facts.dialect).within(Context::Whisper);
                 self.interpret(interpreter, Source::Url { url, method }, ctx);
             }
             None => self.whisper_over(ctx),

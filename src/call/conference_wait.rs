@@ -3,7 +3,7 @@
 //! The box's own music, silence, or a document of its own, run beside the call's by a second interpreter. That
 //! document may only be heard: it decides nothing about the call.
 
-use twiml::{After, Context, Dialect, HttpMethod, Interpreter, Source, Verb};
+use twiml::{After, Context, HttpMethod, Interpreter, Source, Verb};
 
 use crate::call::{Call, OVERDUE, Running};
 use crate::ctx::{Asked, Ctx};
@@ -39,7 +39,7 @@ impl Call {
             Some(url) if url.is_empty() => {}
             Some(url) => {
                 let mut interpreter =
-                    Interpreter::new(None, Dialect::default()).within(Context::ConferenceWait);
+                    Interpreter::new(None, self.facts.dialect).within(Context::ConferenceWait);
                 interpreter.handle(twiml::Input::Start(Source::Url { url, method }), ctx.now);
                 waiting.interpreter = Some(interpreter);
                 self.drive_wait(ctx);
@@ -97,7 +97,7 @@ impl Call {
                 twiml::Output::Fetch { id, url, method, params } => {
                     if self.asks_too_often(ctx) {
                         let message = "documents follow each other without anything to hear".to_owned();
-                        let result = Err(twiml::FetchFailure { code: 11215, message });
+                        let result = Err(twiml::FetchFailure::new(11215, message));
                         if let Some(interpreter) = self.wait_interpreter() {
                             interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
                         }

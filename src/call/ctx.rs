@@ -6,7 +6,7 @@ use std::time::Duration;
 use base::{CallSid, ConferenceSid, ExpiringMap, Now, Rng};
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
-use twiml::{DialSip, HttpMethod};
+use twiml::{DialSip, Dialect, Exchange, HttpMethod};
 
 use crate::call::Call;
 use crate::conference::Conferences;
@@ -78,6 +78,8 @@ pub(crate) enum Asked {
     Callback,
     /// Likewise, of a conference.
     ConferenceCallback,
+    /// The debugger webhook; its failure is only counted.
+    Debugger,
 }
 
 /// The state of the node that all calls share.
@@ -93,6 +95,12 @@ pub(crate) struct Shared {
     pub(crate) legs: BTreeMap<LegId, CallSid>,
     /// Documents that calls wait for: their call and their interpreter's own id.
     pub(crate) fetches: BTreeMap<FetchId, (CallSid, u64)>,
+    /// Calls whose documents are of the other dialect.
+    pub(crate) texml: BTreeSet<CallSid>,
+    /// Each call's latest request for a document.
+    pub(crate) exchanges: BTreeMap<CallSid, Exchange>,
+    /// Warnings and errors so far, by their code.
+    pub(crate) notifications: BTreeMap<u32, u64>,
     /// Status callbacks that may still fail; a success is not reported.
     pub(crate) callbacks: ExpiringMap<FetchId, (CallSid, Asked)>,
     pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
@@ -119,8 +127,11 @@ impl Ctx<'_> {
         self.shared.outputs.push_back(Output::Media(command));
     }
 
-    /// Writes a row.
+    /// Writes a row. A notification is counted, and told to the debugger webhook.
     pub(crate) fn store(&mut self, item: StoreItem) {
+        if let StoreItem::Notification(row) = &item {
+            crate::debugger::tell(row, self);
+        }
         self.shared.outputs.push_back(Output::Store(item));
     }
 
@@ -174,16 +185,20 @@ impl Ctx<'_> {
         let kind = match asked {
             Asked::Interpreter(_) => FetchKind::Document,
             Asked::Callback | Asked::ConferenceCallback => FetchKind::StatusCallback,
+            Asked::Debugger => FetchKind::Debugger,
         };
         match asked {
             Asked::Interpreter(theirs) => {
                 self.shared.fetches.insert(id, (call, theirs));
+                self.shared.exchanges.insert(call, Exchange::asked(&url, method, &params));
             }
-            Asked::Callback | Asked::ConferenceCallback => {
+            Asked::Callback | Asked::ConferenceCallback | Asked::Debugger => {
                 self.shared.callbacks.insert(id, (call, asked), self.now.mono + CALLBACK_FORGOTTEN);
             }
         }
-        self.shared.outputs.push_back(Output::Fetch(FetchRequest { id, call, kind, url, method, params }));
+        let dialect = if self.shared.texml.contains(&call) { Dialect::Texml } else { Dialect::Twiml };
+        let request = FetchRequest { id, call, kind, dialect, url, method, params };
+        self.shared.outputs.push_back(Output::Fetch(request));
     }
 
     /// Gives up what this call's documents still wait for (reference: webhooks §7); status callbacks go on.

@@ -144,6 +144,7 @@ fn new_call(
     };
     let facts = CallFacts {
         call_sid: sid,
+        dialect: application.dialect,
         account_sid: ctx.office.account_sid,
         from: caller.clone(),
         to: called.clone(),

@@ -6,7 +6,7 @@ use base::{CallSid, ConferenceSid};
 use media::ClipKey;
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
-use twiml::HttpMethod;
+use twiml::{Dialect, HttpMethod};
 
 use crate::conference_dial::ParticipantChange;
 use crate::live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
@@ -112,6 +112,8 @@ pub struct FetchRequest {
     pub call: CallSid,
     /// Whether the call waits for it.
     pub kind: FetchKind,
+    /// Whose signature it carries besides Twilio's, and whether a stored document is a template.
+    pub dialect: Dialect,
     /// Absolute, possibly with connection overrides in its fragment.
     pub url: String,
     /// GET or POST.
@@ -121,12 +123,14 @@ pub struct FetchRequest {
 }
 
 /// The classes of `webhooks` §1 that the node makes itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FetchKind {
     /// The call waits for a document.
     Document,
     /// Nobody waits: delivered in order for its call; only a failure is reported back.
     StatusCallback,
+    /// Likewise, for whoever looks after the box; those of one call have an order of their own.
+    Debugger,
 }
 
 /// What a sound is made from.

@@ -17,6 +17,7 @@ mod conference;
 mod conference_dial;
 mod conference_wait;
 mod ctx;
+mod debugger;
 mod dial;
 mod endpoint_config;
 mod gather;

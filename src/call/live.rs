@@ -71,6 +71,9 @@ pub struct NodeStatus {
     pub calls_total: u64,
     /// What was dropped or refused, by name.
     pub counters: Vec<(String, u64)>,
+    /// Warnings and errors since start: code and how many.
+    #[serde(default)]
+    pub notifications: Vec<(u32, u64)>,
     /// Sources banned for repeated wrong passwords.
     pub banned: Vec<String>,
 }

@@ -55,6 +55,9 @@ impl Node {
                 sessions: BTreeMap::new(),
                 legs: BTreeMap::new(),
                 fetches: BTreeMap::new(),
+                texml: BTreeSet::new(),
+                exchanges: BTreeMap::new(),
+                notifications: BTreeMap::new(),
                 callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
                 conferences: Conferences::default(),
@@ -80,6 +83,9 @@ impl Node {
             }
             Input::Fetched { id, result } => {
                 if let Some((sid, theirs)) = self.shared.fetches.remove(&id) {
+                    if let (Some(exchange), Ok(answer)) = (self.shared.exchanges.get_mut(&sid), &result) {
+                        exchange.answered(answer);
+                    }
                     self.with(sid, now, |call, ctx| call.on_fetched(theirs, result, ctx));
                 } else if let (Some((sid, asked)), Err(failure)) = (self.shared.callbacks.remove(&id), result)
                 {
@@ -171,6 +177,9 @@ impl Node {
         self.shared.sessions.insert(call.leg.session, sid);
         self.shared.legs.insert(call.leg.id, sid);
         let dialled = call.outbound.is_some();
+        if call.facts.dialect == twiml::Dialect::Texml {
+            self.shared.texml.insert(sid);
+        }
         if let (Some(trunk), false) = (&call.row.trunk, dialled) {
             self.shared.load.take_trunk(trunk, sid);
         }
@@ -197,6 +206,8 @@ impl Node {
         self.shared.sessions.remove(&call.leg.session);
         self.shared.legs.remove(&call.leg.id);
         self.shared.timers.cancel_all(sid);
+        self.shared.exchanges.remove(&sid);
+        self.shared.texml.remove(&sid);
         self.shared.load.release(sid, call.row.trunk.as_deref(), call.row.phone.as_deref());
         for id in &call.call_ids {
             self.call_ids.remove(id);
@@ -284,6 +295,10 @@ impl Node {
 
     /// A status callback failed, perhaps after its call was over: either way the call's record says so.
     fn on_callback_failed(&mut self, sid: CallSid, asked: Asked, failure: &twiml::FetchFailure, now: Now) {
+        if asked == Asked::Debugger {
+            self.count("debugger webhook failed");
+            return;
+        }
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let row = callback::failed(sid, asked, failure, &mut ctx);
         ctx.store(StoreItem::Notification(row));

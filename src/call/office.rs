@@ -31,6 +31,9 @@ pub struct Office {
     pub addresses: Vec<IpAddr>,
     /// What callbacks and recording URLs begin with; no slash at the end.
     pub public_url: String,
+    /// Who is told of every warning and error (`webhooks` §8).
+    #[serde(default)]
+    pub debugger_url: Option<String>,
     /// By name, which is the SIP user and the Client identity.
     pub phones: BTreeMap<String, Phone>,
     /// By name.

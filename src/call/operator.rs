@@ -83,6 +83,7 @@ impl Node {
             draining: self.draining,
             calls_total: self.calls_total,
             counters: own.chain(endpoint).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+            notifications: self.shared.notifications.iter().map(|(code, n)| (*code, *n)).collect(),
             banned: self.shared.endpoint.bans().map(|ip| ip.to_string()).collect(),
         }
     }

@@ -293,6 +293,7 @@ mod tests {
             listen: Vec::new(),
             addresses: Vec::new(),
             public_url: "http://127.0.0.1".to_owned(),
+            debugger_url: None,
             phones: BTreeMap::from([
                 ("ann".to_owned(), phone("ann", "101")),
                 ("bob".to_owned(), phone("bob", "102")),

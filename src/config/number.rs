@@ -45,7 +45,17 @@ fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Opt
             })
             .unwrap_or_default()
     };
-    let voice_method = method(found, "number.voice_method", keys.voice_method.as_ref());
+    let dialect = found.read("number.dialect", keys.dialect.as_ref(), |text| match text.as_str() {
+        "twiml" => Ok(Dialect::Twiml),
+        "texml" => Ok(Dialect::Texml),
+        _ => Err(format!("`{text}` must be twiml or texml.")),
+    });
+    let dialect = dialect.unwrap_or_default();
+    let voice_method = match (&keys.voice_method, dialect) {
+        // There an application is asked by GET unless it says otherwise (reference: texml-delta §2).
+        (None, Dialect::Texml) => HttpMethod::Get,
+        (method_key, _) => method(found, "number.voice_method", method_key.as_ref()),
+    };
     let fallback_method = method(found, "number.voice_fallback_method", keys.voice_fallback_method.as_ref());
     let callback_method =
         method(found, "number.status_callback_method", keys.status_callback_method.as_ref());
@@ -62,7 +72,7 @@ fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Opt
             .read("number.voice_url", keys.voice_url.as_ref(), |text| document_url(text, directory))
             .map(|url| Source::Url { url, method: voice_method }),
         (None, Some(_)) => found
-            .read("number.voice_twiml", keys.voice_twiml.as_ref(), |text| inline_document(text))
+            .read("number.voice_twiml", keys.voice_twiml.as_ref(), |text| inline_document(text, dialect))
             .map(Source::Inline),
         (None, None) => {
             let span = keys.number.as_ref().map_or(&keys.span, |number| &number.span);
@@ -84,11 +94,6 @@ fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Opt
             method: callback_method,
             events: events.unwrap_or_else(|| vec![ProgressEvent::Completed]),
         });
-    let dialect = found.read("number.dialect", keys.dialect.as_ref(), |text| match text.as_str() {
-        "twiml" => Ok(Dialect::Twiml),
-        "texml" => Ok(Dialect::Texml),
-        _ => Err(format!("`{text}` must be twiml or texml.")),
-    });
     let record_dual =
         found.read("number.record_channels", keys.record_channels.as_ref(), |text| match text.as_str() {
             "mono" => Ok(false),
@@ -99,7 +104,7 @@ fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Opt
         voice: voice?,
         fallback,
         status_callback,
-        dialect: dialect.unwrap_or_default(),
+        dialect,
         record: keys.record.as_ref().is_some_and(|record| record.value),
         record_dual: record_dual.unwrap_or_default(),
     })
@@ -127,7 +132,7 @@ fn document_url(text: &str, directory: &Path) -> Result<String, String> {
     web_url(text).map_err(|()| "must be http://…, https://…, file:… or app:….".to_owned())
 }
 
-fn callback_url(text: &str) -> Result<String, String> {
+pub(crate) fn callback_url(text: &str) -> Result<String, String> {
     web_url(text).map_err(|()| "must be http://… or https://….".to_owned())
 }
 
@@ -138,8 +143,8 @@ fn web_url(text: &str) -> Result<String, ()> {
     }
 }
 
-fn inline_document(text: &str) -> Result<String, String> {
-    let findings = match twiml::parse(text, Dialect::Twiml) {
+fn inline_document(text: &str, dialect: Dialect) -> Result<String, String> {
+    let findings = match twiml::parse(text, dialect) {
         Ok(document) => document.findings,
         Err(finding) => vec![finding],
     };

@@ -150,6 +150,13 @@ sections! {
         public_url: String, Example "\"http://127.0.0.1:8080\"";
     }
 
+    /// Requests to web servers.
+    WebhookKeys = "webhooks", repeated false {
+        /// Who is told, by POST, of every warning and error of a call: code, document, line and column, what was
+        /// requested and answered. Absent: nobody; `tandem trace` shows the same.
+        debugger_url: String, Example "\"http://127.0.0.1:9000/debugger\"";
+    }
+
     /// The database.
     StoreKeys = "store", repeated false {
         /// `sqlite:` is a file in state, `sqlite:<file>` another file, `postgres://user@host/db` a server.
@@ -230,7 +237,7 @@ sections! {
         number: String, Example "\"+15550001111\"";
         /// The document that answers: http(s)://…, file:welcome.xml (relative to this file), app:flow/reception.
         voice_url: String, Example "\"file:welcome.xml\"";
-        /// How it is requested: GET or POST.
+        /// How it is requested: GET or POST. Absent with dialect texml: GET.
         voice_method: String, Default "\"POST\"";
         /// Instead of voice_url: the document itself.
         voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
@@ -273,6 +280,7 @@ pub(crate) struct Raw {
     pub(crate) media: MediaKeys,
     pub(crate) recording: RecordingKeys,
     pub(crate) http: HttpKeys,
+    pub(crate) webhooks: WebhookKeys,
     pub(crate) store: StoreKeys,
     pub(crate) speech: SpeechKeys,
     pub(crate) limits: LimitKeys,
@@ -287,12 +295,13 @@ pub(crate) struct Raw {
 pub(crate) type SectionKeys = (&'static str, &'static [Key]);
 
 /// Every section in the order of the default file.
-pub(crate) const SECTIONS: [SectionKeys; 13] = [
+pub(crate) const SECTIONS: [SectionKeys; 14] = [
     (BoxKeys::NAME, BoxKeys::KEYS),
     (SipKeys::NAME, SipKeys::KEYS),
     (MediaKeys::NAME, MediaKeys::KEYS),
     (RecordingKeys::NAME, RecordingKeys::KEYS),
     (HttpKeys::NAME, HttpKeys::KEYS),
+    (WebhookKeys::NAME, WebhookKeys::KEYS),
     (StoreKeys::NAME, StoreKeys::KEYS),
     (SpeechKeys::NAME, SpeechKeys::KEYS),
     (LimitKeys::NAME, LimitKeys::KEYS),
@@ -314,6 +323,7 @@ pub fn reference() -> String {
     write_section::<MediaKeys>(&mut text);
     write_section::<RecordingKeys>(&mut text);
     write_section::<HttpKeys>(&mut text);
+    write_section::<WebhookKeys>(&mut text);
     write_section::<StoreKeys>(&mut text);
     write_section::<SpeechKeys>(&mut text);
     write_section::<LimitKeys>(&mut text);

@@ -48,6 +48,7 @@ fn read_section(
         "media" => one(&mut raw.media, value, faults),
         "recording" => one(&mut raw.recording, value, faults),
         "http" => one(&mut raw.http, value, faults),
+        "webhooks" => one(&mut raw.webhooks, value, faults),
         "store" => one(&mut raw.store, value, faults),
         "speech" => one(&mut raw.speech, value, faults),
         "limits" => one(&mut raw.limits, value, faults),

@@ -109,6 +109,9 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             listen: sip.listen.clone(),
             addresses: Vec::new(),
             public_url: http.public_url.clone(),
+            debugger_url: found.read("webhooks.debugger_url", raw.webhooks.debugger_url.as_ref(), |text| {
+                number::callback_url(text)
+            }),
             phones,
             trunks,
             numbers,

@@ -18,7 +18,7 @@ use call::office::{
     Application, DocumentRef, Limits, MediaPreferences, Number, Office, PeerMedia, Phone, Route, Secret,
     Trunk,
 };
-use call::record::{CallRow, RecordingRow, StoreItem};
+use call::record::{CallRow, NotificationRow, RecordingRow, StoreItem};
 use call::{FetchRequest, Input, Operator, OperatorReply};
 use media::Direction;
 use sip::{SessionId, TransportKind, UserCredentials};
@@ -111,6 +111,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         listen: vec![(TransportKind::Udp, BOX)],
         addresses: vec![BOX.ip()],
         public_url: "http://box.example".to_owned(),
+        debugger_url: None,
         phones: phones.iter().map(phone).collect(),
         trunks: BTreeMap::from([("carrier".to_owned(), carrier)]),
         numbers: BTreeMap::from([(NUMBER.to_owned(), Number { number: NUMBER.to_owned(), application })]),
@@ -315,11 +316,16 @@ impl Scenario {
 
     /// The codes of all notifications so far.
     pub fn notifications(&self) -> Vec<u32> {
+        self.findings().iter().map(|row| row.code).collect()
+    }
+
+    /// All notifications so far.
+    pub fn findings(&self) -> Vec<NotificationRow> {
         self.world
             .stored
             .iter()
             .filter_map(|item| match item {
-                StoreItem::Notification(row) => Some(row.code),
+                StoreItem::Notification(row) => Some(row.clone()),
                 StoreItem::Call(_) | StoreItem::Event(_) | StoreItem::Recording(_) => None,
             })
             .collect()

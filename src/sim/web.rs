@@ -61,7 +61,7 @@ impl Answer {
 
     /// No answer at all.
     pub fn failure(code: u32) -> Self {
-        let failure = FetchFailure { code, message: "simulated".to_owned() };
+        let failure = FetchFailure::new(code, "simulated");
         Self { after: Duration::from_millis(20), result: Err(failure) }
     }
 
@@ -110,6 +110,7 @@ impl SimWeb {
             content_type: page.content_type,
             body: page.body.into_bytes(),
             url: request.url.clone(),
+            headers: Vec::new(),
         });
         self.log.push(Asked { at, request });
         (answer.after, result)

@@ -201,8 +201,13 @@ fn survives(body: Vec<u8>) -> bool {
     let mut interpreter = Interpreter::new(Some(("http://h/f".into(), HttpMethod::Get)), Dialect::Twiml);
     let now = Now::default();
     interpreter.handle(Input::Start(Source::Url { url: "http://h/v".into(), method: HttpMethod::Post }), now);
-    let fetched =
-        Fetched { status: 200, content_type: Some("text/xml".into()), body, url: "http://h/v".into() };
+    let fetched = Fetched {
+        status: 200,
+        content_type: Some("text/xml".into()),
+        body,
+        url: "http://h/v".into(),
+        headers: vec![],
+    };
     interpreter.handle(Input::Fetched { id: 1, result: Ok(fetched) }, now);
     let mut fallback = false;
     // A document of n verbs is over after n ends of verbs.

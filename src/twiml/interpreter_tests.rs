@@ -54,7 +54,7 @@ impl Leg {
     }
 
     fn fetch_fails(&mut self, code: u32) -> Vec<String> {
-        let failure = FetchFailure { code, message: "it broke".into() };
+        let failure = FetchFailure::new(code, "it broke");
         self.input(Input::Fetched { id: self.fetch, result: Err(failure) })
     }
 
@@ -84,7 +84,8 @@ impl Leg {
 fn fetched(id: u64, status: u16, content_type: Option<&str>, body: &str) -> Input {
     let content_type = content_type.map(str::to_owned);
     // An empty URL stands for "where it was asked for".
-    let answer = Fetched { status, content_type, body: body.as_bytes().to_vec(), url: String::new() };
+    let answer =
+        Fetched { status, content_type, body: body.as_bytes().to_vec(), url: String::new(), headers: vec![] };
     Input::Fetched { id, result: Ok(answer) }
 }
 
@@ -170,7 +171,7 @@ fn the_base_is_where_redirects_led() {
     leg.start("http://h/a/voice");
     let body = b"<Response><Gather/></Response>".to_vec();
     let url = "https://other/b/w?s=1".to_owned();
-    let answer = Fetched { status: 200, content_type: Some("text/xml".into()), body, url };
+    let answer = Fetched { status: 200, content_type: Some("text/xml".into()), body, url, headers: vec![] };
     leg.input(Input::Fetched { id: leg.fetch, result: Ok(answer) });
     assert_eq!(leg.interpreter.document_url(), Some("https://other/b/w?s=1"));
     assert_eq!(leg.action(Some("x"), &[]), ["POST https://other/b/x"]);
@@ -251,7 +252,7 @@ fn audio_is_played_and_text_is_spoken_and_then_the_call_ends() {
 /// The failure table: what goes wrong with a document, and the number it gets.
 fn failures() -> Vec<(&'static str, Input, u32)> {
     let failed = |code| {
-        let failure = FetchFailure { code, message: String::new() };
+        let failure = FetchFailure::new(code, "");
         Input::Fetched { id: 0, result: Err(failure) }
     };
     let answered = |status, content_type, body| fetched(0, status, content_type, body);

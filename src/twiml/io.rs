@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, HttpMethod, Verb};
+use crate::{Exchange, Finding, HttpMethod, Verb};
 
 /// Where a document comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,9 @@ pub struct Fetched {
     pub body: Vec<u8>,
     /// After redirects: the base of relative references.
     pub url: String,
+    /// Its headers, for a notification.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
 }
 
 /// No HTTP answer.
@@ -103,4 +106,14 @@ pub struct FetchFailure {
     pub code: u32,
     /// What happened, for the notification.
     pub message: String,
+    /// The request, and the answer that was none of use.
+    #[serde(default)]
+    pub exchange: Option<Box<Exchange>>,
+}
+
+impl FetchFailure {
+    /// A failure of which no more is known.
+    pub fn new(code: u32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), exchange: None }
+    }
 }

@@ -12,6 +12,7 @@ mod dialect;
 mod document;
 mod encoding;
 mod errors;
+mod exchange;
 mod finding;
 mod interpreter;
 mod io;
@@ -24,6 +25,7 @@ mod refused;
 mod request;
 mod response;
 mod signature;
+mod template;
 mod verb;
 
 pub use context::Context;
@@ -31,22 +33,24 @@ pub use dialect::Dialect;
 pub use document::{Document, VerbError, parse};
 pub use encoding::decode;
 pub use errors::{CODES, ErrorCode, error_code, error_level};
+pub use exchange::Exchange;
 pub use finding::{Finding, Level};
 pub use interpreter::Interpreter;
 pub use io::{After, FetchFailure, Fetched, Input, Output, Source};
-pub use lint::{lint, lint_bytes, lint_dialect};
+pub use lint::{lint, lint_answer, lint_bytes, lint_dialect};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
 pub use reference::shown;
 pub use request::{
-    CallFacts, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, DialCallStatus, DialFacts,
-    DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts, QueueMoment,
-    QueueResult, QueueStay, RecordFacts, RecordingCallbackFacts, RecordingFacts, RecordingSource,
-    RecordingStatus, SipFacts, call_ended_params, conference_params, country, dequeue_params,
-    dial_call_status, dial_params, enqueue_params, gather_params, progress_params, queue_wait_params,
-    record_params, recording_params, standard_params,
+    CallFacts, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, DebuggerFacts, DialCallStatus,
+    DialFacts, DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts,
+    QueueMoment, QueueResult, QueueStay, RecordFacts, RecordingCallbackFacts, RecordingFacts,
+    RecordingSource, RecordingStatus, SipFacts, call_ended_params, conference_params, country,
+    debugger_params, dequeue_params, dial_call_status, dial_params, enqueue_params, gather_params,
+    progress_params, queue_wait_params, record_params, recording_params, standard_params,
 };
 pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
+pub use template::fill_template;
 pub use verb::{
     Beep, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Dial, DialRecord, Enqueue,
     EnqueueTask, Gather, GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource,

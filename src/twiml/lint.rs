@@ -1,6 +1,6 @@
 //! Checking a text without a call.
 
-use crate::{Dialect, Finding, decode, parse};
+use crate::{Context, Dialect, Fetched, Finding, decode, parse, response};
 
 /// Everything wrong with a text, in the order it stands there.
 pub fn lint(text: &str) -> Vec<Finding> {
@@ -19,6 +19,14 @@ pub fn lint_dialect(text: &str, dialect: Dialect) -> Vec<Finding> {
 pub fn lint_bytes(bytes: &[u8], dialect: Dialect) -> Vec<Finding> {
     match decode(bytes, None) {
         Ok(text) => lint_dialect(&text, dialect),
+        Err(finding) => vec![finding],
+    }
+}
+
+/// Likewise, for what a web server answered: its status, its type and its body count.
+pub fn lint_answer(answer: &Fetched, dialect: Dialect) -> Vec<Finding> {
+    match response::document(answer, &answer.url, dialect, Context::Call) {
+        Ok(document) => document.findings,
         Err(finding) => vec![finding],
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             content_type: content_type.map(str::to_owned),
             body: body.to_vec(),
             url: "http://h/v".into(),
+            headers: vec![],
         }
     }
 

@@ -4,6 +4,7 @@ mod answering;
 mod bridge;
 mod codecs;
 mod conference;
+mod debugger;
 mod dial;
 mod failures;
 mod flows;
@@ -17,6 +18,7 @@ mod prompts;
 mod record;
 mod refusing;
 mod srtp;
+mod texml;
 mod update;
 mod whisper;
 

@@ -69,6 +69,14 @@ pub(super) fn fill(mut url: Url, params: &[(String, String)]) -> Url {
     url
 }
 
+/// A template with the request's parameters in it, in UTF-8.
+pub(super) fn rendered(body: &[u8], params: &[(String, String)]) -> Result<Vec<u8>, FetchFailure> {
+    let text = twiml::decode(body, None).map_err(|finding| failure(finding.code, finding.message))?;
+    twiml::fill_template(&text, params)
+        .map(String::into_bytes)
+        .map_err(|finding| failure(finding.code, finding.message))
+}
+
 /// Bytes of a parameter that may stand in a file's name.
 const WORD_BYTES_MAX: usize = 64;
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
-use twiml::{FetchFailure, HttpMethod, Overrides, RetryPolicy};
+use twiml::{Dialect, FetchFailure, HttpMethod, Overrides, RetryPolicy};
 
 use super::connect::{Patience, Phase, TooLong, attempt};
 use super::cookies::Jar;
+use super::ed25519;
 use super::failure::{
     CONNECT_TIMED_OUT, FAILED, NOT_RESOLVED, REDIRECTED_TOO_OFTEN, TIME_USED_UP, TOO_LARGE, answer_failure,
     connect_failure, failure,
@@ -24,6 +25,8 @@ const REDIRECTS_MAX: u32 = 10;
 pub(super) struct Exchange {
     pub(super) target: Target,
     pub(super) method: HttpMethod,
+    /// Whose signature it carries besides ours.
+    pub(super) dialect: Dialect,
     /// Those of a POST's body; a GET has them in its target.
     pub(super) params: Vec<(String, String)>,
     /// More request headers.
@@ -64,6 +67,7 @@ impl Exchange {
         Self {
             target,
             method: HttpMethod::Get,
+            dialect: Dialect::Twiml,
             params: Vec::new(),
             headers: HeaderMap::new(),
             jar: None,
@@ -152,13 +156,23 @@ impl Exchange {
         let url = &self.target.url;
         settings.destinations.check(url).map_err(|failure| Missed { failure, retry: Retry::Never })?;
         let client = settings.clients.client(self.sni);
+        let body = match self.method {
+            HttpMethod::Get => String::new(),
+            HttpMethod::Post => form(&self.params),
+        };
+        let other = (self.dialect == Dialect::Texml).then(|| settings.key.headers(&body));
         let mut request = match self.method {
             HttpMethod::Get => client.request(Method::GET, url.clone()),
             HttpMethod::Post => client
                 .request(Method::POST, url.clone())
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
-                .body(form(&self.params)),
+                .body(body),
         };
+        if let Some((timestamp, signature)) = other {
+            request = request
+                .header(ed25519::TIMESTAMP_HEADER, timestamp)
+                .header(ed25519::SIGNATURE_HEADER, signature);
+        }
         let signed: &[(String, String)] = match self.method {
             HttpMethod::Get => &[],
             HttpMethod::Post => &self.params,

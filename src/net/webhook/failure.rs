@@ -39,7 +39,7 @@ pub(super) const TOO_LARGE: u32 = 11750;
 pub(super) const CALLBACK_FAILED: u32 = 15003;
 
 pub(super) fn failure(code: u32, message: impl Into<String>) -> FetchFailure {
-    FetchFailure { code, message: message.into() }
+    FetchFailure::new(code, message)
 }
 
 /// A host that must not, or cannot, be connected to; found while looking its name up.

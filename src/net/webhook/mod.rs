@@ -12,6 +12,7 @@ mod connect;
 mod cookies;
 mod destination;
 mod documents;
+mod ed25519;
 mod exchange;
 mod failure;
 mod media;
@@ -26,10 +27,10 @@ use base::{CallSid, Rng};
 use reqwest::header;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use twiml::{FetchFailure, Fetched, HttpMethod};
+use twiml::{Dialect, Exchange, FetchFailure, Fetched, HttpMethod};
 
 use self::cookies::{Jar, Jars};
-use self::exchange::{Body, Exchange};
+use self::exchange::{Body, Exchange as Request};
 use self::failure::{CALLBACK_FAILED, failure};
 use self::settings::Settings;
 use self::status::{Callback, Queued, StatusQueues};
@@ -114,16 +115,18 @@ impl Webhooks {
     /// Makes a request in the background, after those made for the same call before. Never waits, and may be
     /// called from any thread.
     pub fn post_status(&self, request: FetchRequest) {
-        let (call, jar) = (request.call, self.inner.jars.of(request.call));
+        let (lane, jar) = ((request.call, request.kind), self.inner.jars.of(request.call));
         match self.inner.status.push(Callback { request, jar }) {
             Queued::Behind(None) => {}
             Queued::Behind(Some(lost)) | Queued::Refused(lost) => {
-                self.report(lost.request.id, "it was never sent: too many are waiting".to_owned());
+                let request = lost.request;
+                let exchange = Exchange::asked(&request.url, request.method, &request.params);
+                self.report(request.id, "it was never sent: too many are waiting".to_owned(), Some(exchange));
             }
             Queued::First => {
                 let client = self.clone();
                 self.inner.runtime.spawn(async move {
-                    while let Some(callback) = client.inner.status.next(call) {
+                    while let Some(callback) = client.inner.status.next(lane) {
                         client.deliver(callback).await;
                     }
                 });
@@ -134,6 +137,11 @@ impl Webhooks {
     /// No more requests will be made for this call: its cookies are forgotten once those under way are done.
     pub fn call_ended(&self, call: CallSid) {
         self.inner.jars.forget(call);
+    }
+
+    /// What receivers of the other dialect's requests verify their signature with: an Ed25519 key in base64.
+    pub fn public_key(&self) -> String {
+        self.settings().key.public_key()
     }
 
     /// Status callbacks that were never sent because too many waited.
@@ -148,23 +156,27 @@ impl Webhooks {
             let root = settings.documents_root.as_deref();
             let url = documents::fill(url, &request.params);
             let file = documents::read(root, &url, None, DOCUMENT_BYTES_MAX).await?;
+            let is_template = request.dialect == Dialect::Texml && file.content_type == Some("text/xml");
+            let body = file.body.unwrap_or_default();
             return Ok(Fetched {
                 status: 200,
                 content_type: file.content_type.map(str::to_owned),
-                body: file.body.unwrap_or_default(),
+                body: if is_template { documents::rendered(&body, &request.params)? } else { body },
                 url: url.into(),
+                headers: Vec::new(),
             });
         }
         // Relative references resolve against the URL as configured, not with a GET's parameters in it: an empty
         // one, which keeps the query, would otherwise grow with every request.
         let target = Target::of(url)?;
         let base = target.base();
-        let exchange = Exchange { jar: Some(jar), ..Self::exchange(target, &overrides, request) };
+        let request = Request { jar: Some(jar), ..Self::request(target, &overrides, request) };
         let body = Body::Document(DOCUMENT_BYTES_MAX);
-        let answer = exchange.run(&settings, &self.token(), body).await?;
+        let answer = request.run(&settings, &self.token(), body).await?;
         Ok(Fetched {
             status: answer.status,
             content_type: media::text(&answer.headers, &header::CONTENT_TYPE),
+            headers: pairs(&answer.headers),
             body: answer.body,
             url: answer.redirected_to.map_or(base, |target| target.base()),
         })
@@ -172,23 +184,35 @@ impl Webhooks {
 
     async fn deliver(&self, Callback { request, jar }: Callback) {
         let id = request.id;
+        let mut exchange = Exchange::asked(&request.url, request.method, &request.params);
         let told = match self.status_callback(request, jar).await {
-            Ok(200..=299) => return,
-            Ok(status) => format!("it was answered with status {status}"),
+            Ok(answer) if (200..300).contains(&answer.status) => return,
+            Ok(answer) => {
+                exchange.answered(&answer);
+                format!("it was answered with status {}", answer.status)
+            }
             Err(failure) => format!("{} {}", failure.code, failure.message),
         };
-        self.report(id, told);
+        self.report(id, told, Some(exchange));
     }
 
-    async fn status_callback(&self, request: FetchRequest, jar: Jar) -> Result<u16, FetchFailure> {
+    async fn status_callback(&self, request: FetchRequest, jar: Jar) -> Result<Fetched, FetchFailure> {
         let (url, overrides) = target::parse(&request.url)?;
         let target = Target::of(url)?;
+        let base = target.base();
         let _turn = self.inner.status.turn(target.url.host_str().unwrap_or_default()).await;
-        let exchange = Exchange { jar: Some(jar), ..Self::exchange(target, &overrides, request) };
-        Ok(exchange.run(&self.settings(), &self.token(), Body::Discard(DISCARD_MAX)).await?.status)
+        let request = Request { jar: Some(jar), ..Self::request(target, &overrides, request) };
+        let answer = request.run(&self.settings(), &self.token(), Body::Discard(DISCARD_MAX)).await?;
+        Ok(Fetched {
+            status: answer.status,
+            content_type: None,
+            headers: pairs(&answer.headers),
+            body: Vec::new(),
+            url: answer.redirected_to.map_or(base, |target| target.base()),
+        })
     }
 
-    fn exchange(target: Target, overrides: &twiml::Overrides, request: FetchRequest) -> Exchange {
+    fn request(target: Target, overrides: &twiml::Overrides, request: FetchRequest) -> Request {
         let mut params = request.params;
         // By name, so that two captures compare; equal names stay in their order.
         params.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -196,12 +220,14 @@ impl Webhooks {
         if request.method == HttpMethod::Get {
             params.clear();
         }
-        Exchange { method: request.method, params, ..Exchange::new(target, overrides) }
+        let (method, dialect) = (request.method, request.dialect);
+        Request { method, dialect, params, ..Request::new(target, overrides) }
     }
 
-    fn report(&self, id: FetchId, told: String) {
+    fn report(&self, id: FetchId, told: String, exchange: Option<Exchange>) {
         tracing::debug!(?id, told, "a status callback failed");
-        let _ = self.inner.failures.try_send((id, failure(CALLBACK_FAILED, told)));
+        let failure = FetchFailure { exchange: exchange.map(Box::new), ..failure(CALLBACK_FAILED, told) };
+        let _ = self.inner.failures.try_send((id, failure));
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -214,6 +240,13 @@ impl Webhooks {
         let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
         parts.join("-")
     }
+}
+
+/// Headers as a notification shows them.
+fn pairs(headers: &header::HeaderMap) -> Vec<(String, String)> {
+    const HEADERS_MAX: usize = 64;
+    let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().take(HEADERS_MAX).map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connect::{Clients, Trust};
 use super::destination::Destinations;
+use super::ed25519::SigningKey;
 use crate::dns::Resolver;
 
 /// How requests are made.
@@ -55,6 +56,8 @@ impl fmt::Debug for Secret {
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) auth_token: Secret,
+    /// Signs requests of the other dialect.
+    pub(super) key: SigningKey,
     pub(super) documents_root: Option<PathBuf>,
     pub(super) destinations: Arc<Destinations>,
     pub(super) clients: Clients,
@@ -69,6 +72,7 @@ impl Settings {
         };
         let clients = Clients::new(user_agent, &config.trust, destinations.clone(), resolver)?;
         Ok(Self {
+            key: SigningKey::of(config.auth_token.as_str()),
             auth_token: config.auth_token,
             documents_root: config.documents_root,
             destinations,

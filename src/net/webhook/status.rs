@@ -9,7 +9,7 @@ use base::limits::CALLS_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::cookies::Jar;
-use call::FetchRequest;
+use call::{FetchKind, FetchRequest};
 
 /// Callbacks of one call that may wait; a further one takes the place of the oldest.
 pub(super) const WAITING_MAX: usize = 100;
@@ -23,6 +23,9 @@ const UNDER_WAY_MAX: usize = 256;
 /// Callbacks under way to one host: a receiver that hangs for its 15 s leaves room for the others.
 const UNDER_WAY_PER_HOST_MAX: usize = 32;
 
+/// What keeps its order: the callbacks of a call, and apart from them what the debugger is told of it.
+pub(super) type Lane = (CallSid, FetchKind);
+
 /// One callback on its way.
 #[derive(Debug)]
 pub(super) struct Callback {
@@ -33,7 +36,7 @@ pub(super) struct Callback {
 /// Every call's waiting callbacks.
 #[derive(Debug)]
 pub(super) struct StatusQueues {
-    queues: Mutex<BTreeMap<CallSid, VecDeque<Callback>>>,
+    queues: Mutex<BTreeMap<Lane, VecDeque<Callback>>>,
     hosts: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     under_way: Arc<Semaphore>,
     dropped: AtomicU64,
@@ -67,12 +70,12 @@ impl StatusQueues {
         }
     }
 
-    /// Puts a callback behind those of the same call.
+    /// Puts a callback behind those of the same call and kind.
     pub(super) fn push(&self, callback: Callback) -> Queued {
-        let call = callback.request.call;
+        let lane = (callback.request.call, callback.request.kind);
         let mut queues = lock(&self.queues);
         let room = queues.len() < QUEUES_MAX;
-        match queues.get_mut(&call) {
+        match queues.get_mut(&lane) {
             Some(queue) => {
                 let oldest = if queue.len() >= WAITING_MAX { queue.pop_front() } else { None };
                 self.dropped.fetch_add(oldest.iter().len() as u64, Ordering::Relaxed);
@@ -80,7 +83,7 @@ impl StatusQueues {
                 Queued::Behind(oldest)
             }
             None if room => {
-                queues.insert(call, VecDeque::from([callback]));
+                queues.insert(lane, VecDeque::from([callback]));
                 Queued::First
             }
             None => {
@@ -90,12 +93,12 @@ impl StatusQueues {
         }
     }
 
-    /// The call's next callback; after `None` the next one handed in is the first again.
-    pub(super) fn next(&self, call: CallSid) -> Option<Callback> {
+    /// The lane's next callback; after `None` the next one handed in is the first again.
+    pub(super) fn next(&self, lane: Lane) -> Option<Callback> {
         let mut queues = lock(&self.queues);
-        let next = queues.get_mut(&call).and_then(VecDeque::pop_front);
+        let next = queues.get_mut(&lane).and_then(VecDeque::pop_front);
         if next.is_none() {
-            queues.remove(&call);
+            queues.remove(&lane);
         }
         next
     }
@@ -132,13 +135,14 @@ mod tests {
     use twiml::HttpMethod;
 
     use super::*;
-    use call::{FetchId, FetchKind};
+    use call::FetchId;
 
     fn callback(call: u128, id: u64) -> Callback {
         let request = FetchRequest {
             id: FetchId(id),
             call: CallSid(call),
             kind: FetchKind::StatusCallback,
+            dialect: twiml::Dialect::Twiml,
             url: "http://h/".to_owned(),
             method: HttpMethod::Post,
             params: Vec::new(),
@@ -152,8 +156,9 @@ mod tests {
         assert!(matches!(queues.push(callback(1, 1)), Queued::First));
         assert!(matches!(queues.push(callback(1, 2)), Queued::Behind(None)));
         assert!(matches!(queues.push(callback(2, 3)), Queued::First));
-        let ids: Vec<u64> =
-            std::iter::from_fn(|| queues.next(CallSid(1))).map(|callback| callback.request.id.0).collect();
+        let ids: Vec<u64> = std::iter::from_fn(|| queues.next((CallSid(1), FetchKind::StatusCallback)))
+            .map(|callback| callback.request.id.0)
+            .collect();
         assert_eq!(ids, [1, 2]);
         assert!(matches!(queues.push(callback(1, 4)), Queued::First));
     }

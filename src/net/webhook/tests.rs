@@ -33,6 +33,7 @@ fn post(url: impl Into<String>) -> FetchRequest {
         id: FetchId(1),
         call: CALL,
         kind: FetchKind::Document,
+        dialect: twiml::Dialect::Twiml,
         url: url.into(),
         method: HttpMethod::Post,
         params: params(&[("To", "+1 555"), ("CallSid", "CA1"), ("Digits", "")]),
@@ -66,7 +67,16 @@ async fn a_post_carries_parameters_signature_and_token() {
     let url = format!("{}/voice?x=%41b", server.url);
     let fetched = fetch(post(format!("{url}#rc=0"))).await.unwrap();
     let content_type = Some("text/xml".to_owned());
-    assert_eq!(fetched, Fetched { status: 200, content_type, body: b"<Response/>".to_vec(), url });
+    assert_eq!(
+        fetched,
+        Fetched {
+            status: 200,
+            content_type,
+            body: b"<Response/>".to_vec(),
+            url,
+            headers: fetched.headers.clone()
+        }
+    );
     let seen = &server.seen()[0];
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/voice?x=%41b"));
     assert_eq!(seen.body, "CallSid=CA1&Digits=&To=%2B1+555");

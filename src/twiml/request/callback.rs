@@ -4,8 +4,8 @@ use base::{AccountSid, CallSid, RecordingSid, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::recording;
-use super::{CallFacts, Params, RecordingFacts};
-use crate::{ProgressEvent, RecordingTrack};
+use super::{CallFacts, Params, RecordingFacts, texml};
+use crate::{Dialect, ProgressEvent, RecordingTrack};
 
 /// An event of a call's progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub fn progress_params(call: &CallFacts, progress: &ProgressFacts) -> Vec<(Strin
     params.set("CallbackSource", "call-progress-events");
     params.set("SequenceNumber", progress.sequence.to_string());
     params.set("Timestamp", progress.at.rfc2822());
+    if call.dialect == Dialect::Texml {
+        texml::status(progress.at, progress.event == ProgressEvent::Completed, &mut params);
+    }
     params.set_some("SipResponseCode", progress.sip_code.map(|code| code.to_string()));
     match progress.event {
         ProgressEvent::Initiated => params.set("CallStatus", "initiated"),

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use base::{AccountSid, CallSid, TrunkSid};
 use serde::{Deserialize, Serialize};
 
+use crate::Dialect;
+
 /// One leg, as requests describe it (reference: webhooks §2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallFacts {
@@ -33,6 +35,9 @@ pub struct CallFacts {
     pub answered_by: Option<String>,
     /// What only a SIP leg has.
     pub sip: Option<SipFacts>,
+    /// Whose parameters its requests carry.
+    #[serde(default)]
+    pub dialect: Dialect,
 }
 
 /// What a leg's SIP says (reference: webhooks §2.1).

@@ -7,13 +7,17 @@ mod action;
 mod callback;
 mod conference;
 mod country;
+mod debugger;
 mod facts;
 mod queue;
+mod texml;
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::Dialect;
 
 pub use action::{
     DialCallStatus, DialFacts, DialSip, GatherResult, RecordFacts, RecordingFacts, dial_call_status,
@@ -27,11 +31,16 @@ pub use conference::{
     ConferenceEnd, ConferenceFacts, ConferenceNews, ParticipantFacts, ParticipantLeft, conference_params,
 };
 pub use country::country;
+pub use debugger::{DebuggerFacts, debugger_params};
 pub use facts::{CallFacts, CallStatus, Direction, SipFacts};
 pub use queue::{QueueMoment, QueueResult, QueueStay, dequeue_params, enqueue_params, queue_wait_params};
 
 /// The parameters of every document fetch and of most status callbacks (reference: webhooks §2, §2.1).
 pub fn standard_params(call: &CallFacts) -> Vec<(String, String)> {
+    Params::from_standard(call).sorted()
+}
+
+fn twilio_standard(call: &CallFacts) -> Params {
     let mut params = Params::default();
     let from = if call.from.is_empty() { WITHHELD } else { &call.from };
     params.set("CallSid", call.call_sid.to_string());
@@ -61,7 +70,7 @@ pub fn standard_params(call: &CallFacts) -> Vec<(String, String)> {
             params.set("CallToken", BASE64.encode(call.call_sid.to_string()));
         }
     }
-    params.sorted()
+    params
 }
 
 fn sip_params(sip: &SipFacts, params: &mut Params) {
@@ -97,7 +106,10 @@ struct Params(BTreeMap<String, String>);
 
 impl Params {
     fn from_standard(call: &CallFacts) -> Self {
-        Self(standard_params(call).into_iter().collect())
+        match call.dialect {
+            Dialect::Twiml => twilio_standard(call),
+            Dialect::Texml => texml::standard(call),
+        }
     }
 
     fn set(&mut self, name: &str, value: impl Into<String>) {
@@ -140,6 +152,7 @@ mod tests {
             stir_verstat: None,
             answered_by: None,
             sip: None,
+            dialect: Dialect::Twiml,
         }
     }
 
