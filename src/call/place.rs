@@ -121,6 +121,7 @@ pub(crate) fn place(
         stir_verstat: None,
         answered_by: None,
         sip: None,
+        dialect: new.dialect,
     };
     let mut call = Call::new(row, leg, facts);
     call.callback = new.status_callback;

@@ -114,7 +114,7 @@ impl Call {
             Some(_) | None => {
                 // Digits still to be sent, or a document that waited for them, are given up with the rest.
                 let opening = self.outbound.as_mut().and_then(|outbound| outbound.opening.take());
-                let dialect = opening.as_ref().map_or_else(Dialect::default, |opening| opening.dialect);
+                let dialect = self.facts.dialect;
                 let fallback = fallback.or_else(|| opening.and_then(|opening| opening.fallback));
                 self.interpret(Interpreter::new(fallback, dialect), source, ctx);
             }

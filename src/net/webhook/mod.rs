@@ -8,6 +8,7 @@
 //!
 //! Nothing here reads a document or knows a call's state.
 
+mod cache;
 mod connect;
 mod cookies;
 mod destination;
@@ -21,6 +22,7 @@ mod status;
 mod target;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
 use base::limits::DOCUMENT_BYTES_MAX;
 use base::{CallSid, Rng};
@@ -29,6 +31,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use twiml::{Dialect, Exchange, FetchFailure, Fetched, HttpMethod};
 
+use self::cache::{Cache, Known};
 use self::cookies::{Jar, Jars};
 use self::exchange::{Body, Exchange as Request};
 use self::failure::{CALLBACK_FAILED, failure};
@@ -58,6 +61,7 @@ struct Inner {
     resolver: Resolver,
     rng: Mutex<Rng>,
     jars: Jars,
+    cache: Cache,
     status: StatusQueues,
     failures: mpsc::Sender<(FetchId, FetchFailure)>,
     runtime: Handle,
@@ -84,6 +88,7 @@ impl Webhooks {
                 resolver,
                 rng: Mutex::new(rng),
                 jars: Jars::default(),
+                cache: Cache::default(),
                 status: StatusQueues::new(),
                 failures,
                 runtime: Handle::current(),
@@ -170,16 +175,33 @@ impl Webhooks {
         // one, which keeps the query, would otherwise grow with every request.
         let target = Target::of(url)?;
         let base = target.base();
-        let request = Request { jar: Some(jar), ..Self::request(target, &overrides, request) };
+        let mut request = Request { jar: Some(jar), ..Self::request(target, &overrides, request) };
+        let cache = &self.inner.cache;
+        let key = (request.method == HttpMethod::Get).then(|| request.target.base());
+        match key.as_deref().map_or(Known::Nothing, |key| cache.know(key, Instant::now())) {
+            Known::Nothing => {}
+            Known::Fresh(kept) => return Ok(kept),
+            Known::Ask(headers) => request.headers.extend(headers),
+        }
         let body = Body::Document(DOCUMENT_BYTES_MAX);
         let answer = request.run(&settings, &self.token(), body).await?;
-        Ok(Fetched {
-            status: answer.status,
+        let (status, headers) = (answer.status, answer.headers.clone());
+        if let (304, Some(key)) = (status, &key)
+            && let Some(kept) = cache.confirmed(key, &headers, Instant::now())
+        {
+            return Ok(kept);
+        }
+        let fetched = Fetched {
+            status,
             content_type: media::text(&answer.headers, &header::CONTENT_TYPE),
             headers: pairs(&answer.headers),
             body: answer.body,
             url: answer.redirected_to.map_or(base, |target| target.base()),
-        })
+        };
+        if let Some(key) = &key {
+            cache.keep(key, &fetched, &headers, Instant::now());
+        }
+        Ok(fetched)
     }
 
     async fn deliver(&self, Callback { request, jar }: Callback) {

@@ -318,6 +318,64 @@ async fn cookies_belong_to_a_call() {
 }
 
 #[tokio::test]
+async fn a_document_that_did_not_change_is_not_sent_again() {
+    let server = Server::start(|n, seen| {
+        let tag = "ETag: \"v1\"\r\n";
+        Reply::Raw(match seen.header("if-none-match") {
+            "\"v1\"" => answer(304, tag, ""),
+            _ if n == 0 => answer(200, &format!("Content-Type: text/xml\r\n{tag}"), "<Response/>"),
+            _ => answer(500, "", ""),
+        })
+    })
+    .await;
+    let (client, _) = client();
+    let get = |path: &str| get(format!("{}{path}", server.url));
+    for _ in 0..3 {
+        let answer = client.fetch(get("/a")).await.1.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"<Response/>"[..]));
+    }
+    assert_eq!(client.fetch(get("/b")).await.1.unwrap().status, 500);
+    assert_eq!(
+        client.fetch(post(format!("{}/a", server.url))).await.1.unwrap().status,
+        500,
+        "a POST is never kept"
+    );
+    assert_eq!(server.seen().len(), 5);
+}
+
+#[tokio::test]
+async fn the_other_dialect_is_signed_by_its_own_key_too() {
+    let server = Server::start(|_, _| xml("<Response/>")).await;
+    let (client, _) = client();
+    let request = FetchRequest { dialect: twiml::Dialect::Texml, ..post(&server.url) };
+    client.fetch(request).await.1.unwrap();
+    client.fetch(post(&server.url)).await.1.unwrap();
+    let seen = server.seen();
+    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    let key = decode(&client.public_key());
+    let signed = format!("{}|{}", seen[0].header("telnyx-timestamp"), seen[0].body);
+    let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key);
+    key.verify(signed.as_bytes(), &decode(seen[0].header("telnyx-signature-ed25519"))).unwrap();
+    assert!(is_signed(&server, &seen[0]), "and by Twilio's");
+    assert_eq!(seen[1].header("telnyx-signature-ed25519"), "");
+}
+
+#[tokio::test]
+async fn a_stored_document_of_the_other_dialect_is_a_template() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t.xml"), "<Response><Say>{{To}} {{Digits}}</Say></Response>").unwrap();
+    std::fs::write(folder.path().join("bad.xml"), "<Response>{{</Response>").unwrap();
+    let config = WebhookConfig { documents_root: Some(folder.path().into()), ..WebhookConfig::default() };
+    let (client, _) = client_with(config);
+    let texml = |url: &str| FetchRequest { dialect: twiml::Dialect::Texml, ..post(url) };
+    let filled = client.fetch(texml("file:t.xml")).await.1.unwrap().body;
+    assert_eq!(filled, b"<Response><Say>+1 555 </Say></Response>");
+    assert_eq!(client.fetch(texml("file:bad.xml")).await.1.unwrap_err().code, 11320);
+    let plain = client.fetch(post("file:t.xml")).await.1.unwrap().body;
+    assert!(plain.starts_with(b"<Response><Say>{{To}}"), "a document of Twilio's is taken as it is");
+}
+
+#[tokio::test]
 async fn documents_may_be_files() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("welcome.xml"), "<Response/>").unwrap();
