@@ -137,7 +137,7 @@ fn new_call(
     let caller = caller_text(request, &from);
     let called = called_text(request, number.as_deref());
     let name = request.headers.from().ok().and_then(|from| from.display).filter(|name| !name.is_empty());
-    let diverted = request.headers.text(&HeaderName::Diversion).map(|text| diverter(&text));
+    let diverted = diverted(&request.headers);
     let (trunk, phone) = match from {
         Caller::Trunk { name } => (Some(name), None),
         Caller::Phone { user } => (None, Some(user)),
@@ -153,14 +153,14 @@ fn new_call(
         parent_call_sid: None,
         forwarded_from: diverted.clone(),
         caller_name: name.clone(),
-        stir_verstat: None,
+        stir_verstat: trunk.as_ref().and_then(|_| verstat(&request.headers)),
         answered_by: None,
         sip: Some(SipFacts {
             domain: phone.as_ref().map(|_| request.uri.host.to_string()),
             call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),
             source_ip: flow.remote.ip(),
             x_headers: x_headers(&request.headers),
-            trunk_sid: None,
+            trunk_sid: trunk.as_deref().map(|name| trunk_sid(ctx.office.account_sid, name)),
         }),
     };
     let mut row =
@@ -225,12 +225,48 @@ fn called_text(request: &Request, number: Option<&str>) -> String {
     }
 }
 
-/// The number a Diversion header names (RFC 5806).
-fn diverter(text: &str) -> String {
-    match text.parse::<sip::NameAddr>() {
-        Ok(by) => by.uri.user_decoded().into_owned(),
-        Err(_) => String::new(),
+/// Who diverted the call here: by its Diversion header (RFC 5806), or else the first of several stations that its
+/// History-Info went through (RFC 7044).
+fn diverted(headers: &Headers) -> Option<String> {
+    let user = |text: &str| -> Option<String> {
+        let by = text.trim().parse::<sip::NameAddr>().ok()?;
+        let user = by.uri.user_decoded();
+        Some(user.chars().filter(|c| !c.is_control()).take(ADDRESS_CHARS_MAX).collect())
+    };
+    if let Some(text) = headers.text(&HeaderName::Diversion) {
+        return Some(user(&text).unwrap_or_default());
     }
+    let stations: Vec<String> = headers
+        .iter()
+        .filter(|(name, _)| **name == HeaderName::HistoryInfo)
+        .flat_map(|(_, value)| value.text().split(',').map(str::to_owned).collect::<Vec<_>>())
+        .take(STATIONS_MAX)
+        .collect();
+    if stations.len() > 1 { user(stations.first()?) } else { None }
+}
+
+/// What a carrier says of the caller's number: the `verstat` of the identity it vouches for, or of the caller's own
+/// (3GPP TS 24.229 §7.2A.20).
+fn verstat(headers: &Headers) -> Option<String> {
+    [HeaderName::PAssertedIdentity, HeaderName::From].iter().find_map(|name| {
+        let party = headers.text(name)?.parse::<sip::NameAddr>().ok()?;
+        // Beside the host, within the user part of a telephone number, or after the address as a whole.
+        let within = party.uri.user.as_deref().and_then(|user| {
+            user.split(';').find_map(|part| part.strip_prefix("verstat=")).map(str::to_owned)
+        });
+        let verdict = party.uri.params.get("verstat").or(party.params.get("verstat")).map(str::to_owned);
+        let verdict = verdict.or(within)?;
+        let is_word = verdict.len() <= 64 && verdict.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_word.then_some(verdict)
+    })
+}
+
+/// A trunk's sid, the same in every run: its name, spread over 128 bits (FNV-1a).
+fn trunk_sid(account: base::AccountSid, name: &str) -> base::TrunkSid {
+    let seed = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128 ^ account.0;
+    let spread =
+        |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
+    base::TrunkSid(name.bytes().fold(seed, spread))
 }
 
 /// Headers that a document may see (reference: webhooks §2.1).
@@ -276,6 +312,9 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// Stations of a call's history that are looked at.
+const STATIONS_MAX: usize = 16;
+
 /// Characters of an address that is shown and written down.
 const ADDRESS_CHARS_MAX: usize = 256;
 
@@ -285,6 +324,66 @@ const X_HEADERS_MAX: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> Headers {
+        let mut headers = Headers::new();
+        for (name, value) in lines {
+            headers.push(HeaderName::from(*name), (*value).to_owned());
+        }
+        headers
+    }
+
+    #[test]
+    fn who_diverted_a_call_is_read_from_either_header() {
+        for (lines, expected) in [
+            (vec![], None),
+            (vec![("Diversion", "<sip:+15550009999@h>;reason=user-busy")], Some("+15550009999")),
+            (vec![("Diversion", "nonsense")], Some("")),
+            (vec![("History-Info", "<sip:+15550001111@h>;index=1")], None),
+            (
+                vec![("History-Info", "<sip:+15550008888@h>;index=1, <sip:+15550001111@h>;index=1.1")],
+                Some("+15550008888"),
+            ),
+            (
+                vec![
+                    ("History-Info", "<sip:+15550007777@h?Reason=SIP%3Bcause%3D302>;index=1"),
+                    ("History-Info", "<sip:+15550001111@h>;index=1.1"),
+                ],
+                Some("+15550007777"),
+            ),
+        ] {
+            assert_eq!(diverted(&headers(&lines)).as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_carrier_says_of_the_callers_number() {
+        const PASSED: &str = "TN-Validation-Passed-A";
+        for (lines, expected) in [
+            (vec![("From", "<sip:+1555@h>;tag=x")], None),
+            (vec![("From", "<sip:+1555@h;verstat=TN-Validation-Passed-A>;tag=x")], Some(PASSED)),
+            (vec![("From", "<sip:+1555;verstat=TN-Validation-Passed-A@h;user=phone>;tag=x")], Some(PASSED)),
+            (vec![("From", "<sip:+1555@h>;verstat=TN-Validation-Passed-A;tag=x")], Some(PASSED)),
+            (
+                vec![
+                    ("From", "<sip:+1555@h>;tag=x"),
+                    ("P-Asserted-Identity", "<tel:+1555;verstat=TN-Validation-Passed-A>"),
+                ],
+                Some(PASSED),
+            ),
+            (vec![("From", "<sip:+1555@h;verstat=no%20word>;tag=x")], None),
+        ] {
+            assert_eq!(verstat(&headers(&lines)).as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn trunks_have_sids_of_their_own() {
+        let account = base::AccountSid(1);
+        assert_eq!(trunk_sid(account, "carrier"), trunk_sid(account, "carrier"));
+        assert_ne!(trunk_sid(account, "carrier"), trunk_sid(account, "other"));
+        assert_ne!(trunk_sid(account, "carrier"), trunk_sid(base::AccountSid(2), "carrier"));
+    }
 
     #[test]
     fn keys_in_info_bodies_are_read_in_both_forms() {

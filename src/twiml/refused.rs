@@ -65,13 +65,13 @@ static ELEMENTS: &[Refused] = &[
 /// Understood, and without effect: warning 99006.
 static ATTRIBUTES: &[(&str, &str)] = &[
     ("Client", "clientNotificationUrl"),
+    ("Dial", "machineDetection"),
     ("Dial", "referUrl"),
     ("Gather", "invalidDigitsAction"),
     ("Gather", "minDigits"),
     ("Gather", "validDigits"),
     ("Number", "amdStatusCallback"),
     ("Number", "machineDetection"),
-    ("Play", "mediaStorage"),
     ("Record", "transcribe"),
     ("Record", "transcription"),
     ("Sip", "amdStatusCallback"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sim::{Answer, FALLBACK, Faults, NUMBER, Scenario, UaState, VOICE, param};
 use twiml::CallStatus;
 
-use crate::{ACTION, office};
+use crate::{ACTION, EVENTS, office};
 
 const APOLOGY: &str = "application-error";
 
@@ -16,11 +16,24 @@ fn failing() -> Vec<(Answer, u32)> {
         (Answer::failure(11205), 11205),
         (Answer::failure(11210), 11210),
         (Answer::failure(11215), 11215),
+        (Answer::failure(11100), 11100),
+        (Answer::failure(11201), 11201),
+        (Answer::failure(11202), 11202),
+        (Answer::failure(11203), 11203),
+        (Answer::failure(11206), 11206),
+        (Answer::failure(11220), 11220),
+        (Answer::failure(11237), 11237),
         (Answer::failure(11200).after(Duration::from_secs(15)), 11200),
         (page(404, "text/plain", "nothing here"), 11200),
         (page(500, "text/html", "<h1>oops"), 11200),
         (page(200, "text/html", "<html><body>hello</body></html>"), 12102),
         (page(200, "text/xml", "<Response><Say>unclosed"), 12100),
+        (page(200, "text/xml", "<?xml version='1.1'?><Response/>"), 12101),
+        (page(200, "text/xml", "<response/>"), 12102),
+        (page(200, "text/xml", "<!DOCTYPE Response><Response/>"), 12100),
+        (Answer::page(200, None, "<Response/>"), 12300),
+        (Answer::twiml("<Gather actionOnEmptyResult='maybe'/>"), 13338),
+        (Answer::twiml("<Pay/>"), 13750),
         (page(200, "text/xml", ""), 11770),
         (page(204, "text/xml", ""), 11770),
         (page(200, "application/json", "{}"), 12300),
@@ -125,6 +138,64 @@ fn a_web_server_that_never_answers_does_not_hold_the_call_for_ever() {
     s.pass_ms(60_000);
     assert!(s.heard_clip(&caller, APOLOGY) && !s.heard_clip(&caller, "late"));
     s.expect_rest();
+}
+
+#[test]
+fn a_redirect_to_no_url_leads_to_the_fallback() {
+    let mut s = office("<Redirect>http://[</Redirect>");
+    s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(5_000);
+    assert!(s.heard_clip(&caller, "fallback"));
+    assert_eq!(s.notifications(), [11100]);
+    s.expect_rest();
+}
+
+/// Bad values of warning level, one verb each: the default is used and the call goes on.
+#[test]
+fn a_bad_value_is_told_and_its_default_used() {
+    let mut s = office(
+        "<Say loop='x'>one</Say><Pause length='0'/><Play loop='x' digits='1'/><Gather timeout='x' numDigits='1'/>\
+         <Say>two</Say>",
+    );
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(20_000);
+    assert!(s.heard_clip(&caller, "one") && s.heard_clip(&caller, "two"));
+    assert_eq!(s.notifications(), [13510, 13910, 13410, 13313]);
+    assert!(s.asked(FALLBACK).is_empty());
+    s.expect_rest();
+}
+
+/// What comes after an answered call's events is numbered when it happens, and a receiver that is slow or down
+/// holds nothing up.
+#[test]
+fn a_receiver_that_is_slow_or_down_neither_delays_a_call_nor_changes_the_order() {
+    let slow = Answer::page(204, None, "").after(Duration::from_secs(14));
+    for (answer, failed) in [(slow, false), (Answer::failure(11202), true)] {
+        let mut s = office(
+            "<Dial><Client statusCallback='/events' statusCallbackEvent='initiated ringing answered completed'>ann\
+             </Client></Dial>",
+        );
+        s.web().serve(EVENTS, answer);
+        let ann = s.phone("ann");
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        s.picks_up(ann);
+        s.pass_ms(1_000);
+        let called = s.latest(ann).expect("ann was called");
+        assert!(s.bridged(&caller, &called), "nobody waits for a status callback");
+        s.hangs_up(&caller);
+        s.pass_ms(40_000);
+        let told = s.asked(EVENTS);
+        let events: Vec<(&str, &str)> = told
+            .iter()
+            .map(|event| (param(event, "SequenceNumber").unwrap(), param(event, "CallStatus").unwrap()))
+            .collect();
+        let expected = [("0", "initiated"), ("1", "ringing"), ("2", "in-progress"), ("3", "completed")];
+        assert_eq!(events, expected);
+        assert_eq!(s.notifications(), vec![15003; if failed { 4 } else { 0 }]);
+        s.expect_rest();
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use base::ConferenceSid;
 use serde::{Deserialize, Serialize};
 
 use super::{ConferenceEvent, ConferenceStatusCallback, RecordingStatusCallback};
-use crate::HttpMethod;
 use crate::reading::{Node, Reading, attribute, owned, shortened, text};
+use crate::{Dialect, HttpMethod};
 
 /// A conference to join, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl Beep {
 
 /// `None` when it has no usable name (13237) or its participant none (16023).
 pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<ConferenceNoun> {
-    reading.known_attributes(node, ATTRIBUTES, &[]);
+    reading.known_attributes(node, ATTRIBUTES, TEXML_ATTRIBUTES);
     reading.no_children(node);
     let name = name(node, reading);
     let label = label(node, reading);
@@ -90,7 +90,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Conferen
             12200,
         ),
         record: reading.one_of(node, "record", RECORD, false, 13217),
-        trim: reading.one_of(node, "trim", TRIM, true, 13239),
+        trim: reading.one_of(node, "trim", TRIM, reading.dialect == Dialect::Twiml, 13239),
         coach: coach(node, reading),
         status_callback: status_callback(node, reading),
         recording_status_callback: reading.recording_callback(node),
@@ -199,6 +199,7 @@ const ATTRIBUTES: &[&str] = &[
     "waitMethod",
     "waitUrl",
 ];
+const TEXML_ATTRIBUTES: &[&str] = &["recordBeep", "recordingTimeout", "sendRecordingUrl"];
 const NAME_CHARS_MAX: usize = 128;
 const PARTICIPANTS_MAX: u32 = 250;
 

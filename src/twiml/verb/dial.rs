@@ -272,6 +272,9 @@ const ATTRIBUTES: &[&str] = &[
 const TEXML_ATTRIBUTES: &[&str] = &[
     "audioUrl",
     "fromDisplayName",
+    "machineDetection",
+    "detectionMode",
+    "machineDetectionTimeout",
     "passDiversionHeader",
     "recordMaxLength",
     "recordingChannels",

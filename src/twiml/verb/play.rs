@@ -1,9 +1,10 @@
 //! `<Play>` (reference: twiml-voice §5).
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::LOOP_MAX;
 use crate::reading::{Node, Reading, attribute, is_digits, text};
+use crate::{Dialect, LOOP_MAX};
 
 /// Play a file or send digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub enum PlaySource {
     Url(String),
     /// DTMF: `0-9 A-D * #`, `w` half a second and `W` a second of silence.
     Digits(String),
+}
+
+/// Whether the text names a sound of the box's own folder (TeXML's `mediaStorage`).
+fn stored(node: Node<'_>, reading: &mut Reading<'_>) -> bool {
+    reading.dialect == Dialect::Texml && reading.boolean(node, "mediaStorage", false, 12200)
+}
+
+fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string().replace("%2E", ".").replace("%2F", "/")
 }
 
 /// `None` when there is nothing to play (12200, 13430).
@@ -51,6 +61,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Play> {
             reading.note(12200, node.range().start, "Play without a URL: nothing is played");
             return None;
         }
+        None if stored(node, reading) => PlaySource::Url(format!("file:{}", encoded(&url))),
         None => PlaySource::Url(url),
     };
     Some(Play { source, loop_ })
@@ -60,7 +71,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Play> {
 mod tests {
     use super::*;
     use crate::Verb;
-    use crate::verb::table::one;
+    use crate::verb::table::{one, one_in};
 
     #[test]
     fn attributes_and_their_bad_values() {
@@ -84,6 +95,19 @@ mod tests {
             ("<Play>http://h/a.mp3<Say>x</Say></Play>", url(1), vec![12200]),
         ] {
             assert_eq!(one(xml), (expected.map(Verb::Play), codes), "{xml}");
+        }
+    }
+
+    #[test]
+    fn a_stored_sound_is_a_file_of_the_box() {
+        for (xml, expected, codes) in [
+            ("<Play mediaStorage='true'>hold music.mp3</Play>", "file:hold%20music.mp3", vec![]),
+            ("<Play mediaStorage='true'>a/b?c#d.wav</Play>", "file:a/b%3Fc%23d.wav", vec![]),
+            ("<Play mediaStorage='false'>a.mp3</Play>", "a.mp3", vec![]),
+            ("<Play mediaStorage='x'>a.mp3</Play>", "a.mp3", vec![12200]),
+        ] {
+            let play = Play { source: PlaySource::Url(expected.into()), loop_: 1 };
+            assert_eq!(one_in(xml, Dialect::Texml), (Some(Verb::Play(play)), codes), "{xml}");
         }
     }
 }

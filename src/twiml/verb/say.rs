@@ -42,7 +42,11 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>, codes: SayCodes) -
     );
     let voice = voice(node, reading, codes);
     let language = language(node, reading, 13512);
-    let loop_ = reading.whole(node, "loop", 0..=u32::MAX, 1, codes.loop_).min(LOOP_MAX);
+    let most = match reading.dialect {
+        Dialect::Twiml => u32::MAX,
+        Dialect::Texml => 10,
+    };
+    let loop_ = reading.whole(node, "loop", 0..=most, 1, codes.loop_).min(LOOP_MAX);
     let spoken = ssml::read(node, reading);
     if spoken.text.is_empty() {
         reading.bad(13520, node.range().start, "Say without a text: nothing is spoken");
