@@ -85,6 +85,8 @@ enum Command {
     Phones(View),
     /// Trunks and how they are
     Trunks(View),
+    /// Voice queues and who waits in them
+    Queues(View),
     /// One call's ladder: SIP, webhooks, verbs, media, decisions
     Trace {
         /// The call, or a call it dialled
@@ -149,6 +151,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Calls { view, ended } => show(&view, &Question::Calls { ended })?,
         Command::Phones(view) => show(&view, &Question::Node(Operator::Phones))?,
         Command::Trunks(view) => show(&view, &Question::Node(Operator::Trunks))?,
+        Command::Queues(view) => show(&view, &Question::Node(Operator::Queues))?,
         Command::Trace { call, json, common } => match ask(&state_of(&common)?, &Question::Trace(call))? {
             Answer::Trace(calls) if json => tables::say_json(&calls)?,
             Answer::Trace(calls) => tables::say(&ladder::draw(&calls)),

@@ -134,7 +134,8 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         .with_context(|| format!("cannot listen on {} for HTTP", config.http.listen))?;
 
     let clock = Clock::start();
-    let node = Node::new(config.office.clone(), USER_AGENT, rng, clock.now());
+    let mut node = Node::new(config.office.clone(), USER_AGENT, rng, clock.now());
+    node.restore_queues(store.queues().await.context("the database")?);
     let world = Arc::new(World {
         transports,
         media,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use call::record::CallRow;
-use call::{LiveCall, OperatorReply};
+use call::{LiveCall, LiveQueue, OperatorReply};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ pub(crate) fn json(answer: &Answer) -> Value {
         }
         Answer::Node(OperatorReply::Phones(phones)) => json!({ "phones": phones }),
         Answer::Node(OperatorReply::Trunks(trunks)) => json!({ "trunks": trunks }),
+        Answer::Node(OperatorReply::Queues(queues)) => json!({ "queues": queues }),
         Answer::Node(reply) => json!(reply),
         Answer::Trace(calls) => json!(calls),
         Answer::Done => json!({}),
@@ -156,9 +157,29 @@ pub(crate) fn draw(answer: &Answer) -> String {
             });
             columns(["TRUNK", "ADDRESS", "CALLS", "STATE"], rows.collect())
         }
+        Answer::Node(OperatorReply::Queues(queues)) => draw_queues(queues),
         Answer::Node(_) | Answer::Trace(_) | Answer::Done => String::new(),
         Answer::Error(why) => format!("{why}\n"),
     }
+}
+
+/// Each queue, and under it who waits there.
+fn draw_queues(queues: &[LiveQueue]) -> String {
+    let mut rows = Vec::new();
+    for queue in queues {
+        rows.push([
+            queue.name.clone(),
+            queue.sid.to_string(),
+            format!("{} of {}", queue.members.len(), queue.max_size),
+            format!("{} s on average", queue.average_wait_s),
+            queue.takers.to_string(),
+        ]);
+        rows.extend(queue.members.iter().map(|member| {
+            let position = format!("  {}", member.position);
+            [position, member.call.to_string(), String::new(), format!("{} s", member.wait_s), String::new()]
+        }));
+    }
+    columns(["QUEUE", "SID", "WAITING", "FOR", "TAKERS"], rows)
 }
 
 /// Left-aligned columns as wide as their widest cell.

@@ -11,10 +11,11 @@ use twiml::{After, CallStatus, Interpreter, Level, PlaySource, Verb};
 
 use crate::child::ChildOf;
 use crate::conference_dial::ConferenceRun;
-use crate::conference_wait::is_for_wait;
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::debugger;
+use crate::dequeue::DequeueRun;
 use crate::dial::DialRun;
+use crate::enqueue::EnqueueRun;
 use crate::gather::GatherRun;
 use crate::leg::Leg;
 use crate::office::Application;
@@ -26,6 +27,7 @@ use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
 use crate::record_verb::{RecordRun, Recording, WholeCall};
 use crate::route::Who;
 use crate::timers::Timer;
+use crate::wait::{Wait, is_for_wait};
 
 /// One call (leg), from its first message to its record.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Call {
     /// The document being executed; none on a child that is bridged without a whisper.
     pub(crate) interpreter: Option<Interpreter>,
     pub(crate) running: Running,
+    /// What is heard while that verb waits.
+    pub(crate) wait: Option<Box<Wait>>,
     /// Set on a call the box makes.
     pub(crate) outbound: Option<Outbound>,
     /// Set on a call that another one dialled, until it goes its own way.
@@ -77,6 +81,8 @@ pub(crate) enum Running {
     Record(RecordRun),
     Dial(DialRun),
     Conference(Box<ConferenceRun>),
+    Enqueue(Box<EnqueueRun>),
+    Dequeue(Box<DequeueRun>),
     /// The announcement that something is broken, as soon as the call is answered.
     AnsweringToApologise {
         code: u32,
@@ -97,6 +103,8 @@ impl Running {
             Running::Record(_) => "record",
             Running::Dial(_) => "dial",
             Running::Conference(_) => "conference",
+            Running::Enqueue(_) => "enqueue",
+            Running::Dequeue(_) => "dial queue",
             Running::Apology(_) => "apology",
         }
     }
@@ -110,6 +118,7 @@ impl Call {
             interpreter: None,
             running: Running::Nothing,
             outbound: None,
+            wait: None,
             child: None,
             facts,
             dialler: Who::Api,
@@ -157,6 +166,10 @@ impl Call {
 
     /// Does what the interpreter wants until it waits for something.
     pub(crate) fn drive(&mut self, ctx: &mut Ctx<'_>) {
+        if self.is_inside() {
+            // Of the wait document: `wait` does what its interpreter wants.
+            return;
+        }
         while let Some(output) = self.interpreter.as_mut().and_then(Interpreter::poll_output) {
             match output {
                 twiml::Output::Fetch { id, url, method, params } => {
@@ -195,7 +208,9 @@ impl Call {
     pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
         let needs_answer = match &verb {
             Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) | Verb::Enqueue(_) => true,
-            Verb::Dial(dial) => !dial.answer_on_bridge || dial.conference().is_some(),
+            Verb::Dial(dial) => {
+                !dial.answer_on_bridge || dial.conference().is_some() || dial.queue().is_some()
+            }
             Verb::Pause(_) | Verb::Hangup | Verb::Reject(_) | Verb::Redirect(_) | Verb::Leave => false,
         };
         if needs_answer && !self.leg.is_up() {
@@ -209,14 +224,12 @@ impl Call {
             Verb::Play(play) => self.begin_play(play, ctx),
             Verb::Gather(gather) => self.begin_gather(gather, ctx),
             Verb::Record(record) => self.begin_record(record, ctx),
-            Verb::Dial(dial) => match dial.conference().cloned() {
-                Some(noun) => self.begin_conference(dial, &noun, ctx),
-                None => self.begin_dial(dial, ctx),
+            Verb::Dial(dial) => match (dial.conference().cloned(), dial.queue().cloned()) {
+                (Some(noun), _) => self.begin_conference(dial, &noun, ctx),
+                (None, Some(noun)) => self.begin_dequeue(dial, noun, ctx),
+                (None, None) => self.begin_dial(dial, ctx),
             },
-            Verb::Enqueue(_) => {
-                self.warn(13750, "Enqueue is not supported; the next verb runs".to_owned(), ctx);
-                self.verb_done(After::Next, ctx);
-            }
+            Verb::Enqueue(enqueue) => self.begin_enqueue(enqueue, ctx),
             Verb::Pause(pause) => self.begin_pause(pause, ctx),
             Verb::Hangup => self.end(Cause::Document, ctx),
             Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
@@ -274,31 +287,35 @@ impl Call {
         if let Err(why) = result {
             self.warn(SOUND_FAILED, format!("a sound cannot be had and is left out: {why}"), ctx);
         }
-        let leg = self.leg.id;
-        let sid = self.row.sid;
-        if let Some(prompting) = self.running.prompting()
-            && prompting.on_sound(key, result.is_ok())
-            && !prompting.play(sid, leg, ctx)
-        {
-            self.on_prompted(ctx);
-        }
+        let good = result.is_ok();
+        self.heard(ctx, |call, ctx| {
+            let (leg, sid) = (call.leg.id, call.row.sid);
+            if let Some(prompting) = call.running.prompting()
+                && prompting.on_sound(key, good)
+                && !prompting.play(sid, leg, ctx)
+            {
+                call.on_prompted(ctx);
+            }
+        });
         self.drive(ctx);
     }
 
     pub(crate) fn on_played(&mut self, play: PlayId, ctx: &mut Ctx<'_>) {
-        let ours = match self.running.prompting() {
-            Some(prompting) => prompting.is(play),
-            None => false,
-        };
-        if ours {
-            self.on_prompted(ctx);
-        } else if let Running::Play(run) = &self.running
-            && run.sends(play)
-        {
-            self.verb_done(After::Next, ctx);
-        } else {
-            self.callee_played(play, ctx);
-        }
+        self.heard(ctx, |call, ctx| {
+            let ours = match call.running.prompting() {
+                Some(prompting) => prompting.is(play),
+                None => false,
+            };
+            if ours {
+                call.on_prompted(ctx);
+            } else if let Running::Play(run) = &call.running
+                && run.sends(play)
+            {
+                call.verb_done(After::Next, ctx);
+            } else {
+                call.callee_played(play, ctx);
+            }
+        });
         self.drive(ctx);
     }
 
@@ -307,30 +324,41 @@ impl Call {
         match &self.running {
             Running::Play(_) => self.verb_done(After::Next, ctx),
             Running::Gather(_) => self.gather_prompted(ctx),
-            Running::Conference(_) => self.wait_prompted(ctx),
             Running::Apology(_) => self.end(Cause::Document, ctx),
             Running::Nothing
             | Running::Answering(_)
             | Running::AnsweringToApologise { .. }
             | Running::Pause
             | Running::Record(_)
-            | Running::Dial(_) => {}
+            | Running::Dial(_)
+            | Running::Conference(_)
+            | Running::Enqueue(_)
+            | Running::Dequeue(_) => {}
         }
     }
 
     pub(crate) fn on_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {
         self.trace(EventKind::Media, format!("key {digit}"), ctx);
+        if self.wait.is_some() {
+            self.heard(ctx, |call, ctx| {
+                if let Running::Gather(_) = &call.running {
+                    call.gather_digit(digit, ctx);
+                }
+            });
+        }
         match &self.running {
             Running::Gather(_) => self.gather_digit(digit, ctx),
             Running::Record(_) => self.record_digit(digit, ctx),
             Running::Dial(_) => self.dial_digit(digit, ctx),
             Running::Conference(_) => self.conference_digit(digit, ctx),
+            Running::Dequeue(_) => self.dequeue_digit(digit, ctx),
             // A key pressed before a Gather began is not typed ahead (reference: twiml-voice §7).
             Running::Nothing
             | Running::Answering(_)
             | Running::AnsweringToApologise { .. }
             | Running::Pause
             | Running::Play(_)
+            | Running::Enqueue(_)
             | Running::Apology(_) => {}
         }
         self.drive(ctx);
@@ -338,12 +366,15 @@ impl Call {
 
     pub(crate) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
         match timer {
-            Timer::Pause => {
-                if matches!(self.running, Running::Pause) {
-                    self.verb_done(After::Next, ctx);
+            Timer::Pause => self.heard(ctx, |call, ctx| {
+                if matches!(call.running, Running::Pause) {
+                    call.verb_done(After::Next, ctx);
                 }
-            }
-            Timer::Gather => self.gather_timeout(ctx),
+            }),
+            Timer::Gather => self.heard(ctx, Call::gather_timeout),
+            Timer::Wait => self.wait_again(ctx),
+            Timer::DialRing if matches!(self.running, Running::Dequeue(_)) => self.dequeue_timeout(ctx),
+            Timer::DialLimit if matches!(self.running, Running::Dequeue(_)) => self.release_caller(ctx),
             Timer::DialRing if self.rings_in_vain() => self.end(Cause::Released { timeout: true }, ctx),
             Timer::DialRing => self.dial_ring_timeout(ctx),
             Timer::DialLimit if matches!(self.running, Running::Conference(_)) => self.conference_left(ctx),
@@ -371,6 +402,11 @@ impl Call {
             Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
+            Mail::CallerWaits(queue) => self.caller_waits(queue, ctx),
+            Mail::Dequeued { by, stay, whisper } => self.dequeued(by, stay, whisper, ctx),
+            Mail::CallerReady { caller, leg, codec } => self.caller_ready(caller, leg, codec, ctx),
+            Mail::CallerGone { caller, why } => self.caller_gone(caller, why, ctx),
+            Mail::TakerGone { taker } => self.taker_gone(taker, ctx),
             Mail::ConferenceStarted(sid) => self.conference_started(sid, ctx),
             Mail::ConferenceOver(sid) => self.conference_over(sid, ctx),
         }
@@ -404,7 +440,7 @@ impl Call {
             let failure = twiml::FetchFailure::new(11200, "no answer at all");
             self.on_fetched(theirs, Err(failure), ctx);
         }
-        let keys = self.running.prompting().map(|p| p.waiting()).unwrap_or_default();
+        let keys = self.prompting().map(|p| p.waiting()).unwrap_or_default();
         for key in keys {
             if let Some(waiting) = ctx.shared.sounds.get_mut(&key) {
                 waiting.remove(&self.row.sid);

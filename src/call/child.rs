@@ -88,6 +88,7 @@ impl Call {
         if let Some(child) = &mut self.child {
             child.stage = Stage::Bridged;
         }
+        self.enqueue_bridged();
         self.leg.near = vec![codec];
         if adapt {
             self.speak(codec, ctx);

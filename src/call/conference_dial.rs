@@ -5,7 +5,7 @@
 //!    └────────────── on hold, hearing music ──────────────────────────▲
 //! ```
 //! What a conference is stands in [`crate::conference`]; what is heard until it begins in
-//! [`crate::conference_wait`]. The others in a conference learn by mail that it began or is over.
+//! [`crate::wait`]. The others in a conference learn by mail that it began or is over.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use base::{CallSid, ConferenceSid, Mono, RecordingSid};
 use media::{PlayItem, RoomId, Tone};
 use serde::{Deserialize, Serialize};
 use twiml::{
-    After, ConferenceNoun, Dial, DialCallStatus, DialFacts, DialRecord, Finding, ParticipantLeft, dial_params,
+    After, ConferenceNoun, Context, Dial, DialCallStatus, DialFacts, DialRecord, Finding, ParticipantLeft,
+    dial_params,
 };
 
 use crate::call::{Call, Running};
 use crate::conference::{Change, Fresh, Left, Letter, Moment, Refused};
-use crate::conference_wait::Waiting;
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::dial::recorded;
 use crate::record::{EventKind, RecordingSource};
@@ -33,8 +33,6 @@ pub(crate) struct ConferenceRun {
     sid: ConferenceSid,
     /// It was in progress while this call was there.
     begun: bool,
-    /// What it hears while it is on hold.
-    pub(crate) waiting: Option<Waiting>,
     recording: Option<(RecordingSid, Mono)>,
 }
 
@@ -75,12 +73,11 @@ impl Call {
             beep(joined.room, ctx);
         }
         send(sid, joined.letters, ctx);
-        let recording = self.record_in_conference(&dial, ctx);
+        let recording = self.record_part(&dial, ctx);
         let (name, sid) = (noun.name.clone(), joined.sid);
-        self.running =
-            Running::Conference(Box::new(ConferenceRun { dial, name, sid, begun, waiting: None, recording }));
+        self.running = Running::Conference(Box::new(ConferenceRun { dial, name, sid, begun, recording }));
         if !begun {
-            self.begin_wait(noun.wait_url.clone(), noun.wait_method, ctx);
+            self.begin_wait(noun.wait_url.clone(), noun.wait_method, Context::ConferenceWait, ctx);
         }
     }
 
@@ -160,10 +157,10 @@ impl Call {
     fn take_part(&mut self, ctx: &mut Ctx<'_>) {
         let Running::Conference(run) = &self.running else { return };
         let Some(member) = ctx.shared.conferences.member(run.sid, self.row.sid) else { return };
-        let waits = run.waiting.is_some();
+        let waits = self.wait.is_some();
         ctx.media(media::Command::ChangeMember { leg: self.leg.id, member });
         if member.on_hold && !waits {
-            self.begin_wait(None, twiml::HttpMethod::Post, ctx);
+            self.begin_wait(None, twiml::HttpMethod::Post, Context::ConferenceWait, ctx);
         } else if !member.on_hold {
             self.stop_waiting(ctx);
         }
@@ -226,8 +223,8 @@ impl Call {
         self.verb_done(After::Action { url: Some(action), method: dial.method, params }, ctx);
     }
 
-    /// `<Dial record>`: what this member says and hears.
-    fn record_in_conference(&mut self, dial: &Dial, ctx: &mut Ctx<'_>) -> Option<(RecordingSid, Mono)> {
+    /// `<Dial record>` where nobody is dialled: what this call says and hears.
+    pub(crate) fn record_part(&mut self, dial: &Dial, ctx: &mut Ctx<'_>) -> Option<(RecordingSid, Mono)> {
         if dial.record == DialRecord::DoNotRecord {
             return None;
         }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{CallSid, ConferenceSid, ExpiringMap, Now, Rng};
+use base::{CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, Rng};
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
-use twiml::{DialSip, Dialect, Exchange, HttpMethod};
+use twiml::{DialSip, Dialect, Exchange, HttpMethod, QueueStay};
 
 use crate::call::Call;
 use crate::conference::Conferences;
@@ -14,6 +14,7 @@ use crate::io::{FetchId, FetchKind, FetchRequest, Output, SoundSource};
 use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Outcome;
+use crate::queue::Queues;
 use crate::record::StoreItem;
 use crate::timers::{Timer, Timers};
 
@@ -63,10 +64,41 @@ pub(crate) enum Mail {
         /// The media plane passes it on as a telephone event or a tone.
         by_media: bool,
     },
+    /// To somebody who waits for a caller of this queue: there is one.
+    CallerWaits(QueueSid),
+    /// To a queued call: you are taken out.
+    Dequeued {
+        by: CallSid,
+        stay: QueueStay,
+        /// What you hear before you are connected.
+        whisper: Option<(String, HttpMethod)>,
+    },
+    /// To who took a queued call: it is ready to be bridged.
+    CallerReady {
+        caller: CallSid,
+        leg: LegId,
+        /// What it speaks.
+        codec: CodecKind,
+    },
+    /// To who took a queued call: it is gone.
+    CallerGone { caller: CallSid, why: CallerGone },
+    /// To a queued call: who took you is gone, or lets you go.
+    TakerGone { taker: CallSid },
     /// To somebody in a conference: it begins.
     ConferenceStarted(ConferenceSid),
     /// To somebody who was in a conference: it is over.
     ConferenceOver(ConferenceSid),
+}
+
+/// Why a call that was taken out of its queue is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallerGone {
+    /// It hung up.
+    HungUp,
+    /// Somebody moved it to another document.
+    Redirected,
+    /// What it was to hear before it is connected cannot be had.
+    InError,
 }
 
 /// What an answer from outside belongs to.
@@ -105,6 +137,7 @@ pub(crate) struct Shared {
     pub(crate) callbacks: ExpiringMap<FetchId, (CallSid, Asked)>,
     pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
     pub(crate) conferences: Conferences,
+    pub(crate) queues: Queues,
     pub(crate) load: Ledger,
     pub(crate) next_id: u64,
 }

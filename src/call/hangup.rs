@@ -94,6 +94,8 @@ impl Call {
             }
             Running::Dial(_) => self.dial_abandoned(ctx),
             Running::Conference(_) => self.conference_left(ctx),
+            Running::Enqueue(_) => self.enqueue_hung_up(ctx),
+            Running::Dequeue(_) => self.dequeue_abandoned(ctx),
             _ => self.running = Running::Nothing,
         }
     }

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use base::{CallSid, ConferenceSid};
+use base::{CallSid, ConferenceSid, QueueSid};
 use media::ClipKey;
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
 use twiml::{Dialect, HttpMethod};
 
 use crate::conference_dial::ParticipantChange;
-use crate::live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
+use crate::live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 use crate::office::Office;
 use crate::place::{NewCall, NotPlaced};
+use crate::queue::QueueFault;
 use crate::record::{CallRow, StoreItem};
 use crate::update::CallUpdate;
 
@@ -200,6 +201,47 @@ pub enum Operator {
     },
     /// End this conference; the documents of those in it go on.
     EndConference(ConferenceSid),
+    /// The voice queues and who waits in them.
+    Queues,
+    /// One of them.
+    Queue(QueueSid),
+    /// Make a voice queue.
+    CreateQueue {
+        /// Its name, 1–64 characters.
+        name: String,
+        /// How many may wait in it, 1–5,000; `None` = 1,000.
+        max_size: Option<u32>,
+    },
+    /// Change a voice queue.
+    UpdateQueue {
+        /// Which.
+        queue: QueueSid,
+        /// Its name from now on, if that changes.
+        name: Option<String>,
+        /// Its size from now on, if that changes.
+        max_size: Option<u32>,
+    },
+    /// Delete an empty voice queue.
+    DeleteQueue(QueueSid),
+    /// One who waits in a voice queue.
+    QueueMember {
+        /// Which queue.
+        queue: QueueSid,
+        /// Who; `None` = whoever is in front.
+        call: Option<CallSid>,
+    },
+    /// Take somebody out of a voice queue and go on with another document; likewise somebody who was taken out of it
+    /// and talks.
+    Dequeue {
+        /// Which queue.
+        queue: QueueSid,
+        /// Who; `None` = whoever is in front.
+        call: Option<CallSid>,
+        /// The document, absolute.
+        url: String,
+        /// How it is requested.
+        method: HttpMethod,
+    },
     /// Take no new calls; those in progress go on.
     Drain,
 }
@@ -227,4 +269,16 @@ pub enum OperatorReply {
     NoSuchConference(ConferenceSid),
     /// The call is in no conference.
     NotInConference(CallSid),
+    /// To `Queues`.
+    Queues(Vec<LiveQueue>),
+    /// To `Queue`, `CreateQueue` and `UpdateQueue`.
+    Queue(LiveQueue),
+    /// To `QueueMember`, and to `Dequeue`: who was moved.
+    QueueMember(LiveQueueMember),
+    /// There is no such queue.
+    NoSuchQueue(QueueSid),
+    /// It is not done.
+    QueueFault(QueueFault),
+    /// Nobody waits in the queue, or not the one asked for.
+    NotInQueue,
 }

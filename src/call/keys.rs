@@ -121,6 +121,8 @@ impl Call {
     fn near_call(&self) -> Option<CallSid> {
         match (&self.running, &self.child) {
             (Running::Dial(run), _) => run.bridged(),
+            (Running::Enqueue(run), _) => run.bridged(),
+            (Running::Dequeue(run), _) => run.bridged(),
             (_, Some(child)) if child.stage == Stage::Bridged => Some(child.parent),
             (_, Some(_) | None) => None,
         }

@@ -15,11 +15,12 @@ mod child;
 mod common_codec;
 mod conference;
 mod conference_dial;
-mod conference_wait;
 mod ctx;
 mod debugger;
+mod dequeue;
 mod dial;
 mod endpoint_config;
+mod enqueue;
 mod gather;
 mod hangup;
 mod incoming;
@@ -39,19 +40,23 @@ mod place;
 mod play;
 mod prompt;
 mod quality;
+mod queue;
+mod queue_desk;
 pub mod record;
 mod record_verb;
 pub mod route;
 mod timers;
 mod trace;
 mod update;
+mod wait;
 
 pub use conference_dial::ParticipantChange;
 pub use io::{
     BuiltinSound, FetchId, FetchKind, FetchRequest, Input, Operator, OperatorReply, Output, SoundInfo,
     SoundSource,
 };
-pub use live::{LiveCall, LivePhone, LiveTrunk, NodeStatus};
+pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 pub use node::Node;
 pub use place::{NewCall, NotPlaced, RecordWish};
+pub use queue::QueueFault;
 pub use update::{CallUpdate, Fate};

@@ -1,6 +1,6 @@
 //! What the node tells an operator of the moment.
 
-use base::{CallSid, Timestamp};
+use base::{CallSid, QueueSid, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One call in progress.
@@ -50,6 +50,40 @@ pub struct LiveTrunk {
     pub state: String,
     /// Calls on it.
     pub calls: usize,
+}
+
+/// One voice queue (`rest-voice` §9).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveQueue {
+    /// Its sid.
+    pub sid: QueueSid,
+    /// What `<Enqueue>` and `<Dial><Queue>` call it.
+    pub name: String,
+    /// How many there may be in it.
+    pub max_size: u32,
+    /// How long those in it have waited on average, whole seconds.
+    pub average_wait_s: u64,
+    /// Calls that wait for a caller.
+    pub takers: usize,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its name or size changed last.
+    pub updated: Timestamp,
+    /// Who waits, the front one first.
+    pub members: Vec<LiveQueueMember>,
+}
+
+/// One who waits in a queue (`rest-voice` §9).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveQueueMember {
+    /// Which call.
+    pub call: CallSid,
+    /// Its place, from 1.
+    pub position: u32,
+    /// When it came.
+    pub enqueued: Timestamp,
+    /// How long it has waited, whole seconds.
+    pub wait_s: u64,
 }
 
 /// The node's own state.

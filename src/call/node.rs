@@ -12,7 +12,7 @@ use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
 use crate::call::Call;
 use crate::callback;
 use crate::conference::Conferences;
-use crate::ctx::{Asked, CALLBACKS_MAX, Ctx, Mail, Shared};
+use crate::ctx::{Asked, CALLBACKS_MAX, CallerGone, Ctx, Mail, Shared};
 use crate::incoming;
 use crate::io::{Input, Output};
 use crate::keys::Source;
@@ -20,7 +20,8 @@ use crate::live::LiveTrunk;
 use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Cause;
-use crate::record::{EventKind, StoreItem};
+use crate::queue::Queues;
+use crate::record::{EventKind, QueueRow, StoreItem};
 use crate::timers::Timers;
 use crate::trace::{CallIds, peek_call_id, summary};
 
@@ -61,6 +62,7 @@ impl Node {
                 callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
                 conferences: Conferences::default(),
+                queues: Queues::default(),
                 load: Ledger::default(),
                 next_id: 0,
             },
@@ -70,6 +72,11 @@ impl Node {
             counters: BTreeMap::new(),
             trunk_states: BTreeMap::new(),
         }
+    }
+
+    /// The queues of earlier days, before the first input.
+    pub fn restore_queues(&mut self, rows: Vec<QueueRow>) {
+        self.shared.queues.restore(rows);
     }
 
     /// Takes one event of the outside world.
@@ -194,6 +201,17 @@ impl Node {
         if !self.calls.contains_key(&sid) {
             if let Mail::ChildAnswered { child } | Mail::ChildReady { child, .. } = mail {
                 self.with(child, now, |call, ctx| call.end(Cause::Released { timeout: false }, ctx));
+            }
+            // The two sides of a queue learn of each other's end all the same.
+            match mail {
+                Mail::Dequeued { by, .. } => {
+                    let gone = Mail::CallerGone { caller: sid, why: CallerGone::HungUp };
+                    self.shared.mail.push_back((by, gone));
+                }
+                Mail::CallerReady { caller, .. } => {
+                    self.shared.mail.push_back((caller, Mail::TakerGone { taker: sid }));
+                }
+                _ => {}
             }
             return;
         }

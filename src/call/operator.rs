@@ -36,6 +36,15 @@ impl Node {
                 let ended = end_conference(sid, &mut ctx);
                 if ended { OperatorReply::Done } else { OperatorReply::NoSuchConference(sid) }
             }
+            Operator::Queues => OperatorReply::Queues(self.shared.queues.live(now.mono)),
+            Operator::Queue(queue) => self.queue_reply(queue, now),
+            Operator::CreateQueue { name, max_size } => self.create_queue(&name, max_size, now),
+            Operator::UpdateQueue { queue, name, max_size } => {
+                self.update_queue(queue, name.as_deref(), max_size, now)
+            }
+            Operator::DeleteQueue(queue) => self.delete_queue(queue, now),
+            Operator::QueueMember { queue, call } => self.queue_member(queue, call, now),
+            Operator::Dequeue { queue, call, url, method } => self.dequeue(queue, call, (url, method), now),
             Operator::Drain => {
                 self.draining = true;
                 OperatorReply::Done

@@ -12,7 +12,7 @@ use media::{ClipKey, LegId, PlayId, PlayItem};
 use serde::{Deserialize, Serialize};
 use twiml::{Play, PlaySource, Say};
 
-use crate::call::Running;
+use crate::call::{Call, Running};
 use crate::ctx::Ctx;
 use crate::io::{BuiltinSound, SoundSource};
 use crate::timers::Timer;
@@ -156,14 +156,26 @@ impl Running {
         match self {
             Running::Play(run) => run.prompting(),
             Running::Gather(run) => run.prompting.as_mut(),
-            Running::Conference(run) => run.waiting.as_mut().and_then(|waiting| waiting.prompting.as_mut()),
             Running::Apology(prompting) => Some(prompting),
             Running::Nothing
             | Running::Answering(_)
             | Running::AnsweringToApologise { .. }
             | Running::Pause
             | Running::Record(_)
-            | Running::Dial(_) => None,
+            | Running::Dial(_)
+            | Running::Conference(_)
+            | Running::Enqueue(_)
+            | Running::Dequeue(_) => None,
+        }
+    }
+}
+
+impl Call {
+    /// The prompt of what is heard: of the wait document while there is one.
+    pub(crate) fn prompting(&mut self) -> Option<&mut Prompting> {
+        match &mut self.wait {
+            Some(wait) => wait.running.prompting(),
+            None => self.running.prompting(),
         }
     }
 }

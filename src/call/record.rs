@@ -3,7 +3,7 @@
 //! A row is complete each time it is handed over, never a change to an earlier one: writing it twice, or
 //! only the last of several, leaves the same table.
 
-use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
+use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp};
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, Direction, HttpMethod, Level};
 
@@ -20,6 +20,8 @@ pub enum StoreItem {
     Recording(RecordingRow),
     /// Appended.
     Notification(NotificationRow),
+    /// Replaces the row with the same sid, or takes it away.
+    Queue(QueueRow),
 }
 
 /// One leg (`rest-voice` §5.2).
@@ -135,6 +137,33 @@ pub struct RecordingRow {
     pub bytes: Option<u64>,
     /// Why it failed (`error-codes`).
     pub error_code: Option<u32>,
+}
+
+/// One voice queue (`rest-voice` §9). Who waits in it is not on record: no call survives the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRow {
+    /// Its sid.
+    pub sid: QueueSid,
+    /// Its name, unique on the box.
+    pub name: String,
+    /// How many may wait in it.
+    pub max_size: u32,
+    /// An `<Enqueue>` made it, and nobody has changed it since.
+    pub on_demand: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When this row last changed.
+    pub updated: Timestamp,
+    /// When it was deleted; such a row is not kept.
+    pub deleted: Option<Timestamp>,
+}
+
+impl QueueRow {
+    /// A row for a queue that begins now.
+    pub fn new(sid: QueueSid, name: &str, max_size: u32, on_demand: bool, at: Timestamp) -> Self {
+        let name = name.to_owned();
+        Self { sid, name, max_size, on_demand, created: at, updated: at, deleted: None }
+    }
 }
 
 /// A warning or error of a call (`rest-voice` §13).

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     DialRing,
     /// `<Dial timeLimit>`.
     DialLimit,
+    /// The document of somebody who waits is asked for again.
+    Wait,
     /// Nothing at all came back from where the INVITE went.
     Way,
     /// The media plane or a session did not confirm the end of the call.
@@ -39,6 +41,7 @@ impl Timer {
             Timer::Gather => "gather timeout",
             Timer::DialRing => "dial ring timeout",
             Timer::DialLimit => "dial time limit",
+            Timer::Wait => "wait document again",
             Timer::Way => "no sign of life",
             Timer::Linger => "call ending",
             Timer::Open => "media opening",

@@ -147,6 +147,8 @@ impl Call {
             }
             Running::Dial(_) => self.dial_interrupted(ctx),
             Running::Conference(_) => self.conference_interrupted(ctx),
+            Running::Enqueue(_) => self.enqueue_interrupted(ctx),
+            Running::Dequeue(_) => self.dequeue_interrupted(ctx),
         }
         self.running = Running::Nothing;
     }

@@ -37,6 +37,8 @@ pub struct ChaosReport {
     pub answered: u64,
     /// Times somebody joined a conference.
     pub joins: u64,
+    /// Times somebody was taken out of a queue and talked.
+    pub taken: u64,
     /// Bridges, seen as sound of a peer.
     pub bridges: u64,
     /// Things that happened.
@@ -188,9 +190,18 @@ impl Chaos {
                 .count() as u64
                 / 2,
             joins: self.world.media.joins_total,
+            taken: self.queue_results("bridged"),
             steps: self.world.steps,
             seconds: self.world.now().mono.0 / 1_000_000_000,
         }
+    }
+
+    /// How often a web server was told that a call came out of its queue so.
+    fn queue_results(&self, result: &str) -> u64 {
+        let told = |asked: &&crate::web::Asked| {
+            asked.request.params.iter().any(|(name, value)| name == "QueueResult" && value == result)
+        };
+        self.world.web.log.iter().filter(told).count() as u64
     }
 
     fn anybody(&mut self) -> UaId {
@@ -278,6 +289,20 @@ impl Chaos {
             self.world.watch.rows.values().filter(|row| !row.status.is_final()).map(|row| row.sid).collect();
         let n = usize::try_from(self.rng.below(sids.len().max(1) as u64)).unwrap_or(0);
         let conference = self.world.node.conferences().into_keys().next();
+        if let Some((queue, call)) = self.world.node.queued().first().copied()
+            && self.rng.chance(0.4)
+        {
+            let call = self.rng.chance(0.5).then_some(call);
+            let (url, method) = ("http://web.example/a1".to_owned(), twiml::HttpMethod::Post);
+            let command = match self.rng.below(4) {
+                0 => Operator::DeleteQueue(queue),
+                1 => {
+                    Operator::UpdateQueue { queue, name: None, max_size: Some(1 + self.rng.below(3) as u32) }
+                }
+                _ => Operator::Dequeue { queue, call, url, method },
+            };
+            return self.world.input(Input::Command { id: 1, command });
+        }
         match (sids.get(n), conference) {
             (_, Some(sid)) if self.rng.chance(0.3) => {
                 self.world.input(Input::Command { id: 1, command: Operator::EndConference(sid) })
@@ -323,7 +348,7 @@ impl Chaos {
             let action = self.document(1);
             self.world.web.serve(&format!("http://web.example/a{n}"), action);
             self.world.web.serve(&format!("http://web.example/s{n}"), Answer::page(204, None, ""));
-            let music = self.document(1);
+            let music = if self.rng.chance(0.5) { self.music() } else { self.document(1) };
             self.world.web.serve(&format!("http://web.example/w{n}"), music);
         }
     }
@@ -354,7 +379,7 @@ impl Chaos {
             (0, 0) => format!(" action=\"/a{}\"", self.rng.below(4)),
             _ => " action=\"/a0\"".to_owned(),
         };
-        match self.rng.below(16) {
+        match self.rng.below(22) {
             0 | 1 => "<Say>hello there</Say>".to_owned(),
             2 => format!(
                 "<Play>http://web.example/{}.wav</Play>",
@@ -371,6 +396,8 @@ impl Chaos {
             8..12 => self.dial(&action),
             12 => "<Hangup/>".to_owned(),
             13 | 14 => self.conference(&action),
+            15..18 => self.enqueue(&action),
+            18 | 19 => self.dequeue(&action),
             _ if depth == 0 => format!("<Redirect>/a{}</Redirect>", self.rng.below(4)),
             _ => "<Reject reason=\"busy\"/>".to_owned(),
         }
@@ -409,6 +436,53 @@ impl Chaos {
             })
             .collect();
         format!("<Dial{attributes}>{nouns}</Dial>")
+    }
+
+    /// A queue of few names, so that people meet.
+    fn enqueue(&mut self, action: &str) -> String {
+        let mut attributes = String::new();
+        for (text, chance) in [
+            (action, 0.7),
+            (" maxQueueSize=\"2\"", 0.1),
+            (" waitUrl=\"/w2\"", 0.3),
+            (" waitUrl=\"/w3\" waitUrlMethod=\"GET\"", 0.3),
+        ] {
+            if self.rng.chance(chance) && !(text.contains("waitUrl") && attributes.contains("waitUrl")) {
+                attributes.push_str(text);
+            }
+        }
+        format!("<Enqueue{attributes}>queue {}</Enqueue>", self.rng.below(5) / 4)
+    }
+
+    fn dequeue(&mut self, action: &str) -> String {
+        let mut dial = format!(" timeout=\"{}\"", 5 + self.rng.below(20));
+        for (text, chance) in
+            [(" hangupOnStar=\"true\"", 0.5), (" record=\"record-from-ringing\"", 0.2), (action, 0.6)]
+        {
+            if self.rng.chance(chance) {
+                dial.push_str(text);
+            }
+        }
+        if self.rng.chance(0.3) {
+            dial.push_str(&format!(" timeLimit=\"{}\"", 1 + self.rng.below(30)));
+        }
+        let whisper = if self.rng.chance(0.4) { " url=\"/w1\"" } else { "" };
+        format!("<Dial{dial}><Queue{whisper}>queue {}</Queue></Dial>", self.rng.below(5) / 4)
+    }
+
+    /// What somebody hears who waits.
+    fn music(&mut self) -> Answer {
+        let verbs = [
+            "<Play>http://web.example/clip.wav</Play>",
+            "<Gather numDigits=\"1\" action=\"/w0\"><Say>press</Say></Gather>",
+            "<Pause length=\"1\"/>",
+            "<Say>soon</Say><Redirect>/w1</Redirect>",
+            "<Leave/>",
+            "<Hangup/>",
+            "",
+        ];
+        let verb = |n: u64| verbs[usize::try_from(n).unwrap_or(0)];
+        Answer::twiml(&format!("{}{}", verb(self.rng.below(4)), verb(self.rng.below(7))))
     }
 
     /// A conference of few names, so that people meet.
@@ -470,6 +544,9 @@ mod tests {
         let sum = |f: fn(&ChaosReport) -> u64| reports.iter().map(f).sum::<u64>();
         assert!(sum(|r| r.answered) > 200, "{}", sum(|r| r.answered));
         assert!(sum(|r| r.bridges) > 30, "{}", sum(|r| r.bridges));
+        let longer = (0..40).map(|seed| Chaos::run(seed, 60).unwrap().taken);
+        let taken: u64 = longer.sum();
+        assert!(taken > 10, "{taken} were taken out of queues");
         assert!(sum(|r| r.joins) > 10, "{}", sum(|r| r.joins));
     }
 }

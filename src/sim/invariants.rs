@@ -83,7 +83,7 @@ impl Watch {
             StoreItem::Recording(row) => {
                 self.recordings.insert(row.sid, row.status);
             }
-            StoreItem::Notification(_) => {}
+            StoreItem::Notification(_) | StoreItem::Queue(_) => {}
         }
         Ok(())
     }
@@ -117,6 +117,11 @@ impl Watch {
         Ok(())
     }
 
+    /// Whoever is in a queue is a call that waits there, and nobody is taken by two.
+    pub fn queues(&self, node: &Node) -> Result<(), Violation> {
+        node.queue_trouble().map_or(Ok(()), |trouble| Err(Violation(trouble)))
+    }
+
     /// When nobody calls any more and every fault has stopped.
     pub fn at_rest(&self, node: &Node) -> Result<(), Violation> {
         if node.calls_open() > 0 {
@@ -131,6 +136,9 @@ impl Watch {
         }
         if !node.conferences().is_empty() {
             return Err(Violation(format!("conferences never ended: {:?}", node.conferences())));
+        }
+        if !node.queued().is_empty() {
+            return Err(Violation(format!("somebody waits for ever: {:?}", node.queued())));
         }
         if node.pending() > 0 {
             return Err(Violation(format!("{} fetches and sounds are still waited for", node.pending())));

@@ -326,7 +326,9 @@ impl Scenario {
             .iter()
             .filter_map(|item| match item {
                 StoreItem::Notification(row) => Some(row.clone()),
-                StoreItem::Call(_) | StoreItem::Event(_) | StoreItem::Recording(_) => None,
+                StoreItem::Call(_) | StoreItem::Event(_) | StoreItem::Recording(_) | StoreItem::Queue(_) => {
+                    None
+                }
             })
             .collect()
     }

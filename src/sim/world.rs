@@ -349,6 +349,7 @@ impl World {
             }
         }
         self.watch.conferences(&self.node, &self.media)?;
+        self.watch.queues(&self.node)?;
         self.watch.after(&self.node, self.now.mono)
     }
 

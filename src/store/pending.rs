@@ -1,18 +1,20 @@
 //! The bounded memory between the node and the database.
 //!
-//! Rows of calls and recordings replace each other, so that however long the database is away, at most one
+//! Rows of calls, recordings and queues replace each other, so that however long the database is away, at most one
 //! row a call waits. Events and notifications are appended: when there is no more room the newest are dropped
 //! and counted, because the oldest say how the trouble began.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{CallSid, RecordingSid};
-use call::record::{CallRow, EventRow, NotificationRow, RecordingRow, StoreItem};
+use base::{CallSid, QueueSid, RecordingSid};
+use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem};
 
 /// Calls whose rows may wait; beyond it a call not yet waiting is dropped and counted.
 pub(crate) const CALLS_PENDING_MAX: usize = 100_000;
 /// Likewise for recordings.
 pub(crate) const RECORDINGS_PENDING_MAX: usize = 50_000;
+/// Likewise for queues.
+pub(crate) const QUEUES_PENDING_MAX: usize = 20_000;
 /// Events that may wait; beyond it the newest are dropped and counted.
 pub(crate) const EVENTS_PENDING_MAX: usize = 200_000;
 /// Bytes of their texts, likewise.
@@ -31,6 +33,7 @@ pub(crate) type Batch = Vec<Numbered<StoreItem>>;
 pub(crate) struct Pending {
     calls: Latest<CallSid, CallRow>,
     recordings: Latest<RecordingSid, RecordingRow>,
+    queues: Latest<QueueSid, QueueRow>,
     events: VecDeque<Numbered<EventRow>>,
     event_bytes: usize,
     notifications: VecDeque<Numbered<NotificationRow>>,
@@ -45,6 +48,7 @@ impl Pending {
         let kept = match item {
             StoreItem::Call(row) => self.calls.push(number, row.sid, row, CALLS_PENDING_MAX),
             StoreItem::Recording(row) => self.recordings.push(number, row.sid, row, RECORDINGS_PENDING_MAX),
+            StoreItem::Queue(row) => self.queues.push(number, row.sid, row, QUEUES_PENDING_MAX),
             StoreItem::Event(row) => self.push_event(number, row),
             StoreItem::Notification(row) => {
                 let room = self.notifications.len() < NOTIFICATIONS_PENDING_MAX;
@@ -69,7 +73,7 @@ impl Pending {
         room
     }
 
-    /// Takes up to `rows_max` rows: calls first, then recordings, notifications, events.
+    /// Takes up to `rows_max` rows: calls first, then recordings, queues, notifications, events.
     pub(crate) fn take(&mut self, rows_max: usize) -> Batch {
         let mut batch = Batch::new();
         while batch.len() < rows_max {
@@ -77,6 +81,8 @@ impl Pending {
                 (number, StoreItem::Call(row))
             } else if let Some((number, row)) = self.recordings.pop() {
                 (number, StoreItem::Recording(row))
+            } else if let Some((number, row)) = self.queues.pop() {
+                (number, StoreItem::Queue(row))
             } else if let Some((number, row)) = self.notifications.pop_front() {
                 (number, StoreItem::Notification(row))
             } else if let Some((number, row)) = self.events.pop_front() {
@@ -96,6 +102,7 @@ impl Pending {
             match item {
                 StoreItem::Call(row) => self.calls.put_back(number, row.sid, row),
                 StoreItem::Recording(row) => self.recordings.put_back(number, row.sid, row),
+                StoreItem::Queue(row) => self.queues.put_back(number, row.sid, row),
                 StoreItem::Event(row) => {
                     self.event_bytes += row.text.len();
                     self.events.push_front((number, row));
@@ -111,7 +118,8 @@ impl Pending {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.calls.rows.len() + self.recordings.rows.len() + self.events.len() + self.notifications.len()
+        let replaced = self.calls.rows.len() + self.recordings.rows.len() + self.queues.rows.len();
+        replaced + self.events.len() + self.notifications.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -132,6 +140,7 @@ impl Pending {
         let heads = [
             self.calls.oldest(),
             self.recordings.oldest(),
+            self.queues.oldest(),
             self.events.front().map(|(number, _)| *number),
             self.notifications.front().map(|(number, _)| *number),
         ];
@@ -198,6 +207,7 @@ mod tests {
                 StoreItem::Event(_) => 'e',
                 StoreItem::Recording(_) => 'r',
                 StoreItem::Notification(_) => 'n',
+                StoreItem::Queue(_) => 'q',
             })
             .collect()
     }

@@ -1,15 +1,15 @@
 //! Reading: lists newest first, page by page, and single rows.
 
 use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
-use call::record::{CallRow, EventRow, NotificationRow, RecordingRow};
+use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use twiml::{CallStatus, Level};
 
 use crate::rows::{
-    CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, RECORDING_COLUMNS, level_word, read_call, read_event,
-    read_notification, read_recording,
+    CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS, level_word,
+    read_call, read_event, read_notification, read_queue, read_recording,
 };
 use crate::{Store, StoreError};
 
@@ -158,6 +158,12 @@ impl Store {
     pub async fn recording(&self, sid: RecordingSid) -> Result<Option<RecordingRow>, StoreError> {
         let sql = format!("SELECT {RECORDING_COLUMNS} FROM recordings WHERE sid = $1");
         self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_recording).await
+    }
+
+    /// The voice queues of this box, the oldest first.
+    pub async fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
+        let sql = format!("SELECT {QUEUE_COLUMNS} FROM queues WHERE box = $1 ORDER BY created_at, sid");
+        self.rows(sqlx::query(AssertSqlSafe(sql)).bind(self.inner.box_id.clone()), read_queue).await
     }
 
     /// Notifications, newest first.

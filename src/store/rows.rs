@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use base::Timestamp;
 use call::record::{
-    CallRow, EventKind, EventRow, NotificationRow, RecordingRow, RecordingSource, RecordingStatus, StoreItem,
+    CallRow, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus,
+    StoreItem,
 };
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -19,6 +20,7 @@ pub(crate) const RECORDING_COLUMNS: &str = "sid, call, conference, path, channel
     created_at, updated_at, started_at, duration_ms, bytes, error_code";
 pub(crate) const NOTIFICATION_COLUMNS: &str = "sid, call, at, code, level, message, url, method, line_no, \
     column_no, request_variables, response_status, response_headers, response_body";
+pub(crate) const QUEUE_COLUMNS: &str = "sid, name, max_size, on_demand, created_at, updated_at";
 
 /// Writes one row. Writing it again leaves the table as it is.
 pub(crate) async fn write(
@@ -31,6 +33,7 @@ pub(crate) async fn write(
         StoreItem::Event(row) => write_event(connection, box_id, row).await,
         StoreItem::Recording(row) => write_recording(connection, box_id, row).await,
         StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
+        StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
     }
 }
 
@@ -151,6 +154,42 @@ async fn write_notification(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+async fn write_queue(connection: &mut AnyConnection, box_id: &str, row: &QueueRow) -> Result<(), Error> {
+    if row.deleted.is_some() {
+        sqlx::query("DELETE FROM queues WHERE sid = $1")
+            .bind(row.sid.to_string())
+            .execute(connection)
+            .await?;
+        return Ok(());
+    }
+    const SQL: &str = "INSERT INTO queues (sid, name, max_size, on_demand, created_at, updated_at, box) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (sid) DO UPDATE SET name=excluded.name, \
+        max_size=excluded.max_size, on_demand=excluded.on_demand, updated_at=excluded.updated_at";
+    sqlx::query(SQL)
+        .bind(row.sid.to_string())
+        .bind(text(&row.name))
+        .bind(i64::from(row.max_size))
+        .bind(i64::from(row.on_demand))
+        .bind(row.created.0)
+        .bind(row.updated.0)
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn read_queue(row: &AnyRow) -> Result<QueueRow, Error> {
+    Ok(QueueRow {
+        sid: parsed(row, "sid")?,
+        name: row.try_get("name")?,
+        max_size: number(row, "max_size")?,
+        on_demand: number::<u32>(row, "on_demand")? != 0,
+        created: Timestamp(row.try_get("created_at")?),
+        updated: Timestamp(row.try_get("updated_at")?),
+        deleted: None,
+    })
 }
 
 pub(crate) fn read_call(row: &AnyRow) -> Result<CallRow, Error> {

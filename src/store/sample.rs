@@ -1,8 +1,8 @@
 //! Rows for tests.
 
-use base::{CallSid, NotificationSid, RecordingSid, Timestamp};
+use base::{CallSid, NotificationSid, QueueSid, RecordingSid, Timestamp};
 use call::record::{
-    CallRow, EventKind, EventRow, NotificationRow, RecordingRow, RecordingSource, RecordingStatus,
+    CallRow, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus,
 };
 use twiml::{CallStatus, Direction, HttpMethod, Level};
 
@@ -38,6 +38,10 @@ pub(crate) fn recording(n: u128, call: u128) -> RecordingRow {
         bytes: None,
         error_code: None,
     }
+}
+
+pub(crate) fn queue(n: u128) -> QueueRow {
+    QueueRow::new(QueueSid(n), "support desk", 5_000, true, Timestamp(n as i64))
 }
 
 pub(crate) fn notification(n: u128, call: u128) -> NotificationRow {

@@ -9,35 +9,43 @@ use sqlx::{Connection, Row};
 use crate::StoreError;
 
 /// Steps, in order; one that has been released is never changed, only followed by another.
-const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE calls (
+const STEPS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE calls (
         sid TEXT PRIMARY KEY, box TEXT NOT NULL, parent TEXT, direction TEXT NOT NULL,
         from_party TEXT NOT NULL, to_party TEXT NOT NULL, caller_name TEXT, forwarded_from TEXT,
         number TEXT, trunk TEXT, phone TEXT, status TEXT NOT NULL,
         created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
         started_at BIGINT, answered_at BIGINT, ended_at BIGINT,
         duration_s BIGINT, sip_code BIGINT, answered_by TEXT, ended_by TEXT, queue_time_ms BIGINT NOT NULL)",
-    "CREATE INDEX calls_by_creation ON calls (created_at, sid)",
-    "CREATE INDEX calls_by_parent ON calls (parent)",
-    "CREATE INDEX calls_by_status ON calls (box, status)",
-    "CREATE TABLE events (
+        "CREATE INDEX calls_by_creation ON calls (created_at, sid)",
+        "CREATE INDEX calls_by_parent ON calls (parent)",
+        "CREATE INDEX calls_by_status ON calls (box, status)",
+        "CREATE TABLE events (
         call TEXT NOT NULL, seq BIGINT NOT NULL, box TEXT NOT NULL, at BIGINT NOT NULL,
         kind TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (call, seq))",
-    "CREATE INDEX events_by_time ON events (at)",
-    "CREATE TABLE recordings (
+        "CREATE INDEX events_by_time ON events (at)",
+        "CREATE TABLE recordings (
         sid TEXT PRIMARY KEY, box TEXT NOT NULL, call TEXT NOT NULL, conference TEXT, path TEXT NOT NULL,
         channels BIGINT NOT NULL, status TEXT NOT NULL, source TEXT NOT NULL, track TEXT NOT NULL,
         created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, started_at BIGINT,
         duration_ms BIGINT, bytes BIGINT, error_code BIGINT)",
-    "CREATE INDEX recordings_by_creation ON recordings (created_at, sid)",
-    "CREATE INDEX recordings_by_call ON recordings (call)",
-    "CREATE TABLE notifications (
+        "CREATE INDEX recordings_by_creation ON recordings (created_at, sid)",
+        "CREATE INDEX recordings_by_call ON recordings (call)",
+        "CREATE TABLE notifications (
         sid TEXT PRIMARY KEY, box TEXT NOT NULL, call TEXT, at BIGINT NOT NULL, code BIGINT NOT NULL,
         level TEXT NOT NULL, message TEXT NOT NULL, url TEXT, method TEXT, line_no BIGINT, column_no BIGINT,
         request_variables TEXT, response_status BIGINT, response_headers TEXT, response_body TEXT)",
-    "CREATE INDEX notifications_by_time ON notifications (at, sid)",
-    "CREATE INDEX notifications_by_call ON notifications (call)",
-]];
+        "CREATE INDEX notifications_by_time ON notifications (at, sid)",
+        "CREATE INDEX notifications_by_call ON notifications (call)",
+    ],
+    &[
+        "CREATE TABLE queues (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, name TEXT NOT NULL, max_size BIGINT NOT NULL,
+        on_demand BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)",
+        "CREATE INDEX queues_by_box ON queues (box)",
+    ],
+];
 
 /// Brings the database up to the last step, or refuses one that a later version made.
 pub(crate) async fn migrate(connection: &mut AnyConnection) -> Result<(), StoreError> {

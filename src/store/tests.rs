@@ -2,7 +2,7 @@
 //! PostgreSQL.
 
 use base::{CallSid, ConferenceSid, RecordingSid, Timestamp};
-use call::record::{CallRow, EventRow, NotificationRow, RecordingRow, RecordingStatus, StoreItem};
+use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingStatus, StoreItem};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use twiml::{CallStatus, Direction, Level};
@@ -63,11 +63,20 @@ async fn rows_survive(store: &Store) {
     store.write(StoreItem::Recording(recording.clone()));
     store.write(StoreItem::Notification(notification.clone()));
     store.write(StoreItem::Notification(bare.clone()));
+    let resized = QueueRow { max_size: 7, on_demand: false, updated: Timestamp(9), ..sample::queue(1) };
+    for row in [sample::queue(1), resized.clone(), sample::queue(2), sample::queue(3)] {
+        store.write(StoreItem::Queue(row));
+    }
     for seq in [1, 0, 2, 1] {
         store.write(StoreItem::Event(sample::event(1, seq)));
     }
     store.write(StoreItem::Event(EventRow { text: "a\0b".to_owned(), ..sample::event(2, 0) }));
     store.flush().await.unwrap();
+
+    let gone = QueueRow { deleted: Some(Timestamp(9)), ..sample::queue(3) };
+    store.write(StoreItem::Queue(gone.clone()));
+    store.write(StoreItem::Queue(gone));
+    assert_eq!(store.queues().await.unwrap(), [resized, sample::queue(2)]);
 
     assert_eq!(store.call(CallSid(1)).await.unwrap(), Some(full_call(1)));
     assert_eq!(store.call(CallSid(2)).await.unwrap(), Some(sample::call(2)));

@@ -15,6 +15,8 @@ mod outcome;
 mod phones;
 mod placed;
 mod prompts;
+mod queue;
+mod queue_desk;
 mod record;
 mod refusing;
 mod srtp;

@@ -43,6 +43,7 @@ fn a_hundred_thousand_calls_under_faults_break_no_invariant() {
             sum.answered += report.answered;
             sum.bridges += report.bridges;
             sum.joins += report.joins;
+            sum.taken += report.taken;
             sum.steps += report.steps;
             sum.seconds += report.seconds;
         }
