@@ -1,9 +1,25 @@
 //! TaskRouter without IO: which worker gets which task, and why (reference: taskrouter).
+//!
+//! A [`Workspace`] is told what its owner wants and what time it is, and tells what happened and what is to be asked of the
+//! application. The same inputs give the same decisions, to the last reservation.
 
+mod assign;
+mod event;
 pub mod expr;
+mod life;
 mod names;
+mod queue;
+mod task;
+mod worker;
 mod workflow;
+mod workspace;
 
+pub use event::{Event, Obstacle, Output, Why};
 pub use expr::{Expr, ExprError};
+pub use life::NewTask;
 pub use names::{TaskAndWorker, WorkerCounts, WorkerNames};
+pub use queue::{QueueConfig, TaskOrder};
+pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
+pub use worker::{Activity, Worker, WorkerChannel};
 pub use workflow::{CONFIGURATION_BYTES_MAX, Filter, KnownWorker, OrderBy, Target, Workflow, WorkflowError};
+pub use workspace::{QUEUES_MAX, RouterError, TASKS_MAX, WORKERS_MAX, WorkflowConfig, Workspace};

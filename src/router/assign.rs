@@ -1,0 +1,340 @@
+//! Who gets what: a task goes through its workflow, tasks look for workers and workers for tasks (reference: taskrouter
+//! §5, §6.2).
+//!
+//! A task that comes looks for the worker whose turn it is: idle the longest, of equals offered less recently, unless its
+//! target orders by attributes. A worker that becomes free looks for the first task of all its queues: the highest
+//! priority, then the oldest. Either finds the other, so that nothing waits beside somebody who could do it.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use base::{Mono, ReservationSid, TaskSid, WorkerSid};
+use serde_json::Value;
+
+use crate::event::{Event, Obstacle, Output, Why};
+use crate::names::TaskAndWorker;
+use crate::task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
+use crate::worker::{Turn, Worker};
+use crate::workflow::{KnownWorker, OrderBy, Target};
+use crate::workspace::{Timer, Workspace};
+
+/// Reservations of one task; then it is canceled.
+const ASSIGNMENTS_MAX: usize = 1_000;
+
+/// Workers named who were passed over.
+const PASSED_OVER_MAX: usize = 8;
+
+/// Tasks of a queue looked at for a worker that can take none of them; it is asked again when something changes.
+const TASKS_LOOKED_AT_MAX: usize = 1_000;
+
+/// How a filter's targets were left.
+enum LeftBy {
+    Skip,
+    Timeout,
+}
+
+impl Workspace {
+    /// Sends a task through its workflow from this filter on. `may_default`: nobody has timed out on it yet.
+    pub(crate) fn route(&mut self, sid: TaskSid, from: usize, may_default: bool, now: Mono) {
+        let mut from = from;
+        let mut may_default = may_default;
+        loop {
+            let Some(task) = self.tasks.get(&sid) else { return };
+            let Some(workflow) = self.workflows.get(&task.workflow) else { return };
+            let configuration = &workflow.configuration;
+            let filter = configuration.matching(&task.attributes, from);
+            if filter.is_none() && !(may_default && configuration.default.is_some()) {
+                if !may_default {
+                    self.tell(Event::WorkflowTimeout(sid), now);
+                }
+                return self.cancel_as(sid, "Task canceled on Workflow timeout", now);
+            }
+            self.tell(Event::WorkflowTargetMatched { task: sid, filter }, now);
+            match (self.enter(sid, Place { filter, target: 0 }, now), filter) {
+                (None, _) => return,
+                (Some(LeftBy::Skip), Some(filter)) => from = filter + 1,
+                (Some(LeftBy::Timeout), Some(filter)) => (from, may_default) = (filter + 1, false),
+                (Some(_), None) => {
+                    self.tell(Event::WorkflowTimeout(sid), now);
+                    return self.cancel_as(sid, "Task canceled on Workflow timeout", now);
+                }
+            }
+        }
+    }
+
+    /// Puts a task at a target, or at the first one after it where it finds somebody or may wait.
+    fn enter(&mut self, sid: TaskSid, place: Place, now: Mono) -> Option<LeftBy> {
+        let mut place = place;
+        loop {
+            let target = self.target(sid, place)?.clone();
+            self.stand_at(sid, place, &target, now);
+            if self.offer(sid, now) {
+                return None;
+            }
+            let counts = self.counts(target.queue);
+            let skipped = target.skip_if.as_ref().is_some_and(|skip_if| skip_if.is_true(&counts));
+            let task = self.tasks.get(&sid)?;
+            let until = target.until_age_s.map(|age| task.when_aged(Duration::from_secs(age)));
+            if skipped {
+                self.tell(Event::WorkflowSkipped(sid), now);
+            } else if until.is_some_and(|until| until <= now) {
+                self.tell(Event::QueueTimeout { task: sid, queue: target.queue }, now);
+            } else {
+                if let Some(until) = until {
+                    self.set_timer(Timer::Target(sid), until);
+                }
+                self.wait(sid);
+                return None;
+            }
+            place.target += 1;
+            if self.target(sid, place).is_none() {
+                return Some(if skipped { LeftBy::Skip } else { LeftBy::Timeout });
+            }
+        }
+    }
+
+    /// The target's time is over: on to the next, or out of the filter.
+    pub(crate) fn target_timed_out(&mut self, sid: TaskSid, now: Mono) {
+        let Some(place) = self.tasks.get(&sid).and_then(|task| task.place) else { return };
+        let Some(queue) = self.target(sid, place).map(|target| target.queue) else { return };
+        self.stop_waiting(sid);
+        self.tell(Event::QueueTimeout { task: sid, queue }, now);
+        let next = Place { target: place.target + 1, ..place };
+        let left =
+            if self.target(sid, next).is_some() { self.enter(sid, next, now) } else { Some(LeftBy::Timeout) };
+        self.go_on(sid, place.filter, left, now);
+    }
+
+    /// A task that nobody took stands where it was and looks for somebody again.
+    pub(crate) fn look_again(&mut self, sid: TaskSid, now: Mono) {
+        // Offered to one of several, it may still wait for others where it was.
+        self.stop_waiting(sid);
+        let Some(place) = self.tasks.get(&sid).and_then(|task| task.place) else { return };
+        let left = self.enter(sid, place, now);
+        self.go_on(sid, place.filter, left, now);
+    }
+
+    fn go_on(&mut self, sid: TaskSid, filter: Option<usize>, left: Option<LeftBy>, now: Mono) {
+        match (left, filter) {
+            (None, _) => {}
+            (Some(LeftBy::Skip), Some(filter)) => self.route(sid, filter + 1, true, now),
+            (Some(LeftBy::Timeout), Some(filter)) => self.route(sid, filter + 1, false, now),
+            (Some(_), None) => {
+                self.tell(Event::WorkflowTimeout(sid), now);
+                self.cancel_as(sid, "Task canceled on Workflow timeout", now);
+            }
+        }
+    }
+
+    fn target(&self, sid: TaskSid, place: Place) -> Option<&Target> {
+        let workflow = self.workflows.get(&self.tasks.get(&sid)?.workflow)?;
+        match place.filter {
+            Some(filter) => workflow.configuration.filters.get(filter)?.targets.get(place.target),
+            None => workflow.configuration.default.as_ref().filter(|_| place.target == 0),
+        }
+    }
+
+    fn stand_at(&mut self, sid: TaskSid, place: Place, target: &Target, now: Mono) {
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
+        task.place = Some(place);
+        task.priority = target.priority.unwrap_or(task.priority);
+        let before = task.queue.replace(target.queue);
+        let workflow = task.workflow;
+        match before {
+            None => {
+                self.tell(Event::QueueEntered { task: sid, queue: target.queue }, now);
+                self.tell(Event::WorkflowEntered { task: sid, workflow }, now);
+            }
+            Some(from) if from != target.queue => {
+                self.tell(Event::QueueMoved { task: sid, from, to: target.queue }, now);
+                self.tell(Event::QueueEntered { task: sid, queue: target.queue }, now);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Among those that wait in its queue.
+    fn wait(&mut self, sid: TaskSid) {
+        let Some(task) = self.tasks.get(&sid) else { return };
+        if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
+            queue.waiting.insert((queue.rank(task), sid));
+        }
+    }
+
+    /// No longer among those that wait.
+    pub(crate) fn stop_waiting(&mut self, sid: TaskSid) {
+        self.cancel_timer(Timer::Target(sid));
+        let Some(task) = self.tasks.get(&sid) else { return };
+        if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
+            queue.waiting.remove(&(queue.rank(task), sid));
+        }
+    }
+
+    /// Offers a task to as many workers as its queue wants; true when it is offered to anybody.
+    pub(crate) fn offer(&mut self, sid: TaskSid, now: Mono) -> bool {
+        loop {
+            let Some(task) = self.tasks.get(&sid) else { return false };
+            let Some(queue) = task.queue.and_then(|queue| self.queues.get(&queue)) else { return false };
+            let Some(target) = task.place.and_then(|place| self.target(sid, place)) else { return false };
+            let offered = task.reservations.len();
+            if offered >= queue.config.max_reserved as usize {
+                return true;
+            }
+            let (mut passed_over, mut able) = (Vec::new(), Vec::new());
+            for turn in queue.idle.get(&task.channel).into_iter().flatten() {
+                match self.obstacle(task, target, turn.worker) {
+                    None => {
+                        able.push(*turn);
+                        // Without an order of its own the first one is the one.
+                        if target.order_by.is_empty() {
+                            break;
+                        }
+                    }
+                    Some(obstacle) if passed_over.len() < PASSED_OVER_MAX => {
+                        passed_over.push((turn.worker, obstacle));
+                    }
+                    Some(_) => {}
+                }
+            }
+            let first = able.iter().min_by(|a, b| self.by_order(&target.order_by, a, b));
+            let Some(worker) = first.map(|turn| turn.worker) else {
+                if offered > 0 && offered < queue.config.max_reserved as usize {
+                    self.wait(sid);
+                }
+                return offered > 0;
+            };
+            let able = u32::try_from(able.len()).unwrap_or(u32::MAX);
+            self.reserve(sid, worker, Why::TaskCame { able, passed_over }, now);
+        }
+    }
+
+    fn by_order(&self, order_by: &[OrderBy], a: &Turn, b: &Turn) -> Ordering {
+        // Only whole numbers order; who has none comes last.
+        let value = |turn: &Turn, order: &OrderBy| {
+            self.workers
+                .get(&turn.worker)
+                .and_then(|worker| worker.attributes.get(&order.attribute)?.as_i64())
+        };
+        for order in order_by {
+            let ordering = match (value(a, order), value(b, order)) {
+                (Some(a), Some(b)) if order.descending => b.cmp(&a),
+                (Some(a), Some(b)) => a.cmp(&b),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => Ordering::Equal,
+            };
+            if ordering != Ordering::Equal {
+                return ordering;
+            }
+        }
+        a.cmp(b)
+    }
+
+    /// Why an idle worker of its queue cannot take a task.
+    fn obstacle(&self, task: &Task, target: &Target, worker: WorkerSid) -> Option<Obstacle> {
+        let worker = self.workers.get(&worker)?;
+        let has_it = |sid: &ReservationSid| {
+            self.reservations.get(sid).is_some_and(|reservation| reservation.worker == worker.sid)
+        };
+        if task.reservations.iter().any(has_it) {
+            return Some(Obstacle::OfferedAlready);
+        }
+        if target.known_worker.as_ref().is_some_and(|known| !is_known(known, &task.attributes, worker)) {
+            return Some(Obstacle::NotTheKnownOne);
+        }
+        let expression = target.expression.as_ref()?;
+        let sids = (worker.sid.to_string(), worker.activity.to_string());
+        let names = worker.names(&sids, &self.activities[&worker.activity]);
+        let is_true = expression.is_true(&TaskAndWorker { task: &task.attributes, worker: names });
+        (!is_true).then_some(Obstacle::Expression)
+    }
+
+    /// Whether nothing but its activity and its room keeps a worker from a task.
+    #[cfg(test)]
+    pub(crate) fn is_able(&self, task: TaskSid, worker: WorkerSid) -> bool {
+        let place = self.tasks.get(&task).and_then(|task| task.place);
+        let target = place.and_then(|place| self.target(task, place));
+        target.is_some_and(|target| self.obstacle(&self.tasks[&task], target, worker).is_none())
+    }
+
+    /// Gives a worker tasks as long as it has room and there are any.
+    pub(crate) fn feed(&mut self, worker: WorkerSid, now: Mono) {
+        while let Some((task, why)) = self.task_for(worker) {
+            self.reserve(task, worker, why, now);
+        }
+    }
+
+    /// The first task of all of a worker's queues that it can take.
+    fn task_for(&self, sid: WorkerSid) -> Option<(TaskSid, Why)> {
+        let worker = self.workers.get(&sid)?;
+        if !self.activities[&worker.activity].available {
+            return None;
+        }
+        let serves = self.serves.get(&sid)?;
+        let mut best: Option<(crate::queue::Rank, TaskSid, u32)> = None;
+        for queue in serves.iter().filter_map(|queue| self.queues.get(queue)) {
+            for (passed, (rank, task_sid)) in queue.waiting.iter().take(TASKS_LOOKED_AT_MAX).enumerate() {
+                if best.is_some_and(|(found, _, _)| found <= *rank) {
+                    break;
+                }
+                let Some(task) = self.tasks.get(task_sid) else { continue };
+                let Some(target) = task.place.and_then(|place| self.target(*task_sid, place)) else {
+                    continue;
+                };
+                if worker.channel(&task.channel).has_room() && self.obstacle(task, target, sid).is_none() {
+                    best = Some((*rank, *task_sid, u32::try_from(passed).unwrap_or(u32::MAX)));
+                    break;
+                }
+            }
+        }
+        let queues = u32::try_from(serves.len()).unwrap_or(u32::MAX);
+        best.map(|(_, task, passed_over)| (task, Why::WorkerCame { queues, passed_over }))
+    }
+
+    /// Offers a task to a worker.
+    fn reserve(&mut self, task_sid: TaskSid, worker_sid: WorkerSid, why: Why, now: Mono) {
+        self.leave_idle(worker_sid);
+        let sid = ReservationSid::random(&mut self.rng);
+        self.offers += 1;
+        let (Some(task), Some(worker)) = (self.tasks.get_mut(&task_sid), self.workers.get_mut(&worker_sid))
+        else {
+            return;
+        };
+        worker.offered = self.offers;
+        worker.reservations.insert(sid);
+        worker.channel_mut(&task.channel).used += 1;
+        task.reservations.insert(sid);
+        task.history.push(sid);
+        task.status = TaskStatus::Reserved;
+        let (queue, offered) = (task.queue, task.reservations.len());
+        let timeout = self.workflows.get(&task.workflow).map(|workflow| workflow.reservation_timeout);
+        let status = ReservationStatus::Pending;
+        let reservation = Reservation { sid, task: task_sid, worker: worker_sid, status, born: now };
+        self.reservations.insert(sid, reservation);
+        self.join_idle(worker_sid);
+        let wanted =
+            queue.and_then(|queue| self.queues.get(&queue)).map_or(1, |queue| queue.config.max_reserved);
+        if offered >= wanted as usize {
+            self.stop_waiting(task_sid);
+        }
+        // A reserved task leaves its target only when nobody takes it.
+        self.cancel_timer(Timer::Target(task_sid));
+        self.set_timer(Timer::Reservation(sid), now + timeout.unwrap_or_default());
+        self.tell(Event::ReservationCreated { reservation: sid, why }, now);
+        self.outputs.push_back(Output::Assign(sid));
+    }
+
+    /// Whether a task has been offered as often as it may be.
+    pub(crate) fn is_worn_out(task: &Task) -> bool {
+        task.history.len() >= ASSIGNMENTS_MAX
+    }
+}
+
+/// Whether a worker is the one whom a task names.
+fn is_known(known: &KnownWorker, attributes: &Value, worker: &Worker) -> bool {
+    let named = |attribute: &str| attributes.get(attribute).and_then(Value::as_str);
+    match known {
+        KnownWorker::Sid(attribute) => named(attribute) == Some(worker.sid.to_string().as_str()),
+        KnownWorker::FriendlyName(attribute) => named(attribute) == Some(worker.name.as_str()),
+    }
+}

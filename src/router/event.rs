@@ -1,0 +1,139 @@
+//! What a workspace tells (reference: taskrouter §9) and asks of its owner.
+
+use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use serde::{Deserialize, Serialize};
+
+use crate::task::ReservationStatus;
+
+/// What the owner must do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// Ask the workflow's assignment callback what to do with this reservation.
+    Assign(ReservationSid),
+    /// Keep it, and tell it to whom it concerns.
+    Event {
+        /// When it happened.
+        at: Mono,
+        /// What.
+        event: Event,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// `task.created`.
+    TaskCreated(TaskSid),
+    /// `task.updated`.
+    TaskUpdated(TaskSid),
+    /// `task.canceled`.
+    TaskCanceled {
+        /// Which.
+        task: TaskSid,
+        /// Why.
+        reason: String,
+    },
+    /// `task.wrapup`.
+    TaskWrapup(TaskSid),
+    /// `task.completed`.
+    TaskCompleted(TaskSid),
+    /// `task.deleted`: nothing is known of it any more.
+    TaskDeleted(TaskSid),
+    /// `task.system-deleted`: it was assigned for too long.
+    TaskSystemDeleted(TaskSid),
+    /// `workflow.target-matched`.
+    WorkflowTargetMatched {
+        /// Which task.
+        task: TaskSid,
+        /// Which filter; `None`: the default.
+        filter: Option<usize>,
+    },
+    /// `workflow.entered`.
+    WorkflowEntered {
+        /// Which task.
+        task: TaskSid,
+        /// Which workflow.
+        workflow: WorkflowSid,
+    },
+    /// `workflow.timeout`: its last target has timed out.
+    WorkflowTimeout(TaskSid),
+    /// `workflow.skipped`: a target's `skip_if` was true.
+    WorkflowSkipped(TaskSid),
+    /// `task-queue.entered`.
+    QueueEntered {
+        /// Which task.
+        task: TaskSid,
+        /// Which queue.
+        queue: TaskQueueSid,
+    },
+    /// `task-queue.timeout`: its target has timed out.
+    QueueTimeout {
+        /// Which task.
+        task: TaskSid,
+        /// Which queue.
+        queue: TaskQueueSid,
+    },
+    /// `task-queue.moved`: to another queue.
+    QueueMoved {
+        /// Which task.
+        task: TaskSid,
+        /// From where.
+        from: TaskQueueSid,
+        /// Where to.
+        to: TaskQueueSid,
+    },
+    /// `reservation.created`, and why this worker.
+    ReservationCreated {
+        /// Which.
+        reservation: ReservationSid,
+        /// Why.
+        why: Why,
+    },
+    /// `reservation.accepted`, `.rejected` and so on.
+    ReservationBecame {
+        /// Which.
+        reservation: ReservationSid,
+        /// What.
+        status: ReservationStatus,
+    },
+    /// `worker.activity.update`.
+    WorkerActivity {
+        /// Who.
+        worker: WorkerSid,
+        /// What it did.
+        from: ActivitySid,
+        /// What it does.
+        to: ActivitySid,
+    },
+}
+
+/// How a task and a worker found each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// The task looked for a worker: this one was the first of so many who could take it, and these, whose turn it would
+    /// have been before, could not.
+    TaskCame {
+        /// Who could.
+        able: u32,
+        /// Who could not, the first ones.
+        passed_over: Vec<(WorkerSid, Obstacle)>,
+    },
+    /// The worker became free: this task was the first that it could take of so many queues.
+    WorkerCame {
+        /// Queues looked into.
+        queues: u32,
+        /// Tasks before it in its queue that this worker cannot take.
+        passed_over: u32,
+    },
+}
+
+/// Why a worker cannot take a task though it is its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Obstacle {
+    /// The target's expression is not true of it.
+    Expression,
+    /// The target wants a worker the task knows, who is another.
+    NotTheKnownOne,
+    /// It has this task's reservation already.
+    OfferedAlready,
+}

@@ -1,0 +1,306 @@
+//! What becomes of tasks and reservations (reference: taskrouter §8).
+
+use std::time::Duration;
+
+use base::{ActivitySid, Mono, ReservationSid, TaskSid, WorkerSid, WorkflowSid};
+use serde_json::Value;
+
+use crate::event::Event;
+use crate::task::{ReservationStatus, Task, TaskStatus};
+use crate::workspace::{RouterError, TASKS_MAX, Timer, Workspace};
+
+/// What a task is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTask {
+    /// Its sid, made by the owner.
+    pub sid: TaskSid,
+    /// Who decides where it goes.
+    pub workflow: WorkflowSid,
+    /// What filters choose by.
+    pub attributes: Value,
+    /// What kind of work it is.
+    pub channel: String,
+    /// The larger, the sooner.
+    pub priority: u32,
+    /// How old it may become without being accepted.
+    pub ttl: Duration,
+    /// How old it is already.
+    pub head_start: Duration,
+}
+
+/// Work that is never declared done ends after so long (reference: taskrouter §1).
+const ASSIGNED_MAX: Duration = Duration::from_secs(86_400);
+
+/// What is over is known for so long.
+const REMEMBERED: Duration = Duration::from_secs(300);
+
+impl Workspace {
+    /// Something is to be done.
+    pub fn create_task(&mut self, new: NewTask, now: Mono) -> Result<(), RouterError> {
+        if !self.workflows.contains_key(&new.workflow) {
+            return Err(RouterError::Unknown("workflow"));
+        }
+        if self.tasks.len() >= TASKS_MAX {
+            return Err(RouterError::TooMany("tasks"));
+        }
+        let NewTask { sid, workflow, attributes, channel, priority, ttl, head_start } = new;
+        let task = Task {
+            sid,
+            workflow,
+            attributes,
+            channel,
+            priority,
+            status: TaskStatus::Pending,
+            born: now,
+            head_start,
+            ttl,
+            place: None,
+            queue: None,
+            reservations: [].into(),
+            history: Vec::new(),
+            reason: None,
+        };
+        let end = task.when_aged(ttl);
+        self.tasks.insert(sid, task);
+        self.set_timer(Timer::Life(sid), end);
+        self.tell(Event::TaskCreated(sid), now);
+        self.route(sid, 0, true, now);
+        Ok(())
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Mono) {
+        while let Some((at, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.cancel_timer(timer);
+            match timer {
+                Timer::Target(task) => self.target_timed_out(task, now),
+                Timer::Reservation(reservation) => self.reservation_timed_out(reservation, now),
+                Timer::Forget(task) => self.forget(task, Event::TaskDeleted(task), at),
+                Timer::Life(task) => self.life_over(task, now),
+            }
+        }
+    }
+
+    /// The worker does it; whoever else was asked need not any more.
+    pub fn accept(&mut self, sid: ReservationSid, now: Mono) -> Result<(), RouterError> {
+        let task = self.step(sid, ReservationStatus::Accepted, now)?;
+        self.stop_waiting(task);
+        let Some(one) = self.tasks.get_mut(&task) else { return Ok(()) };
+        one.status = TaskStatus::Assigned;
+        let others: Vec<_> = one.reservations.iter().copied().filter(|other| *other != sid).collect();
+        self.set_timer(Timer::Life(task), now + ASSIGNED_MAX);
+        let mut free = Vec::new();
+        for other in others {
+            free.extend(self.reservation(other).map(|one| one.worker));
+            self.end(other, ReservationStatus::Rescinded, now)?;
+        }
+        for worker in free {
+            self.feed(worker, now);
+        }
+        Ok(())
+    }
+
+    /// The worker would not, and goes to that activity if one is given.
+    pub fn reject(
+        &mut self,
+        sid: ReservationSid,
+        activity: Option<ActivitySid>,
+        now: Mono,
+    ) -> Result<(), RouterError> {
+        if activity.is_some_and(|activity| !self.activities.contains_key(&activity)) {
+            return Err(RouterError::Unknown("activity"));
+        }
+        let worker = self.reservation(sid).ok_or(RouterError::Unknown("reservation"))?.worker;
+        self.end(sid, ReservationStatus::Rejected, now)?;
+        // Who turned a task down has had its turn.
+        self.had_turn(worker, now);
+        if let Some(activity) = activity {
+            self.set_activity(worker, activity, now)?;
+        }
+        self.passed_back(sid, worker, now);
+        Ok(())
+    }
+
+    fn reservation_timed_out(&mut self, sid: ReservationSid, now: Mono) {
+        let Some(worker) = self.reservation(sid).map(|one| one.worker) else { return };
+        if self.end(sid, ReservationStatus::Timeout, now).is_err() {
+            return;
+        }
+        self.had_turn(worker, now);
+        let activity = self.timeout_activity;
+        let moved = self.set_activity(worker, activity, now);
+        debug_assert!(moved.is_ok(), "worker and activity are there");
+        self.passed_back(sid, worker, now);
+    }
+
+    /// The offered task looks for somebody else, then the worker for another task.
+    fn passed_back(&mut self, sid: ReservationSid, worker: WorkerSid, now: Mono) {
+        let Some(task) = self.reservation(sid).map(|one| one.task) else { return };
+        self.nobody_yet(task, now);
+        self.feed(worker, now);
+    }
+
+    fn nobody_yet(&mut self, sid: TaskSid, now: Mono) {
+        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status.is_waiting()) else { return };
+        if task.reservations.is_empty() {
+            task.status = TaskStatus::Pending;
+            if Self::is_worn_out(task) {
+                return self.cancel_as(sid, "Max assignment count exceeded", now);
+            }
+            self.look_again(sid, now);
+        } else {
+            self.offer(sid, now);
+        }
+    }
+
+    /// The work is done, the after-work is not.
+    pub fn wrap_up(&mut self, sid: TaskSid, now: Mono) -> Result<(), RouterError> {
+        let accepted = self.accepted(sid, TaskStatus::Assigned)?;
+        self.step(accepted, ReservationStatus::Wrapping, now)?;
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.status = TaskStatus::Wrapping;
+        }
+        self.tell(Event::TaskWrapup(sid), now);
+        Ok(())
+    }
+
+    /// It is done.
+    pub fn complete(&mut self, sid: TaskSid, reason: &str, now: Mono) -> Result<(), RouterError> {
+        let accepted =
+            self.accepted(sid, TaskStatus::Assigned).or_else(|_| self.accepted(sid, TaskStatus::Wrapping))?;
+        self.over(sid, TaskStatus::Completed, reason, now);
+        self.tell(Event::TaskCompleted(sid), now);
+        let worker = self.reservation(accepted).map(|one| one.worker);
+        self.end(accepted, ReservationStatus::Completed, now)?;
+        if let Some(worker) = worker {
+            self.had_turn(worker, now);
+            self.feed(worker, now);
+        }
+        Ok(())
+    }
+
+    /// It will not be done; only what nobody has accepted can be taken back.
+    pub fn cancel(&mut self, sid: TaskSid, reason: &str, now: Mono) -> Result<(), RouterError> {
+        let task = self.tasks.get(&sid).ok_or(RouterError::Unknown("task"))?;
+        if !task.status.is_waiting() {
+            return Err(RouterError::WrongState("task"));
+        }
+        self.cancel_as(sid, reason, now);
+        Ok(())
+    }
+
+    pub(crate) fn cancel_as(&mut self, sid: TaskSid, reason: &str, now: Mono) {
+        self.stop_waiting(sid);
+        let Some(task) = self.tasks.get(&sid) else { return };
+        let offered: Vec<_> = task.reservations.iter().copied().collect();
+        self.over(sid, TaskStatus::Canceled, reason, now);
+        self.tell(Event::TaskCanceled { task: sid, reason: reason.to_owned() }, now);
+        let mut free = Vec::new();
+        for reservation in offered {
+            free.extend(self.reservation(reservation).map(|one| one.worker));
+            let ended = self.end(reservation, ReservationStatus::Canceled, now);
+            debug_assert!(ended.is_ok(), "a waiting task's reservations are pending");
+        }
+        for worker in free {
+            self.feed(worker, now);
+        }
+    }
+
+    /// Other attributes. Where the task stands does not change by that.
+    pub fn update_task(&mut self, sid: TaskSid, attributes: Value, now: Mono) -> Result<(), RouterError> {
+        self.tasks.get_mut(&sid).ok_or(RouterError::Unknown("task"))?.attributes = attributes;
+        self.tell(Event::TaskUpdated(sid), now);
+        Ok(())
+    }
+
+    fn over(&mut self, sid: TaskSid, status: TaskStatus, reason: &str, now: Mono) {
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
+        (task.status, task.place, task.reason) = (status, None, Some(reason.to_owned()));
+        self.cancel_timer(Timer::Target(sid));
+        self.cancel_timer(Timer::Life(sid));
+        self.set_timer(Timer::Forget(sid), now + REMEMBERED);
+    }
+
+    fn life_over(&mut self, sid: TaskSid, now: Mono) {
+        let Some(task) = self.tasks.get(&sid) else { return };
+        if task.status.is_waiting() {
+            return self.cancel_as(sid, "Task TTL Exceeded", now);
+        }
+        let reservations: Vec<_> = task.reservations.iter().copied().collect();
+        for reservation in reservations {
+            let worker = self.reservation(reservation).map(|one| one.worker);
+            let ended = self.end(reservation, ReservationStatus::Completed, now);
+            debug_assert!(ended.is_ok(), "an assigned task's reservation can be completed");
+            if let Some(worker) = worker {
+                self.had_turn(worker, now);
+                self.feed(worker, now);
+            }
+        }
+        self.forget(sid, Event::TaskSystemDeleted(sid), now);
+    }
+
+    fn forget(&mut self, sid: TaskSid, event: Event, at: Mono) {
+        for reservation in self.tasks.remove(&sid).map(|task| task.history).unwrap_or_default() {
+            self.reservations.remove(&reservation);
+        }
+        for timer in [Timer::Target(sid), Timer::Life(sid), Timer::Forget(sid)] {
+            self.cancel_timer(timer);
+        }
+        self.tell(event, at);
+    }
+
+    /// The accepted reservation of a task in this state.
+    fn accepted(&self, sid: TaskSid, status: TaskStatus) -> Result<ReservationSid, RouterError> {
+        let task = self.tasks.get(&sid).ok_or(RouterError::Unknown("task"))?;
+        let first = task.reservations.first().copied().filter(|_| task.status == status);
+        first.ok_or(RouterError::WrongState("task"))
+    }
+
+    /// A reservation goes on to another state; answers with its task.
+    fn step(
+        &mut self,
+        sid: ReservationSid,
+        status: ReservationStatus,
+        now: Mono,
+    ) -> Result<TaskSid, RouterError> {
+        let reservation = self.reservations.get_mut(&sid).ok_or(RouterError::Unknown("reservation"))?;
+        if !reservation.status.may_become(status) {
+            return Err(RouterError::WrongState("reservation"));
+        }
+        reservation.status = status;
+        let task = reservation.task;
+        self.cancel_timer(Timer::Reservation(sid));
+        self.tell(Event::ReservationBecame { reservation: sid, status }, now);
+        Ok(task)
+    }
+
+    /// A reservation ends: it occupies its worker no longer.
+    fn end(&mut self, sid: ReservationSid, status: ReservationStatus, now: Mono) -> Result<(), RouterError> {
+        let task = self.step(sid, status, now)?;
+        let Some(worker) = self.reservations.get(&sid).map(|one| one.worker) else { return Ok(()) };
+        let Some(task) = self.tasks.get_mut(&task) else { return Ok(()) };
+        task.reservations.remove(&sid);
+        let channel = task.channel.clone();
+        self.leave_idle(worker);
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.reservations.remove(&sid);
+            let share = worker.channel_mut(&channel);
+            share.used = share.used.saturating_sub(1);
+        }
+        self.join_idle(worker);
+        Ok(())
+    }
+
+    /// A worker goes to the end of the line.
+    fn had_turn(&mut self, sid: WorkerSid, now: Mono) {
+        self.leave_idle(sid);
+        if let Some(worker) = self.workers.get_mut(&sid) {
+            worker.idle_since = now;
+        }
+        self.join_idle(sid);
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

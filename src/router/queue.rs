@@ -1,0 +1,64 @@
+//! Task queues: who may serve them, who is free, and what waits (reference: taskrouter §5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{TaskQueueSid, TaskSid, WorkerSid};
+use serde::{Deserialize, Serialize};
+
+use crate::Expr;
+use crate::task::Task;
+use crate::worker::Turn;
+
+/// `TaskOrder`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskOrder {
+    /// The higher priority first, of equal ones the older.
+    #[default]
+    Fifo,
+    /// The newest first, whatever its priority.
+    Lifo,
+}
+
+/// How a queue is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueConfig {
+    /// Its sid.
+    pub sid: TaskQueueSid,
+    /// For people.
+    pub name: String,
+    /// Which workers may serve it; empty: nobody.
+    pub target_workers: Expr,
+    /// To how many a task is offered at once, 1–50.
+    pub max_reserved: u32,
+    /// Which task first.
+    pub order: TaskOrder,
+}
+
+/// A queue and its indices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    pub(crate) config: QueueConfig,
+    /// Who may serve it.
+    pub(crate) eligible: BTreeSet<WorkerSid>,
+    /// Of those, who is available and has room on a channel, in the order of their turns.
+    pub(crate) idle: BTreeMap<String, BTreeSet<Turn>>,
+    /// What waits for (another) worker, the first first.
+    pub(crate) waiting: BTreeSet<(Rank, TaskSid)>,
+}
+
+/// A task's place among those that wait: the smallest is the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Rank(i64, i64);
+
+impl Queue {
+    pub(crate) fn new(config: QueueConfig) -> Self {
+        Self { config, eligible: BTreeSet::new(), idle: BTreeMap::new(), waiting: BTreeSet::new() }
+    }
+
+    pub(crate) fn rank(&self, task: &Task) -> Rank {
+        match self.config.order {
+            TaskOrder::Fifo => Rank(-i64::from(task.priority), task.started()),
+            TaskOrder::Lifo => Rank(0, task.started().saturating_neg()),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Tasks and reservations: their states, and which follow which (reference: taskrouter §8).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `assignment_status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskStatus {
+    /// It waits for a worker.
+    Pending,
+    /// It is offered to one or several.
+    Reserved,
+    /// One has accepted it.
+    Assigned,
+    /// Its work is done, the worker's after-work is not.
+    Wrapping,
+    /// It is done.
+    Completed,
+    /// It will not be done.
+    Canceled,
+}
+
+/// `reservation_status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReservationStatus {
+    /// The worker has not answered.
+    Pending,
+    /// The worker does it.
+    Accepted,
+    /// The worker would not.
+    Rejected,
+    /// The worker did not answer in time.
+    Timeout,
+    /// The task was taken back.
+    Canceled,
+    /// Another worker accepted first.
+    Rescinded,
+    /// The worker is about the after-work.
+    Wrapping,
+    /// Done.
+    Completed,
+}
+
+impl TaskStatus {
+    /// Whether it waits to be accepted: only then it can be canceled.
+    pub fn is_waiting(self) -> bool {
+        matches!(self, TaskStatus::Pending | TaskStatus::Reserved)
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(self) -> bool {
+        matches!(self, TaskStatus::Completed | TaskStatus::Canceled)
+    }
+}
+
+impl ReservationStatus {
+    /// Whether it occupies its worker.
+    pub fn occupies(self) -> bool {
+        matches!(self, ReservationStatus::Pending | ReservationStatus::Accepted | ReservationStatus::Wrapping)
+    }
+
+    /// Whether this one may follow (reference: taskrouter §8.2).
+    pub fn may_become(self, next: ReservationStatus) -> bool {
+        use ReservationStatus::{
+            Accepted, Canceled, Completed, Pending, Rejected, Rescinded, Timeout, Wrapping,
+        };
+        match self {
+            Pending => matches!(next, Accepted | Rejected | Timeout | Canceled | Rescinded),
+            Accepted => matches!(next, Wrapping | Completed),
+            Wrapping => next == Completed,
+            Rejected | Timeout | Canceled | Rescinded | Completed => false,
+        }
+    }
+}
+
+/// Something to be done by a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its sid.
+    pub sid: TaskSid,
+    /// Who decides where it goes.
+    pub workflow: WorkflowSid,
+    /// What filters choose by.
+    pub attributes: Value,
+    /// What kind of work it is.
+    pub channel: String,
+    /// The larger, the sooner.
+    pub priority: u32,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// When it was made.
+    pub born: Mono,
+    /// How old it already was then (`virtual_start_time`).
+    pub head_start: Duration,
+    /// How old it may become without being accepted.
+    pub ttl: Duration,
+    /// Where in its workflow it waits; `None` once it is over.
+    pub place: Option<Place>,
+    /// The queue it is in.
+    pub queue: Option<TaskQueueSid>,
+    /// Reservations that are not over, and the accepted one.
+    pub reservations: BTreeSet<ReservationSid>,
+    /// All reservations so far, the first first.
+    pub history: Vec<ReservationSid>,
+    /// Why it was canceled or completed.
+    pub reason: Option<String>,
+}
+
+impl Task {
+    /// How old it is.
+    pub fn age(&self, now: Mono) -> Duration {
+        now.since(self.born) + self.head_start
+    }
+
+    /// When it will be, or was, so old.
+    pub(crate) fn when_aged(&self, age: Duration) -> Mono {
+        self.born + age.saturating_sub(self.head_start)
+    }
+
+    /// Microseconds at which it would have been made without a head start: what is smaller is older.
+    pub(crate) fn started(&self) -> i64 {
+        let born = i64::try_from(self.born.0 / 1_000).unwrap_or(i64::MAX);
+        born.saturating_sub(i64::try_from(self.head_start.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A target of a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Of this filter; `None`: the default.
+    pub filter: Option<usize>,
+    /// This target.
+    pub target: usize,
+}
+
+/// A task offered to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// Its sid.
+    pub sid: ReservationSid,
+    /// What is offered.
+    pub task: TaskSid,
+    /// To whom.
+    pub worker: WorkerSid,
+    /// Where it stands.
+    pub status: ReservationStatus,
+    /// When it was made.
+    pub born: Mono,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_legal_step_of_a_reservation_and_no_other() {
+        use ReservationStatus::{
+            Accepted, Canceled, Completed, Pending, Rejected, Rescinded, Timeout, Wrapping,
+        };
+        let all = [Pending, Accepted, Rejected, Timeout, Canceled, Rescinded, Wrapping, Completed];
+        let legal: Vec<_> = all
+            .into_iter()
+            .flat_map(|from| all.into_iter().map(move |to| (from, to)))
+            .filter(|(from, to)| from.may_become(*to))
+            .collect();
+        assert_eq!(
+            legal,
+            [
+                (Pending, Accepted),
+                (Pending, Rejected),
+                (Pending, Timeout),
+                (Pending, Canceled),
+                (Pending, Rescinded),
+                (Accepted, Wrapping),
+                (Accepted, Completed),
+                (Wrapping, Completed),
+            ]
+        );
+    }
+}

@@ -1,0 +1,506 @@
+//! Whole histories of a workspace: what is decided, and what is told.
+
+use std::time::Duration;
+
+use base::{Rng, TaskQueueSid};
+use serde_json::json;
+
+use super::*;
+use crate::Expr;
+use crate::event::Output;
+use crate::queue::{QueueConfig, TaskOrder};
+use crate::worker::Activity;
+use crate::workflow::Workflow;
+use crate::workspace::WorkflowConfig;
+
+const OFFLINE: ActivitySid = ActivitySid(1);
+const AVAILABLE: ActivitySid = ActivitySid(2);
+const WRAP_UP: ActivitySid = ActivitySid(3);
+const FLOW: WorkflowSid = WorkflowSid(1);
+
+/// A workspace and its clock, in seconds.
+struct Office {
+    all: Workspace,
+    now: u64,
+}
+
+impl Office {
+    /// Queue 1 takes workers who speak the task's language, queue 2 those who know things, queue 3 everybody.
+    fn new(routing: &str) -> Self {
+        let activity = |sid, name: &str, available| Activity { sid, name: name.to_owned(), available };
+        let activities = vec![
+            activity(OFFLINE, "Offline", false),
+            activity(AVAILABLE, "Available", true),
+            activity(WRAP_UP, "Wrap-Up", false),
+        ];
+        let mut office = Self { all: Workspace::new(activities, OFFLINE, Rng::seeded(1)), now: 0 };
+        for (n, target) in
+            [(1, "languages HAS 'de'"), (2, "level >= 2"), (3, "1==1"), (4, "languages HAS 'hi'")]
+        {
+            office.queue(n, target, 1, TaskOrder::Fifo);
+        }
+        let text = routing.replace("WQ", &format!("WQ{}", "0".repeat(31)));
+        let configuration = Workflow::parse(&format!("{{\"task_routing\":{text}}}")).unwrap().0;
+        let reservation_timeout = Duration::from_secs(5);
+        let name = "flow".to_owned();
+        let config = WorkflowConfig { sid: FLOW, name, configuration, reservation_timeout };
+        office.all.put_workflow(config).unwrap();
+        office
+    }
+
+    fn queue(&mut self, n: u128, target: &str, max_reserved: u32, order: TaskOrder) {
+        let target_workers = Expr::parse(target).unwrap();
+        let config = QueueConfig {
+            sid: TaskQueueSid(n),
+            name: format!("queue {n}"),
+            target_workers,
+            max_reserved,
+            order,
+        };
+        self.all.put_queue(config, self.mono()).unwrap();
+    }
+
+    fn mono(&self) -> Mono {
+        Mono(self.now * 1_000_000_000)
+    }
+
+    fn worker(&mut self, n: u128, attributes: Value, activity: ActivitySid) {
+        let now = self.mono();
+        self.all.add_worker(WorkerSid(n), &format!("worker {n}"), attributes, activity, now).unwrap();
+    }
+
+    fn activity(&mut self, n: u128, activity: ActivitySid) {
+        self.all.set_activity(WorkerSid(n), activity, self.mono()).unwrap();
+    }
+
+    fn task_on(&mut self, n: u128, attributes: Value, priority: u32, channel: &str) {
+        let new = NewTask {
+            sid: TaskSid(n),
+            workflow: FLOW,
+            attributes,
+            channel: channel.to_owned(),
+            priority,
+            ttl: Duration::from_secs(3_600),
+            head_start: Duration::ZERO,
+        };
+        self.all.create_task(new, self.mono()).unwrap();
+    }
+
+    fn task(&mut self, n: u128, attributes: Value) {
+        self.task_on(n, attributes, 0, "voice");
+    }
+
+    /// Time goes by, every deadline in its turn.
+    fn pass(&mut self, seconds: u64) {
+        let end = self.now + seconds;
+        while let Some((at, _)) = self.all.poll_timeout().filter(|(at, _)| at.0 <= end * 1_000_000_000) {
+            self.all.handle_timeout(at);
+        }
+        self.now = end;
+    }
+
+    /// Who has a pending offer of what, in the order of the tasks.
+    fn offers(&self) -> Vec<(u128, u128)> {
+        let pending = self.all.reservations.values().filter(|r| r.status == ReservationStatus::Pending);
+        let mut offers: Vec<_> = pending.map(|r| (r.task.0, r.worker.0)).collect();
+        offers.sort_unstable();
+        offers
+    }
+
+    fn offer_to(&self, worker: u128) -> ReservationSid {
+        let mut mine = self.all.reservations.values().filter(|r| r.status == ReservationStatus::Pending);
+        mine.find(|r| r.worker.0 == worker).unwrap().sid
+    }
+
+    fn accept(&mut self, worker: u128) {
+        let (sid, now) = (self.offer_to(worker), self.mono());
+        self.all.accept(sid, now).unwrap();
+    }
+
+    fn status(&self, n: u128) -> TaskStatus {
+        self.all.tasks[&TaskSid(n)].status
+    }
+
+    /// What was told of since the last time, in words.
+    fn told(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        while let Some(output) = self.all.poll_output() {
+            let Output::Event { event, .. } = output else { continue };
+            words.push(match event {
+                Event::TaskCreated(_) => "task.created".to_owned(),
+                Event::TaskCanceled { reason, .. } => format!("task.canceled {reason}"),
+                Event::TaskCompleted(_) => "task.completed".to_owned(),
+                Event::TaskDeleted(_) => "task.deleted".to_owned(),
+                Event::WorkflowTargetMatched { filter, .. } => format!("target-matched {filter:?}"),
+                Event::WorkflowEntered { .. } => "workflow.entered".to_owned(),
+                Event::WorkflowTimeout(_) => "workflow.timeout".to_owned(),
+                Event::WorkflowSkipped(_) => "workflow.skipped".to_owned(),
+                Event::QueueEntered { queue, .. } => format!("queue.entered {}", queue.0),
+                Event::QueueTimeout { queue, .. } => format!("queue.timeout {}", queue.0),
+                Event::QueueMoved { from, to, .. } => format!("queue.moved {} {}", from.0, to.0),
+                Event::ReservationCreated { .. } => "reservation.created".to_owned(),
+                Event::ReservationBecame { status, .. } => format!("reservation {status:?}"),
+                Event::WorkerActivity { worker, to, .. } => format!("worker {} does {}", worker.0, to.0),
+                other => format!("{other:?}"),
+            });
+        }
+        words
+    }
+}
+
+const ONE_QUEUE: &str = r#"{"filters":[{"expression":"1==1","targets":[{"queue":"WQ3"}]}]}"#;
+
+#[test]
+fn the_highest_priority_then_the_oldest_is_served_first() {
+    let mut office = Office::new(ONE_QUEUE);
+    for (n, priority) in [(1, 0), (2, 5), (3, 5)] {
+        office.task_on(n, json!({}), priority, "voice");
+        office.pass(1);
+    }
+    office.worker(1, json!({}), AVAILABLE);
+    for served in [2, 3, 1] {
+        assert_eq!(office.offers(), [(served, 1)]);
+        office.accept(1);
+        office.all.complete(TaskSid(served), "done", office.mono()).unwrap();
+        office.pass(1);
+    }
+    assert_eq!(office.offers(), []);
+}
+
+#[test]
+fn the_newest_first_where_a_queue_wants_that() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.queue(3, "1==1", 1, TaskOrder::Lifo);
+    for n in 1..=3 {
+        office.task_on(n, json!({}), 10 - n as u32, "voice");
+        office.pass(1);
+    }
+    office.worker(1, json!({}), AVAILABLE);
+    assert_eq!(office.offers(), [(3, 1)]);
+}
+
+#[test]
+fn only_who_has_the_skill_is_offered() {
+    let routing = r#"{"filters":[{"expression":"language == 'hi'","targets":[{"queue":"WQ4"}]},
+        {"expression":"language == 'de'","targets":[{"queue":"WQ1"}]}]}"#;
+    let mut office = Office::new(routing);
+    office.worker(1, json!({"languages": ["de"]}), AVAILABLE);
+    office.worker(2, json!({"languages": ["hi"]}), OFFLINE);
+    office.task(1, json!({"language": "hi"}));
+    office.task(2, json!({"language": "de"}));
+    office.pass(2);
+    assert_eq!(office.offers(), [(2, 1)]);
+    office.activity(2, AVAILABLE);
+    assert_eq!(office.offers(), [(1, 2), (2, 1)]);
+}
+
+#[test]
+fn who_does_not_answer_is_moved_and_the_next_one_asked() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.pass(1);
+    office.worker(2, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    assert_eq!(office.offers(), [(1, 1)], "idle the longest");
+    office.told();
+    office.pass(5);
+    assert_eq!(office.told(), ["reservation Timeout", "worker 1 does 1", "reservation.created"]);
+    assert_eq!((office.offers(), office.status(1)), (vec![(1, 2)], TaskStatus::Reserved));
+    office.accept(2);
+    assert_eq!(office.status(1), TaskStatus::Assigned);
+    assert_eq!(office.all.cancel(TaskSid(1), "no", office.mono()), Err(RouterError::WrongState("task")));
+}
+
+#[test]
+fn timeouts_add_up_and_a_workflow_that_ends_cancels() {
+    let routing = r#"{"filters":[{"expression":"1==1","targets":[
+        {"queue":"WQ1","timeout":10},{"queue":"WQ2","timeout":10,"priority":7},{"timeout":10}]}],
+        "default_filter":{"queue":"WQ3"}}"#;
+    let mut office = Office::new(routing);
+    office.task(1, json!({}));
+    assert_eq!(
+        office.told(),
+        ["task.created", "target-matched Some(0)", "queue.entered 1", "workflow.entered"]
+    );
+    office.pass(9);
+    assert!(office.told().is_empty());
+    office.pass(1);
+    assert_eq!(office.told(), ["queue.timeout 1", "queue.moved 1 2", "queue.entered 2"]);
+    assert_eq!(office.all.tasks[&TaskSid(1)].priority, 7);
+    office.pass(10);
+    assert_eq!(office.told(), ["queue.timeout 2"], "the queue is inherited");
+    office.pass(10);
+    let end = ["queue.timeout 2", "workflow.timeout", "task.canceled Task canceled on Workflow timeout"];
+    assert_eq!(office.told(), end);
+    office.pass(300);
+    assert_eq!(office.told(), ["task.deleted"]);
+    assert_eq!((office.all.tasks.len(), office.all.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_target_is_skipped_only_when_nobody_could_be_reserved_at_once() {
+    let routing = r#"{"filters":[{"expression":"1==1","targets":[
+        {"queue":"WQ1","skip_if":"workers.available == 0"}]}],"default_filter":{"queue":"WQ3"}}"#;
+    let mut office = Office::new(routing);
+    office.task(1, json!({}));
+    assert_eq!(
+        office.told(),
+        [
+            "task.created",
+            "target-matched Some(0)",
+            "queue.entered 1",
+            "workflow.entered",
+            "workflow.skipped",
+            "target-matched None",
+            "queue.moved 1 3",
+            "queue.entered 3"
+        ]
+    );
+    office.worker(1, json!({"languages": ["de"]}), AVAILABLE);
+    assert_eq!(office.offers(), [(1, 1)]);
+    office.accept(1);
+    // Somebody is available, though busy: the task waits.
+    office.task(2, json!({}));
+    assert_eq!(office.all.tasks[&TaskSid(2)].queue, Some(TaskQueueSid(1)));
+}
+
+#[test]
+fn several_are_asked_at_once_and_the_first_to_accept_has_it() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.queue(3, "1==1", 2, TaskOrder::Fifo);
+    office.worker(1, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    assert_eq!(office.offers(), [(1, 1)], "a second one is still looked for");
+    for n in 2..=3 {
+        office.worker(n, json!({}), AVAILABLE);
+    }
+    assert_eq!(office.offers(), [(1, 1), (1, 2)]);
+    office.task(2, json!({}));
+    assert_eq!(office.offers(), [(1, 1), (1, 2), (2, 3)]);
+    let late = office.offer_to(1);
+    office.accept(2);
+    assert_eq!(office.all.reservation(late).unwrap().status, ReservationStatus::Rescinded);
+    assert_eq!(office.all.accept(late, office.mono()), Err(RouterError::WrongState("reservation")));
+    assert_eq!(office.offers(), [(2, 1), (2, 3)], "who was not needed is asked for the next");
+}
+
+#[test]
+fn targets_choose_by_expression_order_and_acquaintance() {
+    let routing = r#"{"filters":[
+        {"expression":"kind == 'known'","targets":[{"queue":"WQ3","known_worker_sid":"task.agent","timeout":10},{}]},
+        {"expression":"kind == 'best'","targets":[{"queue":"WQ3","order_by":"worker.level DESC, worker.cost ASC"}]},
+        {"expression":"kind == 'speaks'","targets":[{"queue":"WQ3","expression":"worker.languages HAS task.language"}]}]}"#;
+    let mut office = Office::new(routing);
+    office.worker(1, json!({"level": "high", "languages": ["de"]}), AVAILABLE);
+    office.worker(2, json!({"level": 3, "cost": 9, "languages": ["fr"]}), AVAILABLE);
+    office.worker(3, json!({"level": 3, "cost": 2}), AVAILABLE);
+    office.worker(4, json!({"level": 1}), OFFLINE);
+    office.task(1, json!({"kind": "best"}));
+    office.task(2, json!({"kind": "speaks", "language": "fr"}));
+    office.task(3, json!({"kind": "known", "agent": WorkerSid(4).to_string()}));
+    assert_eq!(office.offers(), [(1, 3), (2, 2)]);
+    office.pass(4);
+    for worker in [2, 3] {
+        office.accept(worker);
+    }
+    office.pass(6);
+    assert_eq!(
+        office.offers(),
+        [(1, 3), (2, 2), (3, 1)].into_iter().skip(2).collect::<Vec<_>>(),
+        "not for ever"
+    );
+    office.activity(4, AVAILABLE);
+    assert_eq!(office.status(3), TaskStatus::Reserved);
+}
+
+#[test]
+fn a_worker_has_room_for_so_much_on_each_channel() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.all.set_capacity(WorkerSid(1), "chat", 2, true, office.mono()).unwrap();
+    for n in 1..=3 {
+        office.task_on(n, json!({}), 0, "chat");
+    }
+    office.task_on(4, json!({}), 0, "voice");
+    assert_eq!(office.offers(), [(1, 1), (2, 1), (4, 1)]);
+    office.all.set_capacity(WorkerSid(1), "chat", 3, false, office.mono()).unwrap();
+    assert_eq!(office.offers().len(), 3, "not on this channel now");
+    office.all.set_capacity(WorkerSid(1), "chat", 3, true, office.mono()).unwrap();
+    assert_eq!(office.offers().len(), 4);
+}
+
+#[test]
+fn a_caller_who_hangs_up_frees_the_worker_who_was_asked() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    office.task(2, json!({}));
+    office.told();
+    office.all.cancel(TaskSid(1), "hangup", office.mono()).unwrap();
+    assert_eq!(office.told(), ["task.canceled hangup", "reservation Canceled", "reservation.created"]);
+    assert_eq!(office.offers(), [(2, 1)]);
+    assert_eq!(office.all.worker(WorkerSid(1)).unwrap().activity, AVAILABLE, "it did nothing wrong");
+}
+
+#[test]
+fn after_work_keeps_a_worker_until_it_is_done() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    office.accept(1);
+    office.task(2, json!({}));
+    office.all.wrap_up(TaskSid(1), office.mono()).unwrap();
+    assert_eq!(office.offers(), []);
+    office.all.complete(TaskSid(1), "done", office.mono()).unwrap();
+    assert_eq!(office.offers(), [(2, 1)]);
+    assert_eq!(office.all.complete(TaskSid(1), "done", office.mono()), Err(RouterError::WrongState("task")));
+}
+
+#[test]
+fn nobody_is_asked_for_ever_and_nothing_waits_for_ever() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    let mut asked = 0;
+    while office.status(1) == TaskStatus::Reserved {
+        let sid = office.offer_to(1);
+        office.all.reject(sid, None, office.mono()).unwrap();
+        asked += 1;
+    }
+    assert_eq!((asked, office.status(1)), (1_000, TaskStatus::Canceled));
+    office.activity(1, OFFLINE);
+    office.task(2, json!({}));
+    office.pass(3_600);
+    assert_eq!(office.all.tasks[&TaskSid(2)].reason.as_deref(), Some("Task TTL Exceeded"));
+}
+
+/// What must hold after whatever happened.
+fn check(all: &Workspace) {
+    for worker in all.workers.values() {
+        let mine = all.reservations.values().filter(|r| r.worker == worker.sid && r.status.occupies());
+        let mine: Vec<_> = mine.map(|r| r.sid).collect();
+        assert_eq!(worker.reservations.iter().copied().collect::<Vec<_>>().len(), mine.len());
+        assert!(mine.iter().all(|sid| worker.reservations.contains(sid)));
+        let used: u32 = worker.channels.values().map(|share| share.used).sum();
+        assert_eq!(used as usize, mine.len(), "as much is used as is reserved");
+    }
+    for task in all.tasks.values() {
+        let pending = task
+            .reservations
+            .iter()
+            .filter(|sid| all.reservations[*sid].status == ReservationStatus::Pending);
+        match task.status {
+            TaskStatus::Pending => assert!(task.reservations.is_empty()),
+            TaskStatus::Reserved => {
+                assert!(pending.count() == task.reservations.len() && !task.reservations.is_empty())
+            }
+            TaskStatus::Assigned | TaskStatus::Wrapping => assert_eq!(task.reservations.len(), 1),
+            TaskStatus::Completed | TaskStatus::Canceled => assert!(task.reservations.is_empty()),
+        }
+        let queue = task.queue.map(|queue| &all.queues[&queue]);
+        let waits = queue.is_some_and(|queue| queue.waiting.contains(&(queue.rank(task), task.sid)));
+        if task.status == TaskStatus::Pending {
+            assert!(waits, "what is pending waits");
+            // Nothing waits beside somebody who could do it.
+            assert!(all.task_with_a_worker(task.sid).is_none(), "{:?}", task.sid);
+        }
+        assert!(!waits || task.status.is_waiting());
+        assert!(all.deadlines.contains_key(&if task.status.is_over() {
+            Timer::Forget(task.sid)
+        } else {
+            Timer::Life(task.sid)
+        }));
+    }
+    for (sid, queue) in &all.queues {
+        for (rank, task) in &queue.waiting {
+            let task = &all.tasks[task];
+            assert_eq!((task.queue, queue.rank(task)), (Some(*sid), *rank), "each waits where it stands");
+        }
+    }
+    for reservation in all.reservations.values() {
+        let timed = all.deadlines.contains_key(&Timer::Reservation(reservation.sid));
+        assert_eq!(timed, reservation.status == ReservationStatus::Pending, "nobody is asked for ever");
+    }
+}
+
+impl Workspace {
+    /// Somebody who could take a task, found by asking everybody.
+    fn task_with_a_worker(&self, sid: TaskSid) -> Option<WorkerSid> {
+        let task = &self.tasks[&sid];
+        let free = |worker: &&crate::worker::Worker| {
+            let queue = &self.queues[&task.queue.unwrap()];
+            self.activities[&worker.activity].available
+                && worker.channel(&task.channel).has_room()
+                && queue.config.target_workers.is_true(&worker.attributes)
+                && self.is_able(sid, worker.sid)
+        };
+        self.workers.values().find(free).map(|worker| worker.sid)
+    }
+}
+
+#[test]
+fn whatever_happens_nothing_is_stuck_or_counted_twice() {
+    let routing = r#"{"filters":[
+        {"expression":"language == 'de'","targets":[{"queue":"WQ1","timeout":20,"priority":3},{"queue":"WQ2","timeout":20}]},
+        {"expression":"level > 1","targets":[{"queue":"WQ2","expression":"worker.level >= task.level","timeout":60,
+          "skip_if":"workers.available == 0"}]}],
+        "default_filter":{"queue":"WQ3","order_by":"worker.level DESC"}}"#;
+    for seed in 0..20 {
+        let mut office = Office::new(routing);
+        office.queue(2, "level >= 2", 2, TaskOrder::Fifo);
+        let mut rng = Rng::seeded(seed);
+        let mut tasks = 0;
+        for step in 0..400 {
+            let worker = u128::from(rng.below(6)) + 1;
+            match rng.below(10) {
+                0 if office.all.workers.len() < 6 && !office.all.workers.contains_key(&WorkerSid(worker)) => {
+                    let languages = if rng.chance(0.5) { json!(["de"]) } else { json!([]) };
+                    let level = rng.below(4);
+                    office.worker(worker, json!({"languages": languages, "level": level}), AVAILABLE);
+                }
+                1 | 2 if office.all.workers.contains_key(&WorkerSid(worker)) => {
+                    let activity = [AVAILABLE, AVAILABLE, OFFLINE, WRAP_UP][rng.below(4) as usize];
+                    office.activity(worker, activity);
+                }
+                3..=5 => {
+                    tasks += 1;
+                    let language = if rng.chance(0.4) { "de" } else { "fr" };
+                    let attributes = json!({"language": language, "level": rng.below(4)});
+                    let channel = if rng.chance(0.3) { "chat" } else { "voice" };
+                    office.task_on(tasks, attributes, rng.below(3) as u32, channel);
+                }
+                6 | 7 => {
+                    let pending: Vec<_> = office.all.reservations.values().map(|r| r.sid).collect();
+                    if !pending.is_empty() {
+                        let sid = pending[rng.below(pending.len() as u64) as usize];
+                        let now = office.mono();
+                        let _ = match rng.below(3) {
+                            0 => office.all.reject(sid, rng.chance(0.3).then_some(OFFLINE), now),
+                            _ => office.all.accept(sid, now),
+                        };
+                    }
+                }
+                8 if tasks > 0 => {
+                    let sid = TaskSid(u128::from(rng.below(tasks as u64)) + 1);
+                    let now = office.mono();
+                    let _ = match rng.below(3) {
+                        0 => office.all.cancel(sid, "hangup", now),
+                        1 => office.all.wrap_up(sid, now),
+                        _ => office.all.complete(sid, "done", now),
+                    };
+                }
+                _ => office.pass(rng.below(8)),
+            }
+            while office.all.poll_output().is_some() {}
+            check(&office.all);
+            assert!(step < 400);
+        }
+        // Everybody goes, and in the end nothing is left.
+        for worker in office.all.workers.keys().copied().collect::<Vec<_>>() {
+            office.activity(worker.0, OFFLINE);
+        }
+        office.pass(200_000);
+        assert_eq!((office.all.tasks.len(), office.all.reservations.len()), (0, 0), "seed {seed}");
+        assert_eq!(office.all.poll_timeout(), None, "seed {seed}");
+    }
+}

@@ -1,0 +1,341 @@
+//! A workspace: its people, its queues and what is to be done (reference: taskrouter §1).
+//!
+//! Everything here is state and its changes from outside. Who gets what is in [`crate::assign`], what becomes of tasks
+//! and reservations in [`crate::life`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use base::{ActivitySid, Mono, Reason, ReservationSid, Rng, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::{Event, Output};
+use crate::names::WorkerCounts;
+use crate::queue::{Queue, QueueConfig};
+use crate::task::{Reservation, Task};
+use crate::worker::{Activity, Worker, WorkerChannel};
+use crate::workflow::Workflow;
+
+/// How a workflow is run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowConfig {
+    /// Its sid.
+    pub sid: WorkflowSid,
+    /// For people.
+    pub name: String,
+    /// Where tasks go.
+    pub configuration: Workflow,
+    /// How long a worker has to answer.
+    pub reservation_timeout: Duration,
+}
+
+/// Why something is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouterError {
+    /// There is no such thing.
+    #[error("there is no such {0}")]
+    Unknown(&'static str),
+    /// Its state does not allow it.
+    #[error("{0} does not allow that in its state")]
+    WrongState(&'static str),
+    /// There are as many as there may be.
+    #[error("there are as many {0} as there may be")]
+    TooMany(&'static str),
+}
+
+/// Workers of a workspace.
+pub const WORKERS_MAX: usize = 20_000;
+/// Queues of a workspace.
+pub const QUEUES_MAX: usize = 1_000;
+/// Tasks that are not over.
+pub const TASKS_MAX: usize = 200_000;
+
+/// A workspace.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Workspace {
+    pub(crate) activities: BTreeMap<ActivitySid, Activity>,
+    pub(crate) timeout_activity: ActivitySid,
+    pub(crate) workers: BTreeMap<WorkerSid, Worker>,
+    pub(crate) queues: BTreeMap<TaskQueueSid, Queue>,
+    /// The queues each worker may serve.
+    pub(crate) serves: BTreeMap<WorkerSid, BTreeSet<TaskQueueSid>>,
+    pub(crate) workflows: BTreeMap<WorkflowSid, WorkflowConfig>,
+    pub(crate) tasks: BTreeMap<TaskSid, Task>,
+    pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
+    pub(crate) timers: BTreeSet<(Mono, Timer)>,
+    pub(crate) deadlines: BTreeMap<Timer, Mono>,
+    pub(crate) outputs: VecDeque<Output>,
+    /// Offers so far.
+    pub(crate) offers: u64,
+    pub(crate) rng: Rng,
+}
+
+/// What is waited for by the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Timer {
+    /// The task's target times out.
+    Target(TaskSid),
+    /// The task is too old, or was assigned for too long.
+    Life(TaskSid),
+    /// The task is over, and forgotten.
+    Forget(TaskSid),
+    /// The worker does not answer.
+    Reservation(ReservationSid),
+}
+
+impl Workspace {
+    /// A workspace with these activities; workers who let a reservation time out go to `timeout_activity`.
+    ///
+    /// # Panics
+    /// When the timeout activity is none of the activities: the owner made both.
+    pub fn new(activities: Vec<Activity>, timeout_activity: ActivitySid, rng: Rng) -> Self {
+        let activities: BTreeMap<_, _> = activities.into_iter().map(|one| (one.sid, one)).collect();
+        assert!(activities.contains_key(&timeout_activity), "the timeout activity is one of the activities");
+        Self {
+            activities,
+            timeout_activity,
+            workers: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            serves: BTreeMap::new(),
+            workflows: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            offers: 0,
+            rng,
+        }
+    }
+
+    /// What the owner must do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Workspace::handle_timeout`], and why.
+    pub fn poll_timeout(&self) -> Option<(Mono, Reason)> {
+        let reason = |timer: &Timer| match timer {
+            Timer::Target(_) => "target timeout",
+            Timer::Life(_) => "task's life",
+            Timer::Forget(_) => "task forgotten",
+            Timer::Reservation(_) => "reservation timeout",
+        };
+        self.timers.first().map(|(at, timer)| (*at, Reason(reason(timer))))
+    }
+
+    /// A task that is not forgotten.
+    pub fn task(&self, sid: TaskSid) -> Option<&Task> {
+        self.tasks.get(&sid)
+    }
+
+    /// A reservation of a task that is not forgotten.
+    pub fn reservation(&self, sid: ReservationSid) -> Option<&Reservation> {
+        self.reservations.get(&sid)
+    }
+
+    /// A worker.
+    pub fn worker(&self, sid: WorkerSid) -> Option<&Worker> {
+        self.workers.get(&sid)
+    }
+
+    /// Adds a queue, or changes one: who may serve it and what waits in it is looked at anew.
+    pub fn put_queue(&mut self, config: QueueConfig, now: Mono) -> Result<(), RouterError> {
+        if self.queues.len() >= QUEUES_MAX && !self.queues.contains_key(&config.sid) {
+            return Err(RouterError::TooMany("queues"));
+        }
+        let sid = config.sid;
+        let mut queue = Queue::new(config);
+        let before = self.queues.remove(&sid).map(|before| before.waiting).unwrap_or_default();
+        for (_, task) in before {
+            if let Some(task) = self.tasks.get(&task) {
+                queue.waiting.insert((queue.rank(task), task.sid));
+            }
+        }
+        self.queues.insert(sid, queue);
+        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+        for worker in &workers {
+            self.reindex(*worker);
+        }
+        // Who comes first is not a matter of sids.
+        let mut turns: Vec<_> = self.workers.values().map(Worker::turn).collect();
+        turns.sort_unstable();
+        for turn in turns {
+            self.feed(turn.worker, now);
+        }
+        Ok(())
+    }
+
+    /// Adds a workflow, or changes one; tasks keep the place they have.
+    pub fn put_workflow(&mut self, config: WorkflowConfig) -> Result<(), RouterError> {
+        if config.configuration.queues().any(|queue| !self.queues.contains_key(&queue)) {
+            return Err(RouterError::Unknown("queue"));
+        }
+        self.workflows.insert(config.sid, config);
+        Ok(())
+    }
+
+    /// Adds a worker, who begins what it is doing now.
+    pub fn add_worker(
+        &mut self,
+        sid: WorkerSid,
+        name: &str,
+        attributes: Value,
+        activity: ActivitySid,
+        now: Mono,
+    ) -> Result<(), RouterError> {
+        if !self.activities.contains_key(&activity) {
+            return Err(RouterError::Unknown("activity"));
+        }
+        if self.workers.len() >= WORKERS_MAX {
+            return Err(RouterError::TooMany("workers"));
+        }
+        let worker = Worker {
+            sid,
+            name: name.to_owned(),
+            attributes,
+            activity,
+            since: now,
+            idle_since: now,
+            offered: 0,
+            channels: BTreeMap::new(),
+            reservations: BTreeSet::new(),
+        };
+        self.workers.insert(sid, worker);
+        self.reindex(sid);
+        self.feed(sid, now);
+        Ok(())
+    }
+
+    /// A worker does something else. It keeps what it has.
+    pub fn set_activity(
+        &mut self,
+        worker: WorkerSid,
+        activity: ActivitySid,
+        now: Mono,
+    ) -> Result<(), RouterError> {
+        let next = self.activities.get(&activity).ok_or(RouterError::Unknown("activity"))?.available;
+        self.leave_idle(worker);
+        let one = self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?;
+        let from = std::mem::replace(&mut one.activity, activity);
+        if from != activity {
+            one.since = now;
+            if next && !self.activities[&from].available {
+                one.idle_since = now;
+            }
+            self.tell(Event::WorkerActivity { worker, from, to: activity }, now);
+        }
+        self.join_idle(worker);
+        self.feed(worker, now);
+        Ok(())
+    }
+
+    /// Other attributes: other queues, perhaps.
+    pub fn set_attributes(
+        &mut self,
+        worker: WorkerSid,
+        attributes: Value,
+        now: Mono,
+    ) -> Result<(), RouterError> {
+        self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?.attributes = attributes;
+        self.reindex(worker);
+        self.feed(worker, now);
+        Ok(())
+    }
+
+    /// How much a worker can do at once on a channel. Less than it does takes nothing away.
+    pub fn set_capacity(
+        &mut self,
+        worker: WorkerSid,
+        channel: &str,
+        capacity: u32,
+        available: bool,
+        now: Mono,
+    ) -> Result<(), RouterError> {
+        self.leave_idle(worker);
+        let one = self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?;
+        let share = one.channel_mut(channel);
+        *share = WorkerChannel { capacity, available, ..*share };
+        self.join_idle(worker);
+        self.feed(worker, now);
+        Ok(())
+    }
+
+    /// A worker's attributes, activity or the queues have changed: which it may serve is found out anew.
+    pub(crate) fn reindex(&mut self, sid: WorkerSid) {
+        self.leave_idle(sid);
+        let Some(worker) = self.workers.get(&sid) else { return };
+        let serves = self.serves.entry(sid).or_default();
+        for (queue_sid, queue) in &mut self.queues {
+            if queue.config.target_workers.is_true(&worker.attributes) {
+                queue.eligible.insert(sid);
+                serves.insert(*queue_sid);
+            } else {
+                queue.eligible.remove(&sid);
+                serves.remove(queue_sid);
+            }
+        }
+        self.join_idle(sid);
+    }
+
+    /// Takes a worker out of the idle of all its queues, before anything about its turn changes.
+    pub(crate) fn leave_idle(&mut self, sid: WorkerSid) {
+        let (Some(worker), Some(serves)) = (self.workers.get(&sid), self.serves.get(&sid)) else { return };
+        let turn = worker.turn();
+        for queue in serves {
+            let Some(queue) = self.queues.get_mut(queue) else { continue };
+            queue.idle.values_mut().for_each(|idle| {
+                idle.remove(&turn);
+            });
+        }
+    }
+
+    /// Puts a worker among the idle of its queues, on the channels it has room on.
+    pub(crate) fn join_idle(&mut self, sid: WorkerSid) {
+        let (Some(worker), Some(serves)) = (self.workers.get(&sid), self.serves.get(&sid)) else { return };
+        if !self.activities[&worker.activity].available {
+            return;
+        }
+        let own = worker.channels.keys().map(String::as_str).filter(|name| !CHANNELS.contains(name));
+        let rooms: Vec<&str> =
+            CHANNELS.into_iter().chain(own).filter(|channel| worker.channel(channel).has_room()).collect();
+        for queue in serves {
+            let Some(queue) = self.queues.get_mut(queue) else { continue };
+            for channel in &rooms {
+                queue.idle.entry((*channel).to_owned()).or_default().insert(worker.turn());
+            }
+        }
+    }
+
+    /// Who of a queue's workers does what.
+    pub(crate) fn counts(&self, queue: TaskQueueSid) -> WorkerCounts {
+        let mut counts = WorkerCounts::default();
+        let Some(queue) = self.queues.get(&queue) else { return counts };
+        for worker in queue.eligible.iter().filter_map(|sid| self.workers.get(sid)) {
+            let activity = &self.activities[&worker.activity];
+            *if activity.available { &mut counts.available } else { &mut counts.unavailable } += 1;
+            *counts.by_activity.entry(activity.sid.to_string()).or_default() += 1;
+        }
+        counts
+    }
+
+    pub(crate) fn tell(&mut self, event: Event, at: Mono) {
+        self.outputs.push_back(Output::Event { at, event });
+    }
+
+    pub(crate) fn set_timer(&mut self, timer: Timer, at: Mono) {
+        self.cancel_timer(timer);
+        self.timers.insert((at, timer));
+        self.deadlines.insert(timer, at);
+    }
+
+    pub(crate) fn cancel_timer(&mut self, timer: Timer) {
+        if let Some(at) = self.deadlines.remove(&timer) {
+            self.timers.remove(&(at, timer));
+        }
+    }
+}
+
+/// Channels every workspace has (reference: taskrouter §3).
+const CHANNELS: [&str; 5] = ["default", "voice", "chat", "sms", "video"];
