@@ -23,6 +23,11 @@ impl ApiError {
         Self::new(20404, format!("The requested resource {path} was not found"))
     }
 
+    /// The node said something else than what was asked: our own mistake.
+    pub(crate) fn unexpected() -> Self {
+        Self::new(20500, "The node answered another question")
+    }
+
     /// The published number.
     #[cfg(test)]
     pub(crate) fn code(&self) -> u32 {

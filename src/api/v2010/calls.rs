@@ -95,7 +95,7 @@ pub(super) async fn create(
             Ok((StatusCode::CREATED, Json(show(&row, api.account_sid))))
         }
         OperatorReply::NotPlaced(why) => Err(ApiError::new(why.code, why.why)),
-        _ => Err(ApiError::new(20500, "The node answered another question")),
+        _ => Err(ApiError::unexpected()),
     }
 }
 

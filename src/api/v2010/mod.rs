@@ -3,7 +3,9 @@
 pub(crate) mod account;
 mod call;
 mod calls;
+mod members;
 mod notifications;
+mod queues;
 mod recording_media;
 mod recordings;
 
@@ -32,6 +34,12 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Notifications.json", get(notifications::list))
         .route("/Notifications", get(notifications::list))
         .route("/Notifications/{notification}", get(notifications::fetch))
+        .route("/Queues.json", get(queues::list).post(queues::create))
+        .route("/Queues", get(queues::list).post(queues::create))
+        .route("/Queues/{queue}", get(queues::fetch).post(queues::update).delete(queues::delete))
+        .route("/Queues/{queue}/Members.json", get(members::list))
+        .route("/Queues/{queue}/Members", get(members::list))
+        .route("/Queues/{queue}/Members/{member}", get(members::fetch).post(members::update))
         .route("/Recordings.json", get(recordings::list))
         .route("/Recordings", get(recordings::list))
         .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::delete))

@@ -86,7 +86,10 @@ fn row(n: u128, status: CallStatus) -> CallRow {
 }
 
 /// The node answers every command so; what it was asked is given back.
-fn node(mut taken: mpsc::Receiver<Order>, reply: OperatorReply) -> tokio::task::JoinHandle<Vec<Operator>> {
+pub(super) fn node(
+    mut taken: mpsc::Receiver<Order>,
+    reply: OperatorReply,
+) -> tokio::task::JoinHandle<Vec<Operator>> {
     tokio::spawn(async move {
         let mut asked = Vec::new();
         while let Some(order) = taken.recv().await {
