@@ -21,7 +21,7 @@ const START_MAX_NS: f64 = 50_000.0;
 const DOCUMENTS: &[(&str, f64, &str)] = &[
     (
         "a menu",
-        8.0,
+        5.0,
         r##"<?xml version="1.0" encoding="UTF-8"?>
 <Response>
   <Gather action="/calls/menu?call=5&amp;event=key" numDigits="1" timeout="10" finishOnKey="#">
@@ -35,12 +35,12 @@ const DOCUMENTS: &[(&str, f64, &str)] = &[
     ),
     (
         "a dial",
-        10.0,
+        7.0,
         r#"<?xml version="1.0" encoding="UTF-8"?><Response><Dial action="https://c.example/call/3/status" callerId="+15550001111" timeout="20" record="record-from-answer-dual" recordingStatusCallback="/recording" recordingStatusCallbackEvent="in-progress completed absent" answerOnBridge="true"><Number sendDigits="ww123" statusCallback="/progress" statusCallbackEvent="initiated ringing answered completed">+15550002222</Number><Sip username="a" password="b" url="/whisper">sip:bob@office.example?X-Ticket=42</Sip><Client>ann</Client></Dial></Response>"#,
     ),
     (
         "a greeting",
-        8.0,
+        6.0,
         r#"<?xml version="1.0" encoding="UTF-8"?><Response><Say voice="alice" language="en">Hello and thank you for calling.</Say><Hangup/></Response>"#,
     ),
 ];
@@ -58,16 +58,7 @@ fn main() -> ExitCode {
         assert!(start(answer.clone()).is_some(), "{what} begins with a verb");
         let (ours, floor) = race(
             || drop(black_box(start(black_box(&answer).clone()))),
-            || {
-                drop(black_box(
-                    roxmltree::Document::parse(black_box(text))
-                        .unwrap()
-                        .root_element()
-                        .tag_name()
-                        .name()
-                        .len(),
-                ))
-            },
+            || drop(black_box(roxmltree::Document::parse(black_box(text)).unwrap())),
         );
         let ratio = ours / floor;
         let verdict = if ratio <= *budget && ours <= START_MAX_NS { "" } else { "  OVER BUDGET" };
