@@ -11,8 +11,8 @@ CARGO ?= cargo
 # Set to another directory to keep builds apart.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-# A C compiler for SQLite and ring, certificates for https, a voice for <Say>, Opus.
-PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev libopus-dev pkg-config
+# A C compiler for SQLite and ring, certificates for https, a voice for <Say>, ears for <Gather>, Opus.
+PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev libopus-dev pkg-config pocketsphinx pocketsphinx-en-us
 # What libFuzzer is built with.
 PACKAGES_FUZZ := $(PACKAGES_RUN) g++
 # Other people's SIP software, the tools that give each test a network of its own, and a database server.

@@ -197,6 +197,7 @@ fn connecting(from: String, to: &str) -> NewCall {
         dialect: Dialect::Twiml,
         status_callback: None,
         send_digits: None,
+        machine_detection: None,
         timeout_s: 60,
         time_limit_s: None,
         record: None,

@@ -106,8 +106,12 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         speech::SoundsConfig {
             cache_dir: config.state.join("speech"),
             command: config.speech.command.clone(),
+            voices: config.speech.voices.clone(),
         },
         webhooks.clone(),
+    );
+    let recogniser = speech::Recogniser::new(
+        speech::Backend::parse(&config.speech.recogniser).unwrap_or(speech::Backend::None),
     );
     let clips = sounds.clone();
     let media = net::media::MediaPlane::start(
@@ -142,6 +146,8 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         webhooks,
         resolver: net::dns::Resolver::system(),
         sounds,
+        recogniser,
+        recordings: config.state.join(RECORDINGS),
         store: store.clone(),
     });
     let ready = api::Ready::default();

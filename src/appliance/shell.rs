@@ -4,6 +4,7 @@
 //! through a bounded channel; the node sees one thing after the other.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use call::{FetchId, FetchKind, Input, Node, Operator, OperatorReply, Output};
@@ -20,6 +21,8 @@ pub(crate) struct World {
     pub(crate) webhooks: net::webhook::Webhooks,
     pub(crate) resolver: net::dns::Resolver,
     pub(crate) sounds: speech::Sounds,
+    pub(crate) recogniser: speech::Recogniser,
+    pub(crate) recordings: PathBuf,
     pub(crate) store: store::Store,
 }
 
@@ -110,6 +113,18 @@ fn carry_out(
         Output::Transmit { flow, bytes } => world.transports.send(flow, bytes),
         Output::Media(command) => world.media.command(command),
         Output::Store(item) => world.store.write(item),
+        Output::Listen(listen) => {
+            let tap = world.media.taps().take(listen.tap);
+            tokio::spawn(world.recogniser.clone().listen(*listen, tap, results.clone()));
+        }
+        Output::Transcribe { sid, path, language } => {
+            let world = Arc::clone(world);
+            report(results, async move {
+                let path = world.recordings.join(path);
+                let text = world.recogniser.transcribe_file(&path, &language).await;
+                Input::Transcribed { sid, result: text.map_err(|error| (error.code, error.message)) }
+            });
+        }
         Output::CallOver(call) => world.webhooks.call_ended(call),
         Output::Reply { id, reply } => {
             if let Some(asker) = waiting.remove(&id) {

@@ -18,4 +18,5 @@ pub use sid::{
     QueueSid, RecordingSid, ReservationSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid, WorkflowSid,
     WorkspaceSid,
 };
+pub use sid::{LiveTranscriptionSid, TranscriptionSid};
 pub use time::{Mono, Now, Timestamp};

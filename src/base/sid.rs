@@ -73,6 +73,10 @@ sids! {
     ConferenceSid = "CF";
     /// A recording.
     RecordingSid = "RE";
+    /// What was said in a recording.
+    TranscriptionSid = "TR";
+    /// What is said in a call, as it is said.
+    LiveTranscriptionSid = "GT";
     /// A voice queue.
     QueueSid = "QU";
     /// An application: a voice URL with its fallback and callbacks.

@@ -47,6 +47,8 @@ pub(crate) struct Call {
     /// On whose behalf its document dials: what a phone may call, a carrier's call may not.
     pub(crate) dialler: Who,
     pub(crate) callback: Option<twiml::StatusCallback>,
+    /// Where it is told who answered, while the call goes on.
+    pub(crate) amd_callback: Option<twiml::AmdStatusCallback>,
     /// Recordings that are not complete yet.
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
     /// The whole call is to be recorded.
@@ -123,6 +125,7 @@ impl Call {
             facts,
             dialler: Who::Api,
             callback: None,
+            amd_callback: None,
             recordings: BTreeMap::new(),
             record_all: None,
             time_limit_s: None,

@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, Rng};
+use base::{CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, Rng, TranscriptionSid};
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
 use twiml::{DialSip, Dialect, Exchange, HttpMethod, QueueStay};
 
 use crate::call::Call;
 use crate::conference::Conferences;
-use crate::io::{FetchId, FetchKind, FetchRequest, Output, SoundSource};
+use crate::io::{FetchId, FetchKind, FetchRequest, HearingId, Output, SoundSource};
 use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Outcome;
 use crate::queue::Queues;
 use crate::record::StoreItem;
 use crate::timers::{Timer, Timers};
+use crate::transcribe::Transcribing;
 
 /// What calls tell each other. Delivered by the node after the sender is done, so that no call ever runs
 /// inside another.
@@ -136,6 +137,10 @@ pub(crate) struct Shared {
     /// Status callbacks that may still fail; a success is not reported.
     pub(crate) callbacks: ExpiringMap<FetchId, (CallSid, Asked)>,
     pub(crate) sounds: BTreeMap<ClipKey, BTreeSet<CallSid>>,
+    /// Listenings that run, and whose they are.
+    pub(crate) hearings: BTreeMap<HearingId, CallSid>,
+    /// Recordings whose words are being found out.
+    pub(crate) transcribing: BTreeMap<TranscriptionSid, Transcribing>,
     pub(crate) conferences: Conferences,
     pub(crate) queues: Queues,
     pub(crate) load: Ledger,

@@ -96,6 +96,7 @@ impl Call {
             Running::Conference(_) => self.conference_left(ctx),
             Running::Enqueue(_) => self.enqueue_hung_up(ctx),
             Running::Dequeue(_) => self.dequeue_abandoned(ctx),
+            Running::Gather(_) => self.gather_abandoned(ctx),
             _ => self.running = Running::Nothing,
         }
     }

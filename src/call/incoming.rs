@@ -155,6 +155,7 @@ fn new_call(
         caller_name: name.clone(),
         stir_verstat: trunk.as_ref().and_then(|_| verstat(&request.headers)),
         answered_by: None,
+        machine_detection_ms: None,
         sip: Some(SipFacts {
             domain: phone.as_ref().map(|_| request.uri.host.to_string()),
             call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),

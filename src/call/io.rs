@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use base::{CallSid, ConferenceSid, QueueSid};
-use media::ClipKey;
+use base::{CallSid, ConferenceSid, QueueSid, TranscriptionSid};
+use media::{ClipKey, LegId, TapId};
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
 use twiml::{Dialect, HttpMethod};
@@ -40,6 +40,20 @@ pub enum Input {
         key: ClipKey,
         /// How long it is, or what is wrong with it.
         result: Result<SoundInfo, String>,
+    },
+    /// Something was heard of what [`Output::Listen`] listens to.
+    Speech {
+        /// Which listening.
+        id: HearingId,
+        /// What.
+        news: SpeechNews,
+    },
+    /// What was said in a recording, or why that is not known.
+    Transcribed {
+        /// Which transcription.
+        sid: TranscriptionSid,
+        /// The words; or a number of the error catalogue and a sentence.
+        result: Result<String, (u32, String)>,
     },
     /// The configuration was read again; calls in progress keep what they began with.
     Office(Box<Office>),
@@ -92,6 +106,17 @@ pub enum Output {
         /// What it is made from.
         source: SoundSource,
     },
+    /// Listen to a tap until the words are said or the tap is over; answered by [`Input::Speech`].
+    Listen(Box<Listen>),
+    /// Say what was said in a recording; answered by [`Input::Transcribed`].
+    Transcribe {
+        /// Comes back.
+        sid: TranscriptionSid,
+        /// The recording's file, relative to the recordings' directory.
+        path: String,
+        /// BCP-47.
+        language: String,
+    },
     /// Write a row.
     Store(StoreItem),
     /// Answer a command.
@@ -134,6 +159,63 @@ pub enum FetchKind {
     Debugger,
 }
 
+/// One [`Output::Listen`]. Chosen by the node, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HearingId(pub u64);
+
+/// What somebody says is to be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Comes back.
+    pub id: HearingId,
+    /// The leg that speaks or is spoken to.
+    pub leg: LegId,
+    /// Where its sound is had: [`media::Command::Tap`] was asked for under this name.
+    pub tap: TapId,
+    /// BCP-47.
+    pub language: String,
+    /// Words and phrases to expect.
+    pub hints: Vec<String>,
+    /// Silence after which an utterance is over, in milliseconds; `None`: the shell decides.
+    pub silence_ms: Option<u32>,
+    /// Longest utterance, in milliseconds.
+    pub max_ms: u32,
+    /// Mask profanities.
+    pub profanity_filter: bool,
+    /// After an utterance the next is listened for.
+    pub goes_on: bool,
+}
+
+/// What was heard, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SpeechNews {
+    /// Somebody speaks.
+    Began,
+    /// What was understood so far.
+    Partial {
+        /// Certain.
+        stable: String,
+        /// May yet change.
+        unstable: String,
+        /// How certain that is, 0 to 1.
+        stability: f32,
+    },
+    /// The utterance is over and this is what it was.
+    Said {
+        /// Empty: nothing was understood.
+        text: String,
+        /// 0 to 1, if that is known.
+        confidence: Option<f32>,
+    },
+    /// Nothing will be understood.
+    Failed {
+        /// As the error catalogue numbers it.
+        code: u32,
+        /// For people.
+        message: String,
+    },
+}
+
 /// What a sound is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SoundSource {
@@ -141,6 +223,8 @@ pub enum SoundSource {
     Speech {
         /// What is said.
         text: String,
+        /// The same as SSML with nothing in it but what the engine obeys, when there is more than words.
+        ssml: Option<String>,
         /// The voice's published name.
         voice: String,
         /// BCP-47.

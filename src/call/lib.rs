@@ -8,6 +8,7 @@
 //!
 //! What never happens here: a clock is read, a thread or task is started, JSON, SQL or audio is touched.
 
+mod amd;
 mod answer;
 mod call;
 mod callback;
@@ -23,6 +24,7 @@ mod endpoint_config;
 mod enqueue;
 mod gather;
 mod hangup;
+mod hearing;
 mod incoming;
 mod io;
 mod keys;
@@ -47,13 +49,14 @@ mod record_verb;
 pub mod route;
 mod timers;
 mod trace;
+mod transcribe;
 mod update;
 mod wait;
 
 pub use conference_dial::ParticipantChange;
 pub use io::{
-    BuiltinSound, FetchId, FetchKind, FetchRequest, Input, Operator, OperatorReply, Output, SoundInfo,
-    SoundSource,
+    BuiltinSound, FetchId, FetchKind, FetchRequest, HearingId, Input, Listen, Operator, OperatorReply,
+    Output, SoundInfo, SoundSource, SpeechNews,
 };
 pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 pub use node::Node;

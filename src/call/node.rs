@@ -61,6 +61,8 @@ impl Node {
                 notifications: BTreeMap::new(),
                 callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
+                hearings: BTreeMap::new(),
+                transcribing: BTreeMap::new(),
                 conferences: Conferences::default(),
                 queues: Queues::default(),
                 load: Ledger::default(),
@@ -106,6 +108,12 @@ impl Node {
                     self.with(sid, now, |call, ctx| call.on_sound(&key, &result, ctx));
                 }
             }
+            Input::Speech { id, news } => {
+                if let Some(sid) = self.shared.hearings.get(&id).copied() {
+                    self.with(sid, now, |call, ctx| call.on_speech(id, news, ctx));
+                }
+            }
+            Input::Transcribed { sid, result } => self.on_transcribed(sid, result, now),
             Input::Office(office) => {
                 let config = office.endpoint_config(&self.shared.user_agent);
                 self.office = *office;
@@ -230,6 +238,7 @@ impl Node {
         for id in &call.call_ids {
             self.call_ids.remove(id);
         }
+        self.shared.hearings.retain(|_, owner| *owner != sid);
         self.shared.sounds.retain(|_, waiting| {
             waiting.remove(&sid);
             true
@@ -328,6 +337,7 @@ impl Node {
         | E::OpenFailed { leg, .. }
         | E::Played { leg, .. }
         | E::Digit { leg, .. }
+        | E::AnsweredBy { leg, .. }
         | E::MediaLost { leg }
         | E::Speaking { leg, .. }
         | E::Finding { leg, .. }
@@ -345,6 +355,7 @@ impl Node {
             E::Digit { digit, .. } => call.on_key(digit, Source::Media, ctx),
             E::Finding { finding, began, .. } => call.on_finding(finding, began, ctx),
             E::Speaking { began, .. } => call.on_speaking(began, ctx),
+            E::AnsweredBy { answered_by, ms, .. } => call.on_answered_by(answered_by, ms, ctx),
             E::MediaLost { .. } => call.end(Cause::MediaLost, ctx),
             E::RecordStarted { recording, .. } => call.on_record_started(recording, ctx),
             E::Recorded { recording, duration_ms, bytes, why, .. } => {
@@ -415,7 +426,7 @@ impl Node {
     /// Requests and sounds somebody still waits for.
     pub fn pending(&self) -> usize {
         let waiting = self.shared.sounds.values().filter(|waiting| !waiting.is_empty()).count();
-        self.shared.fetches.len() + waiting
+        self.shared.fetches.len() + self.shared.hearings.len() + self.shared.transcribing.len() + waiting
     }
 
     /// Every call in a few words, for a test that found one too many.

@@ -49,6 +49,7 @@ struct Common<'a> {
     method: HttpMethod,
     callback: Option<&'a twiml::StatusCallback>,
     send_digits: Option<&'a String>,
+    machine_detection: Option<&'a twiml::MachineDetection>,
     headers: Vec<(HeaderName, String)>,
     credentials: Option<(String, String)>,
 }
@@ -99,6 +100,7 @@ impl Call {
                 forwarded_from: None,
                 stir_verstat: None,
                 answered_by: None,
+                machine_detection_ms: None,
                 sip: None,
                 ..self.facts.clone()
             };
@@ -111,6 +113,8 @@ impl Call {
                 headers: common.headers.clone(),
                 credentials: common.credentials.clone(),
                 send_digits: common.send_digits.cloned(),
+                machine_detection: common.machine_detection.cloned(),
+                detecting: false,
                 sending: None,
                 opening: None,
             });
@@ -326,6 +330,7 @@ fn common(noun: &Noun) -> Common<'_> {
             method: twiml::HttpMethod::Post,
             callback: None,
             send_digits: None,
+            machine_detection: None,
             headers: Vec::new(),
             credentials: None,
         },
@@ -334,6 +339,7 @@ fn common(noun: &Noun) -> Common<'_> {
             method: n.method,
             callback: n.status_callback.as_ref(),
             send_digits: n.send_digits.as_ref(),
+            machine_detection: n.machine_detection.as_ref(),
             headers: Vec::new(),
             credentials: None,
         },
@@ -342,6 +348,7 @@ fn common(noun: &Noun) -> Common<'_> {
             method: n.method,
             callback: n.status_callback.as_ref(),
             send_digits: None,
+            machine_detection: n.machine_detection.as_ref(),
             headers: n
                 .headers
                 .iter()
@@ -354,6 +361,7 @@ fn common(noun: &Noun) -> Common<'_> {
             method: n.method,
             callback: n.status_callback.as_ref(),
             send_digits: None,
+            machine_detection: None,
             headers: n.parameters.iter().filter_map(|(name, value)| parameter_header(name, value)).collect(),
             credentials: None,
         },

@@ -1,10 +1,10 @@
 //! A call the box makes: how it reaches its callee, and what comes after the answer.
 //!
-//! After the answer it may first be sent digits (`sendDigits`). Then a call with a document of its own begins that; a
+//! After the answer it may first be sent digits (`sendDigits`), or listened to who answered. Then a call with a document of its own begins that; a
 //! call that another one dialled goes on in [`crate::child`].
 
 use media::{LegId, PlayId};
-use twiml::{Dialect, HttpMethod, Interpreter, Source};
+use twiml::{Dialect, HttpMethod, Interpreter, MachineDetection, Source};
 
 use crate::call::Call;
 use crate::child::Stage;
@@ -24,6 +24,10 @@ pub(crate) struct Outbound {
     pub(crate) credentials: Option<(String, String)>,
     /// Sent after the answer, before anything is heard.
     pub(crate) send_digits: Option<String>,
+    /// Listened for after the answer.
+    pub(crate) machine_detection: Option<MachineDetection>,
+    /// What follows the answer waits for the verdict.
+    pub(crate) detecting: bool,
     /// The digits being sent.
     pub(crate) sending: Option<PlayId>,
     /// What begins after the answer.
@@ -47,13 +51,26 @@ impl Call {
             ctx.mail(child.parent, Mail::ChildAnswered { child: sid });
         }
         let Some(outbound) = &mut self.outbound else { return };
-        match outbound.send_digits.take() {
-            Some(digits) => {
-                let play = ctx.next_play();
-                outbound.sending = Some(play);
-                self.send_digits(play, digits, ctx);
-            }
-            None => self.callee_ready(ctx),
+        if let Some(digits) = outbound.send_digits.take() {
+            let play = ctx.next_play();
+            outbound.sending = Some(play);
+            self.send_digits(play, digits, ctx);
+            return;
+        }
+        let detection = outbound.machine_detection.take();
+        if let Some(detection) = &detection {
+            outbound.detecting = !detection.beside;
+            self.detect_machine(detection, ctx);
+        }
+        if detection.is_none_or(|detection| detection.beside) {
+            self.callee_ready(ctx);
+        }
+    }
+
+    /// The verdict that what follows the answer waited for.
+    pub(crate) fn callee_detected(&mut self, ctx: &mut Ctx<'_>) {
+        if self.outbound.as_mut().is_some_and(|outbound| std::mem::take(&mut outbound.detecting)) {
+            self.callee_ready(ctx);
         }
     }
 

@@ -7,7 +7,8 @@ use media::LegId;
 use serde::{Deserialize, Serialize};
 use sip::SessionId;
 use twiml::{
-    CallFacts, CallStatus, Dialect, Direction, Noun, RecordingStatusCallback, Source, StatusCallback, Verb,
+    CallFacts, CallStatus, Dialect, Direction, MachineDetection, Noun, RecordingStatusCallback, Source,
+    StatusCallback, Verb,
 };
 
 use crate::call::Call;
@@ -42,6 +43,8 @@ pub struct NewCall {
     pub status_callback: Option<StatusCallback>,
     /// Sent as keys after the answer, before the document.
     pub send_digits: Option<String>,
+    /// Whether it is listened who answers; not when digits are sent.
+    pub machine_detection: Option<MachineDetection>,
     /// How long it may ring, seconds.
     pub timeout_s: u32,
     /// How long it may last once answered, seconds.
@@ -120,6 +123,7 @@ pub(crate) fn place(
         caller_name: None,
         stir_verstat: None,
         answered_by: None,
+        machine_detection_ms: None,
         sip: None,
         dialect: new.dialect,
     };
@@ -139,6 +143,8 @@ pub(crate) fn place(
         headers: headers(&noun),
         credentials: new.credentials.map(|(user, password)| (user, password.0)),
         send_digits: new.send_digits,
+        machine_detection: new.machine_detection,
+        detecting: false,
         sending: None,
         opening: Some(Opening {
             source: new.document,

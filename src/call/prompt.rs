@@ -38,9 +38,11 @@ pub(crate) struct Prompting {
 
 impl Part {
     pub(crate) fn say(say: &Say) -> Part {
-        let key = ClipKey(format!("say:{}:{}:{}", say.voice, say.language, say.text));
+        let spoken = say.ssml.as_ref().unwrap_or(&say.text);
+        let key = ClipKey(format!("say:{}:{}:{spoken}", say.voice, say.language));
         let source = SoundSource::Speech {
             text: say.text.clone(),
+            ssml: say.ssml.clone(),
             voice: say.voice.clone(),
             language: say.language.clone(),
         };

@@ -3,7 +3,7 @@
 //! A row is complete each time it is handed over, never a change to an earlier one: writing it twice, or
 //! only the last of several, leaves the same table.
 
-use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp};
+use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp, TranscriptionSid};
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, Direction, HttpMethod, Level};
 
@@ -18,6 +18,8 @@ pub enum StoreItem {
     Event(EventRow),
     /// Replaces the row with the same sid.
     Recording(RecordingRow),
+    /// Replaces the row with the same sid.
+    Transcription(TranscriptionRow),
     /// Appended.
     Notification(NotificationRow),
     /// Replaces the row with the same sid, or takes it away.
@@ -163,6 +165,50 @@ impl QueueRow {
     pub fn new(sid: QueueSid, name: &str, max_size: u32, on_demand: bool, at: Timestamp) -> Self {
         let name = name.to_owned();
         Self { sid, name, max_size, on_demand, created: at, updated: at, deleted: None }
+    }
+}
+
+/// What was said in a recording (`rest-voice` §8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscriptionRow {
+    /// Its sid.
+    pub sid: TranscriptionSid,
+    /// The recording.
+    pub recording: RecordingSid,
+    /// The call it belongs to.
+    pub call: CallSid,
+    /// Where it stands.
+    pub status: TranscriptionStatus,
+    /// The words, once known.
+    pub text: Option<String>,
+    /// The recording's length in whole seconds.
+    pub duration_s: u64,
+    /// When the box created it.
+    pub created: Timestamp,
+    /// When this row last changed.
+    pub updated: Timestamp,
+}
+
+/// Where a transcription stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TranscriptionStatus {
+    /// Being listened to.
+    InProgress,
+    /// Its text is there.
+    Completed,
+    /// There will be none.
+    Failed,
+}
+
+impl TranscriptionStatus {
+    /// As published.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TranscriptionStatus::InProgress => "in-progress",
+            TranscriptionStatus::Completed => "completed",
+            TranscriptionStatus::Failed => "failed",
+        }
     }
 }
 

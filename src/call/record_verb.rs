@@ -174,6 +174,13 @@ impl Call {
         }
         ctx.store(StoreItem::Recording(recording.row.clone()));
         self.tell_recording(&recording, event, ctx);
+        let transcribe = match &self.running {
+            Running::Record(run) if run.sid == sid => run.verb.transcribe.clone(),
+            _ => None,
+        };
+        if let Some(wanted) = transcribe {
+            self.transcribe(&recording.row, &wanted, ctx);
+        }
         self.record_over(sid, duration_ms, ctx);
         self.drive(ctx);
     }

@@ -10,7 +10,7 @@ use call::office::Secret;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::value::FromToml;
+use crate::value::{FromToml, VoiceNames};
 
 /// A value and where it stands in the file, in bytes.
 #[derive(Clone, Debug)]
@@ -163,10 +163,15 @@ sections! {
         url: Secret, Default "\"sqlite:\"";
     }
 
-    /// Text to speech for <Say>.
+    /// What the box says for <Say>, and what it understands of callers.
     SpeechKeys = "speech", repeated false {
         /// The program that speaks: espeak-ng or another that takes the same arguments; "" leaves <Say> silent.
         command: String, Default "\"espeak-ng\"";
+        /// What listens for <Gather input="speech"> and transcriptions: pocketsphinx (English), command:PROGRAM for one of
+        /// your own (samples at 8 kHz in, lines out), or none.
+        recogniser: String, Default "\"pocketsphinx\"";
+        /// Other voices for published names, as the program that speaks names them.
+        voices: VoiceNames, Example "{ \"Polly.Amy\" = \"en-gb+f2\", woman = \"en-us+f4\" }";
     }
 
     /// How much is allowed. Emergency numbers are excepted.

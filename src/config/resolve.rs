@@ -13,7 +13,7 @@ use url::Url;
 use crate::account::Account;
 use crate::error::place;
 use crate::raw::{
-    At, BoxKeys, HttpKeys, LimitKeys, LogKeys, MediaKeys, Raw, RecordingKeys, SipKeys, StoreKeys,
+    At, BoxKeys, HttpKeys, LimitKeys, LogKeys, MediaKeys, Raw, RecordingKeys, SipKeys, SpeechKeys, StoreKeys,
 };
 use crate::read::Fault;
 use crate::{
@@ -128,7 +128,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
         recordings_free_min: free_min(&raw.recording, found),
         http,
         store_url: store(&raw.store, found),
-        speech: SpeechConfig { command: text_or(raw.speech.command.as_ref(), "espeak-ng") },
+        speech: speech(&raw.speech, found),
         log: log(&raw.log, found),
         warnings: Vec::new(),
     };
@@ -146,6 +146,31 @@ fn finish(mut config: Config, findings: Findings, origin: &Origin<'_>) -> Result
     }
     config.warnings = located(findings.warnings);
     Ok(config)
+}
+
+fn speech(keys: &SpeechKeys, found: &mut Findings) -> SpeechConfig {
+    let recogniser = found.read("speech.recogniser", keys.recogniser.as_ref(), |text| {
+        let program = text.strip_prefix("command:").is_some_and(|program| !program.trim().is_empty());
+        match text.as_str() {
+            "none" | "pocketsphinx" => Ok(text.clone()),
+            _ if program => Ok(text.clone()),
+            _ => Err("must be pocketsphinx, none, or command: with a program.".to_owned()),
+        }
+    });
+    let voices = found.read("speech.voices", keys.voices.as_ref(), |names| {
+        let fits = |voice: &String| {
+            !voice.is_empty() && voice.chars().all(|c| c.is_ascii_alphanumeric() || "+-_".contains(c))
+        };
+        match names.0.iter().find(|(_, voice)| !fits(voice)) {
+            Some((name, voice)) => Err(format!("`{voice}` for {name} cannot be a voice.")),
+            None => Ok(names.0.clone()),
+        }
+    });
+    SpeechConfig {
+        command: text_or(keys.command.as_ref(), "espeak-ng"),
+        recogniser: recogniser.unwrap_or_else(|| "pocketsphinx".to_owned()),
+        voices: voices.unwrap_or_default(),
+    }
 }
 
 fn own_account(keys: &BoxKeys, kept: Account, found: &mut Findings) -> Account {

@@ -1,5 +1,6 @@
 //! The configuration, valid by type.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -72,6 +73,10 @@ pub struct HttpConfig {
 pub struct SpeechConfig {
     /// The program that turns text into WAV; empty: `<Say>` is silent.
     pub command: String,
+    /// `none`, `pocketsphinx` or `command:` with a program and its arguments.
+    pub recogniser: String,
+    /// The program's voices for published names that are to sound otherwise.
+    pub voices: BTreeMap<String, String>,
 }
 
 /// Logging.

@@ -1,6 +1,10 @@
 //! What kinds of value a key may have.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use call::office::Secret;
+use toml::Spanned;
 use toml::de::DeValue;
 
 /// A kind of value, read from TOML. The error is one sentence that never repeats the value.
@@ -49,6 +53,24 @@ impl FromToml for Vec<String> {
             DeValue::String(text) => Ok(vec![text.clone().into_owned()]),
             DeValue::Array(items) => items.iter().map(|item| String::from_toml(item.get_ref())).collect(),
             other => Err(format!("must be a list of texts, as [\"…\", \"…\"], not {}.", kind(other))),
+        }
+    }
+}
+
+/// Published voices and what speaks for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VoiceNames(pub(crate) BTreeMap<String, String>);
+
+impl FromToml for VoiceNames {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::Table(table) => {
+                let voice = |(name, voice): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+                    Ok((name.get_ref().clone().into_owned(), String::from_toml(voice.get_ref())?))
+                };
+                table.iter().map(voice).collect::<Result<_, String>>().map(VoiceNames)
+            }
+            other => Err(format!("must be a table of voices, not {}.", kind(other))),
         }
     }
 }

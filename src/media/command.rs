@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use base::RecordingSid;
 use serde::{Deserialize, Serialize};
 
+use crate::amd::{AmdSettings, AnsweredBy};
 use crate::clip::ClipKey;
 use crate::codec::CodecKind;
 use crate::quality::Finding;
@@ -335,6 +336,14 @@ pub enum Command {
         /// Which one.
         feed: TapId,
     },
+    /// Listens who answered (reference: webhooks §4.5); answered by [`Event::AnsweredBy`] unless the leg is closed
+    /// before. Replaces one that runs.
+    DetectMachine {
+        /// The leg.
+        leg: LegId,
+        /// How.
+        settings: AmdSettings,
+    },
     /// Reports [`Event::MediaLost`] after so much RTP and RTCP silence; 0 = off, as while on hold.
     Watch {
         /// The leg.
@@ -459,6 +468,15 @@ pub enum Event {
         leg: LegId,
         /// Begins, or has stopped.
         began: bool,
+    },
+    /// [`Command::DetectMachine`] knows.
+    AnsweredBy {
+        /// The leg.
+        leg: LegId,
+        /// Who it is.
+        answered_by: AnsweredBy,
+        /// Milliseconds it took.
+        ms: u32,
     },
     /// [`Command::Watch`] ran out.
     MediaLost {

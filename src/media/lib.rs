@@ -4,6 +4,7 @@
 //! packets, [`Event`]s and recorded samples. Everything here works on bytes and samples that are handed in;
 //! sockets, files and threads belong to the shell.
 
+pub mod amd;
 pub mod bridge;
 pub mod clip;
 pub mod codec;
@@ -29,8 +30,10 @@ pub mod srtp;
 pub mod tap;
 pub mod tone;
 pub mod trim;
+pub mod vad;
 pub mod wav;
 
+pub use amd::{AmdSettings, AnsweredBy};
 pub use clip::{Clip, ClipKey, GrowingClip};
 pub use codec::CodecKind;
 pub use command::{

@@ -1,12 +1,13 @@
 //! A media plane without packets: it keeps the promises of the real one, and remembers who heard what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::{Mono, RecordingSid};
 use media::{
-    Command, Direction, Event, LegId, LegStats, Member, Negotiated, PlayId, PlayItem, RecordEnd, RoomId,
+    AnsweredBy, Command, Direction, Event, LegId, LegStats, Member, Negotiated, PlayId, PlayItem, RecordEnd,
+    RoomId,
 };
 
 use crate::invariants::Violation;
@@ -59,6 +60,8 @@ pub struct StubMedia {
     pub clip_default: Duration,
     /// Who heard what: the RTP address of the peer, when, what.
     pub heard: Vec<(SocketAddr, Mono, Heard)>,
+    /// Who will be found to have answered the next detections, and after how many milliseconds.
+    pub answers: VecDeque<(AnsweredBy, u32)>,
     /// Fail the next so many `Open`s.
     pub open_failures: u32,
     /// Legs that could not be opened and may still be closed: the report and the command cross.
@@ -88,6 +91,7 @@ impl StubMedia {
             clips: BTreeMap::new(),
             clip_default: Duration::from_secs(2),
             heard: Vec::new(),
+            answers: VecDeque::new(),
             open_failures: 0,
             failed: BTreeSet::new(),
             opened_total: 0,
@@ -295,6 +299,16 @@ impl StubMedia {
             }
             Command::Tap { .. } | Command::Untap { .. } | Command::EndFeed { .. } => {}
             Command::Feed { leg, .. } => later.extend(self.stop(leg, soon)),
+            Command::DetectMachine { leg, settings } => {
+                let (answered_by, after) = match self.answers.pop_front() {
+                    Some((answered_by, ms)) => (answered_by, ms.min(settings.timeout_ms)),
+                    None => (AnsweredBy::Unknown, settings.silence_timeout_ms),
+                };
+                if self.legs.contains_key(&leg) {
+                    let event = Event::AnsweredBy { leg, answered_by, ms: after };
+                    later.push((Duration::from_millis(after.into()), Later::Event(event)));
+                }
+            }
             // No sound is simulated: a pause has nothing to leave out.
             Command::PauseRecord { .. } | Command::ResumeRecord { .. } | Command::Watch { .. } => {}
             Command::Close { leg } => {

@@ -18,7 +18,7 @@ use call::office::{
     Application, DocumentRef, Limits, MediaPreferences, Number, Office, PeerMedia, Phone, Route, Secret,
     Trunk,
 };
-use call::record::{CallRow, NotificationRow, RecordingRow, StoreItem};
+use call::record::{CallRow, NotificationRow, RecordingRow, StoreItem, TranscriptionRow};
 use call::{FetchRequest, Input, Operator, OperatorReply};
 use media::Direction;
 use sip::{SessionId, TransportKind, UserCredentials};
@@ -190,6 +190,11 @@ impl Scenario {
         }
     }
 
+    /// Somebody speaks for so many milliseconds.
+    pub fn says(&mut self, caller: &Caller, text: &str, ms: u64) {
+        self.world.say(caller.ua, caller.session, text, ms);
+    }
+
     /// Somebody picks up a phone that rings.
     pub fn picks_up(&mut self, phone: UaId) {
         let ringing = self.latest(phone).expect("it rings");
@@ -245,6 +250,18 @@ impl Scenario {
                     Some(old) => old.clone_from(row),
                     None => rows.push(row.clone()),
                 }
+            }
+        }
+        rows
+    }
+
+    /// The last row of every transcription, oldest first.
+    pub fn transcriptions(&self) -> Vec<TranscriptionRow> {
+        let mut rows: Vec<TranscriptionRow> = Vec::new();
+        for item in &self.world.stored {
+            if let StoreItem::Transcription(row) = item {
+                rows.retain(|old| old.sid != row.sid);
+                rows.push(row.clone());
             }
         }
         rows
@@ -326,9 +343,11 @@ impl Scenario {
             .iter()
             .filter_map(|item| match item {
                 StoreItem::Notification(row) => Some(row.clone()),
-                StoreItem::Call(_) | StoreItem::Event(_) | StoreItem::Recording(_) | StoreItem::Queue(_) => {
-                    None
-                }
+                StoreItem::Call(_)
+                | StoreItem::Event(_)
+                | StoreItem::Recording(_)
+                | StoreItem::Queue(_)
+                | StoreItem::Transcription(_) => None,
             })
             .collect()
     }

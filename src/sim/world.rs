@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::{Mono, Now, Rng, Timestamp};
 use call::office::Office;
 use call::record::StoreItem;
-use call::{Input, Node, OperatorReply, Output, SoundInfo};
+use call::{Input, Listen, Node, OperatorReply, Output, SoundInfo, SpeechNews};
 use sip::{Flow, SessionId, TransportKind};
 
 use crate::invariants::{Violation, Watch};
@@ -59,6 +59,14 @@ pub struct World {
     pub replies: Vec<OperatorReply>,
     /// How long a sound takes to be ready.
     pub sound_after: Duration,
+    /// Whether there is a recogniser.
+    pub recogniser: bool,
+    /// What is found to have been said in recordings, and how long that takes.
+    pub transcript: String,
+    /// See `transcript`.
+    pub transcribed_after: Duration,
+    /// What is listened to.
+    pub listening: BTreeMap<media::TapId, Listen>,
     /// Sounds that cannot be had.
     pub sounds_broken: Vec<String>,
     now: Now,
@@ -95,6 +103,10 @@ impl World {
             keep_stored: true,
             replies: Vec::new(),
             sound_after: Duration::from_millis(40),
+            recogniser: true,
+            transcript: "call me back".to_owned(),
+            transcribed_after: Duration::from_secs(2),
+            listening: BTreeMap::new(),
             sounds_broken: Vec::new(),
             now,
             queue: BTreeMap::new(),
@@ -174,6 +186,31 @@ impl World {
         if let Some(leg) = self.media.leg_of(rtp) {
             let event = media::Event::Digit { leg, digit, ms: 100 };
             self.later(Duration::from_millis(5), Happening::Media(Later::Event(event)));
+        }
+    }
+
+    /// A user agent says something that takes so long; whoever listens hears that it begins, half of it on the way, and
+    /// all of it once the silence after it is long enough.
+    pub fn say(&mut self, id: UaId, session: SessionId, text: &str, ms: u64) {
+        let Some(rtp) = self.ua(id).calls.get(&session).map(|call| call.rtp) else { return };
+        let Some(leg) = self.media.leg_of(rtp) else { return };
+        let hearing: Vec<Listen> =
+            self.listening.values().filter(|listen| listen.leg == leg).cloned().collect();
+        let words: Vec<&str> = text.split(' ').collect();
+        let half = words[..words.len() / 2].join(" ");
+        for listen in hearing {
+            let silence = u64::from(listen.silence_ms.unwrap_or(800));
+            for (after, news) in [
+                (60, SpeechNews::Began),
+                (
+                    ms / 2,
+                    SpeechNews::Partial { stable: half.clone(), unstable: String::new(), stability: 0.9 },
+                ),
+                (ms + silence, SpeechNews::Said { text: text.to_owned(), confidence: Some(0.75) }),
+            ] {
+                let input = Input::Speech { id: listen.id, news };
+                self.later(Duration::from_millis(after), Happening::ToNode(Box::new(input)));
+            }
         }
     }
 
@@ -323,8 +360,33 @@ impl World {
                 }
                 Output::Abort(id) => self.web.aborted.push(id),
                 Output::CallOver(_) => {}
+                Output::Transcribe { sid, .. } => {
+                    let result = match self.recogniser {
+                        true => Ok(self.transcript.clone()),
+                        false => Err((99_001, "none is configured".to_owned())),
+                    };
+                    let input = Input::Transcribed { sid, result };
+                    self.later(self.transcribed_after, Happening::ToNode(Box::new(input)));
+                }
+                Output::Listen(listen) if self.recogniser => {
+                    self.listening.insert(listen.tap, *listen);
+                }
+                Output::Listen(listen) => {
+                    let news = SpeechNews::Failed { code: 99_001, message: "none is configured".to_owned() };
+                    let input = Input::Speech { id: listen.id, news };
+                    self.later(Duration::from_millis(1), Happening::ToNode(Box::new(input)));
+                }
                 Output::Reply { reply, .. } => self.replies.push(reply),
                 Output::Media(command) => {
+                    match &command {
+                        media::Command::Untap { tap, .. } => {
+                            self.listening.remove(tap);
+                        }
+                        media::Command::Close { leg } => {
+                            self.listening.retain(|_, listen| listen.leg != *leg);
+                        }
+                        _ => {}
+                    }
                     for (after, later) in self.media.command(command, self.now.mono)? {
                         self.later(after, Happening::Media(later));
                     }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::error::{INTERNAL, SoundError, TEXT_TOO_LONG};
-use crate::voice::Voice;
+use crate::voice::local_language;
 
 /// Bytes of one text. The longest `<Say>` has 4,096 characters (reference: twiml-voice §4).
 pub(crate) const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -22,6 +22,25 @@ const WAV_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Words a minute; the engine's own 175 is hurried for a telephone.
 pub(crate) const WORDS_PER_MINUTE: &str = "160";
+
+/// What is to be spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Words.
+    Plain(String),
+    /// Words with markup, written by the box itself.
+    Ssml(String),
+}
+
+impl Said {
+    /// Which of them, and the text.
+    pub(crate) fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Said::Plain(text) => ("plain", text),
+            Said::Ssml(markup) => ("ssml", markup),
+        }
+    }
+}
 
 /// The engine.
 #[derive(Debug)]
@@ -44,7 +63,8 @@ impl Engine {
     }
 
     /// Speaks a text into a WAV file.
-    pub(crate) async fn render(&self, text: &str, voice: Voice) -> Result<Vec<u8>, SoundError> {
+    pub(crate) async fn render(&self, said: &Said, voice: &str) -> Result<Vec<u8>, SoundError> {
+        let (_, text) = said.parts();
         if self.command.is_empty() {
             return Err(SoundError::new(INTERNAL, "no speech engine is configured"));
         }
@@ -53,15 +73,20 @@ impl Engine {
             return Err(SoundError::new(TEXT_TOO_LONG, told));
         }
         let _turn = self.turns.acquire().await.expect("this semaphore is never closed");
-        match timeout(self.patience, self.run(&readable(text), voice)).await {
+        match timeout(self.patience, self.run(said, voice)).await {
             Ok(result) => result,
             Err(_) => Err(self.failed(&format!("did not finish in {} ms", self.patience.as_millis()))),
         }
     }
 
-    async fn run(&self, text: &str, voice: Voice) -> Result<Vec<u8>, SoundError> {
+    async fn run(&self, said: &Said, voice: &str) -> Result<Vec<u8>, SoundError> {
+        let (text, markup) = match said {
+            Said::Plain(text) => (readable(text), None),
+            Said::Ssml(markup) => (readable(&with_own_languages(markup)), Some("-m")),
+        };
         let mut child = Command::new(&self.command)
-            .args(["-v", &voice.argument(), "-s", WORDS_PER_MINUTE, "-b", "1", "--stdin", "--stdout"])
+            .args(markup)
+            .args(["-v", voice, "-s", WORDS_PER_MINUTE, "-b", "1", "--stdin", "--stdout"])
             .env_clear()
             .envs(
                 ["PATH", "ESPEAK_DATA_PATH"]
@@ -119,6 +144,18 @@ fn readable(text: &str) -> String {
     text.replace("[[", "[ [") + "\n"
 }
 
+/// The markup with the engine's names of languages.
+fn with_own_languages(markup: &str) -> String {
+    const LANG: &str = "xml:lang=\"";
+    let mut pieces = markup.split(LANG);
+    let mut own = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (tag, rest) = piece.split_once('"').unwrap_or((piece, ""));
+        own.push_str(&format!("{LANG}{}\"{rest}", local_language(tag)));
+    }
+    own
+}
+
 /// The engine writes the header before it knows the length. `None` when this is no WAV with samples in it.
 fn with_true_sizes(mut wav: Vec<u8>) -> Option<Vec<u8>> {
     if !wav.starts_with(b"RIFF") || wav.get(8..12) != Some(b"WAVE") {
@@ -147,14 +184,16 @@ pub(crate) mod tests {
         path.to_str().unwrap().to_owned()
     }
 
-    fn german() -> Voice {
-        Voice::of("alice", "de-DE")
+    const GERMAN: &str = "de+f3";
+
+    fn plain(text: &str) -> Said {
+        Said::Plain(text.to_owned())
     }
 
     async fn render_by(body: &str, text: &str) -> Result<Vec<u8>, SoundError> {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::new(script(folder.path(), body), 2, Duration::from_millis(800));
-        engine.render(text, german()).await
+        engine.render(&plain(text), GERMAN).await
     }
 
     #[tokio::test]
@@ -183,10 +222,10 @@ pub(crate) mod tests {
             assert!(error.message.contains(told), "{body}: {}", error.message);
         }
         let missing = Engine::new("/nonexistent/espeak-ng".to_owned(), 1, Duration::from_secs(1));
-        let error = missing.render("hello", german()).await.unwrap_err();
+        let error = missing.render(&plain("hello"), GERMAN).await.unwrap_err();
         assert_eq!(error.to_string(), "12400 the speech engine `/nonexistent/espeak-ng` is not installed");
         let none = Engine::new(String::new(), 1, Duration::from_secs(1));
-        assert!(none.render("hello", german()).await.unwrap_err().message.contains("configured"));
+        assert!(none.render(&plain("hello"), GERMAN).await.unwrap_err().message.contains("configured"));
         let long = none_but(&"x".repeat(TEXT_BYTES_MAX + 1)).await;
         assert_eq!(long.code, 13521);
     }
@@ -198,9 +237,28 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn the_real_engine_speaks() {
         let engine = Engine::new("espeak-ng".to_owned(), 1, Duration::from_secs(10));
-        let wav = engine.render("Guten Tag. Bitte warten Sie.", german()).await.unwrap();
+        let wav = engine.render(&plain("Guten Tag. Bitte warten Sie."), GERMAN).await.unwrap();
         let clip = media::decode::decode(wav, Some("wav")).unwrap();
         assert!((800..6_000).contains(&clip.duration_ms()), "{} ms", clip.duration_ms());
         assert!(clip.pcm.iter().any(|sample| sample.unsigned_abs() > 4_000), "it is audible");
+    }
+
+    #[tokio::test]
+    async fn the_real_engine_obeys_markup_and_reads_no_tag() {
+        let engine = Engine::new("espeak-ng".to_owned(), 2, Duration::from_secs(10));
+        let ms = async |said: Said| {
+            let wav = engine.render(&said, "en-us").await.unwrap();
+            media::decode::decode(wav, Some("wav")).unwrap().duration_ms()
+        };
+        let ssml = |markup: &str| Said::Ssml(markup.to_owned());
+        let words = ms(plain("hello world")).await;
+        assert!(ms(ssml("<emphasis level=\"moderate\">hello</emphasis> world")).await < words + 400);
+        let paused = ms(ssml("hello <break time=\"2000ms\"/>world")).await;
+        assert!((words + 1_700..words + 2_500).contains(&paused), "{words} {paused}");
+        let slow = ms(ssml("<prosody rate=\"50%\">hello world</prosody>")).await;
+        assert!(slow > words * 3 / 2, "{words} {slow}");
+        let french = ms(ssml("hello <s xml:lang=\"fr-FR\">bonjour</s> world")).await;
+        let sentences = ms(plain("hello. bonjour. world")).await;
+        assert!(french < sentences + 600, "{sentences} {french}");
     }
 }

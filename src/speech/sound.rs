@@ -16,6 +16,7 @@ use crate::builtin;
 use crate::clips::{Clips, Origin, Sound};
 use crate::error::{FAILED, INTERNAL, NOT_PLAYABLE, SoundError};
 use crate::espeak::Engine;
+use crate::espeak::Said;
 use crate::failures::Failures;
 use crate::freshness::Freshness;
 use crate::playable::playable;
@@ -30,6 +31,8 @@ pub struct SoundsConfig {
     pub cache_dir: PathBuf,
     /// The program that speaks, by name or path: eSpeak NG or one that takes the same arguments; empty: none.
     pub command: String,
+    /// The program's voices for published names that are to sound otherwise than by language and gender.
+    pub voices: BTreeMap<String, String>,
 }
 
 /// Bytes of clips in memory: more than two hours of sound.
@@ -104,7 +107,7 @@ impl Sounds {
             inner: Arc::new(Inner {
                 clips: Arc::new(Clips::new(CLIP_BYTES_MAX)),
                 under_way: Mutex::default(),
-                speaker: Speaker::new(engine, renderings),
+                speaker: Speaker::new(engine, renderings, config.voices),
                 decoder: Decoder::new(DECODERS_MAX),
                 web,
                 fetches: Semaphore::new(FETCHES_MAX),
@@ -173,8 +176,9 @@ impl Inner {
 
     async fn make(&self, key: ClipKey, source: SoundSource) -> Made {
         match source {
-            SoundSource::Speech { text, voice, language } => {
-                let clip = self.speaker.speak(&text, &voice, &language, &self.decoder).await?;
+            SoundSource::Speech { text, ssml, voice, language } => {
+                let said = ssml.map_or(Said::Plain(text), Said::Ssml);
+                let clip = self.speaker.speak(&said, &voice, &language, &self.decoder).await?;
                 Ok(self.keep(key, clip, Origin::default()))
             }
             SoundSource::Builtin(sound) => {

@@ -1,11 +1,12 @@
 //! From a text to a clip: rendered before, or rendered now.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use media::Clip;
 
 use crate::error::{INTERNAL, SoundError};
-use crate::espeak::{Engine, WORDS_PER_MINUTE};
+use crate::espeak::{Engine, Said, WORDS_PER_MINUTE};
 use crate::renderings::Renderings;
 use crate::sound::Decoder;
 use crate::voice::Voice;
@@ -15,23 +16,25 @@ use crate::voice::Voice;
 pub(crate) struct Speaker {
     engine: Engine,
     renderings: Arc<Renderings>,
+    voices: BTreeMap<String, String>,
 }
 
 impl Speaker {
-    pub(crate) fn new(engine: Engine, renderings: Renderings) -> Self {
-        Self { engine, renderings: Arc::new(renderings) }
+    pub(crate) fn new(engine: Engine, renderings: Renderings, voices: BTreeMap<String, String>) -> Self {
+        Self { engine, renderings: Arc::new(renderings), voices }
     }
 
     /// The clip of a text.
     pub(crate) async fn speak(
         &self,
-        text: &str,
+        said: &Said,
         voice: &str,
         language: &str,
         decoder: &Decoder,
     ) -> Result<Clip, SoundError> {
-        let voice = Voice::of(voice, language);
-        let name = Renderings::name(&[self.engine.name(), &voice.argument(), WORDS_PER_MINUTE, text]);
+        let voice = self.voices.get(voice).cloned().unwrap_or_else(|| Voice::of(voice, language).argument());
+        let (kind, text) = said.parts();
+        let name = Renderings::name(&[self.engine.name(), &voice, WORDS_PER_MINUTE, kind, text]);
         if let Some(wav) = self.rendered(&name).await? {
             match decoder.decode(wav, Some("wav")).await {
                 Ok(clip) => return Ok(clip),
@@ -41,7 +44,7 @@ impl Speaker {
             let (renderings, name) = (self.renderings.clone(), name.clone());
             blocking(move || renderings.remove(&name)).await?;
         }
-        let wav = self.engine.render(text, voice).await?;
+        let wav = self.engine.render(said, &voice).await?;
         let (renderings, kept) = (self.renderings.clone(), wav.clone());
         let written = blocking(move || renderings.write(&name, &kept)).await?;
         if let Err(error) = written {

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{CallSid, QueueSid, RecordingSid};
-use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem};
+use base::{CallSid, QueueSid, RecordingSid, TranscriptionSid};
+use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem, TranscriptionRow};
 
 /// Calls whose rows may wait; beyond it a call not yet waiting is dropped and counted.
 pub(crate) const CALLS_PENDING_MAX: usize = 100_000;
@@ -15,6 +15,8 @@ pub(crate) const CALLS_PENDING_MAX: usize = 100_000;
 pub(crate) const RECORDINGS_PENDING_MAX: usize = 50_000;
 /// Likewise for queues.
 pub(crate) const QUEUES_PENDING_MAX: usize = 20_000;
+/// Likewise for transcriptions.
+pub(crate) const TRANSCRIPTIONS_PENDING_MAX: usize = 20_000;
 /// Events that may wait; beyond it the newest are dropped and counted.
 pub(crate) const EVENTS_PENDING_MAX: usize = 200_000;
 /// Bytes of their texts, likewise.
@@ -34,6 +36,7 @@ pub(crate) struct Pending {
     calls: Latest<CallSid, CallRow>,
     recordings: Latest<RecordingSid, RecordingRow>,
     queues: Latest<QueueSid, QueueRow>,
+    transcriptions: Latest<TranscriptionSid, TranscriptionRow>,
     events: VecDeque<Numbered<EventRow>>,
     event_bytes: usize,
     notifications: VecDeque<Numbered<NotificationRow>>,
@@ -49,6 +52,9 @@ impl Pending {
             StoreItem::Call(row) => self.calls.push(number, row.sid, row, CALLS_PENDING_MAX),
             StoreItem::Recording(row) => self.recordings.push(number, row.sid, row, RECORDINGS_PENDING_MAX),
             StoreItem::Queue(row) => self.queues.push(number, row.sid, row, QUEUES_PENDING_MAX),
+            StoreItem::Transcription(row) => {
+                self.transcriptions.push(number, row.sid, row, TRANSCRIPTIONS_PENDING_MAX)
+            }
             StoreItem::Event(row) => self.push_event(number, row),
             StoreItem::Notification(row) => {
                 let room = self.notifications.len() < NOTIFICATIONS_PENDING_MAX;
@@ -83,6 +89,8 @@ impl Pending {
                 (number, StoreItem::Recording(row))
             } else if let Some((number, row)) = self.queues.pop() {
                 (number, StoreItem::Queue(row))
+            } else if let Some((number, row)) = self.transcriptions.pop() {
+                (number, StoreItem::Transcription(row))
             } else if let Some((number, row)) = self.notifications.pop_front() {
                 (number, StoreItem::Notification(row))
             } else if let Some((number, row)) = self.events.pop_front() {
@@ -103,6 +111,7 @@ impl Pending {
                 StoreItem::Call(row) => self.calls.put_back(number, row.sid, row),
                 StoreItem::Recording(row) => self.recordings.put_back(number, row.sid, row),
                 StoreItem::Queue(row) => self.queues.put_back(number, row.sid, row),
+                StoreItem::Transcription(row) => self.transcriptions.put_back(number, row.sid, row),
                 StoreItem::Event(row) => {
                     self.event_bytes += row.text.len();
                     self.events.push_front((number, row));
@@ -118,7 +127,10 @@ impl Pending {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let replaced = self.calls.rows.len() + self.recordings.rows.len() + self.queues.rows.len();
+        let replaced = self.calls.rows.len()
+            + self.recordings.rows.len()
+            + self.queues.rows.len()
+            + self.transcriptions.rows.len();
         replaced + self.events.len() + self.notifications.len()
     }
 
@@ -141,6 +153,7 @@ impl Pending {
             self.calls.oldest(),
             self.recordings.oldest(),
             self.queues.oldest(),
+            self.transcriptions.oldest(),
             self.events.front().map(|(number, _)| *number),
             self.notifications.front().map(|(number, _)| *number),
         ];
@@ -206,6 +219,7 @@ mod tests {
                 StoreItem::Call(_) => 'c',
                 StoreItem::Event(_) => 'e',
                 StoreItem::Recording(_) => 'r',
+                StoreItem::Transcription(_) => 't',
                 StoreItem::Notification(_) => 'n',
                 StoreItem::Queue(_) => 'q',
             })

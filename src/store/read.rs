@@ -1,15 +1,16 @@
 //! Reading: lists newest first, page by page, and single rows.
 
-use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp};
-use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow};
+use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp, TranscriptionSid};
+use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, TranscriptionRow};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use twiml::{CallStatus, Level};
 
 use crate::rows::{
-    CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS, level_word,
-    read_call, read_event, read_notification, read_queue, read_recording,
+    CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
+    TRANSCRIPTION_COLUMNS, level_word, read_call, read_event, read_notification, read_queue, read_recording,
+    read_transcription,
 };
 use crate::{Store, StoreError};
 
@@ -164,6 +165,26 @@ impl Store {
     pub async fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
         let sql = format!("SELECT {QUEUE_COLUMNS} FROM queues WHERE box = $1 ORDER BY created_at, sid");
         self.rows(sqlx::query(AssertSqlSafe(sql)).bind(self.inner.box_id.clone()), read_queue).await
+    }
+
+    /// One transcription.
+    pub async fn transcription(&self, sid: TranscriptionSid) -> Result<Option<TranscriptionRow>, StoreError> {
+        let sql = format!("SELECT {TRANSCRIPTION_COLUMNS} FROM transcriptions WHERE sid = $1");
+        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_transcription).await
+    }
+
+    /// The transcriptions of a recording, newest first.
+    pub async fn transcriptions_of(
+        &self,
+        recording: RecordingSid,
+    ) -> Result<Vec<TranscriptionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {TRANSCRIPTION_COLUMNS} FROM transcriptions WHERE recording = $1 \
+             ORDER BY created_at DESC, sid DESC LIMIT $2"
+        );
+        let query =
+            sqlx::query(AssertSqlSafe(sql)).bind(recording.to_string()).bind(i64::from(PAGE_ROWS_MAX));
+        self.rows(query, read_transcription).await
     }
 
     /// Notifications, newest first.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use base::Timestamp;
 use call::record::{
     CallRow, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus,
-    StoreItem,
+    StoreItem, TranscriptionRow, TranscriptionStatus,
 };
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -18,6 +18,8 @@ pub(crate) const CALL_COLUMNS: &str = "sid, parent, direction, from_party, to_pa
 pub(crate) const EVENT_COLUMNS: &str = "call, seq, at, kind, text";
 pub(crate) const RECORDING_COLUMNS: &str = "sid, call, conference, path, channels, status, source, track, \
     created_at, updated_at, started_at, duration_ms, bytes, error_code";
+pub(crate) const TRANSCRIPTION_COLUMNS: &str =
+    "sid, recording, call, status, text, duration_s, created_at, updated_at";
 pub(crate) const NOTIFICATION_COLUMNS: &str = "sid, call, at, code, level, message, url, method, line_no, \
     column_no, request_variables, response_status, response_headers, response_body";
 pub(crate) const QUEUE_COLUMNS: &str = "sid, name, max_size, on_demand, created_at, updated_at";
@@ -32,6 +34,7 @@ pub(crate) async fn write(
         StoreItem::Call(row) => write_call(connection, box_id, row).await,
         StoreItem::Event(row) => write_event(connection, box_id, row).await,
         StoreItem::Recording(row) => write_recording(connection, box_id, row).await,
+        StoreItem::Transcription(row) => write_transcription(connection, box_id, row).await,
         StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
         StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
     }
@@ -121,6 +124,30 @@ async fn write_recording(
         .bind(row.duration_ms.map(signed))
         .bind(row.bytes.map(signed))
         .bind(row.error_code.map(i64::from))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_transcription(
+    connection: &mut AnyConnection,
+    box_id: &str,
+    row: &TranscriptionRow,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO transcriptions (sid, recording, call, status, text, duration_s, created_at, \
+        updated_at, box) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) \
+        ON CONFLICT (sid) DO UPDATE SET status=excluded.status, text=excluded.text, \
+        duration_s=excluded.duration_s, updated_at=excluded.updated_at, box=excluded.box";
+    sqlx::query(SQL)
+        .bind(row.sid.to_string())
+        .bind(row.recording.to_string())
+        .bind(row.call.to_string())
+        .bind(row.status.as_str())
+        .bind(optional_text(&row.text))
+        .bind(signed(row.duration_s))
+        .bind(row.created.0)
+        .bind(row.updated.0)
         .bind(box_id)
         .execute(connection)
         .await?;
@@ -245,6 +272,25 @@ pub(crate) fn read_recording(row: &AnyRow) -> Result<RecordingRow, Error> {
         bytes: optional_number(row, "bytes")?,
         error_code: optional_number(row, "error_code")?,
     })
+}
+
+pub(crate) fn read_transcription(row: &AnyRow) -> Result<TranscriptionRow, Error> {
+    Ok(TranscriptionRow {
+        sid: parsed(row, "sid")?,
+        recording: parsed(row, "recording")?,
+        call: parsed(row, "call")?,
+        status: word(row, "status", transcription_status)?,
+        text: row.try_get("text")?,
+        duration_s: number(row, "duration_s")?,
+        created: Timestamp(row.try_get("created_at")?),
+        updated: Timestamp(row.try_get("updated_at")?),
+    })
+}
+
+fn transcription_status(text: &str) -> Option<TranscriptionStatus> {
+    [TranscriptionStatus::InProgress, TranscriptionStatus::Completed, TranscriptionStatus::Failed]
+        .into_iter()
+        .find(|status| status.as_str() == text)
 }
 
 pub(crate) fn read_notification(row: &AnyRow) -> Result<NotificationRow, Error> {

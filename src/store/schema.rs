@@ -45,6 +45,14 @@ const STEPS: &[&[&str]] = &[
         on_demand BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)",
         "CREATE INDEX queues_by_box ON queues (box)",
     ],
+    &[
+        "CREATE TABLE transcriptions (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, recording TEXT NOT NULL, call TEXT NOT NULL,
+        status TEXT NOT NULL, text TEXT, duration_s BIGINT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)",
+        "CREATE INDEX transcriptions_by_creation ON transcriptions (created_at, sid)",
+        "CREATE INDEX transcriptions_by_recording ON transcriptions (recording)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

@@ -1,8 +1,11 @@
 //! The store as its callers see it, on SQLite in a directory of its own and, where one is offered, on
 //! PostgreSQL.
 
-use base::{CallSid, ConferenceSid, RecordingSid, Timestamp};
-use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingStatus, StoreItem};
+use base::{CallSid, ConferenceSid, RecordingSid, Timestamp, TranscriptionSid};
+use call::record::{
+    CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingStatus, StoreItem, TranscriptionRow,
+    TranscriptionStatus,
+};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use twiml::{CallStatus, Direction, Level};
@@ -61,6 +64,24 @@ async fn rows_survive(store: &Store) {
     store.write(StoreItem::Call(full_call(1)));
     store.write(StoreItem::Call(sample::call(2)));
     store.write(StoreItem::Recording(recording.clone()));
+    let transcription = TranscriptionRow {
+        sid: TranscriptionSid(8),
+        recording: recording.sid,
+        call: CallSid(1),
+        status: TranscriptionStatus::InProgress,
+        text: None,
+        duration_s: 4,
+        created: Timestamp(5),
+        updated: Timestamp(5),
+    };
+    store.write(StoreItem::Transcription(transcription.clone()));
+    let heard = TranscriptionRow {
+        status: TranscriptionStatus::Completed,
+        text: Some("call me back".to_owned()),
+        updated: Timestamp(9),
+        ..transcription
+    };
+    store.write(StoreItem::Transcription(heard.clone()));
     store.write(StoreItem::Notification(notification.clone()));
     store.write(StoreItem::Notification(bare.clone()));
     let resized = QueueRow { max_size: 7, on_demand: false, updated: Timestamp(9), ..sample::queue(1) };
@@ -82,6 +103,8 @@ async fn rows_survive(store: &Store) {
     assert_eq!(store.call(CallSid(2)).await.unwrap(), Some(sample::call(2)));
     assert_eq!(store.call(CallSid(3)).await.unwrap(), None);
     assert_eq!(store.recording(recording.sid).await.unwrap(), Some(recording));
+    assert_eq!(store.transcription(heard.sid).await.unwrap(), Some(heard.clone()));
+    assert_eq!(store.transcriptions_of(heard.recording).await.unwrap(), [heard]);
     assert_eq!(store.notification(notification.sid).await.unwrap(), Some(notification));
     assert_eq!(store.notification(bare.sid).await.unwrap(), Some(bare));
     let events = store.events(CallSid(1)).await.unwrap();

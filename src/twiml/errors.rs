@@ -199,6 +199,8 @@ pub static CODES: &[ErrorCode] = &[
     w(16101, "The recording is too short to be kept"),
     w(16102, "The recording is too silent to be kept"),
     e(16108, "Too many concurrent recordings of the call"),
+    w(21262, "Answering machine detection: nobody is told the verdict"),
+    w(21263, "Answering machine detection: invalid parameters"),
     e(32001, "Too many calls per second"),
     w(32002, "The dialled SIP domain is unknown"),
     w(32006, "Too many hops"),

@@ -27,6 +27,7 @@ mod response;
 mod signature;
 mod template;
 mod verb;
+mod voice;
 
 pub use context::Context;
 pub use dialect::Dialect;
@@ -42,6 +43,9 @@ pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
 pub use reference::shown;
 pub use request::{
+    AmdFacts, PartialFacts, TranscriptionFacts, amd_params, partial_params, recording_transcription_params,
+};
+pub use request::{
     CallFacts, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, DebuggerFacts, DialCallStatus,
     DialFacts, DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts,
     QueueMoment, QueueResult, QueueStay, RecordFacts, RecordingCallbackFacts, RecordingFacts,
@@ -51,6 +55,7 @@ pub use request::{
 };
 pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
 pub use template::fill_template;
+pub use verb::{AmdStatusCallback, MachineDetection};
 pub use verb::{
     Beep, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Dial, DialRecord, Enqueue,
     EnqueueTask, Gather, GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource,
@@ -58,6 +63,7 @@ pub use verb::{
     RecordingStatusCallback, RecordingTrack, Redirect, Reject, Say, SipNoun, SpeechOptions, SpeechTimeout,
     StatusCallback, Transcribe, Verb,
 };
+pub use voice::{Gender, polly_languages, published_voice};
 
 /// Repetitions of a `loop="0"`, and the most any other value repeats (reference: twiml-voice §4, §5).
 pub const LOOP_MAX: u32 = 1_000;

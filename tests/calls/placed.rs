@@ -30,6 +30,7 @@ fn new(to: &str) -> NewCall {
             events: vec![Initiated, Ringing, Answered, Completed],
         }),
         send_digits: None,
+        machine_detection: None,
         timeout_s: 20,
         time_limit_s: None,
         record: None,

@@ -1,5 +1,6 @@
 //! `<Record>`, and recordings of whole calls.
 
+use call::record::TranscriptionStatus;
 use sim::{Answer, Faults, NUMBER, STATUS, Scenario, UaState, VOICE, param};
 use twiml::{RecordingSource, RecordingStatus};
 
@@ -107,4 +108,62 @@ fn a_number_can_have_its_calls_recorded_whole() {
     assert!((4_000..4_500).contains(&row.duration_ms.expect("its length is known")), "{row:?}");
     assert_eq!(s.asked(STATUS).len(), 1);
     s.expect_rest();
+}
+
+const TRANSCRIBED: &str = "http://web.example/transcribed";
+
+fn transcribing() -> Scenario {
+    let mut s = recording("transcribe=\"true\" transcribeCallback=\"/transcribed\"");
+    s.web().serve(TRANSCRIBED, Answer::page(204, None, ""));
+    s
+}
+
+#[test]
+fn a_transcription_is_written_down_and_told() {
+    for hangs_up in [false, true] {
+        let mut s = transcribing();
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(5_030);
+        if hangs_up {
+            s.hangs_up(&caller);
+        } else {
+            s.presses(&caller, "#");
+        }
+        s.pass_ms(1_000);
+        assert_eq!(s.asked(ACTION).len(), 1, "the action does not wait for it");
+        assert_eq!(s.transcriptions()[0].status, TranscriptionStatus::InProgress);
+        s.pass_ms(60_000);
+        let row = s.transcriptions().remove(0);
+        assert_eq!((row.status, row.text.as_deref()), (TranscriptionStatus::Completed, Some("call me back")));
+        assert_eq!((row.duration_s, row.recording), (5, s.recordings()[0].sid));
+        let request = s.asked(TRANSCRIBED).remove(0);
+        for (name, value) in [
+            ("TranscriptionStatus", "completed"),
+            ("TranscriptionText", "call me back"),
+            ("TranscriptionSid", row.sid.to_string().as_str()),
+            ("RecordingSid", row.recording.to_string().as_str()),
+            ("CallSid", row.call.to_string().as_str()),
+            ("CallStatus", if hangs_up { "completed" } else { "in-progress" }),
+        ] {
+            assert_eq!(param(&request, name), Some(value), "{name}");
+        }
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn a_transcription_that_cannot_be_is_told_as_failed() {
+    for (after_ms, recogniser, code) in [(1_530, true, 13_617), (5_030, false, 99_001)] {
+        let mut s = transcribing();
+        s.world.recogniser = recogniser;
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(after_ms);
+        s.presses(&caller, "#");
+        s.pass_ms(5_000);
+        assert_eq!(s.notifications(), [code]);
+        assert_eq!(s.transcriptions()[0].status, TranscriptionStatus::Failed);
+        assert_eq!(told(&mut s, TRANSCRIBED, "TranscriptionStatus").as_deref(), Some("failed"));
+        assert_eq!(told(&mut s, TRANSCRIBED, "TranscriptionText").as_deref(), Some(""));
+        s.expect_rest();
+    }
 }

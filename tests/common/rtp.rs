@@ -28,6 +28,8 @@ pub struct Packet {
 struct State {
     to: Option<SocketAddr>,
     tone: Option<f64>,
+    /// Samples still to be said; they go before the tone.
+    sound: VecDeque<i16>,
     /// Keys still to be pressed.
     keys: VecDeque<char>,
     heard: Vec<Packet>,
@@ -95,6 +97,12 @@ impl Rtp {
     /// Says a tone from now on.
     pub fn say(&self, hz: f64) -> &Self {
         self.state.lock().unwrap().tone = Some(hz);
+        self
+    }
+
+    /// Says these samples once, at 8 kHz.
+    pub fn say_sound(&self, pcm: &[i16]) -> &Self {
+        self.state.lock().unwrap().sound.extend(pcm);
         self
     }
 
@@ -228,13 +236,18 @@ impl Sender {
         packet
     }
 
-    fn audio(&self, state: &State, silent: bool) -> Vec<u8> {
+    fn audio(&self, state: &mut State, silent: bool) -> Vec<u8> {
         let hz = state.tone.filter(|_| !silent);
         let sample = |n: u32| {
             let turn = f64::from(self.timestamp.wrapping_add(n)) * hz.unwrap_or(0.0) / f64::from(tone::RATE);
             (turn.fract() * std::f64::consts::TAU).sin() * 8000.0
         };
         let encode = if state.payload_type == 8 { tone::alaw_encode } else { tone::ulaw_encode };
+        if !state.sound.is_empty() {
+            let count = state.sound.len().min(160);
+            let said: Vec<i16> = state.sound.drain(..count).collect();
+            return said.into_iter().chain(std::iter::repeat(0)).take(160).map(encode).collect();
+        }
         (0..160).map(|n| encode(sample(n) as i16)).collect()
     }
 }

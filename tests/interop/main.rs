@@ -19,5 +19,6 @@ mod first_call;
 mod flows;
 mod power;
 mod signalling;
+mod speech;
 mod stage;
 mod webhooks;

@@ -220,7 +220,9 @@ pub(crate) fn leaves(document: &Document) -> BTreeMap<String, usize> {
             V::Object(all) => return all.values().for_each(|value| walk(value, found)),
         };
         *found.entry(plain(&text)).or_default() += 1;
-        for word in text.split_whitespace().filter(|word| plain(word) != plain(&text)) {
+        // Markup is read attribute by attribute.
+        let words = text.split(|c: char| c.is_whitespace() || "\"<>".contains(c));
+        for word in words.filter(|word| !word.is_empty() && plain(word) != plain(&text)) {
             *found.entry(plain(word)).or_default() += 1;
         }
     }
@@ -229,21 +231,9 @@ pub(crate) fn leaves(document: &Document) -> BTreeMap<String, usize> {
     found
 }
 
-/// The parsed verbs without the source that is kept of a `<Say>`: what is only in there has no effect.
+/// The parsed verbs.
 pub(crate) fn meaning(document: &Document) -> serde_json::Value {
-    fn strip(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Object(all) => {
-                all.remove("ssml");
-                all.values_mut().for_each(strip);
-            }
-            serde_json::Value::Array(all) => all.iter_mut().for_each(strip),
-            _ => {}
-        }
-    }
-    let mut verbs = serde_json::to_value(&document.verbs).unwrap();
-    strip(&mut verbs);
-    verbs
+    serde_json::to_value(&document.verbs).unwrap()
 }
 
 /// `record-from-answer` and `RecordFromAnswer` are the same word.

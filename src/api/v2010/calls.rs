@@ -7,7 +7,10 @@ use base::CallSid;
 use call::office::Secret;
 use call::{NewCall, Operator, OperatorReply, RecordWish};
 use serde_json::Value;
-use twiml::{CallStatus, Dialect, RecordingEvent, RecordingStatusCallback, StatusCallback};
+use twiml::{
+    AmdStatusCallback, CallStatus, Dialect, MachineDetection, RecordingEvent, RecordingStatusCallback,
+    StatusCallback,
+};
 
 use super::call::{TIME_LIMIT_MAX, document, document_ref, show};
 use crate::Api;
@@ -112,6 +115,14 @@ const CREATE: &[&str] = &[
     "StatusCallbackMethod",
     "StatusCallbackEvent",
     "SendDigits",
+    "MachineDetection",
+    "MachineDetectionTimeout",
+    "MachineDetectionSpeechThreshold",
+    "MachineDetectionSpeechEndThreshold",
+    "MachineDetectionSilenceTimeout",
+    "AsyncAmd",
+    "AsyncAmdStatusCallback",
+    "AsyncAmdStatusCallbackMethod",
     "Timeout",
     "TimeLimit",
     "Record",
@@ -150,6 +161,7 @@ fn read_call(form: &Params) -> Result<NewCall, ApiError> {
         dialect: Dialect::Twiml,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
         send_digits: send_digits(form)?,
+        machine_detection: machine_detection(form)?,
         timeout_s: form.number("Timeout", 1..=TIMEOUT_MAX, 21208)?.unwrap_or(TIMEOUT),
         time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
         record: record(form)?,
@@ -166,6 +178,38 @@ fn send_digits(form: &Params) -> Result<Option<String>, ApiError> {
         return Err(ApiError::new(21206, message));
     }
     Ok(Some(digits.to_owned()))
+}
+
+/// Who answers (`webhooks` §4.5).
+fn machine_detection(form: &Params) -> Result<Option<MachineDetection>, ApiError> {
+    let Some(mode) = form.one_of("MachineDetection", &["Enable", "DetectMessageEnd"], 21234)? else {
+        return Ok(None);
+    };
+    let plain = MachineDetection::new(mode == "DetectMessageEnd");
+    let number = |name, range, default| form.number(name, range, 21263).map(|n| n.unwrap_or(default));
+    let callback = document_ref(form, "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")?;
+    let beside = form.flag("AsyncAmd")?;
+    Ok(Some(MachineDetection {
+        timeout_s: number("MachineDetectionTimeout", 3..=59, plain.timeout_s)?,
+        speech_threshold_ms: number(
+            "MachineDetectionSpeechThreshold",
+            MachineDetection::SPEECH_THRESHOLD_MS,
+            plain.speech_threshold_ms,
+        )?,
+        speech_end_threshold_ms: number(
+            "MachineDetectionSpeechEndThreshold",
+            MachineDetection::SPEECH_END_THRESHOLD_MS,
+            plain.speech_end_threshold_ms,
+        )?,
+        silence_timeout_ms: number(
+            "MachineDetectionSilenceTimeout",
+            MachineDetection::SILENCE_TIMEOUT_MS,
+            plain.silence_timeout_ms,
+        )?,
+        beside,
+        callback: callback.filter(|_| beside).map(|to| AmdStatusCallback { url: to.url, method: to.method }),
+        ..plain
+    }))
 }
 
 fn record(form: &Params) -> Result<Option<RecordWish>, ApiError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::RecordingSid;
 
+use crate::amd::{Amd, AmdSettings, AnsweredBy};
 use crate::clip::{Clip, GrowingClip};
 use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, RecordWhat, RoomId, TapId};
 use crate::dtmf;
@@ -189,6 +190,13 @@ pub enum CoreCommand {
         /// Which feed.
         feed: TapId,
     },
+    /// See [`crate::Command::DetectMachine`].
+    DetectMachine {
+        /// The leg.
+        leg: LegId,
+        /// How.
+        settings: AmdSettings,
+    },
     /// See [`crate::Command::Watch`].
     Watch {
         /// The leg.
@@ -267,6 +275,15 @@ pub enum CoreEvent {
         leg: LegId,
         /// False when it has stopped.
         began: bool,
+    },
+    /// It is known who answered.
+    AnsweredBy {
+        /// The leg.
+        leg: LegId,
+        /// Who.
+        answered_by: AnsweredBy,
+        /// Milliseconds it took.
+        ms: u32,
     },
     /// Nothing was heard for too long.
     MediaLost {
@@ -348,6 +365,8 @@ pub enum Garbage {
     Room(Box<Room>),
     /// What looked for keys in a peer's sound.
     Detector(Box<Detector>),
+    /// What listened who answered.
+    Amd(Box<Amd>),
     /// The keys of a leg that is no longer encrypted.
     Secure(Box<Secure>),
 }

@@ -253,6 +253,12 @@ impl MediaCore {
                     None => out.retire(Garbage::Items(items)),
                 }
             }
+            CoreCommand::DetectMachine { leg, settings } => {
+                if let Some((slot, leg)) = self.leg(leg) {
+                    leg.detect_machine(settings, now, out);
+                    self.clock(slot, now);
+                }
+            }
             CoreCommand::Watch { leg, timeout_ms } => {
                 if let Some((_, leg)) = self.leg(leg) {
                     leg.watch(timeout_ms, now);

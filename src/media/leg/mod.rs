@@ -20,6 +20,7 @@
 //! Sound inside the box is linear at 8 or 16 kHz. Where both ends of a bridge speak the same codec, or the two laws
 //! of G.711, it never is: the payload goes on as it came.
 
+mod answering;
 pub(crate) mod glance;
 pub mod listen;
 mod receive;
@@ -50,6 +51,7 @@ use crate::reception::Reception;
 use crate::record::Recorder;
 use crate::rtcp::{Heard, Reporter};
 use crate::tap::Tap;
+use answering::Answering;
 use listen::Listener;
 use seat::Seat;
 use secure::Secure;
@@ -98,6 +100,7 @@ pub struct Leg {
     recorders: Vec<Recorder>,
     taps: Vec<Tap>,
     watch: Option<Watch>,
+    answering: Option<Answering>,
     heard_at: u64,
     reporter: Reporter,
     report_due: u64,
@@ -163,6 +166,7 @@ impl Leg {
             recorders: Vec::new(),
             taps: Vec::new(),
             watch: None,
+            answering: None,
             heard_at: 0,
             reporter: Reporter::new(ssrc, &rng.hex(16)),
             report_due: u64::MAX,
@@ -216,7 +220,8 @@ impl Leg {
     pub(crate) fn wants_clock(&self) -> bool {
         let sounds = self.peer.is_none() || !matches!(self.playing, Playing::Nothing);
         // In a room the room's clock does it.
-        self.seat.is_none() && (self.records() || (self.negotiated.is_some() && sounds))
+        let ours = self.records() || self.answering.is_some();
+        self.seat.is_none() && (ours || (self.negotiated.is_some() && sounds))
     }
 
     /// 20 ms have passed, by the ideal clock.
@@ -225,6 +230,7 @@ impl Leg {
             self.sound(now, out);
         }
         self.tick_recorders(now, out);
+        self.tick_answering(now, out);
     }
 
     /// Replaces what plays.

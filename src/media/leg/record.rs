@@ -71,7 +71,7 @@ impl Leg {
     /// Whether anybody wants samples of what the peer says.
     #[inline]
     pub(crate) fn wants_sound(&self) -> bool {
-        self.records() || self.detects()
+        self.records() || self.answering.is_some() || self.detects()
     }
 
     /// Whether anybody wants samples of what the peer is sent.
@@ -110,6 +110,7 @@ impl Leg {
             recorder.on_received(Placed { timestamp, clock: 8_000 }, pcm, now);
         }
         self.detect(pcm, out);
+        self.hear_answer(pcm, out);
     }
 
     /// What the peer said, decoded and in order.
@@ -119,6 +120,7 @@ impl Leg {
             recorder.on_received(at, sound.narrow, now);
         }
         self.detect(sound.narrow, out);
+        self.hear_answer(sound.narrow, out);
     }
 
     /// What the peer is sent, in a law of G.711.

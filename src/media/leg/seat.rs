@@ -128,6 +128,7 @@ impl Leg {
                 recorder.on_received(at, narrow, now);
             }
             self.detect(narrow, out);
+            self.hear_answer(narrow, out);
         }
         let level = level_of(own);
         self.was_heard(level);
@@ -155,6 +156,7 @@ impl Leg {
             self.say(frame, rate, narrow, now, out);
         }
         self.tick_recorders(now, out);
+        self.tick_answering(now, out);
     }
 
     /// What is received next does not follow what was received before.

@@ -275,6 +275,7 @@ impl Control {
             }
             Command::Feed { leg, feed } => CoreCommand::Feed { leg, feed, ring: self.taps.feed_ring(feed) },
             Command::EndFeed { leg, feed } => CoreCommand::EndFeed { leg, feed },
+            Command::DetectMachine { leg, settings } => CoreCommand::DetectMachine { leg, settings },
             Command::Watch { leg, timeout_ms } => CoreCommand::Watch { leg, timeout_ms },
             Command::Close { leg } => CoreCommand::Close { leg },
         };
@@ -542,6 +543,7 @@ impl Control {
             CoreEvent::Digit { leg, digit, ms } => Event::Digit { leg, digit, ms },
             CoreEvent::Finding { leg, finding, began } => Event::Finding { leg, finding, began },
             CoreEvent::Speaking { leg, began } => Event::Speaking { leg, began },
+            CoreEvent::AnsweredBy { leg, answered_by, ms } => Event::AnsweredBy { leg, answered_by, ms },
             CoreEvent::MediaLost { leg } => Event::MediaLost { leg },
             CoreEvent::RecordStarted { leg, recording } => Event::RecordStarted { leg, recording },
             CoreEvent::Recorded { leg, recording, duration_ms, why } => {
@@ -643,6 +645,7 @@ fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
         | Command::Untap { leg, .. }
         | Command::Feed { leg, .. }
         | Command::EndFeed { leg, .. }
+        | Command::DetectMachine { leg, .. }
         | Command::Watch { leg, .. }
         | Command::Join { leg, .. }
         | Command::Leave { leg }

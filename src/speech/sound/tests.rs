@@ -33,7 +33,7 @@ fn sounds_in(folder: &Path, engine: &str) -> Sounds {
     let config = WebhookConfig { documents_root: Some(folder.into()), ..WebhookConfig::default() };
     let web = Webhooks::new(config, Rng::seeded(1), mpsc::channel(1).0).unwrap();
     let command = if engine.is_empty() { String::new() } else { script(folder, engine) };
-    Sounds::new(SoundsConfig { cache_dir: folder.join("speech"), command }, web)
+    Sounds::new(SoundsConfig { cache_dir: folder.join("speech"), command, voices: BTreeMap::new() }, web)
 }
 
 impl Studio {
@@ -55,7 +55,12 @@ fn whole(studio: &Studio, name: &str) -> Arc<Clip> {
 }
 
 fn speech(text: &str) -> SoundSource {
-    SoundSource::Speech { text: text.to_owned(), voice: "alice".to_owned(), language: "de-DE".to_owned() }
+    SoundSource::Speech {
+        text: text.to_owned(),
+        ssml: None,
+        voice: "alice".to_owned(),
+        language: "de-DE".to_owned(),
+    }
 }
 
 /// `samples` of silence at 8 kHz as a file.

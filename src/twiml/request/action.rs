@@ -3,7 +3,7 @@
 use base::{CallSid, RecordingSid};
 use serde::{Deserialize, Serialize};
 
-use super::{Params, QueueStay, dequeue_params, headers};
+use super::{CallFacts, Params, QueueStay, dequeue_params, headers};
 use crate::{CallStatus, GatherInput};
 
 /// What a `<Gather>` collected.
@@ -58,6 +58,32 @@ pub fn gather_params(result: &GatherResult, input: GatherInput) -> Vec<(String, 
             }
         }
     }
+    params.sorted()
+}
+
+/// What is understood of an utterance that goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialFacts {
+    /// Certain words.
+    pub stable: String,
+    /// Words that may yet change.
+    pub unstable: String,
+    /// How certain those are, 0.0–1.0.
+    pub stability: String,
+    /// From 0 for each `<Gather>`.
+    pub sequence: u32,
+    /// The recogniser's language.
+    pub language: String,
+}
+
+/// The parameters of `partialResultCallback` (reference: twiml-voice §7).
+pub fn partial_params(call: &CallFacts, partial: &PartialFacts) -> Vec<(String, String)> {
+    let mut params = Params::from_standard(call);
+    params.set("StableSpeechResult", partial.stable.as_str());
+    params.set("UnstableSpeechResult", partial.unstable.as_str());
+    params.set("Stability", partial.stability.as_str());
+    params.set("SequenceNumber", partial.sequence.to_string());
+    params.set("Language", partial.language.as_str());
     params.sorted()
 }
 

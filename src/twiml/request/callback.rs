@@ -1,6 +1,6 @@
 //! What status callbacks carry (reference: webhooks §4.1, §4.2, §4.4).
 
-use base::{AccountSid, CallSid, RecordingSid, Timestamp};
+use base::{AccountSid, CallSid, RecordingSid, Timestamp, TranscriptionSid};
 use serde::{Deserialize, Serialize};
 
 use super::action::recording;
@@ -69,6 +69,68 @@ pub fn call_ended_params(
         call,
         &ProgressFacts { event, at, sequence: 0, duration_s, sip_code, recording, error: None },
     )
+}
+
+/// The verdict of an answering machine detection that the call did not wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmdFacts {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// The leg.
+    pub call_sid: CallSid,
+    /// `human`, `machine_start` …
+    pub answered_by: String,
+    /// Milliseconds it took.
+    pub ms: u32,
+}
+
+/// The parameters of `amdStatusCallback` (reference: webhooks §4.5).
+pub fn amd_params(amd: &AmdFacts) -> Vec<(String, String)> {
+    let mut params = Params::default();
+    params.set("AccountSid", amd.account_sid.to_string());
+    params.set("CallSid", amd.call_sid.to_string());
+    params.set("AnsweredBy", amd.answered_by.as_str());
+    params.set("MachineDetectionDuration", amd.ms.to_string());
+    params.sorted()
+}
+
+/// What was said in a recording, as `transcribeCallback` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranscriptionFacts {
+    /// Which.
+    pub sid: TranscriptionSid,
+    /// Absolute.
+    pub url: String,
+    /// `completed` or `failed`.
+    pub status: &'static str,
+    /// Empty when it failed.
+    pub text: String,
+    /// The recording.
+    pub recording_sid: RecordingSid,
+    /// Absolute, without an extension.
+    pub recording_url: String,
+}
+
+/// The parameters of `transcribeCallback` (reference: twiml-voice §8).
+pub fn recording_transcription_params(
+    call: &CallFacts,
+    transcription: &TranscriptionFacts,
+) -> Vec<(String, String)> {
+    const STANDARD: &[&str] =
+        &["CallSid", "AccountSid", "From", "To", "CallStatus", "ApiVersion", "Direction", "ForwardedFrom"];
+    let mut params = Params::default();
+    for (name, value) in super::standard_params(call) {
+        if STANDARD.contains(&name.as_str()) {
+            params.set(&name, value);
+        }
+    }
+    params.set("TranscriptionSid", transcription.sid.to_string());
+    params.set("TranscriptionText", transcription.text.as_str());
+    params.set("TranscriptionStatus", transcription.status);
+    params.set("TranscriptionUrl", transcription.url.as_str());
+    params.set("RecordingSid", transcription.recording_sid.to_string());
+    params.set("RecordingUrl", transcription.recording_url.as_str());
+    params.sorted()
 }
 
 /// A recording, as its own callback tells it.
@@ -280,6 +342,35 @@ mod tests {
             "Timestamp=Thu, 01 Jan 1970 00:00:00 +0000",
         ];
         assert_eq!(added(&call, &params), expected);
+    }
+
+    #[test]
+    fn transcriptions() {
+        let call = CallFacts { status: CallStatus::Completed, ..inbound() };
+        let facts = TranscriptionFacts {
+            sid: TranscriptionSid(5),
+            url: "http://box/TR5".into(),
+            status: "completed",
+            text: "call me back".into(),
+            recording_sid: RecordingSid(7),
+            recording_url: "http://box/RE7".into(),
+        };
+        let expected = [
+            "AccountSid=AC00000000000000000000000000000002",
+            "ApiVersion=2010-04-01",
+            "CallSid=CA00000000000000000000000000000001",
+            "CallStatus=completed",
+            "Direction=inbound",
+            "From=+14158675310",
+            "RecordingSid=RE00000000000000000000000000000007",
+            "RecordingUrl=http://box/RE7",
+            "To=+442079460000",
+            "TranscriptionSid=TR00000000000000000000000000000005",
+            "TranscriptionStatus=completed",
+            "TranscriptionText=call me back",
+            "TranscriptionUrl=http://box/TR5",
+        ];
+        assert_eq!(lines(&recording_transcription_params(&call, &facts)), expected);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct CallFacts {
     pub stir_verstat: Option<String>,
     /// The verdict of answering machine detection, once there is one.
     pub answered_by: Option<String>,
+    /// Milliseconds that took.
+    pub machine_detection_ms: Option<u32>,
     /// What only a SIP leg has.
     pub sip: Option<SipFacts>,
     /// Whose parameters its requests carry.

@@ -20,13 +20,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::Dialect;
 
 pub use action::{
-    DialCallStatus, DialFacts, DialSip, GatherResult, RecordFacts, RecordingFacts, dial_call_status,
-    dial_params, gather_params, record_params,
+    DialCallStatus, DialFacts, DialSip, GatherResult, PartialFacts, RecordFacts, RecordingFacts,
+    dial_call_status, dial_params, gather_params, partial_params, record_params,
 };
 pub use callback::{
-    ProgressFacts, RecordingCallbackFacts, RecordingSource, RecordingStatus, call_ended_params,
-    progress_params, recording_params,
+    AmdFacts, ProgressFacts, RecordingCallbackFacts, RecordingSource, RecordingStatus, amd_params,
+    call_ended_params, progress_params, recording_params,
 };
+pub use callback::{TranscriptionFacts, recording_transcription_params};
 pub use conference::{
     ConferenceEnd, ConferenceFacts, ConferenceNews, ParticipantFacts, ParticipantLeft, conference_params,
 };
@@ -63,6 +64,7 @@ fn twilio_standard(call: &CallFacts) -> Params {
     params.set_some("CallerName", call.caller_name.clone());
     params.set_some("StirVerstat", call.stir_verstat.clone());
     params.set_some("AnsweredBy", call.answered_by.clone());
+    params.set_some("MachineDetectionDuration", call.machine_detection_ms.map(|ms| ms.to_string()));
     if let Some(sip) = &call.sip {
         sip_params(sip, &mut params);
         // To be echoed when a call is made on behalf of this one; it opens nothing here.
@@ -151,6 +153,7 @@ mod tests {
             caller_name: None,
             stir_verstat: None,
             answered_by: None,
+            machine_detection_ms: None,
             sip: None,
             dialect: Dialect::Twiml,
         }
@@ -202,6 +205,7 @@ mod tests {
             caller_name: Some("ANN".into()),
             stir_verstat: Some("TN-Validation-Passed-A".into()),
             answered_by: Some("human".into()),
+            machine_detection_ms: Some(1_850),
             sip: Some(SipFacts {
                 domain: Some("office.example".into()),
                 call_id: "abc@10.0.0.9".into(),
@@ -233,6 +237,7 @@ mod tests {
                 "ForwardedFrom=+15550002222",
                 "From=anonymous",
                 "FromCountry=",
+                "MachineDetectionDuration=1850",
                 "SipCallId=abc@10.0.0.9",
                 "SipDomain=office.example",
                 "SipHeader_User-to-User=ab",

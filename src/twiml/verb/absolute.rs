@@ -1,8 +1,8 @@
 //! Making the URLs of a verb absolute before it is executed.
 
 use super::{
-    ConferenceNoun, Dial, Enqueue, Gather, Noun, Play, PlaySource, Prompt, Record, RecordingStatusCallback,
-    StatusCallback, Verb,
+    ConferenceNoun, Dial, Enqueue, Gather, MachineDetection, Noun, Play, PlaySource, Prompt, Record,
+    RecordingStatusCallback, StatusCallback, Verb,
 };
 use crate::Finding;
 use crate::reference::{resolve, shown};
@@ -87,8 +87,14 @@ impl Resolver<'_> {
                     self.if_possible_or_told(&mut queue.url, 14211);
                     continue;
                 }
-                Noun::Number(number) => (&mut number.url, &mut number.status_callback),
-                Noun::Sip(sip) => (&mut sip.url, &mut sip.status_callback),
+                Noun::Number(number) => {
+                    self.amd(&mut number.machine_detection);
+                    (&mut number.url, &mut number.status_callback)
+                }
+                Noun::Sip(sip) => {
+                    self.amd(&mut sip.machine_detection);
+                    (&mut sip.url, &mut sip.status_callback)
+                }
                 Noun::Client(client) => (&mut client.url, &mut client.status_callback),
             };
             self.if_possible(url);
@@ -116,6 +122,14 @@ impl Resolver<'_> {
             self.if_possible_or_told(&mut enqueue.wait_url, 14202);
         }
         enqueue
+    }
+
+    fn amd(&mut self, detection: &mut Option<MachineDetection>) {
+        let Some(detection) = detection else { return };
+        detection.callback = detection.callback.take().and_then(|mut callback| {
+            callback.url = self.needed(&callback.url, 11100)?;
+            Some(callback)
+        });
     }
 
     fn status_callback(&mut self, callback: Option<StatusCallback>) -> Option<StatusCallback> {
@@ -180,6 +194,10 @@ mod tests {
             ("<Dial action='?x=1'/>", "action: Some(\"http://h/a/voice?x=1\")"),
             ("<Dial recordingStatusCallback='x'/>", "url: \"http://h/a/x\""),
             ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"http://h/a/x\")"),
+            (
+                "<Dial><Number machineDetection='Enable' amdStatusCallback='x'>1</Number></Dial>",
+                "url: \"http://h/a/x\"",
+            ),
             ("<Dial><Sip statusCallback='x'>sip:a@h</Sip></Dial>", "url: \"http://h/a/x\""),
             ("<Dial><Conference waitUrl='w'>r</Conference></Dial>", "wait_url: Some(\"http://h/a/w\")"),
             ("<Dial><Conference waitUrl=''>r</Conference></Dial>", "wait_url: Some(\"\")"),

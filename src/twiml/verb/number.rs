@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StatusCallback;
+use super::{MachineDetection, StatusCallback, machine_detection};
 use crate::HttpMethod;
 use crate::reading::{Node, Reading, attribute, is_digits, owned, shortened, text};
 
@@ -19,6 +19,8 @@ pub struct Number {
     pub method: HttpMethod,
     /// Where the leg's progress is told.
     pub status_callback: Option<StatusCallback>,
+    /// Listen who answered.
+    pub machine_detection: Option<MachineDetection>,
     /// Selects a trunk (`byoc`).
     pub trunk: Option<String>,
 }
@@ -42,6 +44,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Number> 
         url: owned(node, "url").filter(|url| !url.is_empty()),
         method: reading.method(node, "method", 13221),
         status_callback: reading.status_callback(node, 13221),
+        machine_detection: machine_detection::read(node, reading),
         trunk: owned(node, "byoc").filter(|trunk| !trunk.is_empty()),
     };
     number.map(|number| Number { number, ..noun })
@@ -56,6 +59,7 @@ pub(crate) fn bare(written: &str, at: usize, reading: &mut Reading<'_>) -> Optio
         url: None,
         method: HttpMethod::Post,
         status_callback: None,
+        machine_detection: None,
         trunk: None,
     })
 }
@@ -114,6 +118,7 @@ mod tests {
             url: None,
             method: HttpMethod::Post,
             status_callback: None,
+            machine_detection: None,
             trunk: None,
         };
         let called_back = |method, events: &[ProgressEvent]| {

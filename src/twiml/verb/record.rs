@@ -226,9 +226,9 @@ mod tests {
                 vec![],
             ),
             ("recordingStatusCallbackMethod='x'", plain(), vec![13256]),
-            ("transcribe='maybe'", plain(), vec![99006, 13614]),
-            ("transcribe='true' transcribeCallback='/t'", transcribe(Some("/t")), vec![99006]),
-            ("transcribe='true' maxLength='300'", transcribe(None), vec![99006, 13615]),
+            ("transcribe='maybe'", plain(), vec![13614]),
+            ("transcribe='true' transcribeCallback='/t'", transcribe(Some("/t")), vec![]),
+            ("transcribe='true' maxLength='300'", transcribe(None), vec![13615]),
             ("recordingConfigurationId='x'", plain(), vec![]),
             ("channels='dual'", plain(), vec![12200]),
         ] {

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ssml;
 use crate::reading::{Node, Reading, attribute, is_language, shortened, tag};
-use crate::{Dialect, LOOP_MAX};
+use crate::{Dialect, LOOP_MAX, published_voice};
 
 /// Speak a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Say {
     /// What is spoken, SSML reduced to plain text, white space collapsed; never empty.
     pub text: String,
-    /// What stood inside the element, when it contained SSML.
+    /// The same with SSML, as far as the engine obeys it, when it contains any.
     pub ssml: Option<String>,
     /// The voice's published name, `man` when none was given.
     pub voice: String,
@@ -47,13 +47,16 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>, codes: SayCodes) -
         Dialect::Texml => 10,
     };
     let loop_ = reading.whole(node, "loop", 0..=most, 1, codes.loop_).min(LOOP_MAX);
-    let spoken = ssml::read(node, reading);
+    let spoken = ssml::read(node, &language, reading);
     if spoken.text.is_empty() {
         reading.bad(13520, node.range().start, "Say without a text: nothing is spoken");
         return None;
     }
+    let length = spoken.text.len();
     let text = within_limit(spoken.text, &voice, node, reading);
-    Some(Say { text, ssml: spoken.ssml, voice, language, loop_ })
+    // What is cut is read plain.
+    let ssml = spoken.ssml.filter(|_| text.len() == length);
+    Some(Say { text, ssml, voice, language, loop_ })
 }
 
 /// A voice's published name. Which sound answers to it is the speech engine's configuration.
@@ -67,6 +70,11 @@ fn voice(node: Node<'_>, reading: &mut Reading<'_>, codes: SayCodes) -> String {
     let named = families.iter().any(|f| {
         voice.get(..f.len()).is_some_and(|start| start.eq_ignore_ascii_case(f)) && voice.len() > f.len()
     });
+    let is_published = published_voice(voice).is_some();
+    if named && !is_published && ["Polly.", "Google."].iter().any(|family| voice.starts_with(family)) {
+        // The configuration may know it all the same.
+        reading.bad_value(node, "voice", codes.voice, "is not a published voice; the default one may speak");
+    }
     if basic || named {
         return voice.to_owned();
     }
@@ -126,6 +134,11 @@ mod tests {
             ("<Say voice='alice'>Hi</Say>", Some(Say { voice: "alice".into(), ..say("Hi") }), vec![]),
             ("<Say voice='Polly.Amy-Neural'>Hi</Say>", Some(polly("Hi")), vec![]),
             ("<Say voice='Polly.'>Hi</Say>", Some(say("Hi")), vec![13511]),
+            (
+                "<Say voice='Polly.Nobody'>Hi</Say>",
+                Some(Say { voice: "Polly.Nobody".into(), ..say("Hi") }),
+                vec![13511],
+            ),
             ("<Say voice='robot'>Hi</Say>", Some(say("Hi")), vec![13511]),
             ("<Say voice=''>Hi</Say>", Some(say("Hi")), vec![13511]),
             ("<Say language='de'>Hi</Say>", Some(Say { language: "de".into(), ..say("Hi") }), vec![]),

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StatusCallback;
 use super::client::is_token;
+use super::{MachineDetection, StatusCallback, machine_detection};
 use crate::HttpMethod;
 use crate::reading::{Node, Reading, attribute, owned, shortened, tag, text};
 
@@ -24,6 +24,8 @@ pub struct SipNoun {
     pub method: HttpMethod,
     /// Where the leg's progress is told.
     pub status_callback: Option<StatusCallback>,
+    /// Listen who answered.
+    pub machine_detection: Option<MachineDetection>,
 }
 
 /// `None` when the URI is none (13243).
@@ -45,6 +47,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<SipNoun>
         url: owned(node, "url").filter(|url| !url.is_empty()),
         method: reading.method(node, "method", 13241),
         status_callback: reading.status_callback(node, 13241),
+        machine_detection: machine_detection::read(node, reading),
     };
     let dialled = is_sip_uri(uri);
     if !dialled {
@@ -183,6 +186,7 @@ mod tests {
             url: None,
             method: HttpMethod::Post,
             status_callback: None,
+            machine_detection: None,
         }
     }
 

@@ -1,10 +1,13 @@
-//! SSML inside `<Say>`, reduced to what a plain voice reads (reference: twiml-voice §4.1).
+//! SSML inside `<Say>` (reference: twiml-voice §4.1): as plain words, and as markup with nothing in it but what the
+//! local engine obeys.
 //!
-//! The local engine is not promised to understand SSML, and a caller must never hear a tag's name. So a `<Say>`
-//! with SSML becomes its words, with aliases in place of what they stand for and characters apart where they
-//! are to be spelled; the source is kept for an engine that can do better.
+//! A caller must never hear a tag's name, and no document's text may reach the engine as markup of its own. So the
+//! markup is written anew from what was read: known elements, values that were checked, words escaped. What is to be
+//! spelled or read as a number, an ordinal or a date becomes words here, the same in both.
 
-use crate::reading::{Node, Reading, tag};
+use crate::reading::{Node, Reading, is_language, tag};
+
+use super::say_as;
 
 /// What a `<Say>` contains.
 pub(crate) struct Spoken {
@@ -12,25 +15,26 @@ pub(crate) struct Spoken {
     pub(crate) ssml: Option<String>,
 }
 
-/// The words inside a `<Say>`.
-pub(crate) fn read(say: Node<'_>, reading: &mut Reading<'_>) -> Spoken {
+/// The words inside a `<Say>` in this language.
+pub(crate) fn read(say: Node<'_>, language: &str, reading: &mut Reading<'_>) -> Spoken {
     let mut words = Words::default();
-    children(say, reading, 0, &mut words);
-    let has_ssml = say.children().any(|c| c.is_element() && element(tag(c)).is_some());
-    Spoken { text: words.text, ssml: has_ssml.then(|| source(say)) }
+    children(say, language, reading, 0, &mut words);
+    let has_ssml = words.markup != escaped(&words.text);
+    let Words { text, markup, .. } = words;
+    Spoken { text, ssml: has_ssml.then(|| markup.trim().to_owned()) }
 }
 
-fn children(parent: Node<'_>, reading: &mut Reading<'_>, depth: usize, words: &mut Words) {
+fn children(parent: Node<'_>, language: &str, reading: &mut Reading<'_>, depth: usize, words: &mut Words) {
     for child in parent.children() {
         if child.is_text() {
             words.add(child.text().unwrap_or_default());
         } else if child.is_element() {
-            element_words(child, reading, depth, words);
+            element_words(child, language, reading, depth, words);
         }
     }
 }
 
-fn element_words(node: Node<'_>, reading: &mut Reading<'_>, depth: usize, words: &mut Words) {
+fn element_words(node: Node<'_>, language: &str, reading: &mut Reading<'_>, depth: usize, words: &mut Words) {
     let Some(row) = element(tag(node)) else {
         reading.note(
             12200,
@@ -44,52 +48,141 @@ fn element_words(node: Node<'_>, reading: &mut Reading<'_>, depth: usize, words:
         return;
     }
     reading.known_attributes(node, row.attributes, &[]);
+    let attribute = |name: &str| node.attribute(name).map(str::trim).unwrap_or_default();
     match row.spoken {
-        Reads::Children => children(node, reading, depth + 1, words),
+        Reads::Children => children(node, language, reading, depth + 1, words),
         Reads::Sentence => {
             words.space();
-            children(node, reading, depth + 1, words);
+            children(node, language, reading, depth + 1, words);
             words.stop();
         }
-        Reads::Nothing => words.space(),
+        Reads::Break => {
+            words.space();
+            if let Some(mark) = pause(attribute("time"), attribute("strength")) {
+                words.mark(&mark);
+            }
+        }
         Reads::Alias => match node.attribute("alias") {
             Some(alias) => words.add(alias),
-            None => children(node, reading, depth + 1, words),
+            None => children(node, language, reading, depth + 1, words),
         },
         Reads::SayAs => {
             let mut inner = Words::default();
-            children(node, reading, depth + 1, &mut inner);
-            say_as(node.attribute("interpret-as").unwrap_or_default(), &inner.text, words);
+            children(node, language, reading, depth + 1, &mut inner);
+            words.add(&say_as::words(attribute("interpret-as"), attribute("format"), &inner.text, language));
         }
-    }
-}
-
-/// Characters and digits are read one by one when they stand apart; an expletive is left out.
-fn say_as(interpretation: &str, inner: &str, words: &mut Words) {
-    match interpretation {
-        "characters" | "spell-out" | "digits" | "telephone" => {
-            for c in inner.chars().filter(|c| !c.is_whitespace()) {
-                words.space();
-                words.add(c.encode_utf8(&mut [0; 4]));
+        Reads::Emphasis => {
+            let level = known(attribute("level"), &["strong", "moderate", "reduced"]).unwrap_or("moderate");
+            words.mark(&format!("<emphasis level=\"{level}\">"));
+            children(node, language, reading, depth + 1, words);
+            words.mark("</emphasis>");
+        }
+        Reads::Prosody => {
+            let how = prosody(attribute("rate"), attribute("pitch"), attribute("volume"));
+            if !how.is_empty() {
+                words.mark(&format!("<prosody{how}>"));
+            }
+            children(node, language, reading, depth + 1, words);
+            if !how.is_empty() {
+                words.mark("</prosody>");
             }
         }
-        "expletive" => words.space(),
-        _ => words.add(inner),
+        Reads::Language => {
+            let tag = node
+                .attribute(("http://www.w3.org/XML/1998/namespace", "lang"))
+                .or_else(|| node.attribute("lang"))
+                .map(str::trim)
+                .filter(|tag| is_language(tag));
+            // The engine changes its language with a sentence.
+            if let Some(tag) = tag {
+                words.mark(&format!("<s xml:lang=\"{tag}\">"));
+            }
+            children(node, tag.unwrap_or(language), reading, depth + 1, words);
+            if tag.is_some() {
+                words.mark("</s>");
+            }
+        }
+        Reads::Phoneme => {
+            let sounds = attribute("ph");
+            let fits =
+                attribute("alphabet") == "ipa" && !sounds.is_empty() && sounds.chars().count() <= PH_MAX;
+            if fits {
+                words.mark(&format!("<phoneme alphabet=\"ipa\" ph=\"{}\">", escaped(sounds)));
+            }
+            children(node, language, reading, depth + 1, words);
+            if fits {
+                words.mark("</phoneme>");
+            }
+        }
     }
 }
 
-/// The text between the tags, as it was written.
-fn source(say: Node<'_>) -> String {
-    let (Some(first), Some(last)) = (say.first_child(), say.last_child()) else { return String::new() };
-    let range = first.range().start..last.range().end;
-    say.document().input_text().get(range).unwrap_or_default().trim().to_owned()
+/// A pause by its length, of ten seconds at most, or by its strength.
+fn pause(time: &str, strength: &str) -> Option<String> {
+    let ms = match time.strip_suffix("ms") {
+        Some(ms) => ms.parse().ok(),
+        None => time.strip_suffix('s').and_then(|s| s.parse().ok()).map(|s: f32| s * 1_000.0),
+    };
+    if let Some(ms) = ms.filter(|ms: &f32| ms.is_finite() && *ms >= 0.0) {
+        return Some(format!("<break time=\"{}ms\"/>", ms.min(PAUSE_MS_MAX) as u32));
+    }
+    const STRENGTHS: &[&str] = &["none", "x-weak", "weak", "medium", "strong", "x-strong"];
+    let strength = known(strength, STRENGTHS).unwrap_or("medium");
+    Some(format!("<break strength=\"{strength}\"/>"))
 }
 
-/// Text with single spaces only; a space is written when the next word is.
+/// The attributes of a `<prosody>` that can be obeyed, each with a space before it.
+fn prosody(rate: &str, pitch: &str, volume: &str) -> String {
+    let mut how = String::new();
+    let mut set = |name: &str, value: &str| how.push_str(&format!(" {name}=\"{value}\""));
+    if let Some(rate) = known(rate, &["x-slow", "slow", "medium", "fast", "x-fast"]) {
+        set("rate", rate);
+    } else if let Some(percent) = percent(rate).filter(|percent| *percent > 0) {
+        set("rate", &format!("{}%", percent.clamp(20, 300)));
+    }
+    if let Some(pitch) = known(pitch, &["default", "x-low", "low", "medium", "high", "x-high"]) {
+        set("pitch", pitch);
+    } else if let Some(change) = percent(pitch).filter(|_| pitch.starts_with(['+', '-'])) {
+        set("pitch", &format!("{:+}%", change.clamp(-50, 100)));
+    }
+    const VOLUMES: &[&str] = &["default", "silent", "x-soft", "soft", "medium", "loud", "x-loud"];
+    if let Some(volume) = known(volume, VOLUMES) {
+        set("volume", volume);
+    } else if let Some(db) = volume.strip_suffix("dB").and_then(|db| db.parse::<f32>().ok()) {
+        // The engine knows no decibels.
+        let nearest = match db {
+            ..-9.0 => "x-soft",
+            ..-2.0 => "soft",
+            ..2.0 => "medium",
+            ..9.0 => "loud",
+            _ => "x-loud",
+        };
+        set("volume", nearest);
+    }
+    how
+}
+
+fn percent(value: &str) -> Option<i32> {
+    value.strip_suffix('%')?.parse::<f32>().ok().filter(|percent| percent.abs() < 1e6).map(|p| p as i32)
+}
+
+fn known<'w>(value: &str, words: &[&'w str]) -> Option<&'w str> {
+    words.iter().find(|word| **word == value).copied()
+}
+
+/// As text of the markup.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Text with single spaces only; a space is written when the next word is. Beside it the same with markup.
 #[derive(Default)]
 struct Words {
     text: String,
+    markup: String,
     space: bool,
+    /// The space that waits is in the markup already.
+    marked: bool,
 }
 
 impl Words {
@@ -97,13 +190,32 @@ impl Words {
         for c in text.chars() {
             if c.is_whitespace() {
                 self.space();
-            } else {
-                if std::mem::take(&mut self.space) {
-                    self.text.push(' ');
+                continue;
+            }
+            if std::mem::take(&mut self.space) {
+                self.text.push(' ');
+                if !std::mem::take(&mut self.marked) {
+                    self.markup.push(' ');
                 }
-                self.text.push(c);
+            }
+            self.text.push(c);
+            match c {
+                '&' => self.markup.push_str("&amp;"),
+                '<' => self.markup.push_str("&lt;"),
+                '>' => self.markup.push_str("&gt;"),
+                '"' => self.markup.push_str("&quot;"),
+                _ => self.markup.push(c),
             }
         }
+    }
+
+    /// Writes a tag.
+    fn mark(&mut self, tag: &str) {
+        if self.space && !self.marked {
+            self.markup.push(' ');
+            self.marked = true;
+        }
+        self.markup.push_str(tag);
     }
 
     fn space(&mut self) {
@@ -114,6 +226,7 @@ impl Words {
     fn stop(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with(['.', '!', '?', ':', ';', ',']) {
             self.text.push('.');
+            self.markup.push('.');
         }
         self.space();
     }
@@ -132,18 +245,22 @@ struct Row {
 enum Reads {
     Children,
     Sentence,
-    Nothing,
+    Break,
     Alias,
     SayAs,
+    Emphasis,
+    Prosody,
+    Language,
+    Phoneme,
 }
 
 static ELEMENTS: &[Row] = &[
-    Row { name: "break", attributes: &["strength", "time"], spoken: Reads::Nothing },
-    Row { name: "emphasis", attributes: &["level"], spoken: Reads::Children },
-    Row { name: "lang", attributes: &["lang"], spoken: Reads::Children },
+    Row { name: "break", attributes: &["strength", "time"], spoken: Reads::Break },
+    Row { name: "emphasis", attributes: &["level"], spoken: Reads::Emphasis },
+    Row { name: "lang", attributes: &["lang"], spoken: Reads::Language },
     Row { name: "p", attributes: &[], spoken: Reads::Sentence },
-    Row { name: "phoneme", attributes: &["alphabet", "ph"], spoken: Reads::Children },
-    Row { name: "prosody", attributes: &["volume", "rate", "pitch"], spoken: Reads::Children },
+    Row { name: "phoneme", attributes: &["alphabet", "ph"], spoken: Reads::Phoneme },
+    Row { name: "prosody", attributes: &["volume", "rate", "pitch"], spoken: Reads::Prosody },
     Row { name: "s", attributes: &[], spoken: Reads::Sentence },
     Row { name: "say-as", attributes: &["interpret-as", "format"], spoken: Reads::SayAs },
     Row { name: "sub", attributes: &["alias"], spoken: Reads::Alias },
@@ -152,6 +269,10 @@ static ELEMENTS: &[Row] = &[
 
 /// Deeper SSML is left out.
 const SSML_DEPTH_MAX: usize = 16;
+/// Longest pause.
+const PAUSE_MS_MAX: f32 = 10_000.0;
+/// Characters of one pronunciation.
+const PH_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -159,21 +280,57 @@ mod tests {
     use crate::verb::table::verb_of;
 
     #[test]
-    fn tags_become_words() {
-        for (inner, text) in [
-            ("Hello <break time='1s'/>world", "Hello world"),
-            ("<p>One</p><p>Two</p>", "One. Two."),
-            ("<s>Ready?</s><s>Go</s>", "Ready? Go."),
-            ("<sub alias='World Wide Web Consortium'>W3C</sub>", "World Wide Web Consortium"),
-            ("Code <say-as interpret-as='digits'>4711</say-as>.", "Code 4 7 1 1."),
-            ("<say-as interpret-as='date' format='mdy'>1/2/2026</say-as>", "1/2/2026"),
-            ("You <say-as interpret-as='expletive'>darn</say-as> cat", "You cat"),
-            ("<prosody rate='slow'>a <emphasis level='strong'>b</emphasis></prosody> c", "a b c"),
-            ("<lang xml:lang='fr-FR'>Bonjour</lang>", "Bonjour"),
-            ("<phoneme alphabet='ipa' ph='x'>pecan</phoneme>", "pecan"),
+    fn tags_become_words_and_what_the_engine_obeys() {
+        for (inner, text, ssml) in [
+            ("Hello", "Hello", None),
+            ("Hello <break time='1s'/>world", "Hello world", Some("Hello <break time=\"1000ms\"/>world")),
+            ("a<break time='350ms'/>b", "a b", Some("a <break time=\"350ms\"/>b")),
+            ("a <break time='90s'/> b", "a b", Some("a <break time=\"10000ms\"/>b")),
+            ("a <break strength='x-strong'/> b", "a b", Some("a <break strength=\"x-strong\"/>b")),
+            ("a <break strength='huge' time='soon'/> b", "a b", Some("a <break strength=\"medium\"/>b")),
+            ("<p>One</p><p>Two</p>", "One. Two.", None),
+            ("<s>Ready?</s><s>Go</s>", "Ready? Go.", None),
+            ("<sub alias='World Wide Web Consortium'>W3C</sub>", "World Wide Web Consortium", None),
+            ("Code <say-as interpret-as='digits'>4711</say-as>.", "Code 4 7 1 1.", None),
+            ("You <say-as interpret-as='expletive'>darn</say-as> cat", "You cat", None),
+            (
+                "<prosody rate='slow'>a <emphasis level='strong'>b</emphasis></prosody> c",
+                "a b c",
+                Some("<prosody rate=\"slow\">a <emphasis level=\"strong\">b</emphasis></prosody> c"),
+            ),
+            (
+                "<prosody rate='85%' pitch='+10%' volume='+6dB'>a</prosody>",
+                "a",
+                Some("<prosody rate=\"85%\" pitch=\"+10%\" volume=\"loud\">a</prosody>"),
+            ),
+            ("<prosody rate='9999%'>a</prosody>", "a", Some("<prosody rate=\"300%\">a</prosody>")),
+            ("<prosody rate='quick' pitch='10%'>a</prosody>", "a", None),
+            (
+                "yes <lang xml:lang='fr-FR'>Bonjour</lang> no",
+                "yes Bonjour no",
+                Some("yes <s xml:lang=\"fr-FR\">Bonjour</s> no"),
+            ),
+            (
+                "<phoneme alphabet='ipa' ph='pɪˈkɑːn'>pecan</phoneme>",
+                "pecan",
+                Some("<phoneme alphabet=\"ipa\" ph=\"pɪˈkɑːn\">pecan</phoneme>"),
+            ),
+            ("<phoneme alphabet='x-sampa' ph='x'>pecan</phoneme>", "pecan", None),
+            ("<w role='amazon:VBD'>read</w>", "read", None),
+            // What looks like markup in the words is words.
+            (
+                "<emphasis>a &lt;voice name='x'&gt; &amp; b</emphasis>",
+                "a <voice name='x'> & b",
+                Some("<emphasis level=\"moderate\">a &lt;voice name='x'&gt; &amp; b</emphasis>"),
+            ),
+            (
+                "<phoneme alphabet='ipa' ph='\"/&gt;&lt;audio/&gt;'>x</phoneme>",
+                "x",
+                Some("<phoneme alphabet=\"ipa\" ph=\"&quot;/&gt;&lt;audio/&gt;\">x</phoneme>"),
+            ),
         ] {
             let Verb::Say(say) = verb_of(&format!("<Say>{inner}</Say>"), &[]) else { panic!("{inner}") };
-            assert_eq!((say.text.as_str(), say.ssml.as_deref()), (text, Some(inner)));
+            assert_eq!((say.text.as_str(), say.ssml.as_deref()), (text, ssml), "{inner}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! wire that loses, doubles, delays and reorders by a seed.
 
 mod alloc;
+mod answering;
 mod clock;
 mod garbage;
 mod recording;

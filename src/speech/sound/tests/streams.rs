@@ -68,7 +68,11 @@ async fn send_slowly(stream: &mut TcpStream, bytes: &[u8], part: usize) {
 fn impatient_studio() -> Studio {
     let folder = tempfile::tempdir().unwrap();
     let web = Webhooks::new(WebhookConfig::default(), Rng::seeded(1), mpsc::channel(1).0).unwrap();
-    let config = SoundsConfig { cache_dir: folder.path().join("speech"), command: String::new() };
+    let config = SoundsConfig {
+        cache_dir: folder.path().join("speech"),
+        command: String::new(),
+        voices: BTreeMap::new(),
+    };
     let patience = Patience { stalled: Duration::from_millis(300), unheard: Duration::from_millis(300) };
     let sounds = Sounds::with_patience(config, web, patience);
     Studio { folder, sounds }
