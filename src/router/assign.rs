@@ -157,7 +157,7 @@ impl Workspace {
     fn wait(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
         if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
-            queue.waiting.insert((queue.rank(task), sid));
+            queue.add(task);
         }
     }
 
@@ -166,7 +166,7 @@ impl Workspace {
         self.cancel_timer(Timer::Target(sid));
         let Some(task) = self.tasks.get(&sid) else { return };
         if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
-            queue.waiting.remove(&(queue.rank(task), sid));
+            queue.remove(task);
         }
     }
 
@@ -272,8 +272,10 @@ impl Workspace {
         }
         let serves = self.serves.get(&sid)?;
         let mut best: Option<(crate::queue::Rank, TaskSid, u32)> = None;
-        for queue in serves.iter().filter_map(|queue| self.queues.get(queue)) {
-            for (passed, (rank, task_sid)) in queue.waiting.iter().take(TASKS_LOOKED_AT_MAX).enumerate() {
+        let queues = serves.iter().filter_map(|queue| self.queues.get(queue));
+        let lists = queues.flat_map(|queue| &queue.waiting);
+        for (_, waiting) in lists.filter(|(channel, _)| worker.channel(channel).has_room()) {
+            for (passed, (rank, task_sid)) in waiting.iter().take(TASKS_LOOKED_AT_MAX).enumerate() {
                 if best.is_some_and(|(found, _, _)| found <= *rank) {
                     break;
                 }
@@ -281,7 +283,7 @@ impl Workspace {
                 let Some(target) = task.place.and_then(|place| self.target(*task_sid, place)) else {
                     continue;
                 };
-                if worker.channel(&task.channel).has_room() && self.obstacle(task, target, sid).is_none() {
+                if self.obstacle(task, target, sid).is_none() {
                     best = Some((*rank, *task_sid, u32::try_from(passed).unwrap_or(u32::MAX)));
                     break;
                 }

@@ -42,8 +42,8 @@ pub(crate) struct Queue {
     pub(crate) eligible: BTreeSet<WorkerSid>,
     /// Of those, who is available and has room on a channel, in the order of their turns.
     pub(crate) idle: BTreeMap<String, BTreeSet<Turn>>,
-    /// What waits for (another) worker, the first first.
-    pub(crate) waiting: BTreeSet<(Rank, TaskSid)>,
+    /// What waits for (another) worker on each channel, the first first.
+    pub(crate) waiting: BTreeMap<String, BTreeSet<(Rank, TaskSid)>>,
 }
 
 /// A task's place among those that wait: the smallest is the next.
@@ -52,7 +52,28 @@ pub(crate) struct Rank(i64, i64);
 
 impl Queue {
     pub(crate) fn new(config: QueueConfig) -> Self {
-        Self { config, eligible: BTreeSet::new(), idle: BTreeMap::new(), waiting: BTreeSet::new() }
+        Self { config, eligible: BTreeSet::new(), idle: BTreeMap::new(), waiting: BTreeMap::new() }
+    }
+
+    /// Puts a task among those that wait.
+    pub(crate) fn add(&mut self, task: &Task) {
+        let place = (self.rank(task), task.sid);
+        match self.waiting.get_mut(&task.channel) {
+            Some(waiting) => {
+                waiting.insert(place);
+            }
+            None => {
+                self.waiting.insert(task.channel.clone(), [place].into());
+            }
+        }
+    }
+
+    /// Takes it out.
+    pub(crate) fn remove(&mut self, task: &Task) {
+        let place = (self.rank(task), task.sid);
+        if let Some(waiting) = self.waiting.get_mut(&task.channel) {
+            waiting.remove(&place);
+        }
     }
 
     pub(crate) fn rank(&self, task: &Task) -> Rank {

@@ -398,7 +398,10 @@ fn check(all: &Workspace) {
             TaskStatus::Completed | TaskStatus::Canceled => assert!(task.reservations.is_empty()),
         }
         let queue = task.queue.map(|queue| &all.queues[&queue]);
-        let waits = queue.is_some_and(|queue| queue.waiting.contains(&(queue.rank(task), task.sid)));
+        let waits = queue.is_some_and(|queue| {
+            let waiting = queue.waiting.get(&task.channel);
+            waiting.is_some_and(|waiting| waiting.contains(&(queue.rank(task), task.sid)))
+        });
         if task.status == TaskStatus::Pending {
             assert!(waits, "what is pending waits");
             // Nothing waits beside somebody who could do it.
@@ -412,7 +415,7 @@ fn check(all: &Workspace) {
         }));
     }
     for (sid, queue) in &all.queues {
-        for (rank, task) in &queue.waiting {
+        for (rank, task) in queue.waiting.values().flatten() {
             let task = &all.tasks[task];
             assert_eq!((task.queue, queue.rank(task)), (Some(*sid), *rank), "each waits where it stands");
         }

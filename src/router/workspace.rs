@@ -148,9 +148,9 @@ impl Workspace {
         let sid = config.sid;
         let mut queue = Queue::new(config);
         let before = self.queues.remove(&sid).map(|before| before.waiting).unwrap_or_default();
-        for (_, task) in before {
+        for (_, task) in before.into_values().flatten() {
             if let Some(task) = self.tasks.get(&task) {
-                queue.waiting.insert((queue.rank(task), task.sid));
+                queue.add(task);
             }
         }
         self.queues.insert(sid, queue);

@@ -1,0 +1,190 @@
+//! What a routing decision costs in a small workspace and in a large one: it may grow with the logarithm, not with the
+//! size.
+//!
+//! A decision is what follows from a task that comes while workers are idle, or from a worker who becomes free while
+//! tasks wait: the reservation is made, and accepted. Every worker serves a few of the queues.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench speaks to a person")]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use base::{ActivitySid, Mono, Rng, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use router::{
+    Activity, Event, Expr, NewTask, Output, QueueConfig, TaskOrder, Workflow, WorkflowConfig, Workspace,
+};
+use serde_json::json;
+
+#[path = "common/machine.rs"]
+#[allow(dead_code, reason = "shared with benches that use more of it")]
+mod machine;
+
+/// Workers, queues, tasks that wait.
+const SIZES: [(u32, u32, u32); 2] = [(1_000, 20, 10_000), (10_000, 200, 100_000)];
+/// Decisions of a measurement.
+const DECISIONS: u32 = 1_000;
+/// The median decision in the large workspace.
+const BUDGET: Duration = Duration::from_micros(100);
+/// How much longer it may take there than in the small one: the sizes differ by ten, their logarithms by less than a
+/// third, caches by more.
+const GROWTH: f64 = 3.0;
+
+const AVAILABLE: ActivitySid = ActivitySid(1);
+const FLOW: WorkflowSid = WorkflowSid(1);
+
+fn main() -> ExitCode {
+    println!("router: microseconds a decision, median and p99; {}", machine::describe());
+    let rows: Vec<_> = SIZES.into_iter().map(measure).collect();
+    let mut met = true;
+    for (n, what) in
+        ["a task comes, workers are idle", "a worker becomes free, tasks wait"].into_iter().enumerate()
+    {
+        let [small, large] = [&rows[0], &rows[1]].map(|row| row.decisions[n]);
+        let growth = large.0.as_secs_f64() / small.0.as_secs_f64();
+        let is_met = large.0 <= BUDGET && growth <= GROWTH;
+        met &= is_met;
+        let us = |(median, p99): (Duration, Duration)| {
+            format!("{:7.1} {:7.1}", median.as_secs_f64() * 1e6, p99.as_secs_f64() * 1e6)
+        };
+        let verdict = if is_met { "ok" } else { "OVER" };
+        println!("{what:36} {}   {}   {growth:.2} times  {verdict}", us(small), us(large));
+    }
+    let large = &rows[1];
+    println!("memory: {} bytes a worker, {} bytes a waiting task", large.worker_bytes, large.task_bytes);
+    println!("{:.0} tasks a second through their life, one core", large.lives);
+    met &= large.lives >= 1_000.0;
+    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+struct Row {
+    /// Median and p99 of either kind.
+    decisions: [(Duration, Duration); 2],
+    worker_bytes: u64,
+    task_bytes: u64,
+    lives: f64,
+}
+
+fn measure((workers, queues, tasks): (u32, u32, u32)) -> Row {
+    let activity = Activity { sid: AVAILABLE, name: "Available".to_owned(), available: true };
+    let mut office = Office {
+        all: Workspace::new(vec![activity], AVAILABLE, Rng::seeded(1)),
+        now: Mono(0),
+        tasks: 0,
+        queues,
+    };
+    for n in 0..queues {
+        let target_workers = Expr::parse(&format!("skills HAS {n} AND level >= 1")).unwrap();
+        let (sid, name) = (TaskQueueSid(u128::from(n)), format!("queue {n}"));
+        let config = QueueConfig { sid, name, target_workers, max_reserved: 1, order: TaskOrder::Fifo };
+        office.all.put_queue(config, office.now).unwrap();
+    }
+    let filters: Vec<_> = (0..queues)
+        .map(|n| json!({"expression": format!("skill == {n}"), "targets": [{"queue": TaskQueueSid(u128::from(n))}]}))
+        .collect();
+    let configuration =
+        Workflow::parse(&json!({"task_routing": {"filters": filters}}).to_string()).unwrap().0;
+    let reservation_timeout = Duration::from_secs(120);
+    let config = WorkflowConfig { sid: FLOW, name: "flow".to_owned(), configuration, reservation_timeout };
+    office.all.put_workflow(config).unwrap();
+
+    let before = machine::process_bytes(std::process::id());
+    let mut rng = Rng::seeded(2);
+    for n in 0..workers {
+        let skills: Vec<u64> = (0..4).map(|_| rng.below(u64::from(queues))).collect();
+        let attributes = json!({"skills": skills, "level": 1 + rng.below(3)});
+        let name = format!("worker {n}");
+        office.tick();
+        office.all.add_worker(WorkerSid(u128::from(n)), &name, attributes, AVAILABLE, office.now).unwrap();
+    }
+    let with_workers = machine::process_bytes(std::process::id());
+
+    let mut came = Vec::new();
+    for _ in 0..DECISIONS.min(workers / 2) {
+        came.push(office.timed(|office| office.task(&mut rng)));
+    }
+    // Everybody has something to do, and the rest waits.
+    for _ in 0..workers + tasks {
+        office.task(&mut rng);
+    }
+    let with_tasks = machine::process_bytes(std::process::id());
+    let mut free = Vec::new();
+    let began = Instant::now();
+    for _ in 0..DECISIONS {
+        let task = office.assigned(&mut rng);
+        free.push(office.timed(|office| {
+            office.all.complete(task, "done", office.now).unwrap();
+            office.settle();
+        }));
+        office.task(&mut rng);
+    }
+    let lives = f64::from(DECISIONS) / began.elapsed().as_secs_f64();
+    Row {
+        decisions: [spread(came), spread(free)],
+        worker_bytes: with_workers.saturating_sub(before) / u64::from(workers),
+        task_bytes: with_tasks.saturating_sub(with_workers) / u64::from(tasks),
+        lives,
+    }
+}
+
+fn spread(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort_unstable();
+    (times[times.len() / 2], times[times.len() * 99 / 100])
+}
+
+struct Office {
+    all: Workspace,
+    now: Mono,
+    tasks: u32,
+    queues: u32,
+}
+
+impl Office {
+    fn tick(&mut self) {
+        self.now = self.now + Duration::from_micros(1);
+    }
+
+    fn timed(&mut self, work: impl FnOnce(&mut Self)) -> Duration {
+        self.tick();
+        let began = Instant::now();
+        work(self);
+        began.elapsed()
+    }
+
+    fn task(&mut self, rng: &mut Rng) {
+        self.tick();
+        let skill = rng.below(u64::from(self.queues));
+        self.tasks += 1;
+        let new = NewTask {
+            sid: TaskSid(u128::from(self.tasks)),
+            workflow: FLOW,
+            attributes: json!({"skill": skill, "from": "+15550001111"}),
+            channel: "voice".to_owned(),
+            priority: rng.below(3) as u32,
+            ttl: Duration::from_secs(86_400),
+            head_start: Duration::ZERO,
+        };
+        self.all.create_task(new, self.now).unwrap();
+        self.settle();
+    }
+
+    /// Accepts what is offered.
+    fn settle(&mut self) {
+        while let Some(output) = self.all.poll_output() {
+            if let Output::Event { event: Event::ReservationCreated { reservation, .. }, .. } = output {
+                self.all.accept(reservation, self.now).unwrap();
+            }
+        }
+    }
+
+    /// A task somebody works at.
+    fn assigned(&self, rng: &mut Rng) -> TaskSid {
+        loop {
+            let worker = WorkerSid(u128::from(rng.below(u64::from(self.tasks))));
+            let Some(worker) = self.all.worker(worker) else { continue };
+            let first = worker.reservations.first().and_then(|sid| self.all.reservation(*sid));
+            if let Some(reservation) = first {
+                return reservation.task;
+            }
+        }
+    }
+}
