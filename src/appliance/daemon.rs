@@ -24,6 +24,7 @@ const WEB_USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"), " Twi
 const SIP_INPUTS_MAX: usize = 4_096;
 const MEDIA_EVENTS_MAX: usize = 16_384;
 const FAILURES_MAX: usize = 1_024;
+const STREAM_EVENTS_MAX: usize = 1_024;
 const ASKS_MAX: usize = 64;
 
 /// Runs the box until it is told to stop.
@@ -90,6 +91,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (sip_tx, sip_rx) = mpsc::channel(SIP_INPUTS_MAX);
     let (media_tx, media_rx) = mpsc::channel(MEDIA_EVENTS_MAX);
     let (failures_tx, failures_rx) = mpsc::channel(FAILURES_MAX);
+    let (streams_tx, streams_rx) = mpsc::channel(STREAM_EVENTS_MAX);
     let (asks_tx, asks_rx) = mpsc::channel(ASKS_MAX);
 
     let webhooks = net::webhook::Webhooks::new(
@@ -137,6 +139,17 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         .await
         .with_context(|| format!("cannot listen on {} for HTTP", config.http.listen))?;
 
+    let resolver = net::dns::Resolver::system();
+    let streams = net::stream::Streams::new(
+        net::stream::StreamsConfig {
+            auth_token: config.auth_token.reveal().into(),
+            user_agent: WEB_USER_AGENT.to_owned(),
+            ..Default::default()
+        },
+        resolver.clone(),
+        media.taps(),
+        streams_tx,
+    );
     let clock = Clock::start();
     let mut node = Node::new(config.office.clone(), USER_AGENT, rng, clock.now());
     node.restore_queues(store.queues().await.context("the database")?);
@@ -144,11 +157,12 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         transports,
         media,
         webhooks,
-        resolver: net::dns::Resolver::system(),
+        resolver,
         sounds,
         recogniser,
         recordings: config.state.join(RECORDINGS),
         store: store.clone(),
+        streams,
     });
     let ready = api::Ready::default();
     let (orders, orders_rx) = api::Orders::channel();
@@ -166,8 +180,14 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (reload_tx, reload_rx) = mpsc::channel(4);
     let desk = Desk { asks: asks_tx.clone(), reload: reload_tx, world: Arc::clone(&world), started };
     let control = tokio::spawn(control::serve(control, desk.clone()));
-    let inbox =
-        Inbox { sip: sip_rx, media: media_rx, failures: failures_rx, asks: asks_rx, orders: orders_rx };
+    let inbox = Inbox {
+        sip: sip_rx,
+        media: media_rx,
+        streams: streams_rx,
+        failures: failures_rx,
+        asks: asks_rx,
+        orders: orders_rx,
+    };
     let node = tokio::spawn(shell::run(node, Arc::clone(&world), inbox, clock));
 
     ready.set(true);

@@ -24,12 +24,15 @@ pub(crate) struct World {
     pub(crate) recogniser: speech::Recogniser,
     pub(crate) recordings: PathBuf,
     pub(crate) store: store::Store,
+    pub(crate) streams: net::stream::Streams,
 }
 
 /// Where inputs come from.
 pub(crate) struct Inbox {
     pub(crate) sip: mpsc::Receiver<sip::Input>,
     pub(crate) media: mpsc::Receiver<media::Event>,
+    /// What media streams tell.
+    pub(crate) streams: mpsc::Receiver<Input>,
     /// Failed status callbacks.
     pub(crate) failures: mpsc::Receiver<(call::FetchId, twiml::FetchFailure)>,
     pub(crate) asks: mpsc::Receiver<Ask>,
@@ -67,6 +70,7 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
             Some(input) = inbox.sip.recv() => Some(Input::Sip(input)),
             Some(event) = inbox.media.recv() => Some(Input::Media(event)),
             Some(input) = results.recv() => Some(input),
+            Some(input) = inbox.streams.recv() => Some(input),
             Some((id, failure)) = inbox.failures.recv() => Some(Input::Fetched { id, result: Err(failure) }),
             Some(order) = inbox.orders.recv() => {
                 next_ask += 1;
@@ -125,6 +129,8 @@ fn carry_out(
                 Input::Transcribed { sid, result: text.map_err(|error| (error.code, error.message)) }
             });
         }
+        Output::StreamOpen(open) => world.streams.open(open),
+        Output::Stream { stream, ask } => world.streams.ask(stream, ask),
         Output::CallOver(call) => world.webhooks.call_ended(call),
         Output::Reply { id, reply } => {
             if let Some(asker) = waiting.remove(&id) {

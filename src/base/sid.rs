@@ -77,6 +77,10 @@ sids! {
     TranscriptionSid = "TR";
     /// What is said in a call, as it is said.
     LiveTranscriptionSid = "GT";
+    /// A media stream.
+    StreamSid = "MZ";
+    /// A SIP recording session.
+    SiprecSid = "SR";
     /// A voice queue.
     QueueSid = "QU";
     /// An application: a voice URL with its fallback and callbacks.

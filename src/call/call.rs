@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use base::{CallSid, Mono, RecordingSid};
+use base::{CallSid, Mono, RecordingSid, StreamSid};
 use media::PlayId;
-use twiml::{After, CallStatus, Interpreter, Level, PlaySource, Verb};
+use twiml::{After, CallStatus, ConnectService, Interpreter, Level, PlaySource, Service, Verb};
 
 use crate::child::ChildOf;
 use crate::conference_dial::ConferenceRun;
@@ -26,6 +26,7 @@ use crate::prompt::Prompting;
 use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
 use crate::record_verb::{RecordRun, Recording, WholeCall};
 use crate::route::Who;
+use crate::stream::{ConnectRun, Stream};
 use crate::timers::Timer;
 use crate::wait::{Wait, is_for_wait};
 
@@ -51,6 +52,8 @@ pub(crate) struct Call {
     pub(crate) amd_callback: Option<twiml::AmdStatusCallback>,
     /// Recordings that are not complete yet.
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
+    /// Media streams that are not over.
+    pub(crate) streams: BTreeMap<StreamSid, Stream>,
     /// The whole call is to be recorded.
     pub(crate) record_all: Option<WholeCall>,
     /// Seconds it may last once answered.
@@ -85,6 +88,8 @@ pub(crate) enum Running {
     Conference(Box<ConferenceRun>),
     Enqueue(Box<EnqueueRun>),
     Dequeue(Box<DequeueRun>),
+    Connect(ConnectRun),
+    Echo,
     /// The announcement that something is broken, as soon as the call is answered.
     AnsweringToApologise {
         code: u32,
@@ -107,6 +112,8 @@ impl Running {
             Running::Conference(_) => "conference",
             Running::Enqueue(_) => "enqueue",
             Running::Dequeue(_) => "dial queue",
+            Running::Connect(_) => "connect",
+            Running::Echo => "echo",
             Running::Apology(_) => "apology",
         }
     }
@@ -127,6 +134,7 @@ impl Call {
             callback: None,
             amd_callback: None,
             recordings: BTreeMap::new(),
+            streams: BTreeMap::new(),
             record_all: None,
             time_limit_s: None,
             documents: Documents::default(),
@@ -214,7 +222,14 @@ impl Call {
             Verb::Dial(dial) => {
                 !dial.answer_on_bridge || dial.conference().is_some() || dial.queue().is_some()
             }
-            Verb::Pause(_) | Verb::Hangup | Verb::Reject(_) | Verb::Redirect(_) | Verb::Leave => false,
+            Verb::Start(_) | Verb::Echo => true,
+            Verb::Connect(connect) => matches!(connect.service, ConnectService::Stream(_)),
+            Verb::Pause(_)
+            | Verb::Stop(_)
+            | Verb::Hangup
+            | Verb::Reject(_)
+            | Verb::Redirect(_)
+            | Verb::Leave => false,
         };
         if needs_answer && !self.leg.is_up() {
             self.running = Running::Answering(Box::new(verb));
@@ -233,6 +248,10 @@ impl Call {
                 (None, None) => self.begin_dial(dial, ctx),
             },
             Verb::Enqueue(enqueue) => self.begin_enqueue(enqueue, ctx),
+            Verb::Start(start) => self.begin_start(&start, ctx),
+            Verb::Stop(stop) => self.begin_stop(&stop, ctx),
+            Verb::Connect(connect) => self.begin_connect(connect, ctx),
+            Verb::Echo => self.begin_echo(ctx),
             Verb::Pause(pause) => self.begin_pause(pause, ctx),
             Verb::Hangup => self.end(Cause::Document, ctx),
             Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
@@ -333,6 +352,8 @@ impl Call {
             | Running::AnsweringToApologise { .. }
             | Running::Pause
             | Running::Record(_)
+            | Running::Connect(_)
+            | Running::Echo
             | Running::Dial(_)
             | Running::Conference(_)
             | Running::Enqueue(_)
@@ -355,6 +376,7 @@ impl Call {
             Running::Dial(_) => self.dial_digit(digit, ctx),
             Running::Conference(_) => self.conference_digit(digit, ctx),
             Running::Dequeue(_) => self.dequeue_digit(digit, ctx),
+            Running::Connect(_) => self.connect_digit(digit, ctx),
             // A key pressed before a Gather began is not typed ahead (reference: twiml-voice §7).
             Running::Nothing
             | Running::Answering(_)
@@ -362,6 +384,7 @@ impl Call {
             | Running::Pause
             | Running::Play(_)
             | Running::Enqueue(_)
+            | Running::Echo
             | Running::Apology(_) => {}
         }
         self.drive(ctx);
@@ -443,6 +466,7 @@ impl Call {
             let failure = twiml::FetchFailure::new(11200, "no answer at all");
             self.on_fetched(theirs, Err(failure), ctx);
         }
+        self.stream_overdue(ctx);
         let keys = self.prompting().map(|p| p.waiting()).unwrap_or_default();
         for key in keys {
             if let Some(waiting) = ctx.shared.sounds.get_mut(&key) {
@@ -553,10 +577,28 @@ fn describe(verb: &Verb) -> String {
         Verb::Dial(dial) if let Some(noun) = dial.queue() => format!("Dial queue {:?}", noun.name),
         Verb::Enqueue(enqueue) => format!("Enqueue {:?}", enqueue.name),
         Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
+        Verb::Start(start) => {
+            format!("Start {}", start.services.iter().map(service).collect::<Vec<_>>().join(", "))
+        }
+        Verb::Stop(stop) => format!("Stop, {} services", stop.services.len()),
+        Verb::Connect(connect) => match &connect.service {
+            ConnectService::Stream(noun) => format!("Connect stream to {}", twiml::shown(&noun.url)),
+            ConnectService::Refused { name, .. } => format!("Connect {name}"),
+        },
+        Verb::Echo => "Echo".to_owned(),
         Verb::Redirect(redirect) => format!("Redirect {}", redirect.url),
         Verb::Hangup => "Hangup".to_owned(),
         Verb::Reject(reject) => if reject.busy { "Reject as busy" } else { "Reject" }.to_owned(),
         Verb::Leave => "Leave".to_owned(),
+    }
+}
+
+/// What `<Start>` begins, in a few words.
+fn service(service: &Service) -> String {
+    match service {
+        Service::Stream(noun) => format!("stream to {}", twiml::shown(&noun.url)),
+        Service::Recording(_) => "recording".to_owned(),
+        Service::Siprec(noun) => format!("siprec {:?}", noun.connector_name),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, Rng, TranscriptionSid};
+use base::{CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, Rng, StreamSid, TranscriptionSid};
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
 use twiml::{DialSip, Dialect, Exchange, HttpMethod, QueueStay};
@@ -143,6 +143,8 @@ pub(crate) struct Shared {
     pub(crate) transcribing: BTreeMap<TranscriptionSid, Transcribing>,
     pub(crate) conferences: Conferences,
     pub(crate) queues: Queues,
+    /// Media streams the shell was asked for, until they are over.
+    pub(crate) streams: BTreeMap<StreamSid, CallSid>,
     pub(crate) load: Ledger,
     pub(crate) next_id: u64,
 }

@@ -23,6 +23,7 @@ impl Call {
         let outcome = self.record_outcome(&cause, ctx);
         self.ended = Some(cause);
         ctx.shared.timers.cancel_all(self.sid());
+        self.close_streams(ctx);
         self.close_media(ctx);
         self.end_document(ctx);
         self.tell(ProgressEvent::Completed, Some(outcome), ctx);

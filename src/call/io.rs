@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use base::{CallSid, ConferenceSid, QueueSid, TranscriptionSid};
+use base::{AccountSid, CallSid, ConferenceSid, QueueSid, StreamSid, TranscriptionSid};
 use media::{ClipKey, LegId, TapId};
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
-use twiml::{Dialect, HttpMethod};
+use twiml::{Dialect, HttpMethod, StreamTrack};
 
 use crate::conference_dial::ParticipantChange;
 use crate::live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
@@ -15,6 +15,59 @@ use crate::place::{NewCall, NotPlaced};
 use crate::queue::QueueFault;
 use crate::record::{CallRow, StoreItem};
 use crate::update::CallUpdate;
+
+/// A media stream to be connected (reference: media-streams §2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamOpen {
+    /// Its name from now on.
+    pub stream: StreamSid,
+    /// Whose sound.
+    pub call: CallSid,
+    /// The account.
+    pub account: AccountSid,
+    /// `ws://` or `wss://`, as written in the document.
+    pub url: String,
+    /// Which sound.
+    pub track: StreamTrack,
+    /// What the start message carries.
+    pub parameters: Vec<(String, String)>,
+    /// Where its frames come out, once it has started.
+    pub tap: TapId,
+    /// Where what the application says goes in; `None`: it says nothing.
+    pub feed: Option<TapId>,
+}
+
+/// Told to a media stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamAsk {
+    /// The caller pressed this key.
+    Key(char),
+    /// End, as it should.
+    Close,
+}
+
+/// Told by a media stream: it starts or fails, and what has started stops or fails, unless it was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// The server listens; its sound may come.
+    Started,
+    /// Something went wrong, and it goes on.
+    Warning {
+        /// Its number (reference: error-codes 319xx).
+        code: u32,
+        /// More about it, or nothing.
+        message: String,
+    },
+    /// The application closed it.
+    Stopped,
+    /// It broke, or never was.
+    Failed {
+        /// Why, by its number (reference: error-codes 319xx).
+        code: u32,
+        /// More about it, or nothing.
+        message: String,
+    },
+}
 
 /// Which request to a web server an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,6 +107,13 @@ pub enum Input {
         sid: TranscriptionSid,
         /// The words; or a number of the error catalogue and a sentence.
         result: Result<String, (u32, String)>,
+    },
+    /// A media stream tells of itself.
+    Stream {
+        /// Which.
+        stream: StreamSid,
+        /// What.
+        event: StreamEvent,
     },
     /// The configuration was read again; calls in progress keep what they began with.
     Office(Box<Office>),
@@ -116,6 +176,15 @@ pub enum Output {
         path: String,
         /// BCP-47.
         language: String,
+    },
+    /// Connect a media stream; answered by [`Input::Stream`].
+    StreamOpen(StreamOpen),
+    /// Tell a media stream; one that is over does not listen.
+    Stream {
+        /// Which.
+        stream: StreamSid,
+        /// What.
+        ask: StreamAsk,
     },
     /// Write a row.
     Store(StoreItem),

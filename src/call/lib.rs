@@ -20,6 +20,7 @@ mod ctx;
 mod debugger;
 mod dequeue;
 mod dial;
+mod echo;
 mod endpoint_config;
 mod enqueue;
 mod gather;
@@ -47,6 +48,8 @@ mod queue_desk;
 pub mod record;
 mod record_verb;
 pub mod route;
+mod start;
+mod stream;
 mod timers;
 mod trace;
 mod transcribe;
@@ -56,10 +59,11 @@ mod wait;
 pub use conference_dial::ParticipantChange;
 pub use io::{
     BuiltinSound, FetchId, FetchKind, FetchRequest, HearingId, Input, Listen, Operator, OperatorReply,
-    Output, SoundInfo, SoundSource, SpeechNews,
+    Output, SoundInfo, SoundSource, SpeechNews, StreamAsk, StreamEvent, StreamOpen,
 };
 pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 pub use node::Node;
 pub use place::{NewCall, NotPlaced, RecordWish};
 pub use queue::QueueFault;
+pub use stream::STREAMS_MAX;
 pub use update::{CallUpdate, Fate};

@@ -65,6 +65,7 @@ impl Node {
                 transcribing: BTreeMap::new(),
                 conferences: Conferences::default(),
                 queues: Queues::default(),
+                streams: BTreeMap::new(),
                 load: Ledger::default(),
                 next_id: 0,
             },
@@ -114,6 +115,11 @@ impl Node {
                 }
             }
             Input::Transcribed { sid, result } => self.on_transcribed(sid, result, now),
+            Input::Stream { stream, event } => {
+                if let Some(sid) = self.shared.streams.get(&stream).copied() {
+                    self.with(sid, now, |call, ctx| call.on_stream(stream, event, ctx));
+                }
+            }
             Input::Office(office) => {
                 let config = office.endpoint_config(&self.shared.user_agent);
                 self.office = *office;

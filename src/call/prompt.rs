@@ -164,6 +164,8 @@ impl Running {
             | Running::AnsweringToApologise { .. }
             | Running::Pause
             | Running::Record(_)
+            | Running::Connect(_)
+            | Running::Echo
             | Running::Dial(_)
             | Running::Conference(_)
             | Running::Enqueue(_)

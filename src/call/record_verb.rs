@@ -47,7 +47,7 @@ impl RecordRun {
 }
 
 /// Four hours: the longest call that is recorded whole.
-const WHOLE_CALL_MS_MAX: u64 = 4 * 3_600 * 1_000;
+pub(crate) const WHOLE_CALL_MS_MAX: u64 = 4 * 3_600 * 1_000;
 
 /// Recordings of one call that may run at once.
 const RECORDINGS_MAX: usize = 4;

@@ -149,6 +149,8 @@ impl Call {
             Running::Conference(_) => self.conference_interrupted(ctx),
             Running::Enqueue(_) => self.enqueue_interrupted(ctx),
             Running::Dequeue(_) => self.dequeue_interrupted(ctx),
+            Running::Connect(_) => self.connect_interrupted(ctx),
+            Running::Echo => ctx.media(media::Command::StopPlay { leg: self.leg.id }),
         }
         self.running = Running::Nothing;
     }

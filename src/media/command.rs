@@ -344,6 +344,11 @@ pub enum Command {
         /// How.
         settings: AmdSettings,
     },
+    /// The leg's peer hears what it says itself; replaces what plays, and ends with whatever plays next.
+    Echo {
+        /// The leg.
+        leg: LegId,
+    },
     /// Reports [`Event::MediaLost`] after so much RTP and RTCP silence; 0 = off, as while on hold.
     Watch {
         /// The leg.

@@ -87,7 +87,7 @@ impl Feed {
 
     /// Fills a frame with what is next; silence where there is nothing. False: it is finished and was played. For
     /// the leg.
-    pub(crate) fn fill(&self, frame: &mut [i16]) -> bool {
+    pub fn fill(&self, frame: &mut [i16]) -> bool {
         // Read first: what was put in before the end was told is there.
         let is_finished = self.is_finished.load(Ordering::Acquire);
         let written = self.written.load(Ordering::Acquire);

@@ -104,7 +104,8 @@ impl TapRing {
         self.is_over.store(true, Ordering::Release);
     }
 
-    fn put(&self, at: u64, channels: u8, samples: &[i16]) {
+    /// Puts a frame in, `samples` of so many channels in turns; lost and counted when there is no room. For one writer.
+    pub fn put(&self, at: u64, channels: u8, samples: &[i16]) {
         let written = self.written.load(Ordering::Relaxed);
         if written - self.read.load(Ordering::Acquire) >= FRAMES_MAX as u64 {
             self.lost.fetch_add(1, Ordering::Relaxed);

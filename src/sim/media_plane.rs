@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::{Mono, RecordingSid};
 use media::{
     AnsweredBy, Command, Direction, Event, LegId, LegStats, Member, Negotiated, PlayId, PlayItem, RecordEnd,
-    RoomId,
+    RecordWhat, RoomId, TapId,
 };
 
 use crate::invariants::Violation;
@@ -21,6 +21,8 @@ pub enum Heard {
     Tone,
     /// A beep in a room.
     Beep,
+    /// What it says itself, from now on.
+    Itself,
     /// The peer at this RTP address, from now on.
     Peer(SocketAddr),
     /// Whatever it was, it stopped.
@@ -66,6 +68,10 @@ pub struct StubMedia {
     pub open_failures: u32,
     /// Legs that could not be opened and may still be closed: the report and the command cross.
     failed: BTreeSet<LegId>,
+    /// Taps that run, and feeds: whose sound goes out, and to whom sound goes.
+    pub taps: BTreeMap<TapId, (LegId, RecordWhat)>,
+    /// See `taps`.
+    pub feeds: BTreeMap<TapId, LegId>,
     /// Legs opened since the start.
     pub opened_total: u64,
     /// Times a leg joined a room.
@@ -94,6 +100,8 @@ impl StubMedia {
             answers: VecDeque::new(),
             open_failures: 0,
             failed: BTreeSet::new(),
+            taps: BTreeMap::new(),
+            feeds: BTreeMap::new(),
             opened_total: 0,
             joins_total: 0,
         }
@@ -297,8 +305,6 @@ impl StubMedia {
                     later.push((soon, Later::Event(event)));
                 }
             }
-            Command::Tap { .. } | Command::Untap { .. } | Command::EndFeed { .. } => {}
-            Command::Feed { leg, .. } => later.extend(self.stop(leg, soon)),
             Command::DetectMachine { leg, settings } => {
                 let (answered_by, after) = match self.answers.pop_front() {
                     Some((answered_by, ms)) => (answered_by, ms.min(settings.timeout_ms)),
@@ -308,6 +314,27 @@ impl StubMedia {
                     let event = Event::AnsweredBy { leg, answered_by, ms: after };
                     later.push((Duration::from_millis(after.into()), Later::Event(event)));
                 }
+            }
+            Command::Tap { leg, tap, what } => {
+                if self.legs.contains_key(&leg) {
+                    self.taps.insert(tap, (leg, what));
+                }
+            }
+            Command::Untap { tap, .. } => {
+                self.taps.remove(&tap);
+            }
+            Command::Feed { leg, feed } => {
+                later.extend(self.stop(leg, soon));
+                if self.legs.contains_key(&leg) {
+                    self.feeds.insert(feed, leg);
+                }
+            }
+            Command::EndFeed { feed, .. } => {
+                self.feeds.remove(&feed);
+            }
+            Command::Echo { leg } => {
+                later.extend(self.stop(leg, soon));
+                self.note(leg, now, Heard::Itself);
             }
             // No sound is simulated: a pause has nothing to leave out.
             Command::PauseRecord { .. } | Command::ResumeRecord { .. } | Command::Watch { .. } => {}
@@ -328,6 +355,8 @@ impl StubMedia {
                     other.bridged = None;
                 }
                 self.legs.remove(&leg);
+                self.taps.retain(|_, (of, _)| *of != leg);
+                self.feeds.retain(|_, of| *of != leg);
                 // After everything else the leg still says.
                 later.push((soon * 2, Later::Event(Event::Closed { leg, stats: LegStats::default() })));
             }

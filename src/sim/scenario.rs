@@ -359,6 +359,7 @@ impl Scenario {
             panic!("not at rest: {}", violation.0);
         }
         assert_eq!(self.world.media.open_legs(), 0, "media legs are left open");
+        assert_eq!(self.world.streams.running(), [], "media streams are left open");
     }
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use base::{Mono, Now, Rng, Timestamp};
+use base::{Mono, Now, Rng, StreamSid, Timestamp};
 use call::office::Office;
 use call::record::StoreItem;
-use call::{Input, Listen, Node, OperatorReply, Output, SoundInfo, SpeechNews};
+use call::{Input, Listen, Node, OperatorReply, Output, SoundInfo, SpeechNews, StreamEvent};
 use sip::{Flow, SessionId, TransportKind};
 
 use crate::invariants::{Violation, Watch};
 use crate::media_plane::{Later, StubMedia};
+use crate::streams::SimStreams;
 use crate::ua::{Act, SimUa, UaId};
 use crate::web::SimWeb;
 use crate::wire::{Faults, Wire};
@@ -34,6 +35,7 @@ enum Happening {
     ToUa { ua: UaId, flow: Flow, bytes: Vec<u8> },
     ToNode(Box<Input>),
     Media(Later),
+    Stream(StreamSid, StreamEvent),
     Ua { ua: UaId, act: Act },
 }
 
@@ -45,6 +47,8 @@ pub struct World {
     pub media: StubMedia,
     /// The user's web server.
     pub web: SimWeb,
+    /// Applications that media streams go to.
+    pub streams: SimStreams,
     /// Phones and carriers.
     pub uas: Vec<SimUa>,
     /// Between all of them.
@@ -96,6 +100,7 @@ impl World {
             node,
             media: StubMedia::new(BOX.ip()),
             web: SimWeb::default(),
+            streams: SimStreams::default(),
             uas: Vec::new(),
             wire: Wire::new(config.faults, rng.fork()),
             watch: Watch::default(),
@@ -241,6 +246,11 @@ impl World {
         }
     }
 
+    /// A media stream says something of itself.
+    pub fn stream(&mut self, stream: StreamSid, event: StreamEvent) {
+        self.later(Duration::ZERO, Happening::Stream(stream, event));
+    }
+
     /// Hands the node an input now.
     pub fn input(&mut self, input: Input) -> Result<(), Violation> {
         self.node.handle(input, self.now);
@@ -325,6 +335,12 @@ impl World {
                 }
                 None => Ok(()),
             },
+            Happening::Stream(stream, event) => {
+                if self.streams.happens(stream, &event) {
+                    self.node.handle(Input::Stream { stream, event }, self.now);
+                }
+                self.drain_node()
+            }
             Happening::Ua { ua, act } => {
                 let now = self.now;
                 match act {
@@ -391,6 +407,13 @@ impl World {
                         self.later(after, Happening::Media(later));
                     }
                 }
+                Output::StreamOpen(open) => {
+                    let stream = open.stream;
+                    if let Some((after, event)) = self.streams.open(open)? {
+                        self.later(after, Happening::Stream(stream, event));
+                    }
+                }
+                Output::Stream { stream, ask } => self.streams.ask(stream, ask)?,
                 Output::Prepare { key, .. } => {
                     let broken = self.sounds_broken.iter().any(|bad| key.0.contains(bad.as_str()));
                     let length = self.media.duration(&key.0);

@@ -55,6 +55,11 @@ mod tests {
                 "<Enqueue>q</Enqueue>",
                 vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)],
             ),
+            (
+                "<Start><Recording/></Start>",
+                vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)],
+            ),
+            ("<Echo/>", vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)]),
             ("<Gather/>", vec![(QueueWhisper, 13238), (ConferenceWait, 13238)]),
             ("<Hangup/>", vec![(QueueWhisper, 13238), (ConferenceWait, 13238)]),
             ("<Record/>", vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)]),

@@ -233,9 +233,13 @@ impl Interpreter {
             Verb::Record(record) => (record.action.clone(), self.dialect == Dialect::Twiml),
             Verb::Dial(dial) => (dial.action.clone(), false),
             Verb::Enqueue(enqueue) => (enqueue.action.clone(), false),
+            Verb::Connect(connect) => (connect.action.clone(), false),
             Verb::Say(_)
             | Verb::Play(_)
             | Verb::Pause(_)
+            | Verb::Start(_)
+            | Verb::Stop(_)
+            | Verb::Echo
             | Verb::Redirect(_)
             | Verb::Hangup
             | Verb::Reject(_)

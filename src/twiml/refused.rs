@@ -42,8 +42,6 @@ const fn noun_row(parent: &'static str, name: &'static str, code: u32, why: &'st
 }
 
 static ELEMENTS: &[Refused] = &[
-    verb_row("Connect", 13750, "is not supported; the next verb runs"),
-    verb_row("Echo", 13750, "is not supported; the next verb runs"),
     verb_row("Message", 13803, "is not sent; the next verb runs"),
     // Nobody may be left believing that a card was charged.
     Refused {
@@ -55,11 +53,18 @@ static ELEMENTS: &[Refused] = &[
     },
     verb_row("Refer", 13750, "is not supported; the next verb runs"),
     verb_row("Sms", 13803, "is not sent; the next verb runs"),
-    verb_row("Start", 13750, "is not supported; the next verb runs"),
-    verb_row("Stop", 13750, "is not supported; the next verb runs"),
+    noun_row("Connect", "AiSession", 13750, "cannot be connected to"),
+    noun_row("Connect", "Autopilot", 13750, "cannot be connected to"),
+    noun_row("Connect", "Conversation", 13750, "cannot be connected to"),
+    noun_row("Connect", "ConversationRelay", 13750, "cannot be connected to"),
+    noun_row("Connect", "ConversationRelaySession", 13750, "cannot be connected to"),
+    noun_row("Connect", "Room", 13750, "cannot be connected to"),
+    noun_row("Connect", "VirtualAgent", 13750, "cannot be connected to"),
     noun_row("Dial", "Application", 13750, "cannot be dialled"),
     noun_row("Dial", "Sim", 13258, "cannot be dialled"),
     noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
+    noun_row("Start", "Transcription", 13750, "is not supported"),
+    noun_row("Stop", "Transcription", 13750, "is not supported"),
 ];
 
 /// Understood, and without effect: warning 99006.
@@ -71,6 +76,13 @@ static ATTRIBUTES: &[(&str, &str)] = &[
     ("Gather", "minDigits"),
     ("Gather", "validDigits"),
     ("Record", "transcription"),
+    ("Siprec", "secure"),
+    ("Siprec", "sessionTimeoutSecs"),
+    ("Stream", "bidirectionalCodec"),
+    ("Stream", "bidirectionalMode"),
+    ("Stream", "bidirectionalSamplingRate"),
+    ("Stream", "codec"),
+    ("Stream", "enableReconnect"),
 ];
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn office(dtmf: DtmfMode, verbs: &str) -> (Scenario, UaId) {
 fn sent_to(s: &mut Scenario, caller: &Caller) -> String {
     let digits = s.heard(caller).into_iter().filter_map(|heard| match heard {
         Heard::Digits(digits) => Some(digits),
-        Heard::Clip(_) | Heard::Tone | Heard::Beep | Heard::Peer(_) | Heard::Silence => None,
+        Heard::Clip(_) | Heard::Tone | Heard::Itself | Heard::Beep | Heard::Peer(_) | Heard::Silence => None,
     });
     digits.collect()
 }

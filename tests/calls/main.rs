@@ -22,6 +22,7 @@ mod record;
 mod refusing;
 mod speech;
 mod srtp;
+mod stream;
 mod texml;
 mod update;
 mod whisper;

@@ -55,6 +55,8 @@ fn whatever_runs_is_interrupted_at_once_and_without_its_action() {
         "<Record action=\"/action\"/>",
         "<Dial action=\"/action\"><Client>ann</Client></Dial>",
         "<Dial action=\"/action\"><Conference>desk</Conference></Dial>",
+        "<Connect action=\"/action\"><Stream url=\"wss://app.example/\"/></Connect>",
+        "<Echo/>",
         "<Redirect>/slow</Redirect>",
         "<Redirect>/nowhere</Redirect>",
     ] {

@@ -13,6 +13,7 @@
     reason = "a bench may stop loudly"
 )]
 
+pub mod app;
 pub mod baresip;
 pub mod network;
 pub mod office;

@@ -21,4 +21,5 @@ mod power;
 mod signalling;
 mod speech;
 mod stage;
+mod stream;
 mod webhooks;

@@ -34,6 +34,9 @@ pub(crate) struct Element {
     /// It has its text also beside nested elements.
     #[serde(default)]
     pub(crate) keeps_text: bool,
+    /// Nested elements it cannot be without.
+    #[serde(default)]
+    pub(crate) inner: String,
     /// What it stands in keeps its text.
     #[serde(default)]
     pub(crate) beside_text: bool,
@@ -157,7 +160,7 @@ impl Surface {
             let text = if bare { "" } else { element.text.as_str() };
             let mut all = element.needs.clone();
             all.extend(attributes.clone());
-            tag(parts[parts.len() - 1], &all, &escaped(text))
+            tag(parts[parts.len() - 1], &all, &(escaped(text) + &element.inner))
         };
         let (mut beside, mut given) = (element.beside_text, &element.parent);
         for depth in (1..parts.len()).rev() {

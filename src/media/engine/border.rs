@@ -11,6 +11,7 @@ use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, Rec
 use crate::dtmf;
 use crate::feed::Feed;
 use crate::leg::Leg;
+use crate::leg::echo::EchoLine;
 use crate::leg::listen::Listener;
 use crate::leg::seat::Seat;
 use crate::leg::secure::Secure;
@@ -197,6 +198,11 @@ pub enum CoreCommand {
         /// How.
         settings: AmdSettings,
     },
+    /// See [`crate::Command::Echo`].
+    Echo {
+        /// The leg.
+        leg: LegId,
+    },
     /// See [`crate::Command::Watch`].
     Watch {
         /// The leg.
@@ -347,6 +353,8 @@ pub enum Garbage {
     Tap(Box<Tap>),
     /// A tap's ring that nobody fills.
     Ring(Arc<TapRing>),
+    /// What a peer said and was to hear again.
+    Echo(Box<EchoLine>),
     /// What was fed to a peer.
     Feed(Arc<Feed>),
     /// What should have been played to a leg that is gone.

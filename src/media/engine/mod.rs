@@ -230,6 +230,12 @@ impl MediaCore {
                     leg.end_feed(feed, now, out);
                 }
             }
+            CoreCommand::Echo { leg } => {
+                if let Some((slot, leg)) = self.leg(leg) {
+                    leg.echo(now, out);
+                    self.clock(slot, now);
+                }
+            }
             CoreCommand::Join { leg, room, member } => self.join(leg, room, member, now, out),
             CoreCommand::ChangeMember { leg, member } => {
                 let Some((slot, leg)) = self.leg(leg) else { return };

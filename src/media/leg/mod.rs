@@ -21,6 +21,7 @@
 //! of G.711, it never is: the payload goes on as it came.
 
 mod answering;
+pub mod echo;
 pub(crate) mod glance;
 pub mod listen;
 mod receive;
@@ -52,6 +53,7 @@ use crate::record::Recorder;
 use crate::rtcp::{Heard, Reporter};
 use crate::tap::Tap;
 use answering::Answering;
+use echo::EchoLine;
 use listen::Listener;
 use seat::Seat;
 use secure::Secure;
@@ -116,6 +118,8 @@ enum Playing {
     Digits(Digits),
     /// What a shell says.
     Feed(TapId, Arc<Feed>),
+    /// What it says itself.
+    Echo(Box<EchoLine>),
 }
 
 #[derive(Debug)]
@@ -298,6 +302,7 @@ impl Leg {
                 out.event(CoreEvent::Played { leg: self.id, play: digits.play, completed });
                 out.retire(Garbage::Digits(digits.sender));
             }
+            Playing::Echo(line) => out.retire(Garbage::Echo(line)),
             Playing::Feed(_, feed) => {
                 feed.end();
                 out.retire(Garbage::Feed(feed));

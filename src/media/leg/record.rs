@@ -71,7 +71,10 @@ impl Leg {
     /// Whether anybody wants samples of what the peer says.
     #[inline]
     pub(crate) fn wants_sound(&self) -> bool {
-        self.records() || self.answering.is_some() || self.detects()
+        self.records()
+            || self.answering.is_some()
+            || self.detects()
+            || matches!(self.playing, Playing::Echo(_))
     }
 
     /// Whether anybody wants samples of what the peer is sent.
@@ -109,6 +112,7 @@ impl Leg {
         for recorder in self.takers() {
             recorder.on_received(Placed { timestamp, clock: 8_000 }, pcm, now);
         }
+        self.say_again(pcm);
         self.detect(pcm, out);
         self.hear_answer(pcm, out);
     }
@@ -119,6 +123,7 @@ impl Leg {
         for recorder in self.takers() {
             recorder.on_received(at, sound.narrow, now);
         }
+        self.say_again(sound.narrow);
         self.detect(sound.narrow, out);
         self.hear_answer(sound.narrow, out);
     }

@@ -180,7 +180,8 @@ impl Leg {
         match &mut self.playing {
             Playing::Nothing if self.peer.is_some() => {}
             // A packet of the other leg has just gone; what comes next follows it, not overlaps it.
-            Playing::Nothing | Playing::Items(_) | Playing::Feed(..) if self.outgoing.is_early(now) => {}
+            Playing::Nothing | Playing::Items(_) | Playing::Feed(..) | Playing::Echo(_)
+                if self.outgoing.is_early(now) => {}
             Playing::Nothing => self.send_silence(now, out),
             Playing::Items(player) => {
                 let filled = if takes_frames(&negotiated) {
@@ -206,6 +207,11 @@ impl Leg {
                     self.end_playing(true, out);
                     self.start_recorders(now, out);
                 }
+            }
+            Playing::Echo(line) => {
+                let mut frame = [0; FRAME_SAMPLES];
+                line.take(&mut frame);
+                self.say(&frame, NARROW_RATE, &frame, now, out);
             }
             Playing::Feed(_, feed) => {
                 let mut frame = [0; FRAME_SAMPLES];

@@ -268,14 +268,19 @@ impl Control {
             }
             Command::Untap { leg, tap } => {
                 self.order(line, Order::Core(CoreCommand::Untap { leg, tap }));
+                self.taps.forget(tap);
                 if let Some(place) = self.legs.get_mut(&leg) {
                     place.taps.remove(&tap);
                 }
                 return self.settle_leg(leg, None);
             }
             Command::Feed { leg, feed } => CoreCommand::Feed { leg, feed, ring: self.taps.feed_ring(feed) },
-            Command::EndFeed { leg, feed } => CoreCommand::EndFeed { leg, feed },
             Command::DetectMachine { leg, settings } => CoreCommand::DetectMachine { leg, settings },
+            Command::Echo { leg } => CoreCommand::Echo { leg },
+            Command::EndFeed { leg, feed } => {
+                self.taps.forget(feed);
+                CoreCommand::EndFeed { leg, feed }
+            }
             Command::Watch { leg, timeout_ms } => CoreCommand::Watch { leg, timeout_ms },
             Command::Close { leg } => CoreCommand::Close { leg },
         };
@@ -646,6 +651,7 @@ fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
         | Command::Feed { leg, .. }
         | Command::EndFeed { leg, .. }
         | Command::DetectMachine { leg, .. }
+        | Command::Echo { leg }
         | Command::Watch { leg, .. }
         | Command::Join { leg, .. }
         | Command::Leave { leg }

@@ -33,22 +33,29 @@ struct Waiting {
 impl Taps {
     /// The listener's end of a tap ([`media::Command::Tap`]). To be called once for each; before or after the command.
     pub fn take(&self, tap: TapId) -> TapReader {
-        TapReader { ring: self.ring(tap) }
+        TapReader { ring: self.ring(tap), taps: self.clone(), id: tap }
     }
 
     /// The maker's end of a feed ([`media::Command::Feed`]). To be called once for each; before or after the command.
     pub fn feed(&self, feed: TapId) -> FeedWriter {
-        FeedWriter(self.feed_ring(feed))
+        FeedWriter { ring: self.feed_ring(feed), taps: self.clone(), id: feed }
+    }
+
+    /// Nobody will come for these rings any more.
+    pub(super) fn forget(&self, id: TapId) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.taps.remove(&id);
+        waiting.feeds.remove(&id);
     }
 
     /// The media plane's end of a tap.
-    pub(super) fn ring(&self, tap: TapId) -> Arc<TapRing> {
+    pub(crate) fn ring(&self, tap: TapId) -> Arc<TapRing> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         meet(&mut waiting.taps, tap, TapRing::end)
     }
 
     /// The media plane's end of a feed.
-    pub(super) fn feed_ring(&self, feed: TapId) -> Arc<Feed> {
+    pub(crate) fn feed_ring(&self, feed: TapId) -> Arc<Feed> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         meet(&mut waiting.feeds, feed, Feed::end)
     }
@@ -72,6 +79,14 @@ fn meet<T: Default>(waiting: &mut BTreeMap<TapId, Arc<T>>, id: TapId, give_up: f
 #[derive(Debug)]
 pub struct TapReader {
     ring: Arc<TapRing>,
+    taps: Taps,
+    id: TapId,
+}
+
+impl Drop for TapReader {
+    fn drop(&mut self) {
+        self.taps.forget(self.id);
+    }
 }
 
 impl TapReader {
@@ -123,19 +138,24 @@ impl TapReader {
 
 /// Says something to a leg's peer. What was put in is played to its end when this is gone.
 #[derive(Debug)]
-pub struct FeedWriter(Arc<Feed>);
+pub struct FeedWriter {
+    ring: Arc<Feed>,
+    taps: Taps,
+    id: TapId,
+}
 
 impl Deref for FeedWriter {
     type Target = Feed;
 
     fn deref(&self) -> &Feed {
-        &self.0
+        &self.ring
     }
 }
 
 impl Drop for FeedWriter {
     fn drop(&mut self) {
-        self.0.finish();
+        self.ring.finish();
+        self.taps.forget(self.id);
     }
 }
 
@@ -153,8 +173,14 @@ mod tests {
         let feed = taps.feed(TapId(1));
         feed.put(&[1, 2, 3]);
         assert_eq!(ring.written(), 3);
-        let waiting = taps.waiting.lock().unwrap();
-        assert!(waiting.taps.is_empty() && waiting.feeds.is_empty());
+        let is_empty = || {
+            let waiting = taps.waiting.lock().unwrap();
+            waiting.taps.is_empty() && waiting.feeds.is_empty()
+        };
+        assert!(is_empty());
+        drop(taps.take(TapId(7)));
+        drop(taps.feed(TapId(7)));
+        assert!(is_empty(), "nobody waits for what nobody will come for");
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Default for Destinations {
 
 impl Destinations {
     /// Whether a URL's host may be asked; a name's addresses are judged once it is resolved.
-    pub(super) fn check(&self, url: &Url) -> Result<(), FetchFailure> {
+    pub(crate) fn check(&self, url: &Url) -> Result<(), FetchFailure> {
         let allowed = self.allow_hosts.is_empty()
             || url.host_str().is_some_and(|host| self.allow_hosts.iter().any(|pattern| fits(pattern, host)));
         if !allowed {
@@ -56,7 +56,7 @@ impl Destinations {
     }
 
     /// Whether an address may be connected to.
-    pub(super) fn permits(&self, ip: IpAddr, port: u16) -> bool {
+    pub(crate) fn permits(&self, ip: IpAddr, port: u16) -> bool {
         let ip = ip.to_canonical();
         let service = |denied: &SocketAddr| denied.ip().to_canonical() == ip && denied.port() == port;
         !self.deny_networks.iter().any(|network| network.contains(ip))

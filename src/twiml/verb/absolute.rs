@@ -1,8 +1,8 @@
 //! Making the URLs of a verb absolute before it is executed.
 
 use super::{
-    ConferenceNoun, Dial, Enqueue, Gather, MachineDetection, Noun, Play, PlaySource, Prompt, Record,
-    RecordingStatusCallback, StatusCallback, Verb,
+    ConferenceNoun, Connect, ConnectService, Dial, Enqueue, Gather, MachineDetection, Noun, Play, PlaySource,
+    Prompt, Record, RecordingStatusCallback, Service, ServiceCallback, Start, StatusCallback, Verb,
 };
 use crate::Finding;
 use crate::reference::{resolve, shown};
@@ -19,8 +19,12 @@ pub(crate) fn absolute(verb: Verb, base: Option<&str>) -> (Option<Verb>, Vec<Fin
         Verb::Record(record) => Some(Verb::Record(resolver.record(record))),
         Verb::Dial(dial) => Some(Verb::Dial(resolver.dial(dial))),
         Verb::Enqueue(enqueue) => Some(Verb::Enqueue(resolver.enqueue(enqueue))),
+        Verb::Start(start) => Some(Verb::Start(resolver.start(start))),
+        Verb::Connect(connect) => Some(Verb::Connect(resolver.connect(connect))),
         plain @ (Verb::Say(_)
         | Verb::Pause(_)
+        | Verb::Stop(_)
+        | Verb::Echo
         | Verb::Redirect(_)
         | Verb::Hangup
         | Verb::Reject(_)
@@ -132,6 +136,37 @@ impl Resolver<'_> {
         });
     }
 
+    fn start(&mut self, mut start: Start) -> Start {
+        for service in &mut start.services {
+            match service {
+                Service::Stream(noun) => self.service_callback(&mut noun.status_callback),
+                Service::Siprec(noun) => self.service_callback(&mut noun.status_callback),
+                Service::Recording(recording) => {
+                    let callback = recording.recording_status_callback.take();
+                    recording.recording_status_callback = self.recording_callback(callback);
+                }
+            }
+        }
+        start
+    }
+
+    /// A stream's own URL is absolute or wrong: nothing is relative to a web page there.
+    fn connect(&mut self, mut connect: Connect) -> Connect {
+        self.if_possible(&mut connect.action);
+        match &mut connect.service {
+            ConnectService::Stream(noun) => self.service_callback(&mut noun.status_callback),
+            ConnectService::Refused { .. } => {}
+        }
+        connect
+    }
+
+    fn service_callback(&mut self, callback: &mut Option<ServiceCallback>) {
+        *callback = callback.take().and_then(|callback| {
+            let url = self.needed(&callback.url, 11100)?;
+            Some(ServiceCallback { url, ..callback })
+        });
+    }
+
     fn status_callback(&mut self, callback: Option<StatusCallback>) -> Option<StatusCallback> {
         let callback = callback?;
         let url = self.needed(&callback.url, 11100)?;
@@ -206,6 +241,12 @@ mod tests {
             ("<Enqueue waitUrl='w'>q</Enqueue>", "wait_url: Some(\"http://h/a/w\")"),
             ("<Enqueue waitUrl=''>q</Enqueue>", "wait_url: Some(\"\")"),
             ("<Dial><Queue url='x'>q</Queue></Dial>", "url: Some(\"http://h/a/x\")"),
+            ("<Connect action='x'><Stream url='wss://h'/></Connect>", "action: Some(\"http://h/a/x\")"),
+            ("<Connect><Stream url='wss://h' statusCallback='x'/></Connect>", "url: \"http://h/a/x\""),
+            ("<Start><Stream url='wss://h' statusCallback='x'/></Start>", "url: \"http://h/a/x\""),
+            ("<Start><Stream url='wss://h/s'/></Start>", "url: \"wss://h/s\""),
+            ("<Start><Siprec connectorName='c' statusCallback='x'/></Start>", "url: \"http://h/a/x\""),
+            ("<Start><Recording recordingStatusCallback='x'/></Start>", "url: \"http://h/a/x\""),
             ("<Dial><Client statusCallback='x#rc=2'>a</Client></Dial>", "url: \"http://h/a/x#rc=2\""),
         ] {
             let (verb, codes) = urls(xml, base);
@@ -222,6 +263,11 @@ mod tests {
             ("<Record recordingStatusCallback='x'/>", "recording_status_callback: None", vec![13256]),
             ("<Dial><Number url='x'>1</Number></Dial>", "url: Some(\"x\")", vec![]),
             ("<Dial><Number statusCallback='x'>1</Number></Dial>", "status_callback: None", vec![11100]),
+            (
+                "<Start><Stream url='wss://h' statusCallback='x'/></Start>",
+                "status_callback: None",
+                vec![11100],
+            ),
             ("<Dial><Conference waitUrl='w'>r</Conference></Dial>", "wait_url: None", vec![13233]),
             ("<Enqueue waitUrl='w'>q</Enqueue>", "wait_url: Some(\"w\")", vec![14202]),
             ("<Enqueue action='x'>q</Enqueue>", "action: Some(\"x\")", vec![14203]),

@@ -64,6 +64,15 @@ pub enum ConferenceEvent {
     Announcement,
 }
 
+/// Where all that happens to a service that runs beside a call is told (reference: webhooks §4.6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceCallback {
+    /// The receiver.
+    pub url: String,
+    /// How.
+    pub method: HttpMethod,
+}
+
 /// Where the fate of a recording is told (reference: webhooks §4.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingStatusCallback {

@@ -4,6 +4,7 @@ mod absolute;
 mod callback;
 mod client;
 mod conference;
+mod connect;
 mod dial;
 mod enqueue;
 mod gather;
@@ -18,7 +19,10 @@ mod reject;
 mod say;
 mod say_as;
 mod sip;
+mod siprec;
 mod ssml;
+mod start;
+mod stream;
 #[cfg(test)]
 pub(crate) mod table;
 
@@ -26,10 +30,11 @@ use serde::{Deserialize, Serialize};
 
 pub use callback::{
     ConferenceEvent, ConferenceStatusCallback, ProgressEvent, RecordingEvent, RecordingStatusCallback,
-    StatusCallback,
+    ServiceCallback, StatusCallback,
 };
 pub use client::ClientNoun;
 pub use conference::{Beep, ConferenceNoun};
+pub use connect::{Connect, ConnectService};
 pub use dial::{Dial, DialRecord, Noun, RecordingTrack};
 pub use enqueue::{Enqueue, EnqueueTask};
 pub use gather::{Gather, GatherInput, PartialResultCallback, Prompt, SpeechOptions, SpeechTimeout};
@@ -43,6 +48,9 @@ pub use redirect::Redirect;
 pub use reject::Reject;
 pub use say::Say;
 pub use sip::SipNoun;
+pub use siprec::SiprecNoun;
+pub use start::{CallRecording, Service, Start, Stop, StopService};
+pub use stream::{StreamNoun, StreamTrack, stream_url};
 
 pub(crate) use absolute::absolute;
 
@@ -68,6 +76,14 @@ pub enum Verb {
     Dial(Dial),
     /// Wait in a queue.
     Enqueue(Enqueue),
+    /// Begin services beside the document.
+    Start(Start),
+    /// End services.
+    Stop(Stop),
+    /// Hand the call to a service until that ends.
+    Connect(Connect),
+    /// Play back what the caller says until the call ends.
+    Echo,
     /// Continue with another document. The interpreter does this one itself and never hands it out.
     Redirect(Redirect),
     /// End the call.
@@ -88,6 +104,13 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Verb> {
         "Record" => Some(Verb::Record(record::read(node, reading))),
         "Dial" => Some(Verb::Dial(dial::read(node, reading))),
         "Enqueue" => Some(Verb::Enqueue(enqueue::read(node, reading))),
+        "Start" => Some(Verb::Start(start::start(node, reading))),
+        "Stop" => Some(Verb::Stop(start::stop(node, reading))),
+        "Connect" => Some(Verb::Connect(connect::read(node, reading))),
+        "Echo" => {
+            bare(node, reading, &[]);
+            Some(Verb::Echo)
+        }
         "Redirect" => Some(Verb::Redirect(redirect::read(node, reading))),
         "Hangup" => {
             // The SDKs can nest `<Parameter>`; it means nothing.

@@ -195,3 +195,23 @@ fn a_leg_of_another_packet_length_is_fed_too() {
     let (sound, rate) = heard(Pcma, &rig.got(1));
     assert!(goertzel_power(&sound[800..], rate, 500.0) > 0.97);
 }
+
+#[test]
+fn a_peer_hears_itself_until_something_else_plays() {
+    for codec in [Pcmu, G722, Opus] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, codec, |_| {});
+        rig.command(CoreCommand::Echo { leg: LegId(1) });
+        for _ in 0..50 {
+            ann.say(&mut rig, 900.0);
+            rig.run_ms(20);
+        }
+        let (sound, rate) = heard(codec, &rig.got(1));
+        assert!(goertzel_power(&sound[rate as usize / 4..], rate, 900.0) > 0.95, "{codec:?}");
+        let said = rig.got(1).len();
+        rig.play(1, 1, vec![clip(440.0, 1_000)], 1);
+        rig.run_ms(800);
+        let (sound, rate) = heard(codec, &rig.got(1)[said..]);
+        assert!(goertzel_power(&sound[rate as usize / 10..], rate, 440.0) > 0.95, "{codec:?}");
+    }
+}

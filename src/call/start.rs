@@ -1,0 +1,68 @@
+//! `<Start>`: services that run beside the document (reference: twiml-voice §14), and those of them that are not
+//! streams.
+
+use base::{RecordingSid, SiprecSid};
+use media::RecordWhat;
+use twiml::{
+    CallRecording, Finding, RecordChannels, RecordingTrack, Service, ServiceEvent, SiprecNoun, Start,
+    siprec_params,
+};
+
+use crate::call::Call;
+use crate::ctx::{Asked, Ctx};
+use crate::record::RecordingSource;
+use crate::record_verb::{Asking, WHOLE_CALL_MS_MAX};
+
+impl Call {
+    /// Begins all services; the next verb does not wait for them.
+    pub(crate) fn begin_start(&mut self, start: &Start, ctx: &mut Ctx<'_>) {
+        for service in &start.services {
+            match service {
+                Service::Stream(noun) => self.start_stream(noun, ctx),
+                Service::Recording(recording) => self.start_call_recording(recording, ctx),
+                Service::Siprec(noun) => self.start_siprec(noun, ctx),
+            }
+        }
+        self.skip_verb(ctx);
+    }
+
+    /// Records the rest of the call, whatever documents come.
+    fn start_call_recording(&mut self, recording: &CallRecording, ctx: &mut Ctx<'_>) {
+        let what = match (recording.track, recording.channels) {
+            (RecordingTrack::Inbound, _) => RecordWhat::Received,
+            (RecordingTrack::Outbound, _) => RecordWhat::Sent,
+            (RecordingTrack::Both, RecordChannels::Single) => RecordWhat::Both,
+            (RecordingTrack::Both, RecordChannels::Dual) => RecordWhat::Dual,
+        };
+        let asking = Asking {
+            sid: RecordingSid::random(&mut ctx.shared.rng),
+            source: RecordingSource::StartCallRecordingTwiml,
+            what,
+            beep: false,
+            max_ms: WHOLE_CALL_MS_MAX,
+            silence_ms: 0,
+            trim: recording.trim,
+            callback: recording.recording_status_callback.clone(),
+        };
+        if !self.start_recording(asking, ctx) {
+            self.warn(TOO_MANY, "too many recordings of this call run already".to_owned(), ctx);
+        }
+    }
+
+    /// The box has no recorder to send sound to: that is said, and the call goes on.
+    fn start_siprec(&mut self, noun: &SiprecNoun, ctx: &mut Ctx<'_>) {
+        let finding = Finding::unplaced(NO_CONNECTOR, &format!("{:?}", noun.connector_name));
+        self.notify(&finding, None, ctx);
+        let Some(callback) = &noun.status_callback else { return };
+        let error = Some((NO_CONNECTOR, finding.message));
+        let facts = self.service_facts(noun.name.clone(), ServiceEvent::Error, error, ctx);
+        let params = siprec_params(SiprecSid::random(&mut ctx.shared.rng), &facts);
+        ctx.fetch(self.sid(), Asked::Callback, callback.url.clone(), callback.method, params);
+    }
+}
+
+/// There is no connector of this name (reference: error-codes 319xx).
+const NO_CONNECTOR: u32 = 31940;
+
+/// An internal error of a verb (reference: error-codes).
+const TOO_MANY: u32 = 12400;

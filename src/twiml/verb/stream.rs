@@ -1,0 +1,212 @@
+//! `<Stream>` (reference: twiml-voice §14.1, media-streams; texml-delta §3).
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::ServiceCallback;
+use crate::reading::{Node, Reading, attribute, owned, tag};
+
+/// A media stream over a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamNoun {
+    /// What `<Stop>` calls it.
+    pub name: Option<String>,
+    /// Where the application listens, as written; see [`stream_url`].
+    pub url: String,
+    /// Whose sound.
+    pub track: StreamTrack,
+    /// Where its fate is told.
+    pub status_callback: Option<ServiceCallback>,
+    /// `<Parameter>`s: the start message carries them.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Whose sound a stream, a recording session or a transcription takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamTrack {
+    /// What the party of the call says.
+    #[default]
+    InboundTrack,
+    /// What it hears.
+    OutboundTrack,
+    /// Both, apart from each other.
+    BothTracks,
+}
+
+/// `url` is needed in a stream that begins; a `<Connect>` takes the inbound track only.
+pub(super) fn read(node: Node<'_>, reading: &mut Reading<'_>, connects: bool) -> StreamNoun {
+    reading.known_attributes(node, ATTRIBUTES, TEXML_ATTRIBUTES);
+    reading.only_children(node, &["Parameter"]);
+    reading.no_text(node);
+    let tracks = if connects { &TRACKS[..1] } else { TRACKS };
+    let noun = StreamNoun {
+        name: name(node),
+        url: owned(node, "url").unwrap_or_default(),
+        track: reading.one_of(node, "track", tracks, StreamTrack::InboundTrack, 31941),
+        status_callback: service_callback(node, reading, "statusCallback", "statusCallbackMethod"),
+        parameters: parameters(node, reading),
+    };
+    if noun.url.is_empty() {
+        reading.bad(31923, node.range().start, "Stream needs a url");
+    }
+    noun
+}
+
+/// What is wrong with a stream's URL, by its code, if anything is.
+pub fn stream_url(url: &str) -> Result<(), u32> {
+    match Url::parse(url) {
+        Ok(parsed) if !matches!(parsed.scheme(), "ws" | "wss") => Err(31922),
+        Ok(parsed) if parsed.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
+        Ok(_) | Err(_) => Err(31923),
+    }
+}
+
+/// The name of a service, if it has one.
+pub(super) fn name(node: Node<'_>) -> Option<String> {
+    owned(node, "name").filter(|name| !name.is_empty())
+}
+
+/// Where a service's fate is told, if anywhere.
+pub(super) fn service_callback(
+    node: Node<'_>,
+    reading: &mut Reading<'_>,
+    url: &str,
+    method: &str,
+) -> Option<ServiceCallback> {
+    let method = reading.method(node, method, 12200);
+    let url = owned(node, url).filter(|url| !url.is_empty())?;
+    Some(ServiceCallback { url, method })
+}
+
+/// `<Parameter name value/>` children.
+pub(super) fn parameters(node: Node<'_>, reading: &mut Reading<'_>) -> Vec<(String, String)> {
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for child in node.children().filter(|c| c.is_element() && tag(*c) == "Parameter") {
+        reading.known_attributes(child, &["name", "value"], &[]);
+        let name = attribute(child, "name").unwrap_or_default();
+        let value = attribute(child, "value").unwrap_or_default();
+        let length = name.chars().count() + value.chars().count();
+        if !name.is_empty() && length < PARAMETER_CHARS_MAX && parameters.len() < PARAMETERS_MAX {
+            parameters.push((name.to_owned(), value.to_owned()));
+        } else {
+            let message = format!(
+                "Parameter of {} needs a name, and fewer than {PARAMETER_CHARS_MAX} characters with its value; ignored",
+                tag(node)
+            );
+            reading.note(12200, child.range().start, message);
+        }
+    }
+    parameters
+}
+
+/// `track` of a service.
+pub(super) const TRACKS: &[(&str, StreamTrack)] = &[
+    ("inbound_track", StreamTrack::InboundTrack),
+    ("outbound_track", StreamTrack::OutboundTrack),
+    ("both_tracks", StreamTrack::BothTracks),
+];
+pub(super) const ATTRIBUTES: &[&str] = &[
+    "audioFormat",
+    "connectorName",
+    "name",
+    "sampleRate",
+    "statusCallback",
+    "statusCallbackMethod",
+    "track",
+    "url",
+];
+pub(super) const TEXML_ATTRIBUTES: &[&str] =
+    &["bidirectionalCodec", "bidirectionalMode", "bidirectionalSamplingRate", "codec", "enableReconnect"];
+const PARAMETERS_MAX: usize = 32;
+/// Of a name and its value together.
+const PARAMETER_CHARS_MAX: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HttpMethod;
+    use crate::verb::table::one;
+    use crate::verb::{Connect, ConnectService, Service, Start, Verb};
+
+    fn plain() -> StreamNoun {
+        StreamNoun {
+            name: None,
+            url: "wss://h/s".into(),
+            track: StreamTrack::InboundTrack,
+            status_callback: None,
+            parameters: vec![],
+        }
+    }
+
+    #[test]
+    fn attributes_and_their_bad_values() {
+        let told = |method| StreamNoun {
+            status_callback: Some(ServiceCallback { url: "/c".into(), method }),
+            ..plain()
+        };
+        let with = |parameters: &[(&str, &str)]| StreamNoun {
+            parameters: parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            ..plain()
+        };
+        let long = format!("<Parameter name='a' value='{}'/>", "x".repeat(499));
+        for (attributes, children, expected, codes) in [
+            ("", "", plain(), vec![]),
+            ("name='s'", "", StreamNoun { name: Some("s".into()), ..plain() }, vec![]),
+            ("name=''", "", plain(), vec![]),
+            ("track='inbound_track'", "", plain(), vec![]),
+            (
+                "track='outbound_track'",
+                "",
+                StreamNoun { track: StreamTrack::OutboundTrack, ..plain() },
+                vec![],
+            ),
+            ("track='both_tracks'", "", StreamNoun { track: StreamTrack::BothTracks, ..plain() }, vec![]),
+            ("statusCallback='/c'", "", told(HttpMethod::Post), vec![]),
+            ("statusCallback='/c' statusCallbackMethod='GET'", "", told(HttpMethod::Get), vec![]),
+            ("statusCallbackMethod='PUT'", "", plain(), vec![12200]),
+            ("connectorName='c' audioFormat='x' sampleRate='8000'", "", plain(), vec![]),
+            ("codec='PCMU'", "", plain(), vec![12200]),
+            (
+                "",
+                "<Parameter name='a' value='1'/><Parameter name='b c'/>",
+                with(&[("a", "1"), ("b c", "")]),
+                vec![],
+            ),
+            ("", "<Parameter value='1'/>", plain(), vec![12200]),
+            ("", &long, plain(), vec![12200]),
+            ("", "<Say>x</Say>", plain(), vec![12200]),
+        ] {
+            let xml = format!("<Start><Stream url='wss://h/s' {attributes}>{children}</Stream></Start>");
+            let start = Verb::Start(Start { services: vec![Service::Stream(expected)] });
+            assert_eq!(one(&xml), (Some(start), codes), "{xml}");
+        }
+        for (xml, code) in [
+            ("<Start><Stream/></Start>", 31923),
+            ("<Start><Stream url='wss://h/s' track='both'/></Start>", 31941),
+            ("<Connect><Stream url='wss://h/s' track='outbound_track'/></Connect>", 31941),
+            ("<Connect><Stream url='wss://h/s' track='both_tracks'/></Connect>", 31941),
+        ] {
+            assert_eq!(one(xml), (None, vec![code]), "{xml}");
+        }
+        let connect =
+            Connect { action: None, method: HttpMethod::Post, service: ConnectService::Stream(plain()) };
+        let xml = "<Connect><Stream url='wss://h/s' track='inbound_track'/></Connect>";
+        assert_eq!(one(xml), (Some(Verb::Connect(connect)), vec![]));
+    }
+
+    #[test]
+    fn urls_of_streams() {
+        for (url, result) in [
+            ("wss://example.com/stream", Ok(())),
+            ("ws://10.0.0.1:8080/?a=b", Ok(())),
+            ("WSS://example.com", Ok(())),
+            ("https://example.com/", Err(31922)),
+            ("/relative", Err(31923)),
+            ("wss://", Err(31923)),
+            ("", Err(31923)),
+        ] {
+            assert_eq!(stream_url(url), result, "{url}");
+        }
+    }
+}
