@@ -54,6 +54,18 @@ enum Collected {
 }
 
 impl GatherRun {
+    /// Forgets digits that are too few.
+    fn forget_few(&mut self) {
+        if self.digits.len() < self.gather.min_digits as usize {
+            self.digits.clear();
+        }
+    }
+
+    /// Whether this key, which does not end the input, is not one of those that count.
+    fn refuses(&self, digit: char) -> bool {
+        self.gather.valid_digits.as_ref().is_some_and(|valid| !valid.contains(digit))
+    }
+
     /// Whether the digits so far end the input by their number.
     fn is_full(&self) -> bool {
         self.gather.num_digits.is_some_and(|max| self.digits.len() >= max as usize)
@@ -148,6 +160,16 @@ impl Call {
             return;
         }
         let finish_key = run.gather.finish_on_key == Some(digit);
+        if finish_key && run.digits.len() < run.gather.min_digits as usize {
+            return;
+        }
+        if !finish_key && run.refuses(digit) {
+            // Whoever asked to be told of such a key is told of that one alone.
+            let Some(action) = run.gather.invalid_digits_action.take() else { return };
+            run.gather.action = Some(action);
+            (run.gather.num_digits, run.gather.min_digits) = (Some(1), 0);
+            run.digits.clear();
+        }
         if !finish_key && run.digits.len() < DIGITS_MAX && !run.is_full() {
             run.digits.push(digit);
         }
@@ -236,8 +258,10 @@ impl Call {
         ctx.fetch(self.sid(), Asked::Callback, callback.url, callback.method, params);
     }
 
+    /// No key came in time: too few are none.
     pub(crate) fn gather_timeout(&mut self, ctx: &mut Ctx<'_>) {
-        if matches!(self.running, Running::Gather(_)) {
+        if let Running::Gather(run) = &mut self.running {
+            run.forget_few();
             self.gather_finish(Collected::Digits(None), ctx);
         }
     }

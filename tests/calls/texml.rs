@@ -86,3 +86,34 @@ fn a_dialled_legs_requests_are_of_the_same_dialect() {
     }
     s.expect_rest();
 }
+
+#[test]
+fn digits_are_counted_and_chosen() {
+    for (attributes, pressed, digits, asked_invalid) in [
+        ("minDigits=\"2\" timeout=\"3\"", "1", None, false),
+        ("minDigits=\"2\" timeout=\"3\"", "12", Some("12"), false),
+        ("minDigits=\"2\" timeout=\"60\"", "1#2#", Some("12"), false),
+        ("validDigits=\"12\" timeout=\"3\"", "192", Some("12"), false),
+        ("validDigits=\"12\" invalidDigitsAction=\"/invalid\" timeout=\"60\"", "19", Some("9"), true),
+    ] {
+        let verbs = format!("<Gather action=\"/action\" {attributes}/><Say>nothing</Say>");
+        let mut s = texml(&verbs);
+        s.web().serve("http://web.example/invalid", Answer::twiml("<Say>not that key</Say>"));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        s.presses(&caller, pressed);
+        s.pass_ms(8_000);
+        let (action, other) = (ACTION, "http://web.example/invalid");
+        let (asked, silent) = if asked_invalid { (other, action) } else { (action, other) };
+        let told = s.asked(asked);
+        assert_eq!(
+            told.first().and_then(|request| param(request, "Digits")),
+            digits,
+            "{attributes} {pressed}"
+        );
+        assert!(s.asked(silent).is_empty(), "{attributes} {pressed}");
+        assert_eq!(s.heard_clip(&caller, "nothing"), digits.is_none(), "{attributes} {pressed}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}

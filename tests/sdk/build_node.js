@@ -124,7 +124,7 @@ function documents(className, steps, seen) {
     };
     one([]);
     for (const name of attributes) one([name]);
-    one(attributes.filter((name) => !(known[name] || {}).bare));
+    one(attributes.filter((name) => !(known[name] || {}).bare && !(known[name] || {}).alone));
     reached.push([result, here]);
   }
   return reached;

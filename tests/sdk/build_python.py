@@ -103,7 +103,7 @@ def documents(cls, chain, seen):
         one([])
         for name in attributes:
             one([name])
-        one([name for name in attributes if not known.get(name, {}).get("bare")])
+        one([name for name in attributes if not known.get(name, {}).get("bare") and not known.get(name, {}).get("alone")])
         yield type(made), Chain((*chain.steps, (method, element, attributes, text)))
 
 

@@ -74,6 +74,9 @@ pub(crate) struct Attribute {
     /// The element has no text when this is there.
     #[serde(default)]
     pub(crate) bare: bool,
+    /// It means something else beside certain others.
+    #[serde(default)]
+    pub(crate) alone: bool,
     /// The first good value comes back as this word.
     pub(crate) own: Option<String>,
     /// Other words for a value.

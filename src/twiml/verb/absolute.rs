@@ -51,6 +51,7 @@ impl Resolver<'_> {
 
     fn gather(&mut self, mut gather: Gather) -> Gather {
         self.if_possible(&mut gather.action);
+        self.if_possible(&mut gather.invalid_digits_action);
         gather.speech.partial_result_callback =
             gather.speech.partial_result_callback.and_then(|mut callback| {
                 callback.url = self.needed(&callback.url, 11100)?;

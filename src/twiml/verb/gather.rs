@@ -19,6 +19,12 @@ pub struct Gather {
     pub finish_on_key: Option<char>,
     /// Submit as soon as so many digits arrived; `None` = no limit.
     pub num_digits: Option<u32>,
+    /// Fewer digits count as none (TeXML's `minDigits`); 0 = any number.
+    pub min_digits: u32,
+    /// The digits that count; `None` = all (TeXML's `validDigits`).
+    pub valid_digits: Option<String>,
+    /// Requested with another digit than those; `None` = it is not heard (TeXML's `invalidDigitsAction`).
+    pub invalid_digits_action: Option<String>,
     /// Request the action even when nothing was entered.
     pub action_on_empty_result: bool,
     /// A key or a word stops the prompts.
@@ -91,12 +97,16 @@ pub enum Prompt {
 pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Gather {
     reading.known_attributes(node, ATTRIBUTES, TEXML_ATTRIBUTES);
     let input = input(node, reading);
+    let texml = reading.dialect == Dialect::Texml;
     Gather {
         action: owned(node, "action"),
         method: reading.method(node, "method", 13312),
         timeout_s: timeout(node, reading, input),
         finish_on_key: finish_on_key(node, reading),
         num_digits: num_digits(node, reading),
+        min_digits: if texml { reading.whole(node, "minDigits", 1..=128, 0, 13314) } else { 0 },
+        valid_digits: if texml { valid_digits(node, reading) } else { None },
+        invalid_digits_action: owned(node, "invalidDigitsAction").filter(|url| texml && !url.is_empty()),
         action_on_empty_result: reading.boolean(node, "actionOnEmptyResult", false, 13338),
         barge_in: reading.boolean(node, "bargeIn", true, 13332),
         input,
@@ -155,6 +165,15 @@ fn num_digits(node: Node<'_>, reading: &mut Reading<'_>) -> Option<u32> {
         Dialect::Twiml | Dialect::Texml => "numDigits",
     };
     reading.whole_or_none(node, name, 1..=u32::MAX, 13314)
+}
+
+fn valid_digits(node: Node<'_>, reading: &mut Reading<'_>) -> Option<String> {
+    let digits = attribute(node, "validDigits").filter(|digits| !digits.is_empty())?;
+    if digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'*' | b'#')) {
+        return Some(digits.to_owned());
+    }
+    reading.bad_value(node, "validDigits", 13314, "may contain 0-9 # *");
+    None
 }
 
 fn speech(node: Node<'_>, reading: &mut Reading<'_>) -> SpeechOptions {
@@ -277,6 +296,9 @@ mod tests {
             timeout_s: 5,
             finish_on_key: Some('#'),
             num_digits: None,
+            min_digits: 0,
+            valid_digits: None,
+            invalid_digits_action: None,
             action_on_empty_result: false,
             barge_in: true,
             input: GatherInput { dtmf: true, speech: false },
@@ -346,8 +368,17 @@ mod tests {
         }
         let long = format!("<Gather hints='{}'/>", "x".repeat(101));
         assert_eq!(one(&long), (Some(Verb::Gather(plain())), vec![13330]));
-        let texml = one_in("<Gather maxDigits='4'/>", Dialect::Texml);
-        assert_eq!(texml, (Some(Verb::Gather(with(|g| g.num_digits = Some(4)))), vec![]));
+        for (attributes, expected, codes) in [
+            ("maxDigits='4'", with(|g| g.num_digits = Some(4)), vec![]),
+            ("minDigits='2'", with(|g| g.min_digits = 2), vec![]),
+            ("minDigits='129'", plain(), vec![13314]),
+            ("validDigits='12#'", with(|g| g.valid_digits = Some("12#".into())), vec![]),
+            ("validDigits='1A'", plain(), vec![13314]),
+            ("invalidDigitsAction='/i'", with(|g| g.invalid_digits_action = Some("/i".into())), vec![]),
+        ] {
+            let read = one_in(&format!("<Gather {attributes}/>"), Dialect::Texml);
+            assert_eq!(read, (Some(Verb::Gather(expected)), codes), "{attributes}");
+        }
     }
 
     #[test]
