@@ -16,7 +16,8 @@ use media::{LegId, Member, RoomId};
 use serde::{Deserialize, Serialize};
 use twiml::{
     Beep, CallStatus, ConferenceEnd, ConferenceEvent, ConferenceFacts, ConferenceNews, ConferenceNoun,
-    ConferenceStatusCallback, HttpMethod, ParticipantFacts, ParticipantLeft, conference_params,
+    ConferenceStatusCallback, HttpMethod, ParticipantFacts, ParticipantLeft, RecordingStatusCallback,
+    conference_params,
 };
 
 /// Conferences at once; a further one is refused (16021).
@@ -40,6 +41,16 @@ struct Conference {
     callback: Option<ConferenceStatusCallback>,
     sequence: u32,
     members: BTreeMap<CallSid, Participant>,
+    /// The first one's that wants it, until it begins.
+    to_record: Option<ToRecord>,
+    recorded: bool,
+}
+
+/// How a conference is recorded as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ToRecord {
+    pub(crate) trim: bool,
+    pub(crate) callback: Option<RecordingStatusCallback>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -102,6 +113,8 @@ pub(crate) struct Joined {
     pub(crate) begins_for: Vec<CallSid>,
     /// Those in the conference are to hear that somebody came.
     pub(crate) beep: bool,
+    /// The conference is to be recorded from now on.
+    pub(crate) record: Option<ToRecord>,
     pub(crate) letters: Vec<Letter>,
 }
 
@@ -270,6 +283,8 @@ impl Conference {
             callback: None,
             sequence: 0,
             members: BTreeMap::new(),
+            to_record: None,
+            recorded: false,
         }
     }
 
@@ -290,6 +305,10 @@ impl Conference {
     fn let_in(&mut self, noun: &ConferenceNoun, call: CallSid, leg: LegId, moment: Moment) -> Joined {
         if self.callback.is_none() {
             self.callback.clone_from(&noun.status_callback);
+        }
+        if noun.record && !self.recorded && self.to_record.is_none() {
+            let callback = noun.recording_status_callback.clone();
+            self.to_record = Some(ToRecord { trim: noun.trim, callback });
         }
         let facts = ParticipantFacts {
             call_sid: call,
@@ -316,8 +335,16 @@ impl Conference {
             member: self.member(call).unwrap_or_default(),
             begins_for: if begins { others } else { Vec::new() },
             beep: noun.beep.on_enter() && self.in_progress,
+            record: self.begin_recording(),
             letters,
         }
+    }
+
+    /// Once, as soon as there is something to record.
+    fn begin_recording(&mut self) -> Option<ToRecord> {
+        let wanted = if self.in_progress { self.to_record.take() } else { None };
+        self.recorded |= wanted.is_some();
+        wanted
     }
 
     /// Until the conference is in progress everybody is on hold.
@@ -515,6 +542,30 @@ mod tests {
         hang_up(&mut all, sid, 1).unwrap();
         let member = all.member(sid, CallSid(2)).unwrap();
         assert_eq!((member.coaches, member.muted), (None, true), "without a pupil nobody hears it");
+    }
+
+    #[test]
+    fn it_is_recorded_once_from_its_beginning() {
+        for (entering, begins_with, trim) in [
+            (vec!["record='record-from-start'", "", ""], Some(1), true),
+            (vec!["", "record='record-from-start' trim='do-not-trim'", "record='true'"], Some(1), false),
+            (vec!["", "", "record='true'", "record='true'"], Some(2), true),
+            (
+                vec!["startConferenceOnEnter='false' record='true'", "startConferenceOnEnter='false'"],
+                None,
+                true,
+            ),
+            (vec!["", ""], None, true),
+        ] {
+            let mut all = Conferences::default();
+            let joined: Vec<Option<ToRecord>> = (1..)
+                .zip(&entering)
+                .map(|(n, attributes)| enter(&mut all, n, attributes).unwrap().record)
+                .collect();
+            let begun: Vec<usize> = (0..joined.len()).filter(|n| joined[*n].is_some()).collect();
+            assert_eq!(begun, Vec::from_iter(begins_with), "{entering:?}");
+            assert!(joined.into_iter().flatten().all(|wanted| wanted.trim == trim));
+        }
     }
 
     #[test]

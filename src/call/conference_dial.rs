@@ -73,6 +73,9 @@ impl Call {
             beep(joined.room, ctx);
         }
         send(sid, joined.letters, ctx);
+        if let Some(wanted) = joined.record {
+            self.record_conference(joined.sid, wanted, ctx);
+        }
         let recording = self.record_part(&dial, ctx);
         let (name, sid) = (noun.name.clone(), joined.sid);
         self.running = Running::Conference(Box::new(ConferenceRun { dial, name, sid, begun, recording }));

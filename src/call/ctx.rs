@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, Rng, StreamSid, TranscriptionSid};
+use base::{
+    CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, RecordingSid, Rng, StreamSid, TranscriptionSid,
+};
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
 use twiml::{DialSip, Dialect, Exchange, HttpMethod, QueueStay};
@@ -16,6 +18,7 @@ use crate::office::Office;
 use crate::outcome::Outcome;
 use crate::queue::Queues;
 use crate::record::StoreItem;
+use crate::record_verb::Recording;
 use crate::timers::{Timer, Timers};
 use crate::transcribe::Transcribing;
 
@@ -145,6 +148,8 @@ pub(crate) struct Shared {
     pub(crate) queues: Queues,
     /// Media streams the shell was asked for, until they are over.
     pub(crate) streams: BTreeMap<StreamSid, CallSid>,
+    /// Of whole conferences: one each, until its file is complete.
+    pub(crate) conference_recordings: BTreeMap<RecordingSid, Recording>,
     pub(crate) load: Ledger,
     pub(crate) next_id: u64,
 }

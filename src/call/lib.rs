@@ -16,6 +16,7 @@ mod child;
 mod common_codec;
 mod conference;
 mod conference_dial;
+mod conference_record;
 mod ctx;
 mod debugger;
 mod dequeue;

@@ -66,6 +66,7 @@ impl Node {
                 conferences: Conferences::default(),
                 queues: Queues::default(),
                 streams: BTreeMap::new(),
+                conference_recordings: BTreeMap::new(),
                 load: Ledger::default(),
                 next_id: 0,
             },
@@ -338,6 +339,9 @@ impl Node {
     }
 
     fn on_media(&mut self, event: media::Event, now: Now) {
+        if self.on_conference_recording(&event, now) {
+            return;
+        }
         use media::Event as E;
         let (E::Opened { leg, .. }
         | E::OpenFailed { leg, .. }

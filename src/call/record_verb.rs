@@ -27,7 +27,7 @@ pub(crate) struct RecordRun {
 #[derive(Clone, Debug)]
 pub(crate) struct Recording {
     pub(crate) row: RecordingRow,
-    track: RecordingTrack,
+    pub(crate) track: RecordingTrack,
     pub(crate) callback: Option<RecordingStatusCallback>,
 }
 
@@ -144,7 +144,7 @@ impl Call {
         recording.row.updated = ctx.now.wall;
         ctx.store(StoreItem::Recording(recording.row.clone()));
         let recording = recording.clone();
-        self.tell_recording(&recording, RecordingEvent::InProgress, ctx);
+        tell_recording(&recording, RecordingEvent::InProgress, ctx);
     }
 
     pub(crate) fn on_recorded(
@@ -157,23 +157,10 @@ impl Call {
     ) {
         let Some(mut recording) = self.recordings.remove(&sid) else { return };
         self.trace(EventKind::Media, format!("recorded {sid}: {duration_ms} ms, {why:?}"), ctx);
-        let row = &mut recording.row;
-        row.updated = ctx.now.wall;
-        row.duration_ms = Some(duration_ms);
-        row.bytes = Some(bytes);
-        row.status = RecordingStatus::Completed;
-        let mut event = RecordingEvent::Completed;
         if let RecordEnd::Failed(why) = why {
-            row.status = RecordingStatus::Failed;
-            row.error_code = Some(RECORDING_FAILED);
-            event = RecordingEvent::Absent;
             self.warn(RECORDING_FAILED, format!("the recording could not be written: {why}"), ctx);
-        } else if duration_ms == 0 {
-            row.status = RecordingStatus::Absent;
-            event = RecordingEvent::Absent;
         }
-        ctx.store(StoreItem::Recording(recording.row.clone()));
-        self.tell_recording(&recording, event, ctx);
+        complete(&mut recording, duration_ms, bytes, why, ctx);
         let transcribe = match &self.running {
             Running::Record(run) if run.sid == sid => run.verb.transcribe.clone(),
             _ => None,
@@ -196,28 +183,52 @@ impl Call {
         let params = record_params(&RecordFacts { recording, digits: run.ended_by });
         self.verb_done(After::Action { url: run.verb.action, method: run.verb.method, params }, ctx);
     }
+}
 
-    fn tell_recording(&mut self, recording: &Recording, event: RecordingEvent, ctx: &mut Ctx<'_>) {
-        let Some(callback) = &recording.callback else { return };
-        if !callback.events.contains(&event) {
-            return;
-        }
-        let row = &recording.row;
-        let params = recording_params(&RecordingCallbackFacts {
-            account_sid: ctx.office.account_sid,
-            call_sid: row.call,
-            recording_sid: row.sid,
-            url: recording_url(ctx, row.sid),
-            status: row.status,
-            duration_s: row.duration_ms.map(seconds),
-            channels: row.channels,
-            start: row.start,
-            source: row.source,
-            track: recording.track,
-            error_code: row.error_code,
-        });
-        ctx.fetch(self.sid(), Asked::Callback, callback.url.clone(), callback.method, params);
+/// What became of a recording is written down and told.
+pub(crate) fn complete(
+    recording: &mut Recording,
+    duration_ms: u64,
+    bytes: u64,
+    why: &RecordEnd,
+    ctx: &mut Ctx<'_>,
+) {
+    let row = &mut recording.row;
+    row.updated = ctx.now.wall;
+    row.duration_ms = Some(duration_ms);
+    row.bytes = Some(bytes);
+    let (status, event) = match why {
+        RecordEnd::Failed(_) => (RecordingStatus::Failed, RecordingEvent::Absent),
+        _ if duration_ms == 0 => (RecordingStatus::Absent, RecordingEvent::Absent),
+        _ => (RecordingStatus::Completed, RecordingEvent::Completed),
+    };
+    row.status = status;
+    row.error_code = (status == RecordingStatus::Failed).then_some(RECORDING_FAILED);
+    ctx.store(StoreItem::Recording(row.clone()));
+    tell_recording(recording, event, ctx);
+}
+
+pub(crate) fn tell_recording(recording: &Recording, event: RecordingEvent, ctx: &mut Ctx<'_>) {
+    let Some(callback) = &recording.callback else { return };
+    if !callback.events.contains(&event) {
+        return;
     }
+    let row = &recording.row;
+    let params = recording_params(&RecordingCallbackFacts {
+        account_sid: ctx.office.account_sid,
+        call_sid: row.call,
+        conference_sid: row.conference,
+        recording_sid: row.sid,
+        url: recording_url(ctx, row.sid),
+        status: row.status,
+        duration_s: row.duration_ms.map(seconds),
+        channels: row.channels,
+        start: row.start,
+        source: row.source,
+        track: recording.track,
+        error_code: row.error_code,
+    });
+    ctx.fetch(row.call, Asked::Callback, callback.url.clone(), callback.method, params);
 }
 
 fn track(what: RecordWhat) -> RecordingTrack {

@@ -280,6 +280,22 @@ pub enum Command {
         /// What the file is.
         format: RecordFormat,
     },
+    /// Records what is said in the room this leg is in, in one channel, until nobody is in it any more. Its events
+    /// name this leg, also when it has left.
+    RecordRoom {
+        /// The leg.
+        leg: LegId,
+        /// Names the recording in its events.
+        recording: RecordingSid,
+        /// Where the shell writes it.
+        path: String,
+        /// Longest recording in milliseconds.
+        max_ms: u64,
+        /// Cuts silence off both ends.
+        trim: bool,
+        /// What the file is.
+        format: RecordFormat,
+    },
     /// Takes no sound into a recording until [`Command::ResumeRecord`].
     PauseRecord {
         /// The leg.

@@ -505,6 +505,7 @@ impl Chaos {
         for (text, chance) in [
             (" startConferenceOnEnter=\"false\"", 0.4),
             (" endConferenceOnExit=\"true\"", 0.3),
+            (" record=\"record-from-start\" recordingStatusCallback=\"/s3\"", 0.3),
             (" muted=\"true\"", 0.2),
             (" beep=\"onExit\"", 0.2),
             (" maxParticipants=\"2\"", 0.2),

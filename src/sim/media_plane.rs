@@ -74,6 +74,8 @@ pub struct StubMedia {
     pub feeds: BTreeMap<TapId, LegId>,
     /// Legs opened since the start.
     pub opened_total: u64,
+    /// Rooms that are recorded: in whose name, and since when.
+    room_recordings: BTreeMap<RecordingSid, (RoomId, LegId, Mono)>,
     /// Times a leg joined a room.
     pub joins_total: u64,
 }
@@ -103,6 +105,7 @@ impl StubMedia {
             taps: BTreeMap::new(),
             feeds: BTreeMap::new(),
             opened_total: 0,
+            room_recordings: BTreeMap::new(),
             joins_total: 0,
         }
     }
@@ -300,6 +303,16 @@ impl StubMedia {
                     later.push((soon, Later::Event(event)));
                 }
             }
+            Command::RecordRoom { leg, recording, .. } => {
+                let Some((room, _)) = self.legs.get(&leg).and_then(|leg| leg.room) else {
+                    return Err(Violation(format!("{leg:?} is in no room that could be recorded")));
+                };
+                if self.room_recordings.values().any(|(other, _, _)| *other == room) {
+                    return Err(Violation(format!("{room:?} is recorded twice")));
+                }
+                self.room_recordings.insert(recording, (room, leg, now));
+                later.push((soon, Later::Event(Event::RecordStarted { leg, recording })));
+            }
             Command::StopRecord { leg, recording } => {
                 if let Some(event) = self.end_recording(leg, recording, now, RecordEnd::Stopped) {
                     later.push((soon, Later::Event(event)));
@@ -360,6 +373,9 @@ impl StubMedia {
                 // After everything else the leg still says.
                 later.push((soon * 2, Later::Event(Event::Closed { leg, stats: LegStats::default() })));
             }
+        }
+        for event in self.end_recordings_of_empty_rooms(now) {
+            later.push((soon, Later::Event(event)));
         }
         Ok(later)
     }
@@ -444,6 +460,25 @@ impl StubMedia {
     fn stop(&mut self, leg: LegId, soon: Duration) -> Option<(Duration, Later)> {
         let (play, _) = self.legs.get_mut(&leg)?.playing.take()?;
         Some((soon, Later::Event(Event::Played { leg, play, completed: false })))
+    }
+
+    fn end_recordings_of_empty_rooms(&mut self, now: Mono) -> Vec<Event> {
+        let legs = &self.legs;
+        let is_empty =
+            |room: RoomId| !legs.values().any(|leg| leg.room.is_some_and(|(other, _)| other == room));
+        let mut ended = Vec::new();
+        self.room_recordings.retain(|recording, (room, leg, since)| {
+            if is_empty(*room) {
+                ended.push((*recording, *leg, *since));
+            }
+            !is_empty(*room)
+        });
+        let event = |(recording, leg, since): (RecordingSid, LegId, Mono)| {
+            let duration_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+            let why = RecordEnd::Stopped;
+            Event::Recorded { leg, recording, duration_ms, bytes: duration_ms * 16, why }
+        };
+        ended.into_iter().map(event).collect()
     }
 
     fn end_recording(

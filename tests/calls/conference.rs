@@ -399,3 +399,39 @@ fn who_speaks_is_told_to_those_who_ask_for_it() {
     assert_eq!(s.asked(EVENTS).len(), 3, "nobody speaks who is gone");
     s.expect_rest();
 }
+
+#[test]
+fn a_conference_is_recorded_from_its_beginning_to_its_end() {
+    let mut s = meeting();
+    let wanted = "record=\"record-from-start\" recordingStatusCallback=\"/events\" \
+        recordingStatusCallbackEvent=\"in-progress completed\"";
+    let ann = joins(&mut s, "", wanted);
+    s.pass_ms(5_000);
+    assert!(s.recordings().is_empty(), "hold music is not recorded");
+    let bob = joins(&mut s, "", wanted);
+    s.pass_ms(3_000);
+    s.hangs_up(&ann);
+    s.pass_ms(2_000);
+    let carl = joins(&mut s, "", wanted);
+    assert_eq!(s.recordings().len(), 1, "it goes on, also without who asked for it");
+    assert_eq!(s.recordings()[0].duration_ms, None);
+    s.hangs_up(&bob);
+    s.hangs_up(&carl);
+    s.pass_ms(1_000);
+    let recordings = s.recordings();
+    let [row] = recordings.as_slice() else { panic!("{recordings:?}") };
+    assert_eq!((row.channels, row.source.as_str(), row.status.as_str()), (1, "Conference", "completed"));
+    assert!((5_500..7_000).contains(&row.duration_ms.unwrap()), "{:?}", row.duration_ms);
+    let conference = row.conference.expect("it is a conference's").to_string();
+    let asked = s.asked(EVENTS);
+    let statuses: Vec<_> = asked.iter().map(|request| param(request, "RecordingStatus")).collect();
+    assert_eq!(statuses, [Some("in-progress"), Some("completed")]);
+    for request in &asked {
+        assert_eq!(param(request, "ConferenceSid"), Some(conference.as_str()));
+        assert_eq!(
+            (param(request, "CallSid"), param(request, "RecordingSource")),
+            (None, Some("Conference"))
+        );
+    }
+    s.expect_rest();
+}

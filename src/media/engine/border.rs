@@ -134,6 +134,15 @@ pub enum CoreCommand {
         /// Ends after so many milliseconds without sound; 0 = never.
         silence_ms: u64,
     },
+    /// See [`crate::Command::RecordRoom`].
+    RecordRoom {
+        /// The leg.
+        leg: LegId,
+        /// Which recording.
+        recording: RecordingSid,
+        /// Longest recording in milliseconds.
+        max_ms: u64,
+    },
     /// See [`crate::Command::PauseRecord`].
     PauseRecord {
         /// The leg.

@@ -7,6 +7,7 @@
 mod border;
 mod leg_map;
 pub(crate) mod room;
+mod room_record;
 mod speaking;
 #[cfg(test)]
 mod tests;
@@ -185,6 +186,17 @@ impl MediaCore {
                     }
                 }
             },
+            CoreCommand::RecordRoom { leg, recording, max_ms } => {
+                let seat =
+                    self.leg(leg).and_then(|(_, leg)| leg.seat.as_ref().map(|seat| seat.room as usize));
+                match seat.and_then(|at| self.rooms[at].as_mut()) {
+                    Some(room) => room.record(leg, recording, max_ms, now, out),
+                    None => {
+                        let why = RecordEnd::Closed;
+                        out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why });
+                    }
+                }
+            }
             CoreCommand::PauseRecord { leg, recording, silence } => {
                 if let Some(recorder) = self.leg(leg).and_then(|(_, leg)| leg.recorder(recording)) {
                     recorder.pause(silence, now);
@@ -199,6 +211,7 @@ impl MediaCore {
                 if let Some((_, leg)) = self.leg(leg) {
                     leg.stop_record(recording, now, out);
                 }
+                self.rooms.iter_mut().flatten().for_each(|room| room.stop_record(recording, out));
             }
             CoreCommand::Tap { leg, tap, what, ring } => match self.leg(leg) {
                 Some((slot, leg)) => {
@@ -402,8 +415,9 @@ impl MediaCore {
         let Some(room) = &mut self.rooms[at as usize] else { return };
         room.remove(slot);
         if room.is_empty()
-            && let Some(room) = self.rooms[at as usize].take()
+            && let Some(mut room) = self.rooms[at as usize].take()
         {
+            room.end_recording(RecordEnd::Stopped, out);
             self.room_index.remove(&room.id);
             self.room_phases[usize::from(room.phase)].retain(|&other| other != at);
             out.retire(Garbage::Room(room));

@@ -4,7 +4,9 @@
 //! member's packets wait in a buffer of its own, which gives out steady frames; the mixer adds them up, and each
 //! hears the sum without itself. A member that is played something hears that instead, as in a bridge.
 
-use crate::command::{LegId, Member, RoomId};
+use base::RecordingSid;
+
+use crate::command::{LegId, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
 use crate::leg::listen::{NARROW_RATE, WIDE_RATE};
 use crate::leg::seat::FRAME_SAMPLES_MAX;
@@ -13,6 +15,7 @@ use crate::play::{FRAME_SAMPLES, Player};
 use crate::quality::Level;
 use crate::resample::Resampler;
 
+use super::room_record::RoomRecording;
 use super::speaking::Speaking;
 use super::{CoreEvent, Garbage, Out};
 
@@ -31,6 +34,7 @@ pub struct Room {
     mixer: Mixer,
     capacity: usize,
     announcing: Option<Announcing>,
+    recording: Option<RoomRecording>,
 }
 
 /// A member's place.
@@ -71,6 +75,35 @@ impl Room {
             mixer: mixer(CAPACITY_MIN, NARROW_RATE),
             capacity: CAPACITY_MIN,
             announcing: None,
+            recording: None,
+        }
+    }
+
+    /// Records what is said here; one recording at a time.
+    pub(super) fn record(
+        &mut self,
+        leg: LegId,
+        recording: RecordingSid,
+        max_ms: u64,
+        now: u64,
+        out: &mut impl Out,
+    ) {
+        if self.recording.is_some() {
+            let why = RecordEnd::Failed("the conference is being recorded already".to_owned());
+            return out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why });
+        }
+        self.recording = Some(RoomRecording::begin(leg, recording, max_ms, now, out));
+    }
+
+    pub(super) fn stop_record(&mut self, recording: RecordingSid, out: &mut impl Out) {
+        if self.recording.as_ref().is_some_and(|ours| ours.recording() == recording) {
+            self.end_recording(RecordEnd::Stopped, out);
+        }
+    }
+
+    pub(super) fn end_recording(&mut self, why: RecordEnd, out: &mut impl Out) {
+        if let Some(recording) = self.recording.take() {
+            recording.end(why, out);
         }
     }
 
@@ -132,6 +165,13 @@ impl Room {
         }
         self.announce_frame(out);
         self.mixer.mix();
+        let over = match &mut self.recording {
+            Some(recording) => recording.take(self.mixer.shared(), rate, now, out),
+            None => None,
+        };
+        if let Some(why) = over {
+            self.end_recording(why, out);
+        }
         let mut buffer = [0; FRAME_SAMPLES_MAX];
         for place in &self.members {
             let (Some(leg), Some(id)) = (&mut slots[place.slot as usize], place.id) else { continue };

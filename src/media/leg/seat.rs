@@ -168,7 +168,7 @@ impl Leg {
 }
 
 /// The frame at another rate. The resampler is made when it is first needed.
-fn brought<'a>(
+pub(crate) fn brought<'a>(
     resampler: &mut Option<Resampler>,
     frame: &'a [i16],
     from: u32,

@@ -253,6 +253,11 @@ impl Control {
                 let beep = beep.then(|| self.tone(Tone::Beep));
                 CoreCommand::Record { leg, recording, what, beep, max_ms, silence_ms }
             }
+            Command::RecordRoom { leg, recording, path, max_ms, trim, format } => {
+                let plan = Plan { leg, path: self.recordings.join(path), channels: 1, trim, format };
+                let _ = self.writes.send(Write::Begin { recording, plan });
+                CoreCommand::RecordRoom { leg, recording, max_ms }
+            }
             Command::PauseRecord { leg, recording, silence } => {
                 CoreCommand::PauseRecord { leg, recording, silence }
             }
@@ -445,7 +450,7 @@ impl Control {
             Command::Feed { feed, .. } => self.taps.feed_ring(feed).end(),
             _ => {}
         }
-        if let Command::Record { leg, recording, .. } = command {
+        if let Command::Record { leg, recording, .. } | Command::RecordRoom { leg, recording, .. } = command {
             let why = RecordEnd::Closed;
             self.tell(Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why });
         }
@@ -643,6 +648,7 @@ fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
         | Command::StopPlay { leg }
         | Command::SendDigits { leg, .. }
         | Command::Record { leg, .. }
+        | Command::RecordRoom { leg, .. }
         | Command::PauseRecord { leg, .. }
         | Command::ResumeRecord { leg, .. }
         | Command::StopRecord { leg, .. }

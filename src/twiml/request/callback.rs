@@ -1,6 +1,6 @@
 //! What status callbacks carry (reference: webhooks §4.1, §4.2, §4.4).
 
-use base::{AccountSid, CallSid, RecordingSid, Timestamp, TranscriptionSid};
+use base::{AccountSid, CallSid, ConferenceSid, RecordingSid, Timestamp, TranscriptionSid};
 use serde::{Deserialize, Serialize};
 
 use super::action::recording;
@@ -140,6 +140,8 @@ pub struct RecordingCallbackFacts {
     pub account_sid: AccountSid,
     /// The leg; for a `<Dial>` the parent's.
     pub call_sid: CallSid,
+    /// The conference, when that was recorded as a whole: then no call is named.
+    pub conference_sid: Option<ConferenceSid>,
     /// Which.
     pub recording_sid: RecordingSid,
     /// Absolute, without an extension.
@@ -237,7 +239,10 @@ impl RecordingStatus {
 pub fn recording_params(facts: &RecordingCallbackFacts) -> Vec<(String, String)> {
     let mut params = Params::default();
     params.set("AccountSid", facts.account_sid.to_string());
-    params.set("CallSid", facts.call_sid.to_string());
+    match facts.conference_sid {
+        Some(conference) => params.set("ConferenceSid", conference.to_string()),
+        None => params.set("CallSid", facts.call_sid.to_string()),
+    }
     params.set("RecordingSid", facts.recording_sid.to_string());
     params.set("RecordingUrl", facts.url.as_str());
     params.set("RecordingStatus", facts.status.as_str());
@@ -378,6 +383,7 @@ mod tests {
         let facts = RecordingCallbackFacts {
             account_sid: AccountSid(2),
             call_sid: CallSid(1),
+            conference_sid: None,
             recording_sid: RecordingSid(7),
             url: "u".into(),
             status: RecordingStatus::Completed,
@@ -401,6 +407,11 @@ mod tests {
             "RecordingUrl=u",
         ];
         assert_eq!(lines(&recording_params(&facts)), completed);
+        let conference =
+            RecordingCallbackFacts { conference_sid: Some(base::ConferenceSid(6)), ..facts.clone() };
+        let told = lines(&recording_params(&conference));
+        assert!(told.contains(&"ConferenceSid=CF00000000000000000000000000000006".to_owned()), "{told:?}");
+        assert!(!told.iter().any(|line| line.starts_with("CallSid")));
         let failed = RecordingCallbackFacts {
             status: RecordingStatus::Failed,
             error_code: Some(99004),

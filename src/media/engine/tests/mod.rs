@@ -8,6 +8,7 @@ mod garbage;
 mod recording;
 mod relay;
 mod room;
+mod room_record;
 mod secure;
 mod stream;
 mod tap;
