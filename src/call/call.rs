@@ -28,6 +28,7 @@ use crate::record_verb::{RecordRun, Recording, WholeCall};
 use crate::route::Who;
 use crate::stream::{ConnectRun, Stream};
 use crate::timers::Timer;
+use crate::transcription::LiveTranscription;
 use crate::wait::{Wait, is_for_wait};
 
 /// One call (leg), from its first message to its record.
@@ -48,6 +49,8 @@ pub(crate) struct Call {
     /// On whose behalf its document dials: what a phone may call, a carrier's call may not.
     pub(crate) dialler: Who,
     pub(crate) callback: Option<twiml::StatusCallback>,
+    /// Transcriptions that run.
+    pub(crate) transcriptions: Vec<LiveTranscription>,
     /// Where it is told who answered, while the call goes on.
     pub(crate) amd_callback: Option<twiml::AmdStatusCallback>,
     /// Recordings that are not complete yet.
@@ -133,6 +136,7 @@ impl Call {
             dialler: Who::Api,
             callback: None,
             amd_callback: None,
+            transcriptions: Vec::new(),
             recordings: BTreeMap::new(),
             streams: BTreeMap::new(),
             record_all: None,
@@ -599,6 +603,7 @@ fn service(service: &Service) -> String {
         Service::Stream(noun) => format!("stream to {}", twiml::shown(&noun.url)),
         Service::Recording(_) => "recording".to_owned(),
         Service::Siprec(noun) => format!("siprec {:?}", noun.connector_name),
+        Service::Transcription(_) => "transcription".to_owned(),
     }
 }
 

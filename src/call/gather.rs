@@ -18,7 +18,7 @@ use twiml::{
 
 use crate::call::{Call, Running};
 use crate::ctx::{Asked, Ctx};
-use crate::hearing::{Attention, Hearing};
+use crate::hearing::{Attention, Hearing, decimal};
 use crate::io::{HearingId, SpeechNews};
 use crate::prompt::{Part, Prompting};
 use crate::timers::Timer;
@@ -305,31 +305,10 @@ impl Call {
     }
 }
 
-/// As requests carry it: at most seven digits behind the point.
-fn decimal(share: f32) -> String {
-    let written = format!("{:.7}", share.clamp(0.0, 1.0));
-    let shortest = written.trim_end_matches('0');
-    if shortest.ends_with('.') { format!("{shortest}0") } else { shortest.to_owned() }
-}
-
 fn part(prompt: &Prompt) -> Option<Part> {
     match prompt {
         Prompt::Say(say) => Some(Part::say(say)),
         Prompt::Play(play) => Part::play(play),
         Prompt::Pause(pause) => Some(Part::Silence { ms: pause.length_s.saturating_mul(1_000) }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn confidences_are_short_decimals() {
-        for (share, written) in
-            [(0.0, "0.0"), (0.5, "0.5"), (0.9, "0.9"), (0.123_456_7, "0.1234567"), (2.0, "1.0")]
-        {
-            assert_eq!(decimal(share), written);
-        }
     }
 }

@@ -24,6 +24,7 @@ impl Call {
         self.ended = Some(cause);
         ctx.shared.timers.cancel_all(self.sid());
         self.close_streams(ctx);
+        self.stop_transcriptions(ctx);
         self.close_media(ctx);
         self.end_document(ctx);
         self.tell(ProgressEvent::Completed, Some(outcome), ctx);

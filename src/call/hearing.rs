@@ -55,8 +55,29 @@ impl Call {
         }
         match &self.running {
             Running::Gather(run) if run.hears(id) => self.gather_heard(news, ctx),
-            _ => {}
+            _ => self.transcription_heard(id, &news, ctx),
         }
         self.drive(ctx);
+    }
+}
+
+/// As requests carry it: at most seven digits behind the point.
+pub(crate) fn decimal(share: f32) -> String {
+    let written = format!("{:.7}", share.clamp(0.0, 1.0));
+    let shortest = written.trim_end_matches('0');
+    if shortest.ends_with('.') { format!("{shortest}0") } else { shortest.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confidences_are_short_decimals() {
+        for (share, written) in
+            [(0.0, "0.0"), (0.5, "0.5"), (0.9, "0.9"), (0.123_456_7, "0.1234567"), (2.0, "1.0")]
+        {
+            assert_eq!(decimal(share), written);
+        }
     }
 }

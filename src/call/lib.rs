@@ -54,6 +54,7 @@ mod stream;
 mod timers;
 mod trace;
 mod transcribe;
+mod transcription;
 mod update;
 mod wait;
 

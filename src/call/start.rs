@@ -21,6 +21,7 @@ impl Call {
                 Service::Stream(noun) => self.start_stream(noun, ctx),
                 Service::Recording(recording) => self.start_call_recording(recording, ctx),
                 Service::Siprec(noun) => self.start_siprec(noun, ctx),
+                Service::Transcription(noun) => self.start_transcription(noun, ctx),
             }
         }
         self.skip_verb(ctx);

@@ -120,6 +120,11 @@ impl Call {
                         None => self.trace(EventKind::Note, format!("no stream {name:?} to stop"), ctx),
                     }
                 }
+                StopService::Transcription(name) => {
+                    if !self.stop_transcription(name, ctx) {
+                        self.trace(EventKind::Note, format!("no transcription {name:?} to stop"), ctx);
+                    }
+                }
                 StopService::Siprec(name) => {
                     self.trace(EventKind::Note, format!("no SIP recording session {name:?} to stop"), ctx);
                 }

@@ -63,8 +63,6 @@ static ELEMENTS: &[Refused] = &[
     noun_row("Dial", "Application", 13750, "cannot be dialled"),
     noun_row("Dial", "Sim", 13258, "cannot be dialled"),
     noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
-    noun_row("Start", "Transcription", 13750, "is not supported"),
-    noun_row("Stop", "Transcription", 13750, "is not supported"),
 ];
 
 /// Understood, and without effect: warning 99006.

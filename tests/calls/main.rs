@@ -24,6 +24,7 @@ mod speech;
 mod srtp;
 mod stream;
 mod texml;
+mod transcription;
 mod update;
 mod whisper;
 

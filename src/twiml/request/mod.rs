@@ -12,6 +12,7 @@ mod facts;
 mod queue;
 mod service;
 mod texml;
+mod transcription;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use debugger::{DebuggerFacts, debugger_params};
 pub use facts::{CallFacts, CallStatus, Direction, SipFacts};
 pub use queue::{QueueMoment, QueueResult, QueueStay, dequeue_params, enqueue_params, queue_wait_params};
 pub use service::{ServiceEvent, ServiceFacts, connect_params, siprec_params, stream_params};
+pub use transcription::{LiveTranscriptionFacts, TranscriptionEvent, transcription_params};
 
 /// The parameters of every document fetch and of most status callbacks (reference: webhooks §2, §2.1).
 pub fn standard_params(call: &CallFacts) -> Vec<(String, String)> {

@@ -142,6 +142,7 @@ impl Resolver<'_> {
             match service {
                 Service::Stream(noun) => self.service_callback(&mut noun.status_callback),
                 Service::Siprec(noun) => self.service_callback(&mut noun.status_callback),
+                Service::Transcription(noun) => self.service_callback(&mut noun.status_callback),
                 Service::Recording(recording) => {
                     let callback = recording.recording_status_callback.take();
                     recording.recording_status_callback = self.recording_callback(callback);
@@ -247,6 +248,7 @@ mod tests {
             ("<Start><Stream url='wss://h' statusCallback='x'/></Start>", "url: \"http://h/a/x\""),
             ("<Start><Stream url='wss://h/s'/></Start>", "url: \"wss://h/s\""),
             ("<Start><Siprec connectorName='c' statusCallback='x'/></Start>", "url: \"http://h/a/x\""),
+            ("<Start><Transcription statusCallbackUrl='x'/></Start>", "url: \"http://h/a/x\""),
             ("<Start><Recording recordingStatusCallback='x'/></Start>", "url: \"http://h/a/x\""),
             ("<Dial><Client statusCallback='x#rc=2'>a</Client></Dial>", "url: \"http://h/a/x#rc=2\""),
         ] {

@@ -25,6 +25,7 @@ mod start;
 mod stream;
 #[cfg(test)]
 pub(crate) mod table;
+mod transcription;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,7 @@ pub use sip::SipNoun;
 pub use siprec::SiprecNoun;
 pub use start::{CallRecording, Service, Start, Stop, StopService};
 pub use stream::{StreamNoun, StreamTrack, stream_url};
+pub use transcription::TranscriptionNoun;
 
 pub(crate) use absolute::absolute;
 

@@ -84,11 +84,16 @@ fn voice(node: Node<'_>, reading: &mut Reading<'_>, codes: SayCodes) -> String {
 
 /// A language tag; `en-US` when absent, and when bad.
 pub(crate) fn language(node: Node<'_>, reading: &mut Reading<'_>, code: u32) -> String {
-    match attribute(node, "language") {
+    language_of(node, "language", reading, code)
+}
+
+/// Likewise, in an attribute of another name.
+pub(crate) fn language_of(node: Node<'_>, name: &str, reading: &mut Reading<'_>, code: u32) -> String {
+    match attribute(node, name) {
         None => LANGUAGE_DEFAULT.to_owned(),
         Some(tag) if is_language(tag) => tag.to_owned(),
         Some(_) => {
-            reading.bad_value(node, "language", code, "is not a language tag such as en-US");
+            reading.bad_value(node, name, code, "is not a language tag such as en-US");
             LANGUAGE_DEFAULT.to_owned()
         }
     }

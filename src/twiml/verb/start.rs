@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::siprec::{self, SiprecNoun};
 use super::stream::{self, StreamNoun, name};
+use super::transcription::{self, TranscriptionNoun};
 use super::{RecordChannels, RecordingStatusCallback, RecordingTrack};
 use crate::reading::{Node, Reading, tag};
 use crate::refused;
@@ -24,6 +25,8 @@ pub enum Service {
     Recording(CallRecording),
     /// Sound to a SIP recorder.
     Siprec(SiprecNoun),
+    /// What is said, as text.
+    Transcription(Box<TranscriptionNoun>),
 }
 
 /// `<Recording>` in `<Start>`.
@@ -53,6 +56,8 @@ pub enum StopService {
     Stream(String),
     /// A SIP recording session by its name.
     Siprec(String),
+    /// A transcription by its name.
+    Transcription(String),
 }
 
 pub(super) fn start(node: Node<'_>, reading: &mut Reading<'_>) -> Start {
@@ -64,6 +69,9 @@ pub(super) fn start(node: Node<'_>, reading: &mut Reading<'_>) -> Start {
             "Stream" => services.push(Service::Stream(stream::read(child, reading, false))),
             "Recording" => services.push(Service::Recording(recording(child, reading))),
             "Siprec" => services.push(Service::Siprec(siprec::read(child, reading))),
+            "Transcription" => {
+                services.push(Service::Transcription(Box::new(transcription::read(child, reading))))
+            }
             _ => odd(node, child, reading),
         }
     }
@@ -78,6 +86,7 @@ pub(super) fn stop(node: Node<'_>, reading: &mut Reading<'_>) -> Stop {
         let stopped = match tag(child) {
             "Stream" => StopService::Stream as fn(String) -> StopService,
             "Siprec" => StopService::Siprec,
+            "Transcription" => StopService::Transcription,
             _ => {
                 odd(node, child, reading);
                 continue;
@@ -86,6 +95,7 @@ pub(super) fn stop(node: Node<'_>, reading: &mut Reading<'_>) -> Stop {
         // Besides the name whatever the noun has in Start is taken and means nothing.
         match tag(child) {
             "Stream" => reading.known_attributes(child, stream::ATTRIBUTES, stream::TEXML_ATTRIBUTES),
+            "Transcription" => reading.known_attributes(child, transcription::ATTRIBUTES, &[]),
             _ => reading.known_attributes(child, siprec::ATTRIBUTES, siprec::TEXML_ATTRIBUTES),
         }
         match name(child) {
