@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use base::CallSid;
 use call::route::{Who, route};
-use call::{NewCall, Operator, OperatorReply};
+use call::{CallDocument, NewCall, Operator, OperatorReply};
 use clap::{Args, Parser, Subcommand};
 use twiml::{Dialect, Source};
 
@@ -192,7 +192,7 @@ fn connecting(from: String, to: &str) -> NewCall {
         to: from,
         from: to.to_owned(),
         caller_id: None,
-        document: Source::Inline(document),
+        document: CallDocument::Given(Source::Inline(document)),
         fallback: None,
         dialect: Dialect::Twiml,
         status_callback: None,

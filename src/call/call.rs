@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use base::{CallSid, Mono, RecordingSid, StreamSid};
 use media::PlayId;
-use twiml::{After, CallStatus, ConnectService, Interpreter, Level, PlaySource, Service, Verb};
+use twiml::{After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, PlaySource, Service, Verb};
 
+use crate::application::ApplicationRun;
 use crate::child::ChildOf;
 use crate::conference_dial::ConferenceRun;
 use crate::ctx::{Asked, Ctx, Mail};
@@ -25,10 +26,12 @@ use crate::play::PlayRun;
 use crate::prompt::Prompting;
 use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
 use crate::record_verb::{RecordRun, Recording, WholeCall};
+use crate::refer::ReferRun;
 use crate::route::Who;
 use crate::stream::{ConnectRun, Stream};
 use crate::timers::Timer;
 use crate::transcription::LiveTranscription;
+use crate::transfer::{Transfer, is_for_transfer};
 use crate::wait::{Wait, is_for_wait};
 
 /// One call (leg), from its first message to its record.
@@ -53,6 +56,10 @@ pub(crate) struct Call {
     pub(crate) transcriptions: Vec<LiveTranscription>,
     /// Where it is told who answered, while the call goes on.
     pub(crate) amd_callback: Option<twiml::AmdStatusCallback>,
+    /// Applications that have taken it over, the innermost last.
+    pub(crate) applications: Vec<ApplicationRun>,
+    /// It is being transferred by whom it talks to.
+    pub(crate) transfer: Option<Box<Transfer>>,
     /// Recordings that are not complete yet.
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
     /// Media streams that are not over.
@@ -88,6 +95,7 @@ pub(crate) enum Running {
     Gather(GatherRun),
     Record(RecordRun),
     Dial(DialRun),
+    Refer(Box<ReferRun>),
     Conference(Box<ConferenceRun>),
     Enqueue(Box<EnqueueRun>),
     Dequeue(Box<DequeueRun>),
@@ -112,6 +120,7 @@ impl Running {
             Running::Gather(_) => "gather",
             Running::Record(_) => "record",
             Running::Dial(_) => "dial",
+            Running::Refer(_) => "refer",
             Running::Conference(_) => "conference",
             Running::Enqueue(_) => "enqueue",
             Running::Dequeue(_) => "dial queue",
@@ -137,6 +146,8 @@ impl Call {
             callback: None,
             amd_callback: None,
             transcriptions: Vec::new(),
+            applications: Vec::new(),
+            transfer: None,
             recordings: BTreeMap::new(),
             streams: BTreeMap::new(),
             record_all: None,
@@ -205,6 +216,11 @@ impl Call {
                 }
                 twiml::Output::Notify(finding, url) => self.notify(&finding, url, ctx),
                 twiml::Output::Execute(verb) if self.ended.is_none() => self.begin(verb, ctx),
+                twiml::Output::ApplicationError { .. }
+                    if self.ended.is_none() && !self.applications.is_empty() =>
+                {
+                    self.application_over(DialCallStatus::Failed, ctx);
+                }
                 twiml::Output::ApplicationError { code } if self.ended.is_none() => self.apologise(code, ctx),
                 twiml::Output::Finished if self.ended.is_none() => self.document_over(ctx),
                 twiml::Output::Execute(_)
@@ -222,7 +238,12 @@ impl Call {
     /// Begins a verb: at once, or once the call is answered.
     pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
         let needs_answer = match &verb {
-            Verb::Say(_) | Verb::Play(_) | Verb::Gather(_) | Verb::Record(_) | Verb::Enqueue(_) => true,
+            Verb::Say(_)
+            | Verb::Play(_)
+            | Verb::Gather(_)
+            | Verb::Record(_)
+            | Verb::Refer(_)
+            | Verb::Enqueue(_) => true,
             Verb::Dial(dial) => {
                 !dial.answer_on_bridge || dial.conference().is_some() || dial.queue().is_some()
             }
@@ -249,14 +270,22 @@ impl Call {
             Verb::Dial(dial) => match (dial.conference().cloned(), dial.queue().cloned()) {
                 (Some(noun), _) => self.begin_conference(dial, &noun, ctx),
                 (None, Some(noun)) => self.begin_dequeue(dial, noun, ctx),
-                (None, None) => self.begin_dial(dial, ctx),
+                (None, None) => match dial.application().cloned() {
+                    Some(noun) => self.begin_application(dial, &noun, ctx),
+                    None => self.begin_dial(dial, ctx),
+                },
             },
+            Verb::Refer(refer) => self.begin_refer(refer, ctx),
             Verb::Enqueue(enqueue) => self.begin_enqueue(enqueue, ctx),
             Verb::Start(start) => self.begin_start(&start, ctx),
             Verb::Stop(stop) => self.begin_stop(&stop, ctx),
             Verb::Connect(connect) => self.begin_connect(connect, ctx),
             Verb::Echo => self.begin_echo(ctx),
             Verb::Pause(pause) => self.begin_pause(pause, ctx),
+            // An application that was dialled ends for itself alone.
+            Verb::Hangup | Verb::Reject(_) if !self.applications.is_empty() => {
+                self.application_over(DialCallStatus::Completed, ctx);
+            }
             Verb::Hangup => self.end(Cause::Document, ctx),
             Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
             // Outside a queue's wait document there is nothing to leave (reference: twiml-voice §11.2), and
@@ -303,6 +332,8 @@ impl Call {
         self.trace(EventKind::Fetch, text, ctx);
         if is_for_wait(id) {
             self.wait_fetched(id, result, ctx);
+        } else if is_for_transfer(id) {
+            self.transfer_fetched(id, result, ctx);
         } else if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
         }
@@ -359,6 +390,7 @@ impl Call {
             | Running::Connect(_)
             | Running::Echo
             | Running::Dial(_)
+            | Running::Refer(_)
             | Running::Conference(_)
             | Running::Enqueue(_)
             | Running::Dequeue(_) => {}
@@ -387,6 +419,7 @@ impl Call {
             | Running::AnsweringToApologise { .. }
             | Running::Pause
             | Running::Play(_)
+            | Running::Refer(_)
             | Running::Enqueue(_)
             | Running::Echo
             | Running::Apology(_) => {}
@@ -409,6 +442,7 @@ impl Call {
             Timer::DialRing => self.dial_ring_timeout(ctx),
             Timer::DialLimit if matches!(self.running, Running::Conference(_)) => self.conference_left(ctx),
             Timer::DialLimit => self.dial_limit(ctx),
+            Timer::Refer => self.refer_silent(ctx),
             Timer::CallLimit => self.end(Cause::TimeLimit, ctx),
             Timer::Way => self.way_silent(ctx),
             Timer::Open => self.on_open_failed("no port within the time", ctx),
@@ -429,7 +463,12 @@ impl Call {
             Mail::ChildLeft { child } => self.dial_child_left(child, ctx),
             // It may have left its parent meanwhile.
             Mail::Release { .. } if self.child.is_none() => {}
-            Mail::Release { timeout } => self.end(Cause::Released { timeout }, ctx),
+            Mail::Release { timeout } => match &mut self.transfer {
+                Some(transfer) => transfer.alone = true,
+                None => self.end(Cause::Released { timeout }, ctx),
+            },
+            Mail::Transfer { by, to } => self.on_transfer(by, *to, ctx),
+            Mail::Transferred { code } => self.on_transferred(code, ctx),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
             Mail::CallerWaits(queue) => self.caller_waits(queue, ctx),
@@ -445,6 +484,10 @@ impl Call {
 
     /// The document came to its end.
     fn document_over(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.applications.is_empty() {
+            self.application_over(DialCallStatus::Completed, ctx);
+            return;
+        }
         if self.child.is_some() && self.leg.is_up() {
             self.whisper_over(ctx);
             return;
@@ -578,6 +621,7 @@ fn describe(verb: &Verb) -> String {
         Verb::Gather(gather) => format!("Gather, {} s", gather.timeout_s),
         Verb::Record(record) => format!("Record, at most {} s", record.max_length_s),
         Verb::Dial(dial) if let Some(noun) = dial.conference() => format!("Dial conference {:?}", noun.name),
+        Verb::Dial(dial) if let Some(noun) = dial.application() => format!("Dial application {}", noun.sid),
         Verb::Dial(dial) if let Some(noun) = dial.queue() => format!("Dial queue {:?}", noun.name),
         Verb::Enqueue(enqueue) => format!("Enqueue {:?}", enqueue.name),
         Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
@@ -590,6 +634,7 @@ fn describe(verb: &Verb) -> String {
             ConnectService::Refused { name, .. } => format!("Connect {name}"),
         },
         Verb::Echo => "Echo".to_owned(),
+        Verb::Refer(refer) => format!("Refer to {}", refer.uri),
         Verb::Redirect(redirect) => format!("Redirect {}", redirect.url),
         Verb::Hangup => "Hangup".to_owned(),
         Verb::Reject(reject) => if reject.busy { "Reject as busy" } else { "Reject" }.to_owned(),

@@ -11,6 +11,7 @@ use twiml::{Context, DialSip, HttpMethod, Interpreter, Source};
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::incoming::x_headers;
+use crate::transfer::ReferTo;
 
 /// What a dialled call knows of why it exists.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct ChildOf {
     pub(crate) whisper: Option<(String, HttpMethod)>,
     /// Of a `<Sip>`, what the action request will say about it.
     pub(crate) sip: Option<Box<DialSip>>,
+    /// Where a REFER of the callee asks for a document.
+    pub(crate) refer_to: Option<ReferTo>,
     pub(crate) stage: Stage,
 }
 

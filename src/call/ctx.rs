@@ -21,6 +21,7 @@ use crate::record::StoreItem;
 use crate::record_verb::Recording;
 use crate::timers::{Timer, Timers};
 use crate::transcribe::Transcribing;
+use crate::transfer::Elsewhere;
 
 /// What calls tell each other. Delivered by the node after the sender is done, so that no call ever runs
 /// inside another.
@@ -62,6 +63,10 @@ pub(crate) enum Mail {
         /// Whether you alone can spare both of you the transcoding.
         adapt: bool,
     },
+    /// To a bridged party: whom you talk to connects you elsewhere.
+    Transfer { by: CallSid, to: Box<Elsewhere> },
+    /// To whoever transferred: this became of it, as a SIP code.
+    Transferred { code: u16 },
     /// To whom it is bridged with: my peer pressed a key.
     Key {
         digit: char,

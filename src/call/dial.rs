@@ -23,6 +23,7 @@ use crate::outcome::Outcome;
 use crate::record::{EventKind, RecordingSource};
 use crate::record_verb::{Asking, recording_facts};
 use crate::timers::Timer;
+use crate::transfer::ReferTo;
 
 /// A `<Dial>` that runs.
 #[derive(Clone, Debug)]
@@ -60,6 +61,11 @@ impl DialRun {
         self.early
     }
 
+    /// Where a REFER of one of the two asks for a document.
+    pub(crate) fn refer_to(&self) -> Option<ReferTo> {
+        ReferTo::of(&self.dial)
+    }
+
     /// Whom the caller talks to.
     pub(crate) fn bridged(&self) -> Option<CallSid> {
         self.bridged.map(|(child, _, _)| child)
@@ -90,7 +96,7 @@ impl Call {
     }
 
     /// Rings the next noun, or all of them; over when there is nobody (left).
-    fn dial_next(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn dial_next(&mut self, ctx: &mut Ctx<'_>) {
         loop {
             let Running::Dial(run) = &mut self.running else { return };
             let batch: Vec<Noun> = if run.dial.sequential {
@@ -240,8 +246,13 @@ impl Call {
             run.chosen = None;
             run.ready = None;
         }
-        if run.children.is_empty() {
-            self.dial_next(ctx);
+        if !run.children.is_empty() {
+            return;
+        }
+        match &mut self.transfer {
+            // It transferred and did not wait: what is being asked for decides.
+            Some(transfer) => transfer.alone = true,
+            None => self.dial_next(ctx),
         }
     }
 

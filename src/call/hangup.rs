@@ -86,6 +86,7 @@ impl Call {
     fn end_document(&mut self, ctx: &mut Ctx<'_>) {
         // Nobody is left to carry out what is still being fetched.
         ctx.abort_fetches(self.sid());
+        self.transfer = None;
         if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::HungUp, ctx.now);
         }
@@ -95,12 +96,14 @@ impl Call {
                 run.ended_by.get_or_insert_with(|| "hangup".to_owned());
             }
             Running::Dial(_) => self.dial_abandoned(ctx),
+            Running::Refer(_) => self.refer_abandoned(ctx),
             Running::Conference(_) => self.conference_left(ctx),
             Running::Enqueue(_) => self.enqueue_hung_up(ctx),
             Running::Dequeue(_) => self.dequeue_abandoned(ctx),
             Running::Gather(_) => self.gather_abandoned(ctx),
             _ => self.running = Running::Nothing,
         }
+        self.applications_hung_up(ctx);
     }
 
     /// Gives the media port back; its figures come with `Closed`.
@@ -170,6 +173,7 @@ fn bye_reason(cause: &Cause) -> Option<(u16, String)> {
         | Cause::Released { .. }
         | Cause::Operator
         | Cause::TimeLimit
+        | Cause::Transferred
         | Cause::Signalling
         | Cause::Unroutable(_)
         | Cause::TooMany { .. } => None,

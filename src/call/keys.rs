@@ -118,7 +118,7 @@ impl Call {
     }
 
     /// The call it is bridged with.
-    fn near_call(&self) -> Option<CallSid> {
+    pub(crate) fn near_call(&self) -> Option<CallSid> {
         match (&self.running, &self.child) {
             (Running::Dial(run), _) => run.bridged(),
             (Running::Enqueue(run), _) => run.bridged(),

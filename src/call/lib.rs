@@ -10,6 +10,7 @@
 
 mod amd;
 mod answer;
+mod application;
 mod call;
 mod callback;
 mod child;
@@ -48,6 +49,7 @@ mod queue;
 mod queue_desk;
 pub mod record;
 mod record_verb;
+mod refer;
 pub mod route;
 mod start;
 mod stream;
@@ -55,6 +57,7 @@ mod timers;
 mod trace;
 mod transcribe;
 mod transcription;
+mod transfer;
 mod update;
 mod wait;
 
@@ -65,7 +68,7 @@ pub use io::{
 };
 pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 pub use node::Node;
-pub use place::{NewCall, NotPlaced, RecordWish};
+pub use place::{CallDocument, NewCall, NotPlaced, RecordWish};
 pub use queue::QueueFault;
 pub use stream::STREAMS_MAX;
 pub use update::{CallUpdate, Fate};

@@ -24,6 +24,7 @@ use crate::queue::Queues;
 use crate::record::{EventKind, QueueRow, StoreItem};
 use crate::timers::Timers;
 use crate::trace::{CallIds, peek_call_id, summary};
+use crate::transfer::Consulted;
 
 /// The call centre without its IO.
 pub struct Node {
@@ -299,6 +300,16 @@ impl Node {
                     self.with_session(session, now, |call, ctx| call.on_key(digit, Source::Info, ctx));
                 }
             }
+            Event::Referred { session, to } => {
+                let consulted = self.consulted(&to);
+                self.with_session(session, now, |call, ctx| call.on_referred(&to, consulted, ctx));
+            }
+            Event::ReferAnswered { session, code } => {
+                self.with_session(session, now, |call, ctx| call.on_refer_answered(code, ctx));
+            }
+            Event::Notified { session, code, last } => {
+                self.with_session(session, now, |call, ctx| call.on_notified(code, last, ctx));
+            }
             Event::Registered { .. } => self.count("phone registered"),
             Event::Unregistered { .. } => self.count("phone unregistered"),
             Event::TrunkState { trunk, state } => {
@@ -325,6 +336,23 @@ impl Node {
             }
             Err(refusal) => self.count(refusal),
         }
+    }
+
+    /// The call that a Refer-To wants to be replaced, if it is one of ours.
+    fn consulted(&self, to: &sip::NameAddr) -> Option<Consulted> {
+        let replaces = sip::Replaces::in_uri(&to.uri)?;
+        let endpoint = &self.shared.endpoint;
+        // Some phones name the tags as they see them themselves.
+        let session = [&replaces.to_tag, &replaces.from_tag]
+            .into_iter()
+            .find_map(|tag| endpoint.session_of_dialog(&replaces.call_id, tag))?;
+        let call = self.calls.get(self.shared.sessions.get(&session)?)?;
+        Some(Consulted {
+            call: call.sid(),
+            with: call.near_call(),
+            phone: call.row.phone.clone(),
+            dialled: call.row.to.clone(),
+        })
     }
 
     /// A status callback failed, perhaps after its call was over: either way the call's record says so.

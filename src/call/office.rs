@@ -40,6 +40,8 @@ pub struct Office {
     pub trunks: BTreeMap<String, Trunk>,
     /// By number in the form of [`crate::route::normalise`].
     pub numbers: BTreeMap<String, Number>,
+    /// What `<Dial><Application>` and the API name, by sid.
+    pub applications: BTreeMap<String, Application>,
     /// Which outside numbers may be called, and by which trunk. The first one that matches decides.
     pub routes: Vec<Route>,
     /// Numbers that leave by any working trunk ahead of every other rule.

@@ -20,6 +20,7 @@ use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, StoreItem};
 use crate::route::{Target, Who, route};
 use crate::timers::Timer;
+use crate::transfer::ReferTo;
 
 /// One place an INVITE can go to.
 #[derive(Clone, Debug)]
@@ -123,6 +124,7 @@ impl Call {
                 parent_leg: self.leg.id,
                 whisper: common.url.map(|url| (url.clone(), common.method)),
                 sip: matches!(noun, Noun::Sip(_)).then(Box::default),
+                refer_to: ReferTo::of(dial),
                 stage: Stage::Ringing,
             });
             children.push(child);
@@ -279,7 +281,7 @@ pub(crate) fn places(
         }
         Noun::Number(noun) => number_places(noun, dialler, ctx),
         // It is joined, not rung.
-        Noun::Conference(_) | Noun::Queue(_) => Ok((String::new(), Vec::new())),
+        Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => Ok((String::new(), Vec::new())),
     }
 }
 
@@ -325,7 +327,7 @@ pub(crate) fn headers(noun: &Noun) -> Vec<(HeaderName, String)> {
 
 fn common(noun: &Noun) -> Common<'_> {
     match noun {
-        Noun::Conference(_) | Noun::Queue(_) => Common {
+        Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => Common {
             url: None,
             method: twiml::HttpMethod::Post,
             callback: None,
@@ -414,7 +416,7 @@ fn refuse(code: u32, message: String, sip_code: u16, ctx: &mut Ctx<'_>) -> Refus
 }
 
 /// Whether a SIP URI's host is this box.
-fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
+pub(crate) fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
     match (&ctx.office.domain, uri.host.ip()) {
         (Some(domain), None) => uri.host.to_string().eq_ignore_ascii_case(domain),
         (_, Some(ip)) => ctx.office.listen.iter().any(|(_, address)| {

@@ -26,6 +26,8 @@ pub(crate) enum Cause {
     },
     /// An operator or the API.
     Operator,
+    /// It connected the other party elsewhere.
+    Transferred,
     /// It lasted as long as it was allowed to.
     TimeLimit,
     /// No audio and no reports for too long.
@@ -75,7 +77,7 @@ impl Cause {
             }
             // A document that ends without ever answering has still been carried out; the peer was told
             // by a refusal, so this is not a completed call.
-            Cause::Document | Cause::Peer | Cause::TimeLimit => CallStatus::NoAnswer,
+            Cause::Document | Cause::Peer | Cause::TimeLimit | Cause::Transferred => CallStatus::NoAnswer,
         }
     }
 
@@ -103,6 +105,7 @@ impl Cause {
             Cause::Released { timeout: true } => "nobody answered in time".to_owned(),
             Cause::Released { timeout: false } => "the dialling call".to_owned(),
             Cause::Operator => "an operator".to_owned(),
+            Cause::Transferred => "its own transfer".to_owned(),
             Cause::TimeLimit => "its time limit".to_owned(),
             Cause::MediaLost => "no audio arrived any more".to_owned(),
             Cause::NoMedia(code) => format!("no audio could be agreed on ({code})"),

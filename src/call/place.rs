@@ -34,7 +34,7 @@ pub struct NewCall {
     /// What the callee sees instead.
     pub caller_id: Option<String>,
     /// What runs after the answer.
-    pub document: Source,
+    pub document: CallDocument,
     /// Asked when that, or one it led to, cannot be had.
     pub fallback: Option<DocumentRef>,
     /// How documents are read.
@@ -53,6 +53,15 @@ pub struct NewCall {
     pub record: Option<RecordWish>,
     /// For a challenge of the callee's.
     pub credentials: Option<(String, Secret)>,
+}
+
+/// What runs once a call that was asked for is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallDocument {
+    /// This one.
+    Given(Source),
+    /// That of an application of the office, by sid, with its fallback, its callback and its dialect.
+    Of(String),
 }
 
 /// How a call is recorded whole.
@@ -84,6 +93,22 @@ pub(crate) fn place(
     let to = new.to.trim().to_owned();
     let Some(noun) = noun(&to) else {
         return Err(NotPlaced { code: MALFORMED, why: format!("`{to}` is nothing that can be called") });
+    };
+    let mut new = new;
+    let source = match new.document.clone() {
+        CallDocument::Given(source) => source,
+        CallDocument::Of(sid) => {
+            let Some(application) = ctx.office.applications.get(&sid) else {
+                return Err(NotPlaced {
+                    code: NO_APPLICATION,
+                    why: format!("there is no application {sid}"),
+                });
+            };
+            new.fallback = application.fallback.clone();
+            new.status_callback = application.status_callback.clone();
+            new.dialect = application.dialect;
+            application.voice.clone()
+        }
     };
     if draining {
         return Err(NotPlaced { code: UNAVAILABLE, why: "the box takes no new calls".to_owned() });
@@ -147,7 +172,7 @@ pub(crate) fn place(
         detecting: false,
         sending: None,
         opening: Some(Opening {
-            source: new.document,
+            source,
             fallback: new.fallback.map(|fallback| (fallback.url, fallback.method)),
             dialect: new.dialect,
         }),
@@ -186,6 +211,8 @@ impl Call {
 /// A phone of ours that is not registered (RFC 3261 §21.4.18).
 const OUT_OF_REACH: u16 = 480;
 
+/// `ApplicationSid` names none (reference: rest-voice §5.1).
+const NO_APPLICATION: u32 = 21218;
 /// `To` is no address (reference: rest-voice §5.1).
 const MALFORMED: u32 = 21211;
 /// `To` cannot be reached (reference: rest-voice §5.1).

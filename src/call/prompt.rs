@@ -167,6 +167,7 @@ impl Running {
             | Running::Connect(_)
             | Running::Echo
             | Running::Dial(_)
+            | Running::Refer(_)
             | Running::Conference(_)
             | Running::Enqueue(_)
             | Running::Dequeue(_) => None,

@@ -302,6 +302,7 @@ mod tests {
                 ("backup".to_owned(), trunk("backup")),
                 ("carrier".to_owned(), trunk("carrier")),
             ]),
+            applications: BTreeMap::new(),
             numbers: BTreeMap::from([
                 ("+15550001111".to_owned(), number("+1 555 000 1111")),
                 ("900".to_owned(), number("900")),

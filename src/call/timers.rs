@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Linger,
     /// The media plane did not open a leg.
     Open,
+    /// The caller's equipment, sent elsewhere, says nothing.
+    Refer,
     /// The call may last no longer.
     CallLimit,
     /// A sound, a fetch or another thing the verb waits for never came back.
@@ -45,6 +47,7 @@ impl Timer {
             Timer::Way => "no sign of life",
             Timer::Linger => "call ending",
             Timer::Open => "media opening",
+            Timer::Refer => "refer",
             Timer::CallLimit => "call time limit",
             Timer::Stuck => "outside work overdue",
             Timer::Key => "key by INFO",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use twiml::{Dialect, HttpMethod, Interpreter, ProgressEvent, Source, StatusCallback};
 
 use crate::call::{Call, Running};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Mail};
 use crate::office::DocumentRef;
 use crate::outbound::Opening;
 use crate::outcome::Cause;
@@ -129,6 +129,9 @@ impl Call {
         if self.outbound.as_mut().is_some_and(|outbound| outbound.sending.take().is_some()) {
             self.stop_digits(ctx);
         }
+        if let Some(transfer) = self.transfer.take() {
+            ctx.mail(transfer.by(), Mail::Transferred { code: 503 });
+        }
         match &self.running {
             Running::Nothing | Running::Answering(_) | Running::AnsweringToApologise { .. } => {}
             Running::Pause => ctx.cancel_timer(sid, Timer::Pause),
@@ -146,6 +149,8 @@ impl Call {
                 ctx.media(media::Command::StopRecord { leg: self.leg.id, recording: run.recording() });
             }
             Running::Dial(_) => self.dial_interrupted(ctx),
+            // What the caller's equipment has begun, it carries through.
+            Running::Refer(_) => ctx.cancel_timer(sid, Timer::Refer),
             Running::Conference(_) => self.conference_interrupted(ctx),
             Running::Enqueue(_) => self.enqueue_interrupted(ctx),
             Running::Dequeue(_) => self.dequeue_interrupted(ctx),
@@ -153,6 +158,7 @@ impl Call {
             Running::Echo => ctx.media(media::Command::StopPlay { leg: self.leg.id }),
         }
         self.running = Running::Nothing;
+        self.applications_abandoned(ctx);
     }
 
     fn stop_prompt(&self, prompting: &Prompting, ctx: &mut Ctx<'_>) {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use base::ApplicationSid;
 use call::office::{Application, DocumentRef, Number};
 use call::route::{is_dialable, normalise};
 use twiml::{Dialect, HttpMethod, Level, ProgressEvent, Source, StatusCallback};
 use url::Url;
 
 use crate::directory::{name, required, twice};
-use crate::raw::{At, NumberKeys};
+use crate::raw::{ApplicationKeys, At, NumberKeys};
 use crate::resolve::Findings;
 
 pub(crate) fn numbers(
@@ -27,6 +28,61 @@ pub(crate) fn numbers(
         }
     }
     numbers
+}
+
+pub(crate) fn applications(
+    keys: &[ApplicationKeys],
+    directory: &Path,
+    found: &mut Findings,
+) -> BTreeMap<String, Application> {
+    let mut applications = BTreeMap::new();
+    for keys in keys {
+        let sid = required(found, "application.sid", &keys.span, keys.sid.as_ref(), |text| {
+            text.parse::<ApplicationSid>().map(|sid| sid.to_string()).map_err(|error| format!("{error}."))
+        });
+        // Its keys are a number's, and read as such.
+        let mut own = Findings::default();
+        let application = application(&as_number(keys), directory, &mut own);
+        for fault in own.errors.iter_mut().chain(&mut own.warnings) {
+            fault.key = fault.key.replace("number.", "application.");
+        }
+        found.errors.append(&mut own.errors);
+        found.warnings.append(&mut own.warnings);
+        let (Some(sid), Some(application)) = (sid, application) else { continue };
+        if applications.insert(sid.clone(), application).is_some() {
+            twice(found, "application.sid", keys.sid.as_ref(), &sid);
+        }
+    }
+    applications
+}
+
+fn as_number(keys: &ApplicationKeys) -> NumberKeys {
+    let ApplicationKeys {
+        span,
+        sid: _,
+        voice_url,
+        voice_method,
+        voice_twiml,
+        voice_fallback_url,
+        voice_fallback_method,
+        status_callback,
+        status_callback_method,
+        status_callback_event,
+        dialect,
+    } = keys;
+    NumberKeys {
+        span: span.clone(),
+        voice_url: voice_url.clone(),
+        voice_method: voice_method.clone(),
+        voice_twiml: voice_twiml.clone(),
+        voice_fallback_url: voice_fallback_url.clone(),
+        voice_fallback_method: voice_fallback_method.clone(),
+        status_callback: status_callback.clone(),
+        status_callback_method: status_callback_method.clone(),
+        status_callback_event: status_callback_event.clone(),
+        dialect: dialect.clone(),
+        ..NumberKeys::default()
+    }
 }
 
 fn owned_number(text: &String) -> Result<String, String> {

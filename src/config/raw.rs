@@ -264,6 +264,30 @@ sections! {
         record_channels: String, Default "\"mono\"";
     }
 
+    /// An application that <Dial><Application> and the REST API name by its sid.
+    ApplicationKeys = "application", repeated true {
+        /// Its sid: AP and 32 hexadecimal digits.
+        sid: String, Example "\"AP00000000000000000000000000000001\"";
+        /// The document that answers: http(s)://…, file:welcome.xml (relative to this file), app:flow/reception.
+        voice_url: String, Example "\"file:welcome.xml\"";
+        /// How it is requested: GET or POST.
+        voice_method: String, Default "\"POST\"";
+        /// Instead of voice_url: the document itself.
+        voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
+        /// Requested when the document, or one it led to, cannot be had.
+        voice_fallback_url: String, Example "\"file:sorry.xml\"";
+        /// How the fallback is requested: GET or POST.
+        voice_fallback_method: String, Default "\"POST\"";
+        /// Who is told how the call went.
+        status_callback: String, Example "\"http://127.0.0.1:9000/status\"";
+        /// How it is told: GET or POST.
+        status_callback_method: String, Default "\"POST\"";
+        /// About what: initiated, ringing, answered, completed.
+        status_callback_event: Vec<String>, Default "[\"completed\"]";
+        /// How its documents are read: twiml or texml.
+        dialect: String, Default "\"twiml\"";
+    }
+
     /// What phones, <Dial> and the REST API may call outside. The first pattern that matches decides.
     RouteKeys = "route", repeated true {
         /// Digits and `+` stand for themselves, `?` for one character, `*` at the end for one or more.
@@ -293,6 +317,7 @@ pub(crate) struct Raw {
     pub(crate) phones: Vec<PhoneKeys>,
     pub(crate) trunks: Vec<TrunkKeys>,
     pub(crate) numbers: Vec<NumberKeys>,
+    pub(crate) applications: Vec<ApplicationKeys>,
     pub(crate) routes: Vec<RouteKeys>,
 }
 
@@ -300,7 +325,7 @@ pub(crate) struct Raw {
 pub(crate) type SectionKeys = (&'static str, &'static [Key]);
 
 /// Every section in the order of the default file.
-pub(crate) const SECTIONS: [SectionKeys; 14] = [
+pub(crate) const SECTIONS: [SectionKeys; 15] = [
     (BoxKeys::NAME, BoxKeys::KEYS),
     (SipKeys::NAME, SipKeys::KEYS),
     (MediaKeys::NAME, MediaKeys::KEYS),
@@ -314,6 +339,7 @@ pub(crate) const SECTIONS: [SectionKeys; 14] = [
     (PhoneKeys::NAME, PhoneKeys::KEYS),
     (TrunkKeys::NAME, TrunkKeys::KEYS),
     (NumberKeys::NAME, NumberKeys::KEYS),
+    (ApplicationKeys::NAME, ApplicationKeys::KEYS),
     (RouteKeys::NAME, RouteKeys::KEYS),
 ];
 
@@ -336,6 +362,7 @@ pub fn reference() -> String {
     write_section::<PhoneKeys>(&mut text);
     write_section::<TrunkKeys>(&mut text);
     write_section::<NumberKeys>(&mut text);
+    write_section::<ApplicationKeys>(&mut text);
     write_section::<RouteKeys>(&mut text);
     text
 }

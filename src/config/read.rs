@@ -56,6 +56,7 @@ fn read_section(
         "phone" => many(&mut raw.phones, value, faults),
         "trunk" => many(&mut raw.trunks, value, faults),
         "number" => many(&mut raw.numbers, value, faults),
+        "application" => many(&mut raw.applications, value, faults),
         "route" => many(&mut raw.routes, value, faults),
         unknown => faults.push(Fault {
             span: name.span(),

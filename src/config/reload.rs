@@ -44,6 +44,7 @@ impl Config {
         entries(&mut changes, "phone", &office.phones, &other.phones);
         entries(&mut changes, "trunk", &office.trunks, &other.trunks);
         entries(&mut changes, "number", &office.numbers, &other.numbers);
+        entries(&mut changes, "application", &office.applications, &other.applications);
         if office.routes != other.routes {
             changes.push(Change { what: "route".to_owned(), needs_restart: false });
         }

@@ -97,6 +97,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
     let phones = directory::phones(&raw.phones, &realm, found);
     let trunks = directory::trunks(&raw.trunks, found);
     let numbers = number::numbers(&raw.numbers, origin.directory(), found);
+    let applications = number::applications(&raw.applications, origin.directory(), found);
     let routes = directory::routes(&raw.routes, &trunks, found);
     let account = own_account(&raw.r#box, account, found);
     let config = Config {
@@ -115,6 +116,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             phones,
             trunks,
             numbers,
+            applications,
             routes,
             emergency_numbers: emergency(&raw.sip, found),
             media: preferences(&raw.media, &raw.recording, found),

@@ -358,3 +358,24 @@ fn mp3_says_what_it_takes() {
     let errors = result.unwrap_err();
     assert!(errors[0].to_string().contains("a build with the cargo feature `mp3`"), "{errors:?}");
 }
+
+#[test]
+fn an_application_is_named_by_its_sid() {
+    let sid = "AP00000000000000000000000000000007";
+    let table =
+        format!("[[application]]\nsid = \"{sid}\"\nvoice_url = \"http://h/v\"\ndialect = \"texml\"\n");
+    let office = config(&table).office;
+    let application = &office.applications[sid];
+    assert_eq!(application.voice, Source::Url { url: "http://h/v".to_owned(), method: HttpMethod::Post });
+    assert_eq!((application.dialect, application.record), (Dialect::Texml, false));
+    for (text, key) in [
+        (format!("{table}{table}"), "application.sid"),
+        ("[[application]]\nvoice_url = \"http://h/v\"\n".to_owned(), "application.sid"),
+        ("[[application]]\nsid = \"AP7\"\nvoice_url = \"http://h/v\"\n".to_owned(), "application.sid"),
+        (format!("[[application]]\nsid = \"{sid}\"\n"), "application.voice_url"),
+        (format!("[[application]]\nsid = \"{sid}\"\nvoice_url = \"h\"\n"), "application.voice_url"),
+    ] {
+        let errors = resolved(&text).expect_err("it is wrong");
+        assert_eq!(errors.iter().map(|error| error.key.as_str()).collect::<Vec<_>>(), [key], "{text}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::Rng;
 use call::record::StoreItem;
-use call::{Input, Operator, ParticipantChange};
+use call::{CallDocument, CallUpdate, Fate, Input, NewCall, Operator, ParticipantChange};
 use sip::{SessionId, TransportKind};
 
 use crate::invariants::Violation;
@@ -125,6 +125,8 @@ impl Chaos {
                 88..90 => self.operator_acts()?,
                 90..92 => self.world.media.open_failures += 1,
                 92..94 => self.configuration_is_read_again()?,
+                94..96 => self.somebody_transfers(),
+                96..98 => self.a_call_is_updated_or_placed()?,
                 _ => self.moods_change(),
             }
             let longest = if self.rng.chance(0.1) { 8_000 } else { 700 };
@@ -319,6 +321,56 @@ impl Chaos {
             (Some(sid), _) => self.world.input(Input::Command { id: 1, command: Operator::Hangup(*sid) }),
             (None, _) => self.world.input(Input::Command { id: 1, command: Operator::Calls }),
         }
+    }
+
+    /// REFER, to a phone or to somebody consulted.
+    fn somebody_transfers(&mut self) {
+        let Some((id, session)) = self.some_call() else { return };
+        let mut to = format!("sip:10{}@192.0.2.1", self.rng.below(7));
+        let sessions = self.sessions(id);
+        let other = sessions.iter().map(|(other, _)| *other).rfind(|other| *other != session);
+        let dialog = other.and_then(|other| self.world.ua(id).endpoint.dialog_of(other));
+        if let (Some((call_id, local, remote)), true) = (dialog, self.rng.chance(0.5)) {
+            to.push_str(&format!("?Replaces={call_id}%3Bto-tag%3D{remote}%3Bfrom-tag%3D{local}"));
+        }
+        self.world.refer(id, session, &to);
+    }
+
+    fn a_call_is_updated_or_placed(&mut self) -> Result<(), Violation> {
+        let rows = self.world.watch.rows.values();
+        let live: Vec<_> = rows.filter(|row| !row.status.is_final()).map(|row| row.sid).collect();
+        let n = usize::try_from(self.rng.below(live.len().max(1) as u64)).unwrap_or(0);
+        let document = twiml::Source::Inline(match self.rng.below(3) {
+            0 => "<Response><Say>elsewhere</Say></Response>".to_owned(),
+            1 => format!("<Response><Dial><Client>p{}</Client></Dial></Response>", self.rng.below(6)),
+            _ => "<Response><Dial><Conference>room</Conference></Dial></Response>".to_owned(),
+        });
+        let command = match live.get(n) {
+            Some(call) if self.rng.chance(0.7) => {
+                let fate = match self.rng.below(6) {
+                    0 => Fate::Complete,
+                    1 => Fate::Cancel,
+                    _ => Fate::Redirect(document),
+                };
+                let update = Box::new(CallUpdate { fate: Some(fate), ..CallUpdate::default() });
+                Operator::UpdateCall { call: *call, update }
+            }
+            Some(_) | None => Operator::Originate(Box::new(NewCall {
+                to: format!("10{}", self.rng.below(7)),
+                from: NUMBER.to_owned(),
+                caller_id: None,
+                document: CallDocument::Given(document),
+                fallback: None,
+                dialect: twiml::Dialect::Twiml,
+                status_callback: None,
+                send_digits: self.rng.chance(0.3).then(|| "1w2".to_owned()),
+                timeout_s: 10,
+                time_limit_s: self.rng.chance(0.3).then_some(5),
+                record: None,
+                credentials: None,
+            })),
+        };
+        self.world.input(Input::Command { id: 1, command })
     }
 
     fn configuration_is_read_again(&mut self) -> Result<(), Violation> {

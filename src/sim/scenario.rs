@@ -115,6 +115,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         phones: phones.iter().map(phone).collect(),
         trunks: BTreeMap::from([("carrier".to_owned(), carrier)]),
         numbers: BTreeMap::from([(NUMBER.to_owned(), Number { number: NUMBER.to_owned(), application })]),
+        applications: BTreeMap::new(),
         routes: vec![route],
         emergency_numbers: BTreeSet::from(["112".to_owned()]),
         media: MediaPreferences::default(),
@@ -265,6 +266,19 @@ impl Scenario {
             }
         }
         rows
+    }
+
+    /// Somebody asks the box to connect the other party elsewhere.
+    pub fn refers(&mut self, who: &Caller, to: &str) {
+        self.world.refer(who.ua, who.session, to);
+    }
+
+    /// Call-ID and tags of a call, as Replaces names it: `id;to-tag=…;from-tag=…`, escaped for a URI.
+    pub fn replaces(&mut self, who: &Caller) -> String {
+        let (id, local, remote) =
+            self.world.ua(who.ua).endpoint.dialog_of(who.session).expect("an answered call");
+        let text = format!("{id};to-tag={remote};from-tag={local}");
+        text.replace('@', "%40").replace(';', "%3B").replace('=', "%3D")
     }
 
     /// Somebody hangs up.

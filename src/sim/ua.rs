@@ -66,6 +66,12 @@ pub struct UaCall {
     pub infos: Vec<String>,
     /// Re-INVITEs it got.
     pub offers: u32,
+    /// Where the box asked it to go.
+    pub referred: Option<String>,
+    /// What the box answered its REFER with.
+    pub refer_answered: Option<u16>,
+    /// What the box told of its REFER.
+    pub notified: Vec<u16>,
     offer: Option<Vec<u8>>,
     /// An offer of this side after the first.
     reoffer: Option<Vec<u8>>,
@@ -84,6 +90,9 @@ impl UaCall {
             described: String::new(),
             infos: Vec::new(),
             offers: 0,
+            referred: None,
+            refer_answered: None,
+            notified: Vec::new(),
             offer,
             reoffer: None,
         }
@@ -110,6 +119,8 @@ pub struct SimUa {
     pub events: bool,
     /// Refuses re-INVITEs with this code.
     pub refuses_offers: Option<u16>,
+    /// What it answers a REFER with, and what it tells about it then.
+    pub on_refer: (u16, Vec<u16>),
     /// Offers nothing in its INVITEs.
     pub offerless: bool,
     /// It is out of reach: nothing it is sent arrives, nothing leaves; its own clock goes on.
@@ -174,6 +185,7 @@ impl SimUa {
             srtp: SrtpWish::Off,
             events: true,
             refuses_offers: None,
+            on_refer: (202, vec![100, 200]),
             offerless: false,
             gone: false,
             calls: BTreeMap::new(),
@@ -290,6 +302,11 @@ impl SimUa {
     pub(crate) fn info(&mut self, session: SessionId, content_type: &str, body: &str, now: Now) {
         let (content_type, body) = (content_type.to_owned(), body.as_bytes().to_vec());
         self.command(Command::Info { session, content_type, body }, now);
+    }
+
+    /// Asks the box to connect the other party elsewhere.
+    pub(crate) fn refer(&mut self, session: SessionId, to: &Uri, now: Now) {
+        self.command(Command::Refer { session, to: Box::new(to.clone()) }, now);
     }
 
     /// Puts a call on hold, or takes it back.
@@ -412,6 +429,26 @@ impl SimUa {
             Event::Info { session, body, .. } => {
                 if let Some(call) = self.calls.get_mut(&session) {
                     call.infos.push(String::from_utf8_lossy(&body).into_owned());
+                }
+            }
+            Event::Referred { session, to } => {
+                if let Some(call) = self.calls.get_mut(&session) {
+                    call.referred = Some(to.uri.to_string());
+                }
+                let (answer, told) = self.on_refer.clone();
+                self.command(Command::AnswerRefer { session, code: answer }, now);
+                for code in told {
+                    self.command(Command::Notify { session, code }, now);
+                }
+            }
+            Event::ReferAnswered { session, code } => {
+                if let Some(call) = self.calls.get_mut(&session) {
+                    call.refer_answered = Some(code);
+                }
+            }
+            Event::Notified { session, code, .. } => {
+                if let Some(call) = self.calls.get_mut(&session) {
+                    call.notified.extend(code);
                 }
             }
             Event::Registered { .. }

@@ -178,6 +178,21 @@ impl World {
         self.drain_ua(id);
     }
 
+    /// A user agent asks the box to connect the other party elsewhere.
+    pub fn refer(&mut self, id: UaId, session: SessionId, to: &str) {
+        let now = self.now;
+        let to = to.parse().expect("a test's URI");
+        self.ua(id).refer(session, &to, now);
+        self.drain_ua(id);
+    }
+
+    /// A user agent tells how the box's REFER goes.
+    pub fn notify(&mut self, id: UaId, session: SessionId, code: u16) {
+        let now = self.now;
+        self.ua(id).command(sip::Command::Notify { session, code }, now);
+        self.drain_ua(id);
+    }
+
     /// A user agent holds or resumes.
     pub fn hold(&mut self, id: UaId, session: SessionId, hold: bool) {
         let now = self.now;

@@ -61,6 +61,10 @@ mod tests {
             ),
             ("<Echo/>", vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)]),
             ("<Gather/>", vec![(QueueWhisper, 13238), (ConferenceWait, 13238)]),
+            (
+                "<Refer><Sip>sip:a@b</Sip></Refer>",
+                vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)],
+            ),
             ("<Hangup/>", vec![(QueueWhisper, 13238), (ConferenceWait, 13238)]),
             ("<Record/>", vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)]),
             ("<Reject/>", vec![(QueueWhisper, 13238), (QueueWait, 13238), (ConferenceWait, 13238)]),

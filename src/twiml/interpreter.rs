@@ -111,6 +111,16 @@ impl Interpreter {
         self.fallback = fallback;
     }
 
+    /// Begins with a document that is asked for with parameters of its own.
+    pub fn start_with(&mut self, url: String, method: HttpMethod, params: Vec<(String, String)>) {
+        self.fetch(url, method, params, Purpose::Document);
+    }
+
+    /// Whether a document has been had: its first verb is handed out next, or it has none.
+    pub fn has_document(&self) -> bool {
+        matches!(self.state, State::Running(_)) || self.outputs.contains(&Output::Finished)
+    }
+
     /// One event of the outside world. What does not fit the state (an old fetch, a verb done twice) is ignored.
     pub fn handle(&mut self, input: Input, _now: Now) {
         match input {
@@ -232,6 +242,7 @@ impl Interpreter {
             Verb::Gather(gather) => (gather.action.clone(), true),
             Verb::Record(record) => (record.action.clone(), self.dialect == Dialect::Twiml),
             Verb::Dial(dial) => (dial.action.clone(), false),
+            Verb::Refer(refer) => (refer.action.clone(), false),
             Verb::Enqueue(enqueue) => (enqueue.action.clone(), false),
             Verb::Connect(connect) => (connect.action.clone(), false),
             Verb::Say(_)
@@ -265,7 +276,7 @@ impl Interpreter {
         let owes_last = match &self.state {
             State::Fetching(fetching) => fetching.purpose == Purpose::Last,
             State::Running(running) => match &running.executing {
-                Some(Verb::Record(_) | Verb::Dial(_) | Verb::Enqueue(_)) => true,
+                Some(Verb::Record(_) | Verb::Dial(_) | Verb::Refer(_) | Verb::Enqueue(_)) => true,
                 Some(_) | None => false,
             },
             State::Idle | State::Ended => false,

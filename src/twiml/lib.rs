@@ -49,20 +49,20 @@ pub use request::{
     CallFacts, CallStatus, ConferenceEnd, ConferenceFacts, ConferenceNews, DebuggerFacts, DialCallStatus,
     DialFacts, DialSip, Direction, GatherResult, ParticipantFacts, ParticipantLeft, ProgressFacts,
     QueueMoment, QueueResult, QueueStay, RecordFacts, RecordingCallbackFacts, RecordingFacts,
-    RecordingSource, RecordingStatus, ServiceEvent, ServiceFacts, SipFacts, call_ended_params,
+    RecordingSource, RecordingStatus, ReferFacts, ServiceEvent, ServiceFacts, SipFacts, call_ended_params,
     conference_params, connect_params, country, debugger_params, dequeue_params, dial_call_status,
     dial_params, enqueue_params, gather_params, progress_params, queue_wait_params, record_params,
-    recording_params, siprec_params, standard_params, stream_params,
+    recording_params, refer_params, siprec_params, standard_params, stream_params,
 };
 pub use request::{LiveTranscriptionFacts, TranscriptionEvent, transcription_params};
 pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
 pub use template::fill_template;
 pub use verb::{AmdStatusCallback, MachineDetection, TranscriptionNoun};
 pub use verb::{
-    Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Connect,
+    ApplicationNoun, Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Connect,
     ConnectService, Dial, DialRecord, Enqueue, EnqueueTask, Gather, GatherInput, Noun, Number,
     PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt, QueueNoun, Record, RecordChannels,
-    RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack, Redirect, Reject, Say, Service,
+    RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack, Redirect, Refer, Reject, Say, Service,
     ServiceCallback, SipNoun, SiprecNoun, SpeechOptions, SpeechTimeout, Start, StatusCallback, Stop,
     StopService, StreamNoun, StreamTrack, Transcribe, Verb, stream_url,
 };

@@ -51,7 +51,6 @@ static ELEMENTS: &[Refused] = &[
         ends: true,
         why: "is never supported: no card digits are collected here",
     },
-    verb_row("Refer", 13750, "is not supported; the next verb runs"),
     verb_row("Sms", 13803, "is not sent; the next verb runs"),
     noun_row("Connect", "AiSession", 13750, "cannot be connected to"),
     noun_row("Connect", "Autopilot", 13750, "cannot be connected to"),
@@ -60,7 +59,6 @@ static ELEMENTS: &[Refused] = &[
     noun_row("Connect", "ConversationRelaySession", 13750, "cannot be connected to"),
     noun_row("Connect", "Room", 13750, "cannot be connected to"),
     noun_row("Connect", "VirtualAgent", 13750, "cannot be connected to"),
-    noun_row("Dial", "Application", 13750, "cannot be dialled"),
     noun_row("Dial", "Sim", 13258, "cannot be dialled"),
     noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
 ];
@@ -69,7 +67,6 @@ static ELEMENTS: &[Refused] = &[
 static ATTRIBUTES: &[(&str, &str)] = &[
     ("Client", "clientNotificationUrl"),
     ("Dial", "machineDetection"),
-    ("Dial", "referUrl"),
     ("Record", "transcription"),
     ("Siprec", "secure"),
     ("Siprec", "sessionTimeoutSecs"),

@@ -1,6 +1,7 @@
 //! Scenarios on the simulator: what callers, phones and web servers notice. Virtual time, no real port.
 
 mod answering;
+mod application;
 mod bridge;
 mod codecs;
 mod conference;
@@ -19,12 +20,14 @@ mod prompts;
 mod queue;
 mod queue_desk;
 mod record;
+mod refer;
 mod refusing;
 mod speech;
 mod srtp;
 mod stream;
 mod texml;
 mod transcription;
+mod transfer;
 mod update;
 mod whisper;
 

@@ -1,7 +1,7 @@
 //! Calls that are asked for from outside: rung first, their document afterwards.
 
 use call::record::RecordingSource;
-use call::{CallUpdate, Fate, NewCall, Operator, OperatorReply, RecordWish};
+use call::{CallDocument, CallUpdate, Fate, NewCall, Operator, OperatorReply, RecordWish};
 use sim::{Answer, Reaction, Scenario, UaState, param};
 use twiml::{CallStatus, Dialect, HttpMethod, ProgressEvent, Source, StatusCallback};
 
@@ -21,7 +21,7 @@ fn new(to: &str) -> NewCall {
         to: to.to_owned(),
         from: "+15550001111".to_owned(),
         caller_id: None,
-        document: Source::Url { url: DOCUMENT.to_owned(), method: HttpMethod::Post },
+        document: CallDocument::Given(Source::Url { url: DOCUMENT.to_owned(), method: HttpMethod::Post }),
         fallback: None,
         dialect: Dialect::Twiml,
         status_callback: Some(StatusCallback {

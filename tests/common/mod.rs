@@ -17,6 +17,7 @@ pub mod app;
 pub mod baresip;
 pub mod network;
 pub mod office;
+pub mod roulette;
 pub mod rtp;
 pub mod scenario;
 pub mod sipp;

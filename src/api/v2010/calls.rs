@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
-use base::CallSid;
+use base::{ApplicationSid, CallSid};
 use call::office::Secret;
-use call::{NewCall, Operator, OperatorReply, RecordWish};
+use call::{CallDocument, NewCall, Operator, OperatorReply, RecordWish};
 use serde_json::Value;
 use twiml::{
     AmdStatusCallback, CallStatus, Dialect, MachineDetection, RecordingEvent, RecordingStatusCallback,
@@ -109,6 +109,7 @@ const CREATE: &[&str] = &[
     "Url",
     "Method",
     "Twiml",
+    "ApplicationSid",
     "FallbackUrl",
     "FallbackMethod",
     "StatusCallback",
@@ -149,14 +150,17 @@ fn read_call(form: &Params) -> Result<NewCall, ApiError> {
     if to.chars().count() > PARTY_CHARS_MAX {
         return Err(ApiError::new(21211, "'To' is too long"));
     }
-    let nothing = || ApiError::new(21205, "Url or Twiml must be given");
+    let nothing = || ApiError::new(21205, "Url, Twiml or ApplicationSid must be given");
     let callback = document_ref(form, "StatusCallback", "StatusCallbackMethod")?;
     let events = form.progress_events("StatusCallbackEvent")?;
     Ok(NewCall {
         to: to.to_owned(),
         from: from.to_owned(),
         caller_id: form.text("CallerId").map(str::to_owned),
-        document: document(form)?.ok_or_else(nothing)?,
+        document: match application(form)? {
+            Some(sid) => CallDocument::Of(sid),
+            None => CallDocument::Given(document(form)?.ok_or_else(nothing)?),
+        },
         fallback: document_ref(form, "FallbackUrl", "FallbackMethod")?,
         dialect: Dialect::Twiml,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
@@ -167,6 +171,13 @@ fn read_call(form: &Params) -> Result<NewCall, ApiError> {
         record: record(form)?,
         credentials: credentials(form)?,
     })
+}
+
+/// An application takes the place of everything that names documents and callbacks.
+fn application(form: &Params) -> Result<Option<String>, ApiError> {
+    let Some(text) = form.text("ApplicationSid") else { return Ok(None) };
+    let bad = |_| ApiError::new(21218, format!("ApplicationSid is invalid: {text}"));
+    text.parse::<ApplicationSid>().map(|sid| Some(sid.to_string())).map_err(bad)
 }
 
 fn send_digits(form: &Params) -> Result<Option<String>, ApiError> {
@@ -291,6 +302,7 @@ mod tests {
             ("To=1&Url=http://w/".to_owned(), 21213),
             ("To=1&From=a%0D%0AX:y&Url=http://w/".to_owned(), 21212),
             ("To=1&From=2".to_owned(), 21205),
+            ("To=1&From=2&ApplicationSid=AP1".to_owned(), 21218),
             (with("Method=PUT"), 21209),
             (with("Timeout=601"), 21208),
             (with("SendDigits=12x"), 21206),

@@ -4,7 +4,7 @@ use crate::{HeaderName, Headers, Method, Response};
 
 /// The methods we take. PRACK is not among them: provisional responses are sent unreliably, and a peer that
 /// requires 100rel is refused.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 /// The extensions we know: Path in REGISTER (RFC 3327), flows of phones (RFC 5626).
 pub(super) const SUPPORTED: [&str; 2] = ["path", "outbound"];
@@ -19,13 +19,10 @@ pub(super) fn refuse_method(method: &Method) -> Option<u16> {
         | Method::Options
         | Method::Info
         | Method::Update
-        | Method::Register => None,
-        Method::Message
-        | Method::Notify
-        | Method::Prack
-        | Method::Publish
         | Method::Refer
-        | Method::Subscribe => Some(405),
+        | Method::Notify
+        | Method::Register => None,
+        Method::Message | Method::Prack | Method::Publish | Method::Subscribe => Some(405),
         Method::Other(_) => Some(501),
     }
 }

@@ -117,6 +117,28 @@ pub enum Command {
         /// SDP or a code from 300 to 699.
         result: Result<Vec<u8>, u16>,
     },
+    /// Asks the peer to call somebody else (RFC 3515); [`Event::ReferAnswered`](super::Event::ReferAnswered) and
+    /// [`Event::Notified`](super::Event::Notified) tell how it goes.
+    Refer {
+        /// The session.
+        session: SessionId,
+        /// Whom, with the headers of its INVITE.
+        to: Box<Uri>,
+    },
+    /// What we say to [`Event::Referred`](super::Event::Referred).
+    AnswerRefer {
+        /// The session.
+        session: SessionId,
+        /// 202, after which [`Command::Notify`] is owed, or a refusing code.
+        code: u16,
+    },
+    /// How the peer's REFER goes; nothing is sent to a peer that did not refer.
+    Notify {
+        /// The session.
+        session: SessionId,
+        /// 100 to 199 on the way, from 200 on the last word.
+        code: u16,
+    },
     /// INFO inside the session (RFC 6086's legacy use: DTMF).
     Info {
         /// The session.
@@ -176,7 +198,10 @@ impl Command {
             | Command::Bye { session, .. }
             | Command::Offer { session, .. }
             | Command::AnswerOffer { session, .. }
-            | Command::Info { session, .. } => *session,
+            | Command::Info { session, .. }
+            | Command::Refer { session, .. }
+            | Command::AnswerRefer { session, .. }
+            | Command::Notify { session, .. } => *session,
             Command::Invite(outgoing) => outgoing.session,
         }
     }

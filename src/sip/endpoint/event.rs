@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SessionId;
-use crate::{Flow, Headers, Request, TransportKind};
+use crate::{Flow, Headers, NameAddr, Request, TransportKind};
 
 /// What is to be done outside.
 #[derive(Clone, Debug)]
@@ -130,6 +130,31 @@ pub enum Event {
         content_type: String,
         /// The body.
         body: Vec<u8>,
+    },
+    /// The peer asks us to call somebody else (RFC 3515);
+    /// [`Command::AnswerRefer`](super::Command::AnswerRefer) is owed.
+    Referred {
+        /// The session.
+        session: SessionId,
+        /// Refer-To, its URI with the headers the new INVITE is to have, Replaces among them.
+        to: Box<NameAddr>,
+    },
+    /// The answer to [`Command::Refer`](super::Command::Refer): 202, or why the peer will not; 408 and 503 when there
+    /// is none.
+    ReferAnswered {
+        /// The session.
+        session: SessionId,
+        /// 200 to 699.
+        code: u16,
+    },
+    /// How our REFER goes.
+    Notified {
+        /// The session.
+        session: SessionId,
+        /// The response the peer got, when that could be read.
+        code: Option<u16>,
+        /// Nothing more will be told.
+        last: bool,
     },
     /// A phone has registered, refreshed, or changed its contacts.
     Registered {

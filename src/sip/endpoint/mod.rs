@@ -171,6 +171,16 @@ impl Endpoint {
         (found == call_id).then_some(*id)
     }
 
+    /// How a Replaces header at its other end would name an answered session: Call-ID, our tag, the peer's.
+    pub fn dialog_of(&self, session: SessionId) -> Option<(String, String, String)> {
+        self.sessions.get(&session)?.dialog()
+    }
+
+    /// The session that a Replaces header means: by Call-ID and our tag (RFC 3891 §3).
+    pub fn session_of_dialog(&self, call_id: &str, our_tag: &str) -> Option<SessionId> {
+        self.dialogs.get(&(call_id.to_owned(), our_tag.to_owned())).copied()
+    }
+
     /// What was counted: messages dropped and refused, each under a name of its own.
     pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
         self.core.counters()

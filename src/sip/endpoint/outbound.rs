@@ -44,6 +44,10 @@ pub(crate) enum Purpose {
     Bye,
     /// Data on the way.
     Info,
+    /// Sends the peer elsewhere.
+    Refer,
+    /// Tells how the peer's REFER goes.
+    Notify,
 }
 
 /// Where a request goes first.

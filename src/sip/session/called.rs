@@ -83,7 +83,10 @@ impl Called {
             | Command::Ack { .. }
             | Command::Offer { .. }
             | Command::AnswerOffer { .. }
-            | Command::Info { .. } => {
+            | Command::Info { .. }
+            | Command::Refer { .. }
+            | Command::AnswerRefer { .. }
+            | Command::Notify { .. } => {
                 core.count(COMMAND_IGNORED);
                 None
             }

@@ -87,7 +87,10 @@ impl Calling {
             | Command::Ack { .. }
             | Command::Offer { .. }
             | Command::AnswerOffer { .. }
-            | Command::Info { .. } => {
+            | Command::Info { .. }
+            | Command::Refer { .. }
+            | Command::AnswerRefer { .. }
+            | Command::Notify { .. } => {
                 core.count(COMMAND_IGNORED);
                 None
             }

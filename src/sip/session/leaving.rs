@@ -43,7 +43,7 @@ impl Leaving {
                 }
                 None
             }
-            Purpose::Info => None,
+            Purpose::Info | Purpose::Refer | Purpose::Notify => None,
             Purpose::Bye if request != self.bye || response.is_provisional() => None,
             Purpose::Bye => match self.peer.authorize(request, response, core) {
                 Some(again) => {

@@ -20,6 +20,7 @@ mod calling;
 mod leaving;
 mod offer;
 mod reason;
+mod refer;
 mod unacked;
 mod up;
 
@@ -87,6 +88,13 @@ impl Session {
     /// Call-ID and our tag.
     pub(crate) fn key(&self) -> (String, String) {
         (self.call_id.clone(), self.local_tag.clone())
+    }
+
+    /// Call-ID, our tag, the peer's, once it is answered.
+    pub(crate) fn dialog(&self) -> Option<(String, String, String)> {
+        let State::Up(up) = &self.state else { return None };
+        let (call_id, local) = self.key();
+        Some((call_id, local, up.peer.dialog.remote_tag().to_owned()))
     }
 
     /// Our tag.
@@ -273,7 +281,8 @@ impl Peer {
 
     /// Sends a request inside the dialog.
     fn send(&self, request: Request, id: SessionId, purpose: Purpose, core: &mut Core) -> RequestId {
-        let contact = (purpose == Purpose::Reinvite).then_some(self.contact_user.as_str());
+        let names_contact = matches!(purpose, Purpose::Reinvite | Purpose::Refer | Purpose::Notify);
+        let contact = names_contact.then_some(self.contact_user.as_str());
         core.dispatch(request, contact, self.hop(core), User::Session(id, purpose))
     }
 

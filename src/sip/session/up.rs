@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::leaving::Leaving;
 use super::offer::{Ours, Theirs, gone};
+use super::refer::Refers;
 use super::unacked::{Due, Unacked};
 use super::{COMMAND_IGNORED, Next, Peer, State, dialog_response, reason, sdp_of, set_body, turn_away};
 use crate::endpoint::{Command, Core, Ended, Event, Failure, Purpose, RequestId, SessionId};
@@ -27,6 +28,7 @@ pub(crate) struct Up {
     pub(super) unacked: Option<Unacked>,
     pub(super) ours: Ours,
     pub(super) theirs: Option<Theirs>,
+    pub(super) refers: Refers,
     /// The owner has said Bye, but BYE must wait for the ACK of our 2xx (§15). With the reason.
     pub(super) closing: Option<Option<(u16, String)>>,
 }
@@ -62,6 +64,7 @@ impl Up {
             unacked: None,
             ours: Ours::Idle,
             theirs: None,
+            refers: Refers::default(),
             closing: None,
         }
     }
@@ -89,6 +92,9 @@ impl Up {
                 set_body(&mut info, &content_type, body);
                 self.peer.send(info, id, Purpose::Info, core);
             }
+            Command::Refer { to, .. } => self.refer(id, &to, core),
+            Command::AnswerRefer { code, .. } => self.answer_refer(code, core),
+            Command::Notify { code, .. } => self.notify(id, code, core),
             Command::Progress { .. }
             | Command::Answer { .. }
             | Command::Refuse { .. }
@@ -164,13 +170,13 @@ impl Up {
             },
             Method::Info => take_info(id, request, server, core),
             Method::Options => core.reply_options(server, request),
+            Method::Refer => self.on_refer(id, request, server, core),
+            Method::Notify => self.on_notify(id, request, server, core),
             Method::Ack
             | Method::Cancel
             | Method::Message
-            | Method::Notify
             | Method::Prack
             | Method::Publish
-            | Method::Refer
             | Method::Register
             | Method::Subscribe
             | Method::Other(_) => core.reply(server, request, 405),
@@ -189,14 +195,15 @@ impl Up {
         match (purpose, response.code) {
             (Purpose::Invite, _) => self.acknowledge_again(request, &response, core),
             (Purpose::Reinvite, _) => return self.on_offer_response(id, request, &response, core),
-            (Purpose::Info, 401 | 407) => {
+            (Purpose::Refer, _) => self.on_refer_response(id, request, &response, core),
+            (Purpose::Info | Purpose::Notify, 401 | 407) => {
                 self.peer.authorize(request, &response, core);
             }
             (Purpose::Info, 408) => {
                 return self.end(id, Ended::TransactionTimeout, Headers::new(), true, core);
             }
             (Purpose::Info, 481) => return self.end(id, gone(&response), Headers::new(), false, core),
-            (Purpose::Info | Purpose::Bye, _) => {}
+            (Purpose::Info | Purpose::Notify | Purpose::Bye, _) => {}
         }
         None
     }
@@ -209,10 +216,14 @@ impl Up {
         failure: Failure,
         core: &mut Core,
     ) -> Next {
+        if purpose == Purpose::Refer {
+            self.on_refer_failure(id, request, failure, core);
+            return None;
+        }
         let waited_for = match purpose {
             Purpose::Reinvite => matches!(self.ours, Ours::Sent { request: sent, .. } if sent == request),
             Purpose::Info => true,
-            Purpose::Invite | Purpose::Bye => false,
+            Purpose::Invite | Purpose::Bye | Purpose::Refer | Purpose::Notify => false,
         };
         if !waited_for {
             return None;

@@ -145,6 +145,26 @@ pub struct DialSip {
     pub x_headers: Vec<(String, String)>,
 }
 
+/// How a `<Refer>` ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferFacts {
+    /// `in-progress` when the target answered; otherwise as of a dial. `None` when nothing was told.
+    pub status: Option<String>,
+    /// The answer to the REFER.
+    pub refer_code: Option<u16>,
+    /// The last code a NOTIFY told.
+    pub notify_code: Option<u16>,
+}
+
+/// The parameters of `<Refer>`'s action (reference: twiml-voice §13).
+pub fn refer_params(refer: &ReferFacts) -> Vec<(String, String)> {
+    let mut params = Params::default();
+    params.set_some("ReferCallStatus", refer.status.clone());
+    params.set_some("ReferSipResponseCode", refer.refer_code.map(|code| code.to_string()));
+    params.set_some("NotifySipResponseCode", refer.notify_code.map(|code| code.to_string()));
+    params.sorted()
+}
+
 /// The parameters of `<Dial>`'s action (reference: twiml-voice §9.4).
 pub fn dial_params(dial: &DialFacts) -> Vec<(String, String)> {
     let mut params = Params::default();
@@ -340,6 +360,23 @@ mod tests {
                 "QueueTime=61"
             ]
         );
+    }
+
+    #[test]
+    fn refer() {
+        for (status, codes, expected) in [
+            (
+                Some("busy"),
+                (Some(202), Some(486)),
+                vec!["NotifySipResponseCode=486", "ReferCallStatus=busy", "ReferSipResponseCode=202"],
+            ),
+            (Some("failed"), (Some(405), None), vec!["ReferCallStatus=failed", "ReferSipResponseCode=405"]),
+            (None, (Some(202), None), vec!["ReferSipResponseCode=202"]),
+        ] {
+            let (refer_code, notify_code) = codes;
+            let facts = ReferFacts { status: status.map(str::to_owned), refer_code, notify_code };
+            assert_eq!(lines(&refer_params(&facts)), expected);
+        }
     }
 
     #[test]

@@ -22,8 +22,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::Dialect;
 
 pub use action::{
-    DialCallStatus, DialFacts, DialSip, GatherResult, PartialFacts, RecordFacts, RecordingFacts,
-    dial_call_status, dial_params, gather_params, partial_params, record_params,
+    DialCallStatus, DialFacts, DialSip, GatherResult, PartialFacts, RecordFacts, RecordingFacts, ReferFacts,
+    dial_call_status, dial_params, gather_params, partial_params, record_params, refer_params,
 };
 pub use callback::{
     AmdFacts, ProgressFacts, RecordingCallbackFacts, RecordingSource, RecordingStatus, amd_params,

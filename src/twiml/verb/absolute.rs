@@ -18,6 +18,10 @@ pub(crate) fn absolute(verb: Verb, base: Option<&str>) -> (Option<Verb>, Vec<Fin
         Verb::Gather(gather) => Some(Verb::Gather(resolver.gather(gather))),
         Verb::Record(record) => Some(Verb::Record(resolver.record(record))),
         Verb::Dial(dial) => Some(Verb::Dial(resolver.dial(dial))),
+        Verb::Refer(mut refer) => {
+            resolver.if_possible(&mut refer.action);
+            Some(Verb::Refer(refer))
+        }
         Verb::Enqueue(enqueue) => Some(Verb::Enqueue(resolver.enqueue(enqueue))),
         Verb::Start(start) => Some(Verb::Start(resolver.start(start))),
         Verb::Connect(connect) => Some(Verb::Connect(resolver.connect(connect))),
@@ -86,6 +90,10 @@ impl Resolver<'_> {
             let (url, callback) = match noun {
                 Noun::Conference(conference) => {
                     self.conference(conference);
+                    continue;
+                }
+                Noun::Application(application) => {
+                    application.status_callback = self.status_callback(application.status_callback.take());
                     continue;
                 }
                 Noun::Queue(queue) => {

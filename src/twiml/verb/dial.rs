@@ -4,8 +4,8 @@ use base::limits::DIAL_NOUNS_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientNoun, ConferenceNoun, Number, QueueNoun, RecordingStatusCallback, SipNoun, client, conference,
-    number, queue, sip,
+    ApplicationNoun, ClientNoun, ConferenceNoun, Number, QueueNoun, RecordingStatusCallback, SipNoun,
+    application, client, conference, number, queue, sip,
 };
 use crate::reading::{Node, Reading, attribute, owned, tag, text};
 use crate::{Dialect, HttpMethod, refused};
@@ -58,11 +58,21 @@ pub enum Noun {
     Client(ClientNoun),
     /// A conference; the only noun of its `<Dial>`.
     Conference(ConferenceNoun),
+    /// Another application; likewise.
+    Application(ApplicationNoun),
     /// The caller who has waited longest in a queue; the only noun of its `<Dial>`.
     Queue(QueueNoun),
 }
 
 impl Dial {
+    /// The application that takes over, when this rings nobody but does that.
+    pub fn application(&self) -> Option<&ApplicationNoun> {
+        match self.nouns.as_slice() {
+            [Noun::Application(noun)] => Some(noun),
+            _ => None,
+        }
+    }
+
     /// The conference to join, when this rings nobody but does that.
     pub fn conference(&self) -> Option<&ConferenceNoun> {
         match self.nouns.as_slice() {
@@ -218,6 +228,7 @@ fn noun(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Noun> {
         "Client" => client::read(node, reading).map(Noun::Client),
         "Conference" => conference::read(node, reading).map(Noun::Conference),
         "Queue" => queue::read(node, reading).map(Noun::Queue),
+        "Application" => application::read(node, reading).map(Noun::Application),
         other => {
             let (code, why) = refused::noun("Dial", other)
                 .map_or((13215, "is not allowed in Dial"), |row| (row.code, row.why));
@@ -403,6 +414,7 @@ mod tests {
                     Noun::Client(client) => client.identity.as_str(),
                     Noun::Conference(conference) => conference.name.as_str(),
                     Noun::Queue(queue) => queue.name.as_str(),
+                    Noun::Application(_) => "an application",
                 })
                 .collect();
             assert_eq!(rung, expected, "{content}");

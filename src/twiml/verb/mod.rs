@@ -1,6 +1,7 @@
 //! The verbs and nouns a document is made of, as values: one file for each.
 
 mod absolute;
+mod application;
 mod callback;
 mod client;
 mod conference;
@@ -15,6 +16,7 @@ mod play;
 mod queue;
 mod record;
 mod redirect;
+mod refer;
 mod reject;
 mod say;
 mod say_as;
@@ -29,6 +31,7 @@ mod transcription;
 
 use serde::{Deserialize, Serialize};
 
+pub use application::ApplicationNoun;
 pub use callback::{
     ConferenceEvent, ConferenceStatusCallback, ProgressEvent, RecordingEvent, RecordingStatusCallback,
     ServiceCallback, StatusCallback,
@@ -46,6 +49,7 @@ pub use play::{Play, PlaySource};
 pub use queue::QueueNoun;
 pub use record::{Record, RecordChannels, RecordFormat, Transcribe};
 pub use redirect::Redirect;
+pub use refer::Refer;
 pub use reject::Reject;
 pub use say::Say;
 pub use sip::SipNoun;
@@ -86,6 +90,8 @@ pub enum Verb {
     Connect(Connect),
     /// Play back what the caller says until the call ends.
     Echo,
+    /// Send the caller elsewhere by REFER.
+    Refer(Refer),
     /// Continue with another document. The interpreter does this one itself and never hands it out.
     Redirect(Redirect),
     /// End the call.
@@ -113,6 +119,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Verb> {
             bare(node, reading, &[]);
             Some(Verb::Echo)
         }
+        "Refer" => refer::read(node, reading).map(Verb::Refer),
         "Redirect" => Some(Verb::Redirect(redirect::read(node, reading))),
         "Hangup" => {
             // The SDKs can nest `<Parameter>`; it means nothing.

@@ -291,7 +291,10 @@ fn session_of(event: &Event) -> Option<SessionId> {
         | Event::Offered { session, .. }
         | Event::OfferAnswered { session, .. }
         | Event::Ended { session, .. }
-        | Event::Info { session, .. } => Some(*session),
+        | Event::Info { session, .. }
+        | Event::Referred { session, .. }
+        | Event::ReferAnswered { session, .. }
+        | Event::Notified { session, .. } => Some(*session),
         Event::Registered { .. }
         | Event::Unregistered { .. }
         | Event::TrunkState { .. }

@@ -9,5 +9,6 @@ mod lossy;
 mod noise;
 mod odd_peers;
 mod raw;
+mod refer;
 mod registration;
 mod wire;

@@ -221,9 +221,15 @@ fn what_is_wrong_with_an_invite_is_said() {
 #[test]
 fn methods_we_do_not_take_are_refused_without_memory() {
     let mut bench = bench();
-    for (method, code) in
-        [("MESSAGE", 405), ("SUBSCRIBE", 405), ("PRACK", 405), ("REFER", 405), ("invite", 501), ("BYE", 481)]
-    {
+    for (method, code) in [
+        ("MESSAGE", 405),
+        ("SUBSCRIBE", 405),
+        ("PRACK", 405),
+        ("REFER", 481),
+        ("NOTIFY", 481),
+        ("invite", 501),
+        ("BYE", 481),
+    ] {
         bench.say(&INVITE.replace("INVITE", method));
         let response = bench.response(code);
         assert_eq!(response.headers.has(&HeaderName::Allow), code != 481, "{method}");

@@ -1,0 +1,278 @@
+//! A bridged party asks us to connect the other one elsewhere: REFER from outside (reference: twiml-voice §9.6, RFC
+//! 5589).
+//!
+//! ```text
+//! REFER ──▶ with referUrl: its document is asked for ──had──▶ the other party carries it out
+//!     │                                             └──not──▶ NOTIFY 503, the bridge goes on
+//!     ├──▶ from a phone of ours: the other party dials the target, or meets who is consulted
+//!     └──▶ from anybody else: 603 and 13802
+//! ```
+//! A phone may transfer its own calls without a document's leave, by what it may dial itself; a carrier may not, for it
+//! would dial at the office's cost. Whoever transfers is told and let go once the other party is on its way.
+
+use base::CallSid;
+use sip::{NameAddr, Uri};
+use twiml::{Dial, Dialect, HttpMethod, Interpreter, Source};
+
+use crate::call::{Call, Running};
+use crate::ctx::{Asked, Ctx, Mail};
+use crate::incoming::escape;
+use crate::originate::is_ours;
+use crate::outcome::Cause;
+use crate::record::EventKind;
+use crate::route::Who;
+use crate::timers::Timer;
+
+/// Where a `<Dial>` asks for a document when one of its two parties refers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReferTo {
+    pub(crate) url: String,
+    pub(crate) method: HttpMethod,
+}
+
+impl Transfer {
+    pub(crate) fn by(&self) -> CallSid {
+        self.by
+    }
+}
+
+impl ReferTo {
+    pub(crate) fn of(dial: &Dial) -> Option<Self> {
+        dial.refer_url.clone().map(|url| Self { url, method: dial.refer_method })
+    }
+}
+
+/// What the other party is to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Elsewhere {
+    /// What this URL says.
+    Ask { url: String, method: HttpMethod, target: String },
+    /// This document, dialling for whoever transferred.
+    Document { text: String, dialler: Who },
+}
+
+/// A document that is being asked for because the peer referred; the bridge goes on meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Transfer {
+    interpreter: Interpreter,
+    /// Who is told how it went.
+    by: CallSid,
+    /// The bridge is over: that party hung up as soon as it was promised a transfer, as phones do.
+    pub(crate) alone: bool,
+}
+
+/// Another call of the same phone, whose other party the first one's is to meet.
+#[derive(Clone, Debug)]
+pub(crate) struct Consulted {
+    /// The phone's own call.
+    pub(crate) call: CallSid,
+    /// Whom it talks to there; nobody yet while that one rings.
+    pub(crate) with: Option<CallSid>,
+    /// Whose phone.
+    pub(crate) phone: Option<String>,
+    /// Whom it dialled.
+    pub(crate) dialled: String,
+}
+
+/// Marks a fetch as a transfer's: the call's own interpreter counts from 1.
+const TRANSFER_FETCH: u64 = 1 << 62;
+
+/// Whether an answer is for a transfer's document.
+pub(crate) fn is_for_transfer(fetch: u64) -> bool {
+    fetch & TRANSFER_FETCH != 0 && fetch >> 63 == 0
+}
+
+impl Call {
+    /// The peer refers. `consulted` is the call that Replaces in it names, if it is one of ours.
+    pub(crate) fn on_referred(&mut self, to: &NameAddr, consulted: Option<Consulted>, ctx: &mut Ctx<'_>) {
+        let target: String = to.uri.to_string().chars().take(TARGET_CHARS_MAX).collect();
+        self.trace(EventKind::Decision, format!("asked to transfer to {target}"), ctx);
+        let session = self.leg.session;
+        let decided = self.transfer(to, target, consulted, ctx);
+        match decided {
+            Ok(other) => {
+                ctx.sip(sip::Command::AnswerRefer { session, code: 202 });
+                ctx.sip(sip::Command::Notify { session, code: 100 });
+                for (party, elsewhere) in other {
+                    ctx.mail(party, Mail::Transfer { by: self.sid(), to: Box::new(elsewhere) });
+                }
+            }
+            Err((code, why)) => {
+                self.warn(REFER_REFUSED, why.to_owned(), ctx);
+                ctx.sip(sip::Command::AnswerRefer { session, code });
+            }
+        }
+    }
+
+    /// Who is to do what; or the code and the reason of a refusal.
+    fn transfer(
+        &mut self,
+        to: &NameAddr,
+        target: String,
+        consulted: Option<Consulted>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Vec<(CallSid, Elsewhere)>, (u16, &'static str)> {
+        let Some(other) = self.near_call() else {
+            return Err((603, "a REFER outside a bridge of two is refused"));
+        };
+        if let Some(ReferTo { url, method }) = self.refer_to() {
+            return Ok(vec![(other, Elsewhere::Ask { url, method, target })]);
+        }
+        let Some(phone) = self.row.phone.clone() else {
+            return Err((603, "a REFER was refused: the Dial has no referUrl"));
+        };
+        let replaces = to.uri.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("replaces"));
+        let consulted = consulted.filter(|consulted| consulted.phone.as_ref() == Some(&phone));
+        match consulted {
+            Some(Consulted { call, with: Some(with), .. }) => {
+                // Each side's end is the other's: a room of two that nobody outlives.
+                let text = meeting(ctx.next_id());
+                let document = || Elsewhere::Document { text: text.clone(), dialler: Who::Api };
+                ctx.mail(call, Mail::Transferred { code: 200 });
+                Ok(vec![(with, document()), (other, document())])
+            }
+            // Transferred while the consulted one still rings: as if it had been dialled in the first place.
+            Some(Consulted { call, with: None, dialled, .. }) => {
+                ctx.mail(call, Mail::Transferred { code: 200 });
+                Ok(vec![(other, self.dialling(&dialled, phone))])
+            }
+            None if replaces => {
+                Err((603, "a REFER was refused: it replaces a call that is not this phone's"))
+            }
+            None => {
+                let uri = to.uri.for_request();
+                let user = uri.user_decoded().into_owned();
+                let number = !uri.is_sip() || is_ours(&uri, ctx);
+                Ok(vec![(
+                    other,
+                    if number { self.dialling(&user, phone) } else { self.calling(&uri, phone) },
+                )])
+            }
+        }
+    }
+
+    /// The document of a `<Dial>` that may be transferred out of, and its URL.
+    fn refer_to(&self) -> Option<ReferTo> {
+        match (&self.running, &self.child) {
+            (Running::Dial(run), _) => run.refer_to(),
+            (_, Some(child)) => child.refer_to.clone(),
+            (_, None) => None,
+        }
+    }
+
+    fn dialling(&self, number: &str, phone: String) -> Elsewhere {
+        let text = format!("<Response><Dial><Number>{}</Number></Dial></Response>", escape(number));
+        Elsewhere::Document { text, dialler: Who::Phone(phone) }
+    }
+
+    fn calling(&self, uri: &Uri, phone: String) -> Elsewhere {
+        let text = format!("<Response><Dial><Sip>{}</Sip></Dial></Response>", escape(&uri.to_string()));
+        Elsewhere::Document { text, dialler: Who::Phone(phone) }
+    }
+
+    /// The party we talk to transferred us.
+    pub(crate) fn on_transfer(&mut self, by: CallSid, to: Elsewhere, ctx: &mut Ctx<'_>) {
+        if self.ended.is_some() {
+            return;
+        }
+        match to {
+            Elsewhere::Ask { url, method, target } => {
+                let mut interpreter = Interpreter::new(None, Dialect::default());
+                interpreter.start_with(url, method, vec![("ReferTransferTarget".to_owned(), target)]);
+                self.transfer = Some(Box::new(Transfer { interpreter, by, alone: false }));
+                self.drive_transfer(ctx);
+            }
+            Elsewhere::Document { text, dialler } => {
+                let mut interpreter = Interpreter::new(None, Dialect::default());
+                interpreter.handle(twiml::Input::Start(Source::Inline(text)), ctx.now);
+                self.dialler = dialler;
+                self.go_elsewhere(interpreter, by, ctx);
+            }
+        }
+    }
+
+    pub(crate) fn transfer_fetched(
+        &mut self,
+        id: u64,
+        result: Result<twiml::Fetched, twiml::FetchFailure>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if let Some(transfer) = &mut self.transfer {
+            let id = id & !TRANSFER_FETCH;
+            transfer.interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
+        }
+        self.drive_transfer(ctx);
+    }
+
+    /// Until there is a document, or none to be had.
+    fn drive_transfer(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some(transfer) = &mut self.transfer {
+            if transfer.interpreter.has_document() {
+                let Some(transfer) = self.transfer.take() else { return };
+                self.go_elsewhere(transfer.interpreter, transfer.by, ctx);
+                return;
+            }
+            match transfer.interpreter.poll_output() {
+                Some(twiml::Output::Fetch { id, url, method, params }) => {
+                    self.trace(EventKind::Fetch, format!("{} {}", method.as_str(), twiml::shown(&url)), ctx);
+                    let mut all = twiml::standard_params(&self.facts);
+                    all.extend(params);
+                    ctx.fetch(self.sid(), Asked::Interpreter(id | TRANSFER_FETCH), url, method, all);
+                    ctx.timer(self.sid(), Timer::Stuck, crate::call::OVERDUE);
+                }
+                Some(twiml::Output::Notify(finding, url)) => self.notify(&finding, url, ctx),
+                Some(twiml::Output::ApplicationError { .. }) => {
+                    let Some(transfer) = self.transfer.take() else { return };
+                    ctx.mail(transfer.by, Mail::Transferred { code: 503 });
+                    // The bridge goes on as if nothing had been asked, if there still is one.
+                    if transfer.alone {
+                        self.go_on_alone(ctx);
+                    }
+                }
+                Some(twiml::Output::Execute(_) | twiml::Output::Finished) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// The bridge ended while the document was asked for, and that came to nothing.
+    fn go_on_alone(&mut self, ctx: &mut Ctx<'_>) {
+        if self.child.is_some() {
+            self.end(Cause::Released { timeout: false }, ctx);
+        } else {
+            self.dial_next(ctx);
+        }
+    }
+
+    /// Whoever transferred is let go, and this party carries the document out.
+    fn go_elsewhere(&mut self, interpreter: Interpreter, by: CallSid, ctx: &mut Ctx<'_>) {
+        // First of all, or it would be let go without having been told.
+        ctx.mail(by, Mail::Transferred { code: 200 });
+        self.interrupt(ctx);
+        self.leave_parent(ctx);
+        self.interpreter = Some(interpreter);
+        self.drive(ctx);
+    }
+
+    /// What became of the peer's REFER.
+    pub(crate) fn on_transferred(&mut self, code: u16, ctx: &mut Ctx<'_>) {
+        ctx.sip(sip::Command::Notify { session: self.leg.session, code });
+        if code < 300 {
+            self.end(Cause::Transferred, ctx);
+        }
+    }
+}
+
+/// Where two meet who were brought together.
+fn meeting(number: u64) -> String {
+    format!(
+        "<Response><Dial><Conference beep=\"false\" waitUrl=\"\" endConferenceOnExit=\"true\">transfer {number}\
+         </Conference></Dial></Response>"
+    )
+}
+
+/// What a web server is told of Refer-To (reference: twiml-voice §9.6).
+const TARGET_CHARS_MAX: usize = 256;
+
+/// A REFER that nobody allowed (reference: error-codes 13802).
+const REFER_REFUSED: u32 = 13802;

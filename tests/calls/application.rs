@@ -1,0 +1,186 @@
+//! `<Dial><Application>`: another application of the office takes a call over until its document ends.
+
+use base::ApplicationSid;
+use call::office::{Application, DocumentRef};
+use call::{CallDocument, CallUpdate, Fate, NewCall, Operator, OperatorReply};
+use sim::{Answer, NUMBER, Scenario, UaState, VOICE, param};
+use sim::{Faults, office as plain_office};
+use twiml::{CallStatus, Dialect, HttpMethod, Source, StatusCallback};
+
+use crate::{ACTION, EVENTS, told};
+
+const DESK: &str = "http://web.example/desk";
+const DESK_FALLBACK: &str = "http://web.example/desk-fallback";
+
+/// An office with the application AP…1, whose document is `desk`; its number answers with `verbs`.
+fn office(verbs: &str, desk: &str) -> Scenario {
+    let mut office = plain_office(&[("ann", "101")]);
+    let url = |url: &str| DocumentRef { url: url.to_owned(), method: HttpMethod::Post };
+    let application = Application {
+        voice: Source::Url { url: DESK.to_owned(), method: HttpMethod::Post },
+        fallback: Some(url(DESK_FALLBACK)),
+        status_callback: Some(StatusCallback {
+            url: EVENTS.to_owned(),
+            method: HttpMethod::Post,
+            events: vec![twiml::ProgressEvent::Completed],
+        }),
+        dialect: Dialect::Twiml,
+        record: false,
+        record_dual: false,
+    };
+    office.applications.insert(ApplicationSid(1).to_string(), application);
+    let mut s = Scenario::with(office, 1, Faults::NONE);
+    s.web().serve(VOICE, Answer::twiml(verbs));
+    s.web().serve(DESK, Answer::twiml(desk));
+    s.web().serve(ACTION, Answer::twiml("<Say>done</Say><Pause length=\"600\"/>"));
+    s.web().serve(EVENTS, Answer::page(204, None, ""));
+    s
+}
+
+fn dial(noun: &str) -> String {
+    format!("<Dial action=\"/action\"><Application {noun}</Application></Dial>")
+}
+
+#[test]
+fn the_application_has_the_call_until_its_document_ends() {
+    let sid = ApplicationSid(1);
+    let noun = format!("customerId=\"c7\">{sid}<Parameter name=\"ticket\" value=\"42\"/>");
+    // Beside a Parameter the sid is an element of its own.
+    let noun = noun.replace(&sid.to_string(), &format!("<ApplicationSid>{sid}</ApplicationSid>"));
+    for desk in ["<Say>desk here</Say><Redirect>/desk2</Redirect>", "<Say>desk here</Say><Hangup/>"] {
+        let mut s = office(&dial(&noun), desk);
+        s.web().serve("http://web.example/desk2", Answer::twiml("<Pause length=\"1\"/>"));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        assert!(s.heard_clip(&caller, "desk here") && s.heard_clip(&caller, "done"), "{desk}");
+        let rows = s.rows();
+        assert_eq!(rows.len(), 2);
+        let (parent, child) = (&rows[0], &rows[1]);
+        assert_eq!((child.parent, child.status), (Some(parent.sid), CallStatus::Completed));
+        assert_eq!(child.to, sid.to_string());
+        let (parent, child) = (parent.sid.to_string(), child.sid.to_string());
+        for (name, value) in [
+            ("CallSid", child.as_str()),
+            ("ParentCallSid", &parent),
+            ("Direction", "inbound"),
+            ("To", &sid.to_string()),
+            ("Param_ticket", "42"),
+            ("CustomerId", "c7"),
+        ] {
+            assert_eq!(told(&mut s, DESK, name).as_deref(), Some(value), "{name}");
+        }
+        for (name, value) in [
+            ("CallSid", parent.as_str()),
+            ("DialCallSid", &child),
+            ("DialCallStatus", "completed"),
+            ("DialBridged", "true"),
+        ] {
+            assert_eq!(told(&mut s, ACTION, name).as_deref(), Some(value), "{name}");
+        }
+        assert_eq!(told(&mut s, EVENTS, "CallSid"), Some(child));
+        assert_eq!(s.state(&caller), UaState::Up);
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn what_goes_wrong_is_the_applications_affair() {
+    let sid = ApplicationSid(1);
+    for (noun, status, code, heard) in [
+        (format!(">{sid}"), "failed", 12100, ""),
+        (format!(">{}", ApplicationSid(9)), "failed", 21218, ""),
+        (format!("copyParentTo=\"true\">{sid}"), "completed", 12100, "rescued"),
+    ] {
+        let mut s = office(&dial(&noun), "");
+        s.web().serve(DESK, Answer::page(200, Some("text/xml"), "<Response>"));
+        if !heard.is_empty() {
+            s.web().serve(DESK_FALLBACK, Answer::twiml("<Say>rescued</Say>"));
+        }
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(4_000);
+        assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some(status), "{noun}");
+        assert!(s.notifications().contains(&code), "{noun}: {:?}", s.notifications());
+        assert_eq!(s.heard_clip(&caller, "rescued"), !heard.is_empty());
+        assert!(s.heard_clip(&caller, "done"), "the caller goes on");
+        if !heard.is_empty() {
+            assert_eq!(told(&mut s, DESK, "To").as_deref(), Some(NUMBER));
+        }
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn an_application_that_dials_itself_is_stopped() {
+    let itself = dial(&format!(">{}", ApplicationSid(1)));
+    let mut s = office(&itself, &itself);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(5_000);
+    assert!(s.notifications().contains(&21218));
+    assert_eq!(s.rows().len(), 5, "four of them, and the caller");
+    s.hangs_up(&caller);
+    s.expect_rest();
+    assert!(s.rows().iter().all(|row| row.status.is_final()));
+}
+
+#[test]
+fn a_caller_who_hangs_up_ends_both_and_the_action_is_asked() {
+    let mut s = office(&dial(&format!(">{}", ApplicationSid(1))), "<Say>desk</Say><Pause length=\"60\"/>");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(3_000);
+    s.hangs_up(&caller);
+    s.pass_ms(1_000);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("completed"));
+    assert!(s.rows().iter().all(|row| row.status == CallStatus::Completed));
+    assert_eq!(s.asked(EVENTS).len(), 1);
+    s.expect_rest();
+}
+
+#[test]
+fn an_update_takes_the_call_out_of_the_application() {
+    let mut s = office(&dial(&format!(">{}", ApplicationSid(1))), "<Say>desk</Say><Pause length=\"60\"/>");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(3_000);
+    let inline =
+        Source::Inline("<Response><Say>elsewhere</Say><Pause length=\"600\"/></Response>".to_owned());
+    let update = Box::new(CallUpdate { fate: Some(Fate::Redirect(inline)), ..CallUpdate::default() });
+    let call = s.rows()[0].sid;
+    s.operator(Operator::UpdateCall { call, update });
+    s.pass_ms(1_000);
+    assert!(s.heard_clip(&caller, "elsewhere") && s.asked(ACTION).is_empty());
+    assert_eq!(s.rows()[1].status, CallStatus::Completed);
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
+fn a_call_is_made_for_an_application() {
+    let mut s = office("", "<Say>desk calling</Say><Pause length=\"60\"/>");
+    let ann = s.phone("ann");
+    let new = |sid: ApplicationSid| NewCall {
+        to: "101".to_owned(),
+        from: NUMBER.to_owned(),
+        caller_id: None,
+        document: CallDocument::Of(sid.to_string()),
+        fallback: None,
+        dialect: Dialect::Twiml,
+        status_callback: None,
+        send_digits: None,
+        timeout_s: 20,
+        time_limit_s: None,
+        record: None,
+        credentials: None,
+    };
+    let reply = s.operator(Operator::Originate(Box::new(new(ApplicationSid(9)))));
+    assert!(matches!(reply, OperatorReply::NotPlaced(why) if why.code == 21218));
+    s.operator(Operator::Originate(Box::new(new(ApplicationSid(1)))));
+    s.pass_ms(2_000);
+    let call = s.latest(ann).expect("it rings");
+    assert!(s.heard_clip(&call, "desk calling"));
+    s.hangs_up(&call);
+    s.pass_ms(500);
+    let asked = s.asked(EVENTS);
+    assert_eq!((asked.len(), param(&asked[0], "CallStatus")), (1, Some("completed")));
+    s.expect_rest();
+}
