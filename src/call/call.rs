@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use base::{CallSid, Mono, RecordingSid, StreamSid};
 use media::PlayId;
-use twiml::{After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, PlaySource, Service, Verb};
+use twiml::{
+    After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, PlaySource, Service, Verb,
+};
 
 use crate::application::ApplicationRun;
 use crate::child::ChildOf;

@@ -51,7 +51,7 @@ fn an_empty_file_works() {
 fn the_documented_defaults_are_the_ones_that_hold() {
     let mut text = String::new();
     for (section, keys) in
-        SECTIONS.iter().filter(|(name, _)| !["phone", "trunk", "number", "route"].contains(name))
+        SECTIONS.iter().filter(|(name, _)| !["phone", "trunk", "number", "application", "route"].contains(name))
     {
         text.push_str(&format!("[{section}]\n"));
         for key in *keys {

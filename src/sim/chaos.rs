@@ -368,6 +368,7 @@ impl Chaos {
                 time_limit_s: self.rng.chance(0.3).then_some(5),
                 record: None,
                 credentials: None,
+                machine_detection: None,
             })),
         };
         self.world.input(Input::Command { id: 1, command })

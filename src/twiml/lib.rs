@@ -59,12 +59,13 @@ pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matc
 pub use template::fill_template;
 pub use verb::{AmdStatusCallback, MachineDetection, TranscriptionNoun};
 pub use verb::{
-    ApplicationNoun, Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Connect,
-    ConnectService, Dial, DialRecord, Enqueue, EnqueueTask, Gather, GatherInput, Noun, Number,
-    PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt, QueueNoun, Record, RecordChannels,
-    RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack, Redirect, Refer, Reject, Say, Service,
-    ServiceCallback, SipNoun, SiprecNoun, SpeechOptions, SpeechTimeout, Start, StatusCallback, Stop,
-    StopService, StreamNoun, StreamTrack, Transcribe, Verb, stream_url,
+    ApplicationNoun, Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun,
+    ConferenceStatusCallback, Connect, ConnectService, Dial, DialRecord, Enqueue, EnqueueTask, Gather,
+    GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt,
+    QueueNoun, Record, RecordChannels, RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack,
+    Redirect, Refer, Reject, Say, Service, ServiceCallback, SipNoun, SiprecNoun, SpeechOptions,
+    SpeechTimeout, Start, StatusCallback, Stop, StopService, StreamNoun, StreamTrack, Transcribe, Verb,
+    stream_url,
 };
 pub use voice::{Gender, polly_languages, published_voice};
 

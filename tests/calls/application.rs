@@ -171,6 +171,7 @@ fn a_call_is_made_for_an_application() {
         time_limit_s: None,
         record: None,
         credentials: None,
+        machine_detection: None,
     };
     let reply = s.operator(Operator::Originate(Box::new(new(ApplicationSid(9)))));
     assert!(matches!(reply, OperatorReply::NotPlaced(why) if why.code == 21218));

@@ -35,11 +35,17 @@ fn a_connected_application_hears_the_caller_and_is_heard() {
         assert_eq!(started.get("StreamSid"), sid);
         let (target, headers) = app.handshakes().remove(0);
         assert_eq!(target, "/media?room=1");
-        assert_eq!(headers["x-twilio-signature"], twiml::signature(AUTH_TOKEN, &app.url("/media?room=1"), &[]));
+        assert_eq!(
+            headers["x-twilio-signature"],
+            twiml::signature(AUTH_TOKEN, &app.url("/media?room=1"), &[])
+        );
         let heard = app.heard();
         assert_eq!((&heard[0].1["event"], &heard[1].1["event"]), (&"connected".into(), &"start".into()));
         let start = &heard[1].1["start"];
-        assert_eq!((&start["customParameters"]["who"], &start["tracks"][0]), (&"me".into(), &"inbound".into()));
+        assert_eq!(
+            (&start["customParameters"]["who"], &start["tracks"][0]),
+            (&"me".into(), &"inbound".into())
+        );
 
         // What the caller says comes back.
         let since = Instant::now();
@@ -105,7 +111,11 @@ fn marks_come_when_the_words_are_said_and_a_barge_in_is_obeyed_at_once() {
         let last = app.heard().last().unwrap().1.clone();
         assert_eq!(last["event"], "stop");
         for (n, (_, message)) in app.heard().iter().skip(1).enumerate() {
-            assert_eq!(message["sequenceNumber"], (n + 1).to_string(), "none is missing and none comes twice");
+            assert_eq!(
+                message["sequenceNumber"],
+                (n + 1).to_string(),
+                "none is missing and none comes twice"
+            );
         }
         assert!(web.asked("/after").is_empty());
     });
@@ -134,7 +144,8 @@ fn a_started_stream_hears_both_sides_of_a_bridge_apart() {
         caller.rtp.wait_tone(hz::AGENT, 2.0, since, s(8));
         wait_for("both tones, each in its track", s(8), || {
             let (inbound, outbound) = (app.sound("inbound", since), app.sound("outbound", since));
-            (tone::seconds_of(&inbound, hz::CALLER) > 2.0 && tone::seconds_of(&outbound, hz::AGENT) > 2.0).then_some(())
+            (tone::seconds_of(&inbound, hz::CALLER) > 2.0 && tone::seconds_of(&outbound, hz::AGENT) > 2.0)
+                .then_some(())
         });
         assert!(tone::seconds_with(&app.sound("inbound", since), hz::AGENT) < 0.1);
         assert!(tone::seconds_with(&app.sound("outbound", since), hz::CALLER) < 0.1);
