@@ -50,8 +50,9 @@ fn an_empty_file_works() {
 #[test]
 fn the_documented_defaults_are_the_ones_that_hold() {
     let mut text = String::new();
-    for (section, keys) in
-        SECTIONS.iter().filter(|(name, _)| !["phone", "trunk", "number", "application", "route"].contains(name))
+    for (section, keys) in SECTIONS
+        .iter()
+        .filter(|(name, _)| !["phone", "trunk", "number", "application", "route"].contains(name))
     {
         text.push_str(&format!("[{section}]\n"));
         for key in *keys {
@@ -366,7 +367,7 @@ fn an_application_is_named_by_its_sid() {
         format!("[[application]]\nsid = \"{sid}\"\nvoice_url = \"http://h/v\"\ndialect = \"texml\"\n");
     let office = config(&table).office;
     let application = &office.applications[sid];
-    assert_eq!(application.voice, Source::Url { url: "http://h/v".to_owned(), method: HttpMethod::Post });
+    assert_eq!(application.voice, Source::Url { url: "http://h/v".to_owned(), method: HttpMethod::Get });
     assert_eq!((application.dialect, application.record), (Dialect::Texml, false));
     for (text, key) in [
         (format!("{table}{table}"), "application.sid"),
