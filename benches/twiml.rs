@@ -79,11 +79,9 @@ fn start(answer: Fetched) -> Option<Verb> {
     interpreter.handle(Input::Start(source), Now::default());
     let Some(Output::Fetch { id, .. }) = interpreter.poll_output() else { return None };
     interpreter.handle(Input::Fetched { id, result: Ok(answer) }, Now::default());
-    loop {
-        match interpreter.poll_output()? {
-            Output::Execute(verb) => return Some(verb),
-            other => panic!("a typical document is without fault: {other:?}"),
-        }
+    match interpreter.poll_output()? {
+        Output::Execute(verb) => Some(verb),
+        other => panic!("a typical document is without fault: {other:?}"),
     }
 }
 

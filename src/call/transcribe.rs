@@ -57,7 +57,7 @@ impl Call {
         let job = Transcribing { row, callback: wanted.callback.clone(), facts: self.facts.clone() };
         let unfit = match duration_ms {
             0 => Some((NOT_THERE, "there is no recording to be transcribed")),
-            ..SHORTEST_MS => Some((TOO_SHORT, "the recording is too short to be transcribed")),
+            1..SHORTEST_MS => Some((TOO_SHORT, "the recording is too short to be transcribed")),
             LONGEST_MS.. => Some((TOO_LONG, "the recording is too long to be transcribed")),
             _ if ctx.shared.transcribing.len() >= TRANSCRIBING_MAX => {
                 Some((CANNOT, "too many recordings are being transcribed"))

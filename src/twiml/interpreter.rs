@@ -418,6 +418,7 @@ impl Fetching {
 }
 
 /// What a running document does next.
+#[allow(clippy::large_enum_variant, reason = "a step is taken at once and never kept")]
 enum Step {
     Tell(Finding),
     Fail(Finding),
