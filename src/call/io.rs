@@ -13,7 +13,8 @@ use crate::live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, No
 use crate::office::Office;
 use crate::place::{NewCall, NotPlaced};
 use crate::queue::QueueFault;
-use crate::record::{CallRow, StoreItem};
+use crate::record::{CallRow, RecordingRow, StoreItem};
+use crate::record_control::{RecordFault, RecordOrder};
 use crate::update::CallUpdate;
 
 /// A media stream to be connected (reference: media-streams §2).
@@ -345,6 +346,13 @@ pub enum Operator {
         /// What.
         update: Box<CallUpdate>,
     },
+    /// Record a call in progress, or change a recording of it that runs.
+    Recording {
+        /// Which call.
+        call: CallSid,
+        /// What.
+        order: Box<RecordOrder>,
+    },
     /// Change how this call takes part in its conference.
     Participant {
         /// Who.
@@ -412,6 +420,10 @@ pub enum OperatorReply {
     Trunks(Vec<LiveTrunk>),
     /// To `Originate` and `UpdateCall`: the call as it is now; what was stored before is stored.
     Call(Box<CallRow>),
+    /// To `Recording`: it as it is now; what was stored before is stored.
+    Recording(Box<RecordingRow>),
+    /// It is not recorded, or its recording not changed.
+    RecordFault(RecordFault),
     /// No call was made.
     NotPlaced(NotPlaced),
     /// Done.

@@ -48,6 +48,7 @@ mod quality;
 mod queue;
 mod queue_desk;
 pub mod record;
+mod record_control;
 mod record_verb;
 mod refer;
 pub mod route;
@@ -70,5 +71,6 @@ pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeS
 pub use node::Node;
 pub use place::{CallDocument, NewCall, NotPlaced, RecordWish};
 pub use queue::QueueFault;
+pub use record_control::{RecordChange, RecordFault, RecordOrder};
 pub use stream::STREAMS_MAX;
 pub use update::{CallUpdate, Fate};

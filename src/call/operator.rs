@@ -9,6 +9,7 @@ use crate::live::{LiveCall, LivePhone, NodeStatus};
 use crate::node::Node;
 use crate::outcome::Cause;
 use crate::place::{NewCall, place};
+use crate::record_control::RecordFault;
 use crate::update::CallUpdate;
 
 impl Node {
@@ -25,6 +26,15 @@ impl Node {
             Operator::Hangup(sid) => OperatorReply::NoSuchCall(sid),
             Operator::Originate(new) => self.place(*new, now),
             Operator::UpdateCall { call: sid, update } => self.update_call(sid, *update, now),
+            Operator::Recording { call: sid, order } if self.calls.contains_key(&sid) => {
+                let mut done = Err(RecordFault::NotInProgress);
+                self.with(sid, now, |call, ctx| done = call.order_recording(*order, ctx));
+                match done {
+                    Ok(row) => OperatorReply::Recording(Box::new(row)),
+                    Err(fault) => OperatorReply::RecordFault(fault),
+                }
+            }
+            Operator::Recording { call: sid, .. } => OperatorReply::NoSuchCall(sid),
             Operator::Participant { call: sid, change } if self.calls.contains_key(&sid) => {
                 let mut done = false;
                 self.with(sid, now, |call, ctx| done = call.change_participant(change, ctx));

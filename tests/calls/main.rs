@@ -20,6 +20,7 @@ mod prompts;
 mod queue;
 mod queue_desk;
 mod record;
+mod record_control;
 mod refer;
 mod refusing;
 mod speech;

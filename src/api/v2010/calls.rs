@@ -224,6 +224,12 @@ fn machine_detection(form: &Params) -> Result<Option<MachineDetection>, ApiError
 }
 
 fn record(form: &Params) -> Result<Option<RecordWish>, ApiError> {
+    let wish = record_wish(form, true)?;
+    Ok(form.flag("Record")?.then_some(wish))
+}
+
+/// How a call is to be recorded; where nothing is said of silence at its ends, `trims` says.
+pub(super) fn record_wish(form: &Params, trims: bool) -> Result<RecordWish, ApiError> {
     let dual = form.one_of("RecordingChannels", &["mono", "dual"], 20001)? == Some("dual");
     let what = match form.one_of("RecordingTrack", &["both", "inbound", "outbound"], 20001)? {
         Some("inbound") => media::RecordWhat::Received,
@@ -231,7 +237,8 @@ fn record(form: &Params) -> Result<Option<RecordWish>, ApiError> {
         Some(_) | None if dual => media::RecordWhat::Dual,
         Some(_) | None => media::RecordWhat::Both,
     };
-    let trim = form.one_of("Trim", &["trim-silence", "do-not-trim"], 20001)? != Some("do-not-trim");
+    let trim = form.one_of("Trim", &["trim-silence", "do-not-trim"], 20001)?;
+    let trim = trim.map_or(trims, |word| word == "trim-silence");
     let mut events = Vec::new();
     for word in form.list("RecordingStatusCallbackEvent") {
         events.push(match word {
@@ -246,7 +253,7 @@ fn record(form: &Params) -> Result<Option<RecordWish>, ApiError> {
     }
     let callback = document_ref(form, "RecordingStatusCallback", "RecordingStatusCallbackMethod")?;
     let callback = callback.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events });
-    Ok(form.flag("Record")?.then_some(RecordWish { what, trim, callback }))
+    Ok(RecordWish { what, trim, callback })
 }
 
 fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {

@@ -6,6 +6,7 @@ mod calls;
 mod members;
 mod notifications;
 mod queues;
+mod recording_control;
 mod recording_media;
 mod recordings;
 
@@ -25,11 +26,13 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Calls/{call}", get(call::fetch).post(call::update))
         .route("/Calls/{call}/Notifications.json", get(notifications::list_of_call))
         .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
-        .route("/Calls/{call}/Recordings.json", get(recordings::list_of_call))
-        .route("/Calls/{call}/Recordings", get(recordings::list_of_call))
+        .route("/Calls/{call}/Recordings.json", get(recordings::list_of_call).post(recording_control::start))
+        .route("/Calls/{call}/Recordings", get(recordings::list_of_call).post(recording_control::start))
         .route(
             "/Calls/{call}/Recordings/{recording}",
-            get(recordings::fetch_of_call).delete(recordings::delete_of_call),
+            get(recordings::fetch_of_call)
+                .post(recording_control::control)
+                .delete(recordings::delete_of_call),
         )
         .route("/Notifications.json", get(notifications::list))
         .route("/Notifications", get(notifications::list))
