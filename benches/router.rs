@@ -16,7 +16,6 @@ use router::{
 use serde_json::json;
 
 #[path = "common/machine.rs"]
-#[allow(dead_code, reason = "shared with benches that use more of it")]
 mod machine;
 
 /// Workers, queues, tasks that wait.

@@ -75,3 +75,62 @@ fn three_hear_the_two_others_and_two_go_on_when_one_leaves() {
         assert_eq!(end.get("SequenceNumber"), "8");
     });
 }
+
+#[test]
+fn five_hear_each_other_a_coach_is_heard_by_one_and_all_of_it_is_recorded() {
+    const TONES: [f64; 5] = [500.0, 620.0, 740.0, 860.0, 980.0];
+    in_own_network(|| {
+        let web = web();
+        let first: std::sync::Arc<std::sync::Mutex<Option<String>>> = std::sync::Arc::default();
+        web.on("/voice", move |request| {
+            let mut first = first.lock().expect("nobody panics in here");
+            let coach = match &*first {
+                // The fifth one says something to the first one alone.
+                Some(sid) if request.get("From") == "+15557770005" => format!(" coach=\"{sid}\""),
+                _ => String::new(),
+            };
+            first.get_or_insert_with(|| request.get("CallSid").to_owned());
+            let record = "record=\"record-from-start\" recordingStatusCallback=\"/recorded\"";
+            let verbs = format!("<Dial><Conference beep=\"false\" {record}{coach}>desk</Conference></Dial>");
+            crate::common::web::Reply::twiml(&verbs)
+        });
+        web.on("/recorded", |_| crate::common::web::Reply::empty());
+        let tandem = office(&web).open();
+        let mut members: Vec<Member> = Vec::new();
+        for (n, tone) in TONES.into_iter().enumerate() {
+            let rtp = Rtp::open(loopback(2));
+            let from = format!("+1555777000{}", n + 1);
+            let scenario = Scenario::caller(&from, NUMBER).invite_answered(&rtp.sdp()).until_told().bye();
+            let local = (loopback(2), 5081 + n as u16).into();
+            let mut sipp = Sipp::call(&scenario.xml(), Transport::Udp, local, tandem.sip());
+            let answer = sipp.wait("SIP/2.0 200", s(10));
+            rtp.talk_to(answer.media().expect("an answer with SDP")).say(tone);
+            members.push(Member { sipp, rtp, tone });
+        }
+        std::thread::sleep(ms(700));
+        let since = Instant::now();
+        std::thread::sleep(ms(4_000));
+        for (n, member) in members.iter().enumerate() {
+            let heard = member.rtp.heard_since(since);
+            for (other, hz) in TONES.into_iter().enumerate() {
+                let seconds = tone::seconds_with(&heard, hz);
+                let is_heard = other != n && (other != 4 || n == 0);
+                assert_eq!(seconds > 2.0, is_heard, "{n} hears {other} for {seconds} s");
+            }
+        }
+        for mut member in members {
+            member.sipp.go_on();
+            member.sipp.succeeds(s(10));
+        }
+        let recorded = web.wait("/recorded", s(10));
+        assert_eq!(recorded.get("RecordingSource"), "Conference");
+        assert!(recorded.get("ConferenceSid").starts_with("CF"));
+        let recordings =
+            wait_for("the recording", s(5), || Some(tandem.recordings()).filter(|all| !all.is_empty()));
+        let sound = &recordings[0][0];
+        for (n, hz) in TONES.into_iter().enumerate() {
+            let seconds = tone::seconds_with(sound, hz);
+            assert_eq!(seconds > 2.0, n != 4, "the recording has {n} for {seconds} s");
+        }
+    });
+}

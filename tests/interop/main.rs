@@ -18,6 +18,7 @@ mod debugger;
 mod first_call;
 mod flows;
 mod power;
+mod queue;
 mod roulette;
 mod signalling;
 mod speech;

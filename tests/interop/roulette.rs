@@ -167,7 +167,7 @@ fn strangers_are_put_together_and_the_star_key_parts_them() {
         in_state(&app, &second, State::InConference);
         talk(&cem, &second);
 
-        let pairs: Vec<BTreeSet<String>> = app.pairs().into_iter().map(|pair| BTreeSet::from(pair)).collect();
+        let pairs: Vec<BTreeSet<String>> = app.pairs().into_iter().map(BTreeSet::from).collect();
         let different: BTreeSet<_> = pairs.iter().collect();
         assert_eq!((pairs.len(), different.len()), (3, 3), "never the same pair: {pairs:?}");
         second.hangs_up();
