@@ -259,6 +259,7 @@ pub(crate) mod tests {
         assert!(slow > words * 3 / 2, "{words} {slow}");
         let french = ms(ssml("hello <s xml:lang=\"fr-FR\">bonjour</s> world")).await;
         let sentences = ms(plain("hello. bonjour. world")).await;
-        assert!(french < sentences + 600, "{sentences} {french}");
+        // Changing the voice takes a pause either side; spelling the tag out would take three seconds.
+        assert!(french < sentences + 1_500, "{sentences} {french}");
     }
 }

@@ -29,7 +29,7 @@ fn a_caller_waits_hears_the_whisper_and_talks_to_who_takes_it() {
         web.wait_nth("/wait", 1, s(5));
 
         let taken = Instant::now();
-        let mut agent = Caller::calls_and_hangs_up_when_told(&tandem);
+        let mut agent = Caller::calls_beside(&tandem);
         agent.rtp.say(hz::AGENT);
         caller.rtp.wait_tone(hz::MENU, 1.5, taken, s(8));
         caller.rtp.wait_tone(hz::AGENT, 2.0, taken, s(8));

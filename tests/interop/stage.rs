@@ -56,6 +56,17 @@ impl Caller {
         Self { sipp, rtp, answered: Instant::now() }
     }
 
+    /// A second caller at the same carrier, from another port of it; it hangs up when told to.
+    pub fn calls_beside(tandem: &Tandem) -> Self {
+        let rtp = Rtp::open(loopback(2));
+        let scenario = Scenario::caller(CALLER, NUMBER).invite_answered(&rtp.sdp()).until_told().bye();
+        let local = (loopback(2), CARRIER_PORT + 2).into();
+        let mut sipp = Sipp::call(&scenario.xml(), Transport::Udp, local, tandem.sip());
+        let answer = sipp.wait("SIP/2.0 200", s(10));
+        rtp.talk_to(answer.media().expect("an answer with SDP"));
+        Self { sipp, rtp, answered: Instant::now() }
+    }
+
     /// Calls and hangs up when told to.
     pub fn calls_and_hangs_up_when_told(tandem: &Tandem) -> Self {
         Self::calls(tandem, |scenario| scenario.until_told().bye())
