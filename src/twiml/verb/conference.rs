@@ -146,10 +146,7 @@ fn status_callback(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Conferen
     let method = reading.method(node, "statusCallbackMethod", 12200);
     let url = owned(node, "statusCallback").filter(|url| !url.is_empty())?;
     for (word, event) in EVENTS {
-        let without_effect = matches!(
-            event,
-            ConferenceEvent::Modify | ConferenceEvent::Speaker | ConferenceEvent::Announcement
-        );
+        let without_effect = matches!(event, ConferenceEvent::Modify | ConferenceEvent::Announcement);
         if without_effect && events.contains(event) {
             let at =
                 node.attribute_node("statusCallbackEvent").map_or(node.range().start, |a| a.range().start);
@@ -322,7 +319,7 @@ mod tests {
         let callback = noun.status_callback.unwrap();
         assert_eq!((callback.url.as_str(), callback.method, codes), ("/s", HttpMethod::Get, vec![]));
         assert_eq!(callback.events, [ConferenceEvent::Start, ConferenceEvent::End, ConferenceEvent::Join]);
-        assert_eq!(read("statusCallback='/s' statusCallbackEvent='leave speaker'").1, [99006]);
+        assert_eq!(read("statusCallback='/s' statusCallbackEvent='leave modify'").1, [99006]);
         assert_eq!(read("statusCallback='/s' statusCallbackEvent='never'").1, [12200]);
         let (noun, _) = read("recordingStatusCallback='/r' recordingStatusCallbackEvent='in-progress'");
         assert_eq!(noun.recording_status_callback.unwrap().events, [RecordingEvent::InProgress]);

@@ -369,7 +369,7 @@ mod tests {
             ("ringTone='us-old'", with(|d| d.ring_tone = Some("us-old".into())), vec![]),
             ("ringTone='xx'", plain(), vec![13220]),
             ("referMethod='x'", plain(), vec![13210]),
-            ("referUrl='/r'", with(|d| d.refer_url = Some("/r".into())), vec![99006]),
+            ("referUrl='/r'", with(|d| d.refer_url = Some("/r".into())), vec![]),
             ("events='call-progress-event' passports='x' callReason='y'", plain(), vec![]),
             ("Timeout='10'", plain(), vec![12200]),
         ] {
