@@ -22,4 +22,6 @@ pub use queue::{QueueConfig, TaskOrder};
 pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
 pub use worker::{Activity, Worker, WorkerChannel};
 pub use workflow::{CONFIGURATION_BYTES_MAX, Filter, KnownWorker, OrderBy, Target, Workflow, WorkflowError};
-pub use workspace::{QUEUES_MAX, RouterError, TASKS_MAX, WORKERS_MAX, WorkflowConfig, Workspace};
+pub use workspace::{
+    CHANNELS_MAX, QUEUES_MAX, RouterError, TASKS_MAX, WORKERS_MAX, WORKFLOWS_MAX, WorkflowConfig, Workspace,
+};

@@ -43,6 +43,7 @@ impl Workspace {
         if self.tasks.len() >= TASKS_MAX {
             return Err(RouterError::TooMany("tasks"));
         }
+        self.know_channel(&new.channel)?;
         let NewTask { sid, workflow, attributes, channel, priority, ttl, head_start } = new;
         let task = Task {
             sid,

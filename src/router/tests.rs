@@ -374,6 +374,30 @@ fn nobody_is_asked_for_ever_and_nothing_waits_for_ever() {
     assert_eq!(office.all.tasks[&TaskSid(2)].reason.as_deref(), Some("Task TTL Exceeded"));
 }
 
+/// A channel that comes with a task is open to those who are there already; there are only so many.
+#[test]
+fn a_new_channel_is_everybodys_and_they_are_bounded() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    let now = office.mono();
+    let new = |n: u128| NewTask {
+        sid: TaskSid(n),
+        workflow: FLOW,
+        attributes: json!({}),
+        channel: format!("channel {n}"),
+        priority: 0,
+        ttl: Duration::from_secs(3_600),
+        head_start: Duration::ZERO,
+    };
+    office.all.create_task(new(1), now).unwrap();
+    assert_eq!(office.offers(), [(1, 1)]);
+    let refused = (2..=100).find(|n| office.all.create_task(new(*n), now).is_err());
+    assert_eq!(refused, Some(60), "five were there before");
+    assert_eq!(office.all.create_task(new(60), now), Err(RouterError::TooMany("channels")));
+    let full = office.all.set_capacity(WorkerSid(1), "one more", 1, true, now);
+    assert_eq!(full, Err(RouterError::TooMany("channels")));
+}
+
 /// What must hold after whatever happened.
 fn check(all: &Workspace) {
     for worker in all.workers.values() {

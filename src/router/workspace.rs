@@ -48,8 +48,12 @@ pub enum RouterError {
 pub const WORKERS_MAX: usize = 20_000;
 /// Queues of a workspace.
 pub const QUEUES_MAX: usize = 1_000;
-/// Tasks that are not over.
+/// Tasks, those remembered after their end among them.
 pub const TASKS_MAX: usize = 200_000;
+/// Workflows of a workspace.
+pub const WORKFLOWS_MAX: usize = 1_000;
+/// Channels of a workspace.
+pub const CHANNELS_MAX: usize = 64;
 
 /// A workspace.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +65,8 @@ pub struct Workspace {
     /// The queues each worker may serve.
     pub(crate) serves: BTreeMap<WorkerSid, BTreeSet<TaskQueueSid>>,
     pub(crate) workflows: BTreeMap<WorkflowSid, WorkflowConfig>,
+    /// Every channel a task or a worker's share was of.
+    channels: BTreeSet<String>,
     pub(crate) tasks: BTreeMap<TaskSid, Task>,
     pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
     pub(crate) timers: BTreeSet<(Mono, Timer)>,
@@ -99,6 +105,7 @@ impl Workspace {
             queues: BTreeMap::new(),
             serves: BTreeMap::new(),
             workflows: BTreeMap::new(),
+            channels: CHANNELS.map(str::to_owned).into(),
             tasks: BTreeMap::new(),
             reservations: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -171,6 +178,9 @@ impl Workspace {
     pub fn put_workflow(&mut self, config: WorkflowConfig) -> Result<(), RouterError> {
         if config.configuration.queues().any(|queue| !self.queues.contains_key(&queue)) {
             return Err(RouterError::Unknown("queue"));
+        }
+        if self.workflows.len() >= WORKFLOWS_MAX && !self.workflows.contains_key(&config.sid) {
+            return Err(RouterError::TooMany("workflows"));
         }
         self.workflows.insert(config.sid, config);
         Ok(())
@@ -253,12 +263,28 @@ impl Workspace {
         available: bool,
         now: Mono,
     ) -> Result<(), RouterError> {
+        self.know_channel(channel)?;
         self.leave_idle(worker);
         let one = self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?;
         let share = one.channel_mut(channel);
         *share = WorkerChannel { capacity, available, ..*share };
         self.join_idle(worker);
         self.feed(worker, now);
+        Ok(())
+    }
+
+    /// There are only so many channels: each has a place in every queue and with every worker.
+    pub(crate) fn know_channel(&mut self, channel: &str) -> Result<(), RouterError> {
+        if self.channels.contains(channel) {
+            return Ok(());
+        }
+        if self.channels.len() >= CHANNELS_MAX {
+            return Err(RouterError::TooMany("channels"));
+        }
+        self.channels.insert(channel.to_owned());
+        // Whoever is there has room on it.
+        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+        workers.into_iter().for_each(|worker| self.join_idle(worker));
         Ok(())
     }
 
@@ -297,13 +323,12 @@ impl Workspace {
         if !self.activities[&worker.activity].available {
             return;
         }
-        let own = worker.channels.keys().map(String::as_str).filter(|name| !CHANNELS.contains(name));
-        let rooms: Vec<&str> =
-            CHANNELS.into_iter().chain(own).filter(|channel| worker.channel(channel).has_room()).collect();
+        let rooms: Vec<&String> =
+            self.channels.iter().filter(|channel| worker.channel(channel).has_room()).collect();
         for queue in serves {
             let Some(queue) = self.queues.get_mut(queue) else { continue };
             for channel in &rooms {
-                queue.idle.entry((*channel).to_owned()).or_default().insert(worker.turn());
+                queue.idle.entry((*channel).clone()).or_default().insert(worker.turn());
             }
         }
     }
