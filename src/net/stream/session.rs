@@ -163,6 +163,8 @@ impl Session<'_> {
                     if let Err((code, why)) = heard {
                         self.warn(code, why).await;
                     }
+                    // An application that never stops talking must not keep the clock from its turn.
+                    self.pass_sound_on().await;
                     self.pump().await;
                 },
                 written = &mut ends.writer => {
