@@ -52,6 +52,7 @@ mod record_control;
 mod record_verb;
 mod refer;
 pub mod route;
+mod siprec;
 mod start;
 mod stream;
 mod timers;

@@ -1,15 +1,12 @@
 //! `<Start>`: services that run beside the document (reference: twiml-voice §14), and those of them that are not
 //! streams.
 
-use base::{RecordingSid, SiprecSid};
+use base::RecordingSid;
 use media::RecordWhat;
-use twiml::{
-    CallRecording, Finding, RecordChannels, RecordingTrack, Service, ServiceEvent, SiprecNoun, Start,
-    siprec_params,
-};
+use twiml::{CallRecording, RecordChannels, RecordingTrack, Service, Start};
 
 use crate::call::Call;
-use crate::ctx::{Asked, Ctx};
+use crate::ctx::Ctx;
 use crate::record::RecordingSource;
 use crate::record_verb::{Asking, WHOLE_CALL_MS_MAX};
 
@@ -20,7 +17,8 @@ impl Call {
             match service {
                 Service::Stream(noun) => self.start_stream(noun, ctx),
                 Service::Recording(recording) => self.start_call_recording(recording, ctx),
-                Service::Siprec(noun) => self.start_siprec(noun, ctx),
+                // What keeps it from beginning has been told.
+                Service::Siprec(noun) => drop(self.start_siprec(noun, ctx)),
                 Service::Transcription(noun) => self.start_transcription(noun, ctx),
             }
         }
@@ -49,21 +47,7 @@ impl Call {
             self.warn(TOO_MANY, "too many recordings of this call run already".to_owned(), ctx);
         }
     }
-
-    /// The box has no recorder to send sound to: that is said, and the call goes on.
-    fn start_siprec(&mut self, noun: &SiprecNoun, ctx: &mut Ctx<'_>) {
-        let finding = Finding::unplaced(NO_CONNECTOR, &format!("{:?}", noun.connector_name));
-        self.notify(&finding, None, ctx);
-        let Some(callback) = &noun.status_callback else { return };
-        let error = Some((NO_CONNECTOR, finding.message));
-        let facts = self.service_facts(noun.name.clone(), ServiceEvent::Error, error, ctx);
-        let params = siprec_params(SiprecSid::random(&mut ctx.shared.rng), &facts);
-        ctx.fetch(self.sid(), Asked::Callback, callback.url.clone(), callback.method, params);
-    }
 }
-
-/// There is no connector of this name (reference: error-codes 319xx).
-const NO_CONNECTOR: u32 = 31940;
 
 /// An internal error of a verb (reference: error-codes).
 const TOO_MANY: u32 = 12400;

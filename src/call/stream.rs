@@ -125,9 +125,14 @@ impl Call {
                         self.trace(EventKind::Note, format!("no transcription {name:?} to stop"), ctx);
                     }
                 }
-                StopService::Siprec(name) => {
-                    self.trace(EventKind::Note, format!("no SIP recording session {name:?} to stop"), ctx);
-                }
+                StopService::Siprec(name) => match self.siprec_named(name) {
+                    Some(sid) => {
+                        self.close_siprec(sid, ctx);
+                    }
+                    None => {
+                        self.trace(EventKind::Note, format!("no SIP recording session {name:?} to stop"), ctx)
+                    }
+                },
             }
         }
         self.skip_verb(ctx);
