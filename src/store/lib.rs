@@ -7,6 +7,7 @@
 
 mod error;
 mod health;
+mod listing;
 mod pending;
 mod read;
 mod rows;
@@ -20,5 +21,6 @@ mod writer;
 
 pub use error::StoreError;
 pub use health::{Degraded, Health};
-pub use read::{CallFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, Page, RecordingFilter};
+pub use listing::{Cut, Page};
+pub use read::{CallFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter};
 pub use store::Store;

@@ -7,6 +7,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use twiml::{CallStatus, Level};
 
+use crate::listing::{Listing, Page};
 use crate::rows::{
     CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
     TRANSCRIPTION_COLUMNS, level_word, read_call, read_event, read_notification, read_queue, read_recording,
@@ -14,7 +15,7 @@ use crate::rows::{
 };
 use crate::{Store, StoreError};
 
-/// Rows in one page; a larger limit counts as this (`rest-voice` §3).
+/// Rows in one page (`rest-voice` §3); one more may be asked for, which says whether there is another page.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
 /// Events of one call that are read; a call that has more is shown up to there.
 pub const EVENTS_READ_MAX: u32 = 100_000;
@@ -68,46 +69,22 @@ pub struct NotificationFilter {
     pub to: Option<Timestamp>,
 }
 
-/// Which part of a list that is newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<Sid> {
-    /// Rows at most, up to [`PAGE_ROWS_MAX`].
-    pub limit: u32,
-    /// After this row, named by its creation and sid: rows that come in meanwhile move nothing.
-    pub after: Option<(Timestamp, Sid)>,
-}
-
-impl<Sid> Page<Sid> {
-    /// The newest `limit` rows.
-    pub fn first(limit: u32) -> Self {
-        Self { limit, after: None }
-    }
-}
-
 type Select = Query<'static, Any, AnyArguments>;
 
 impl Store {
     /// Calls, newest first.
     pub async fn calls(&self, filter: &CallFilter, page: &Page<CallSid>) -> Result<Vec<CallRow>, StoreError> {
-        let sql = format!(
-            "SELECT {CALL_COLUMNS} FROM calls \
-             WHERE ($1 IS NULL OR from_party = $1) AND ($2 IS NULL OR to_party = $2) \
-             AND ($3 IS NULL OR parent = $3) AND ($4 IS NULL OR status = $4) \
-             AND ($5 IS NULL OR started_at >= $5) AND ($6 IS NULL OR started_at <= $6) \
-             AND ($7 IS NULL OR ended_at >= $7) AND ($8 IS NULL OR ended_at <= $8) \
-             AND ($9 IS NULL OR created_at < $9 OR (created_at = $9 AND sid < $10)) \
-             ORDER BY created_at DESC, sid DESC LIMIT $11"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(filter.from.clone())
-            .bind(filter.to.clone())
-            .bind(filter.parent.map(|sid| sid.to_string()))
-            .bind(filter.status.map(|status| status.as_str().to_owned()))
-            .bind(filter.started_from.map(|at| at.0))
-            .bind(filter.started_to.map(|at| at.0))
-            .bind(filter.ended_from.map(|at| at.0))
-            .bind(filter.ended_to.map(|at| at.0));
-        self.rows(paged(query, page), read_call).await
+        Listing::of("calls", CALL_COLUMNS)
+            .with("from_party =", filter.from.clone())
+            .with("to_party =", filter.to.clone())
+            .with("parent =", filter.parent.map(|sid| sid.to_string()))
+            .with("status =", filter.status.map(|status| status.as_str().to_owned()))
+            .with("started_at >=", filter.started_from)
+            .with("started_at <=", filter.started_to)
+            .with("ended_at >=", filter.ended_from)
+            .with("ended_at <=", filter.ended_to)
+            .page(self, "created_at", page, read_call)
+            .await
     }
 
     /// One call.
@@ -129,21 +106,13 @@ impl Store {
         filter: &RecordingFilter,
         page: &Page<RecordingSid>,
     ) -> Result<Vec<RecordingRow>, StoreError> {
-        let sql = format!(
-            "SELECT {RECORDING_COLUMNS} FROM recordings \
-             WHERE ($1 IS NULL OR call = $1) AND ($2 IS NULL OR conference = $2) \
-             AND ($3 IS NULL OR created_at >= $3) AND ($4 IS NULL OR created_at <= $4) \
-             AND ($5 = 1 OR status <> 'deleted') \
-             AND ($6 IS NULL OR created_at < $6 OR (created_at = $6 AND sid < $7)) \
-             ORDER BY created_at DESC, sid DESC LIMIT $8"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(filter.call.map(|sid| sid.to_string()))
-            .bind(filter.conference.map(|sid| sid.to_string()))
-            .bind(filter.created_from.map(|at| at.0))
-            .bind(filter.created_to.map(|at| at.0))
-            .bind(i64::from(filter.deleted));
-        self.rows(paged(query, page), read_recording).await
+        let listing = Listing::of("recordings", RECORDING_COLUMNS)
+            .with("call =", filter.call.map(|sid| sid.to_string()))
+            .with("conference =", filter.conference.map(|sid| sid.to_string()))
+            .with("created_at >=", filter.created_from)
+            .with("created_at <=", filter.created_to);
+        let listing = if filter.deleted { listing } else { listing.only("status <> 'deleted'") };
+        listing.page(self, "created_at", page, read_recording).await
     }
 
     /// Recordings of this box that nobody completed, the oldest first; at its start, those of a crash.
@@ -193,19 +162,13 @@ impl Store {
         filter: &NotificationFilter,
         page: &Page<NotificationSid>,
     ) -> Result<Vec<NotificationRow>, StoreError> {
-        let sql = format!(
-            "SELECT {NOTIFICATION_COLUMNS} FROM notifications \
-             WHERE ($1 IS NULL OR call = $1) AND ($2 IS NULL OR level = $2) \
-             AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at <= $4) \
-             AND ($5 IS NULL OR at < $5 OR (at = $5 AND sid < $6)) \
-             ORDER BY at DESC, sid DESC LIMIT $7"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(filter.call.map(|sid| sid.to_string()))
-            .bind(filter.level.map(|level| level_word(level).to_owned()))
-            .bind(filter.from.map(|at| at.0))
-            .bind(filter.to.map(|at| at.0));
-        self.rows(paged(query, page), read_notification).await
+        Listing::of("notifications", NOTIFICATION_COLUMNS)
+            .with("call =", filter.call.map(|sid| sid.to_string()))
+            .with("level =", filter.level.map(|level| level_word(level).to_owned()))
+            .with("at >=", filter.from)
+            .with("at <=", filter.to)
+            .page(self, "at", page, read_notification)
+            .await
     }
 
     /// One notification.
@@ -214,7 +177,7 @@ impl Store {
         self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_notification).await
     }
 
-    async fn rows<T>(
+    pub(crate) async fn rows<T>(
         &self,
         query: Select,
         read: impl Fn(&AnyRow) -> Result<T, sqlx::Error>,
@@ -233,13 +196,4 @@ impl Store {
         let row = query.fetch_optional(&self.inner.pool).await?;
         Ok(row.as_ref().map(read).transpose()?)
     }
-}
-
-/// Binds a page's last three parameters: the time and the sid it comes after, and its length.
-fn paged<Sid: ToString>(query: Select, page: &Page<Sid>) -> Select {
-    let after = page.after.as_ref();
-    query
-        .bind(after.map(|(at, _)| at.0))
-        .bind(after.map(|(_, sid)| sid.to_string()))
-        .bind(i64::from(page.limit.min(PAGE_ROWS_MAX)))
 }

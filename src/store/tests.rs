@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use twiml::{CallStatus, Direction, Level};
 
 use crate::pending::EVENTS_PENDING_MAX;
-use crate::{CallFilter, NotificationFilter, Page, RecordingFilter, Store, StoreError, sample};
+use crate::{CallFilter, Cut, NotificationFilter, Page, RecordingFilter, Store, StoreError, sample};
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -136,12 +136,16 @@ async fn lists_filter_and_page(store: &Store) {
     let all = CallFilter { started_from: Some(Timestamp(100)), ..CallFilter::default() };
     let found = sids(store.calls(&all, &Page::first(3)).await.unwrap());
     assert_eq!(found, [109, 108, 107], "newest first");
-    let next = Page { limit: 3, after: Some((Timestamp(107_000_000), CallSid(107))) };
+    let next = Page { limit: 3, cut: Cut::After(Timestamp(107_000_000), CallSid(107)) };
     assert_eq!(sids(store.calls(&all, &next).await.unwrap()), [106, 105, 104]);
     let any = CallFilter::default();
     assert_eq!(sids(store.calls(&any, &Page::first(2)).await.unwrap()), [200, 109]);
-    let next = Page { limit: 1, after: Some((Timestamp(109_000_000), CallSid(200))) };
+    let next = Page { limit: 1, cut: Cut::After(Timestamp(109_000_000), CallSid(200)) };
     assert_eq!(sids(store.calls(&any, &next).await.unwrap()), [109]);
+    let back = |n: i64| Page { limit: 2, cut: Cut::Before(Timestamp(n * 1_000_000), CallSid(n as u128)) };
+    assert_eq!(sids(store.calls(&all, &back(104)).await.unwrap()), [106, 105], "the nearest, newest first");
+    assert_eq!(sids(store.calls(&any, &back(108)).await.unwrap()), [200, 109]);
+    assert_eq!(sids(store.calls(&any, &back(109)).await.unwrap()), [200], "of one moment");
     let cases = [
         (CallFilter { from: Some("+1".to_owned()), ..all.clone() }, 5),
         (CallFilter { status: Some(CallStatus::Busy), ..all.clone() }, 5),

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
-use base::{ApplicationSid, CallSid};
+use base::ApplicationSid;
 use call::office::Secret;
 use call::{CallDocument, NewCall, Operator, OperatorReply, RecordWish};
 use serde_json::Value;
@@ -29,19 +29,9 @@ pub(super) async fn list(
     let query = Params::read(uri.query().unwrap_or_default().as_bytes());
     let paging = Paging::read(&query)?;
     let filter = filter(&query)?;
-    let after = match &paging.after {
-        None => None,
-        Some(sid) => {
-            let bad = || ApiError::new(21481, "PageToken is invalid");
-            let sid: CallSid = sid.parse().map_err(|_| bad())?;
-            let row = api.store.call(sid).await?.ok_or_else(bad)?;
-            Some((row.created, sid))
-        }
-    };
-    let limit = paging.size + 1;
-    let rows = api.store.calls(&filter, &store::Page { limit, after }).await?;
+    let rows = api.store.calls(&filter, &paging.page()?).await?;
     let shown = |row: &call::record::CallRow| show(row, api.account_sid);
-    Ok(Json(paging.envelope(uri.path(), "calls", rows, |row| row.sid.to_string(), shown)))
+    Ok(Json(paging.envelope(uri.path(), "calls", rows, |row| (row.created, row.sid), shown)))
 }
 
 fn filter(query: &Params) -> Result<store::CallFilter, ApiError> {

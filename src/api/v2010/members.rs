@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::Uri;
-use base::{AccountSid, CallSid, QueueSid, Timestamp};
+use base::{AccountSid, CallSid, QueueSid};
 use call::{LiveQueueMember, Operator, OperatorReply};
 use serde_json::{Value, json};
 
@@ -25,18 +25,15 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let queue: QueueSid = sid(&name, uri.path())?;
     let paging = Paging::read(&Params::read(uri.query().unwrap_or_default().as_bytes()))?;
-    let bad = |_| ApiError::new(21481, "PageToken is invalid");
-    // Positions change while a list is followed, when somebody came does not.
-    let after = paging.after.as_deref().map(str::parse).transpose().map_err(bad)?.map(Timestamp);
     let members = match api.orders.ask(Operator::Queue(queue)).await? {
         OperatorReply::Queue(queue) => queue.members,
         other => return Err(refused(&other, &uri)),
     };
-    let rest = members.into_iter().filter(|member| after.is_none_or(|after| member.enqueued > after));
-    let rows = rest.take(paging.size as usize + 1).collect();
+    // Positions change while a list is followed, when somebody came does not.
+    let key = |member: &LiveQueueMember| (member.enqueued, member.call);
+    let rows = paging.among(members, key)?;
     let shown = |member: &LiveQueueMember| show(member, queue, api.account_sid);
-    let token = |member: &LiveQueueMember| member.enqueued.0.to_string();
-    Ok(Json(paging.envelope(uri.path(), "queue_members", rows, token, shown)))
+    Ok(Json(paging.envelope(uri.path(), "queue_members", rows, key, shown)))
 }
 
 /// GET.
@@ -94,6 +91,7 @@ fn show(member: &LiveQueueMember, queue: QueueSid, account: AccountSid) -> Value
 
 #[cfg(test)]
 mod tests {
+    use base::Timestamp;
     use twiml::HttpMethod;
 
     use super::*;

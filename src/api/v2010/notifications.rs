@@ -6,7 +6,7 @@ use axum::extract::{OriginalUri, Path, State};
 use base::{AccountSid, CallSid, NotificationSid};
 use call::record::NotificationRow;
 use serde_json::{Value, json};
-use store::{NotificationFilter, Page};
+use store::NotificationFilter;
 use twiml::Level;
 use url::form_urlencoded;
 
@@ -64,18 +64,9 @@ async fn page(api: &Api, uri: &axum::http::Uri, call: Option<CallSid>) -> Result
     };
     let dates = span(&query, "MessageDate")?;
     let filter = NotificationFilter { call, level, from: dates.from, to: dates.to };
-    let after = match &paging.after {
-        None => None,
-        Some(token) => {
-            let bad = || ApiError::new(21481, "PageToken is invalid");
-            let last: NotificationSid = token.parse().map_err(|_| bad())?;
-            let row = api.store.notification(last).await?.ok_or_else(bad)?;
-            Some((row.at, last))
-        }
-    };
-    let rows = api.store.notifications(&filter, &Page { limit: paging.size + 1, after }).await?;
+    let rows = api.store.notifications(&filter, &paging.page()?).await?;
     let shown = |row: &NotificationRow| show(row, api.account_sid);
-    Ok(Json(paging.envelope(uri.path(), "notifications", rows, |row| row.sid.to_string(), shown)))
+    Ok(Json(paging.envelope(uri.path(), "notifications", rows, |row| (row.at, row.sid), shown)))
 }
 
 /// The resource as lists have it.
@@ -122,7 +113,7 @@ mod tests {
     use call::record::StoreItem;
 
     use super::*;
-    use crate::v2010::tests::{api, ask, keys};
+    use crate::v2010::tests::{api, ask, followed, keys};
 
     fn row(n: u128, call: u128, level: Level) -> NotificationRow {
         NotificationRow {
@@ -189,7 +180,6 @@ mod tests {
             (format!("Calls/{}/Notifications.json", CallSid(1)), &[2, 1]),
             ("Notifications.json?MessageDate=2010-08-20".to_owned(), &[3, 2, 1]),
             ("Notifications.json?MessageDate%3E=2010-08-21".to_owned(), &[]),
-            (format!("Notifications.json?PageSize=1&Page=1&PageToken=PA{}", NotificationSid(3)), &[2]),
         ] {
             let (status, body) = ask(&api, "GET", &path, "").await;
             let listed: Vec<&Value> =
@@ -198,6 +188,8 @@ mod tests {
             assert_eq!((status, listed), (200, wanted.iter().collect()), "{path}");
             assert!(body["notifications"][0].get("response_body").is_none(), "lists are short");
         }
+        let followed = followed(&api, "Notifications.json?PageSize=1", "notifications", "sid").await;
+        assert_eq!(followed, [3, 2, 1].map(|n| json!(NotificationSid(n))));
         assert_eq!(ask(&api, "GET", "Notifications.json?Log=2", "").await.1["code"], 20001);
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{StatusCode, Uri};
-use base::{AccountSid, QueueSid};
+use base::AccountSid;
 use call::{LiveQueue, Operator, OperatorReply, QueueFault};
 use serde_json::{Value, json};
 
@@ -24,16 +24,11 @@ pub(super) async fn list(
     let OperatorReply::Queues(mut queues) = api.orders.ask(Operator::Queues).await? else {
         return Err(ApiError::unexpected());
     };
-    queues.sort_by_key(|queue| std::cmp::Reverse((queue.created, queue.sid)));
-    let after = paging.after.as_deref().map(str::parse::<QueueSid>);
-    let first = match after.transpose().map_err(|_| ApiError::new(21481, "PageToken is invalid"))? {
-        None => 0,
-        // A queue that is gone since has left its place to the next.
-        Some(last) => queues.iter().position(|queue| queue.sid == last).map_or(queues.len(), |at| at + 1),
-    };
-    let rows = queues.drain(..).skip(first).take(paging.size as usize + 1).collect();
+    let key = |queue: &LiveQueue| (queue.created, queue.sid);
+    queues.sort_by_key(|queue| std::cmp::Reverse(key(queue)));
+    let rows = paging.among(queues, key)?;
     let shown = |queue: &LiveQueue| show(queue, api.account_sid);
-    Ok(Json(paging.envelope(uri.path(), "queues", rows, |queue| queue.sid.to_string(), shown)))
+    Ok(Json(paging.envelope(uri.path(), "queues", rows, key, shown)))
 }
 
 /// POST: makes one; answered once it is stored.
@@ -147,11 +142,11 @@ const SIZE_MAX: u32 = 5_000;
 
 #[cfg(test)]
 mod tests {
-    use base::{CallSid, Timestamp};
+    use base::{CallSid, QueueSid, Timestamp};
     use call::LiveQueueMember;
 
     use super::*;
-    use crate::v2010::tests::{api, ask, keys, node, send};
+    use crate::v2010::tests::{api, ask, followed, keys, node, send};
 
     fn queue(n: u128, waiting: u128) -> LiveQueue {
         LiveQueue {
@@ -188,9 +183,8 @@ mod tests {
             (&body["queues"][1]["current_size"], &body["queues"][1]["average_wait_time"]),
             (&json!(3), &json!(9))
         );
-        let next = format!("Queues.json?PageSize=2&Page=1&PageToken=PA{}", QueueSid(2));
-        assert!(body["next_page_uri"].as_str().unwrap().ends_with(&next));
-        assert_eq!(sids(&ask(&api, "GET", &next, "").await.1), [json!(QueueSid(1))]);
+        let followed = followed(&api, "Queues.json?PageSize=2", "queues", "sid").await;
+        assert_eq!(followed, [3, 2, 1].map(|n| json!(QueueSid(n))));
         assert_eq!(ask(&api, "GET", "Queues.json?PageToken=PAx", "").await.1["code"], 21481);
     }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use base::{AccountSid, CallSid, RecordingSid, Timestamp};
 use call::record::{RecordingRow, RecordingStatus, StoreItem};
 use serde_json::{Value, json};
-use store::{Page, RecordingFilter};
+use store::RecordingFilter;
 
 use super::{recording_media, sid};
 use crate::Api;
@@ -147,17 +147,8 @@ async fn page(
     shown: impl Fn(&RecordingRow) -> Value,
 ) -> Result<Json<Value>, ApiError> {
     let paging = Paging::read(query)?;
-    let after = match &paging.after {
-        None => None,
-        Some(token) => {
-            let bad = || ApiError::new(21481, "PageToken is invalid");
-            let last: RecordingSid = token.parse().map_err(|_| bad())?;
-            let row = api.store.recording(last).await?.ok_or_else(bad)?;
-            Some((row.created, last))
-        }
-    };
-    let rows = api.store.recordings(filter, &Page { limit: paging.size + 1, after }).await?;
-    Ok(Json(paging.envelope(uri.path(), "recordings", rows, |row| row.sid.to_string(), shown)))
+    let rows = api.store.recordings(filter, &paging.page()?).await?;
+    Ok(Json(paging.envelope(uri.path(), "recordings", rows, |row| (row.created, row.sid), shown)))
 }
 
 /// The resource of the account.
@@ -217,7 +208,7 @@ mod tests {
     use call::record::RecordingSource;
 
     use super::*;
-    use crate::v2010::tests::{api, ask, keys, send};
+    use crate::v2010::tests::{api, ask, followed, keys, send};
 
     fn row(n: u128, call: u128, status: RecordingStatus) -> RecordingRow {
         let at = Timestamp(1_282_266_822_000_000 + n as i64 * 1_000_000);
@@ -293,10 +284,11 @@ mod tests {
             (format!("Calls/{}/Recordings.json", CallSid(1)), &[1]),
             ("Recordings.json?DateCreated%3C=2010-08-19".to_owned(), &[]),
             ("Recordings.json?PageSize=2".to_owned(), &[3, 2]),
-            (format!("Recordings.json?PageSize=2&Page=1&PageToken=PA{}", RecordingSid(2)), &[1]),
         ] {
             assert_eq!(listed(&api, &path).await, ends(sids), "{path}");
         }
+        let followed = followed(&api, "Recordings.json?PageSize=2", "recordings", "sid").await;
+        assert_eq!(followed, [3, 2, 1].map(|n| json!(RecordingSid(n))));
         assert_eq!(ask(&api, "GET", "Recordings.json?CallSid=x", "").await.1["code"], 20423);
     }
 

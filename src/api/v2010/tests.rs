@@ -77,6 +77,36 @@ async fn json_of(answer: Response) -> (u16, Value) {
     (status, serde_json::from_slice(&body).unwrap())
 }
 
+/// What `field` says in each row of a list, page by page to its end; and back, where the same must stand.
+pub(super) async fn followed(api: &Api, path: &str, list: &str, field: &str) -> Vec<Value> {
+    let prefix = format!("/2010-04-01/Accounts/{}/", api.account_sid);
+    let mut pages = Vec::new();
+    for link in ["next_page_uri", "previous_page_uri"] {
+        let mut here = match pages.last() {
+            None => path.to_owned(),
+            Some((at, _)) => String::clone(at),
+        };
+        let mut found = Vec::new();
+        loop {
+            let (status, page) = ask(api, "GET", &here, "").await;
+            assert_eq!(status, 200, "{here}: {page}");
+            let rows: Vec<Value> =
+                page[list].as_array().unwrap().iter().map(|row| row[field].clone()).collect();
+            found.push((here, rows));
+            let Some(uri) = page[link].as_str() else { break };
+            here = uri.strip_prefix(&prefix).unwrap().to_owned();
+        }
+        if link == "previous_page_uri" {
+            let back: Vec<_> = found.iter().rev().map(|(_, rows)| rows).collect();
+            let there: Vec<_> = pages.iter().map(|(_, rows)| rows).collect();
+            assert_eq!(back, there, "{path}: the way back is the way there");
+        } else {
+            pages = found;
+        }
+    }
+    pages.into_iter().flat_map(|(_, rows)| rows).collect()
+}
+
 fn row(n: u128, status: CallStatus) -> CallRow {
     let at = Timestamp(1_282_266_822_000_000 + n as i64 * 1_000_000);
     let mut row =
@@ -162,15 +192,7 @@ async fn lists_are_followed_page_by_page() {
         let status = if n == 3 { CallStatus::Busy } else { CallStatus::Completed };
         api.store.write(StoreItem::Call(row(n, status)));
     }
-    let mut next = Some("Calls.json?PageSize=2&Status=completed".to_owned());
-    let mut seen = Vec::new();
-    while let Some(path) = next {
-        let (status, page) = ask(&api, "GET", &path, "").await;
-        assert_eq!(status, 200, "{path}");
-        seen.extend(page["calls"].as_array().unwrap().iter().map(|call| call["sid"].clone()));
-        let prefix = format!("/2010-04-01/Accounts/{ACCOUNT}/");
-        next = page["next_page_uri"].as_str().map(|uri| uri.strip_prefix(&prefix).unwrap().to_owned());
-    }
+    let seen = followed(&api, "Calls.json?PageSize=2&Status=completed", "calls", "sid").await;
     assert_eq!(seen, [5, 4, 2, 1].map(|n| json!(CallSid(n))), "newest first");
 }
 
