@@ -7,12 +7,16 @@ use base64::Engine as _;
 
 use crate::Api;
 use crate::error::ApiError;
+use crate::limits::Running;
 
 /// A request that may see the account named in its path.
 ///
 /// The account in the path is only looked at once the credentials are right, so that nothing is learnt by
 /// guessing accounts.
-pub(crate) struct Authorized;
+pub(crate) struct Authorized {
+    /// Counted as long as the answer takes.
+    _running: Running,
+}
 
 impl FromRequestParts<Api> for Authorized {
     type Rejection = ApiError;
@@ -33,10 +37,11 @@ impl FromRequestParts<Api> for Authorized {
                 return Err(ApiError::new(20003, "Authenticate with AccountSid:AuthToken"));
             }
         }
+        let _running = api.door.limits.enter(&api.account_sid.to_string())?;
         // `/2010-04-01/Accounts/AC…`
         let account = uri.path().split('/').nth(3).unwrap_or_default();
         let ours = account.strip_suffix(".json").unwrap_or(account) == api.account_sid.to_string();
-        if ours { Ok(Self) } else { Err(ApiError::not_found(uri.path())) }
+        if ours { Ok(Self { _running }) } else { Err(ApiError::not_found(uri.path())) }
     }
 }
 

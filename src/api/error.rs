@@ -23,6 +23,11 @@ impl ApiError {
         Self::new(20404, format!("The requested resource {path} was not found"))
     }
 
+    /// The verb has no meaning at this path.
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(20004, "Method not allowed")
+    }
+
     /// The node said something else than what was asked: our own mistake.
     pub(crate) fn unexpected() -> Self {
         Self::new(20500, "The node answered another question")
@@ -41,8 +46,12 @@ impl ApiError {
             20004 => StatusCode::METHOD_NOT_ALLOWED,
             20005 | 20006 | 20008 | 20010 | 20403 => StatusCode::FORBIDDEN,
             20404 => StatusCode::NOT_FOUND,
+            20406 => StatusCode::NOT_ACCEPTABLE,
+            20408 => StatusCode::REQUEST_TIMEOUT,
             20009 | 20409 => StatusCode::CONFLICT,
             20413 => StatusCode::PAYLOAD_TOO_LARGE,
+            20415 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            20416 => StatusCode::RANGE_NOT_SATISFIABLE,
             20429 => StatusCode::TOO_MANY_REQUESTS,
             20500 => StatusCode::INTERNAL_SERVER_ERROR,
             20503 => StatusCode::SERVICE_UNAVAILABLE,
@@ -62,7 +71,7 @@ impl IntoResponse for ApiError {
         }));
         match status {
             StatusCode::UNAUTHORIZED => {
-                (status, [(header::WWW_AUTHENTICATE, "Basic realm=\"Tandem API\"")], body).into_response()
+                (status, [(header::WWW_AUTHENTICATE, "Basic realm=\"Twilio API\"")], body).into_response()
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 (status, [(header::RETRY_AFTER, RETRY_AFTER_S)], body).into_response()
@@ -94,6 +103,10 @@ mod tests {
             (20004, 405),
             (20404, 404),
             (20009, 409),
+            (20406, 406),
+            (20408, 408),
+            (20415, 415),
+            (20416, 416),
             (20429, 429),
             (20500, 500),
             (20503, 503),

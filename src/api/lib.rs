@@ -5,21 +5,29 @@
 
 mod auth;
 mod dates;
+mod door;
 mod error;
 mod health;
+mod limits;
 mod orders;
 mod paging;
 mod params;
 mod v2010;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::extract::OriginalUri;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use base::AccountSid;
+use error::ApiError;
 
+pub use door::Door;
+pub use limits::Limits;
 pub use orders::{Order, Orders};
 
 /// What the handlers need.
@@ -39,6 +47,8 @@ pub struct Api {
     pub metrics: telemetry::Metrics,
     /// Whether the box takes calls.
     pub ready: Ready,
+    /// Who is let in, and how much of it.
+    pub door: Door,
 }
 
 /// Whether the box takes calls; shared between whoever knows and `/readyz`.
@@ -60,16 +70,24 @@ impl Ready {
 /// Every route of the box.
 pub fn router(api: Api) -> Router {
     Router::new()
+        .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
+        .nest("/2010-04-01/Accounts/{account}", v2010::router())
+        .fallback(nothing_here)
+        .layer(from_fn(door::pass))
+        // What stands below the door answers as it likes.
         .route("/", get(health::front_page))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
-        .nest("/2010-04-01/Accounts/{account}", v2010::router())
         .with_state(api)
+}
+
+/// Other products' paths end here: nothing leaves the house.
+async fn nothing_here(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::not_found(uri.path())
 }
 
 /// Serves until the task is dropped.
 pub async fn serve(listener: tokio::net::TcpListener, router: Router) -> std::io::Result<()> {
-    axum::serve(listener, router).await
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
 }

@@ -2,11 +2,13 @@
 //! §1).
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use tokio::time::timeout;
 use twiml::{HttpMethod, ProgressEvent};
-use url::form_urlencoded;
 
 use crate::error::ApiError;
 
@@ -16,23 +18,55 @@ pub(crate) struct Params(Vec<(String, String)>);
 
 /// A form's length; more is refused with 20413.
 const FORM_BYTES_MAX: usize = 256 * 1024;
+/// Names in one request; more is refused with 20413.
+const PARAMS_MAX: usize = 1_000;
+/// How long a form may take to arrive.
+const FORM_TIMEOUT: Duration = Duration::from_secs(20);
+/// What forms are.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = ApiError;
 
-    /// Whatever type it says it is: clients send none with an empty body, and some send none at all.
+    /// Some clients do not say what they send, and with an empty body anything may be said.
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        match to_bytes(request.into_body(), FORM_BYTES_MAX).await {
-            Ok(body) => Ok(Self::read(&body)),
-            Err(_) => Err(ApiError::new(20413, "The request is too large")),
+        let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_owned());
+        let body = match timeout(FORM_TIMEOUT, to_bytes(request.into_body(), FORM_BYTES_MAX)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return Err(ApiError::new(20413, "The request is too large")),
+            Err(_) => return Err(ApiError::new(20408, "The request did not arrive in time")),
+        };
+        let kind = kind.as_deref().map(String::from_utf8_lossy);
+        let kind = kind.as_deref().and_then(|kind| kind.split(';').next()).map(str::trim);
+        if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case(FORM)) && !body.is_empty() {
+            return Err(ApiError::new(20415, format!("The body must be {FORM}")));
         }
+        Self::of_request(&body)
     }
 }
 
 impl Params {
-    /// Of `name=value&…`.
+    /// Of `name=value&…` that came from outside: what a form or a query cannot be is refused, so that nothing is
+    /// guessed at.
+    pub(crate) fn of_request(text: &[u8]) -> Result<Self, ApiError> {
+        let mut all = Vec::new();
+        for pair in text.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+            if all.len() == PARAMS_MAX {
+                return Err(ApiError::new(20413, format!("There are more than {PARAMS_MAX} parameters")));
+            }
+            let mut halves = pair.splitn(2, |b| *b == b'=').map(|half| decoded(half, true));
+            let (name, value) = (halves.next().flatten(), halves.next().unwrap_or(Some(String::new())));
+            match (name, value) {
+                (Some(name), Some(value)) => all.push((name, value)),
+                _ => return Err(ApiError::new(20001, "A parameter is not percent-encoded UTF-8")),
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Of what the door has let through.
     pub(crate) fn read(text: &[u8]) -> Self {
-        Self(form_urlencoded::parse(text).into_owned().collect())
+        Self::of_request(text).unwrap_or_default()
     }
 
     /// All of them.
@@ -138,6 +172,24 @@ impl Params {
     }
 }
 
+/// What percent-encoding means (RFC 3986 §2.1), a plus being a space in forms; `None` where it is broken, is not
+/// UTF-8, or holds NUL, which no database takes.
+pub(crate) fn decoded(text: &[u8], is_form: bool) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(&byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(*rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            b'+' if is_form => b' ',
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +215,19 @@ mod tests {
         assert_eq!(p.flag("F").unwrap_err().code(), 20001);
         assert_eq!(p.one_of("W", &["mono", "dual"], 20001).unwrap_err().code(), 20001);
         assert_eq!(p.progress_events("E").unwrap_err().code(), 20001);
+    }
+
+    #[test]
+    fn what_is_no_form_is_refused() {
+        for text in ["a=%", "a=%4", "a=%zz", "%ff=1", "a=%C3%28", "a=%00", "a=\u{0}"] {
+            assert_eq!(Params::of_request(text.as_bytes()).unwrap_err().code(), 20001, "{text}");
+        }
+        let many = "a=1&".repeat(PARAMS_MAX);
+        assert!(Params::of_request(many.as_bytes()).is_ok());
+        assert_eq!(Params::of_request(format!("{many}b=2").as_bytes()).unwrap_err().code(), 20413);
+        let odd = Params::of_request(b"&&a&=b&c==%3D+%2B&StartTime%3E=%C3%BC").unwrap();
+        let all: Vec<_> = odd.iter().collect();
+        assert_eq!(all, [("a", ""), ("", "b"), ("c", "== +"), ("StartTime>", "ü")]);
     }
 
     #[test]

@@ -174,6 +174,11 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         recordings: config.state.join(RECORDINGS),
         metrics: telemetry::metrics(),
         ready: ready.clone(),
+        door: api::Door {
+            limits: api::Limits::new(config.http.requests_per_second, config.http.requests_at_once),
+            trusted_proxies: config.http.trusted_proxies.as_slice().into(),
+            public_url: config.http.public_url.as_str().into(),
+        },
     });
     let web = tokio::spawn(async move { api::serve(http, api).await });
 

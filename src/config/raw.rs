@@ -148,6 +148,12 @@ sections! {
         listen: String, Default "\"127.0.0.1:8080\"";
         /// What callbacks and recording URLs begin with. Absent: http:// and the socket above.
         public_url: String, Example "\"http://127.0.0.1:8080\"";
+        /// Addresses of reverse proxies whose X-Forwarded-Proto is believed when the API names a URL of itself.
+        trusted_proxies: Vec<String>, Default "[]";
+        /// Requests to the API one credential may make in a second; beyond it 429; 0: no limit.
+        requests_per_second: u64, Default "2000";
+        /// Requests to the API one credential may have open at once; beyond it 429; 0: no limit.
+        requests_at_once: u64, Default "100";
     }
 
     /// Requests to web servers.

@@ -36,6 +36,9 @@ impl Config {
         note("media", office.media != other.media, false);
         note("recording.min_free_mb", self.recordings_free_min != new.recordings_free_min, true);
         note("http.listen", self.http.listen != new.http.listen, true);
+        let limits = |http: &crate::HttpConfig| (http.requests_per_second, http.requests_at_once);
+        note("http.requests", limits(&self.http) != limits(&new.http), true);
+        note("http.trusted_proxies", self.http.trusted_proxies != new.http.trusted_proxies, true);
         note("http.public_url", self.http.public_url != new.http.public_url, false);
         note("store.url", self.store_url != new.store_url, true);
         note("speech", self.speech != new.speech, true);

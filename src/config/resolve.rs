@@ -255,7 +255,23 @@ fn http(keys: &HttpKeys, found: &mut Findings) -> HttpConfig {
         let ip = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
         format!("http://{}", SocketAddr::new(ip, listen.port()))
     });
-    HttpConfig { listen, public_url }
+    let trusted_proxies = found.read("http.trusted_proxies", keys.trusted_proxies.as_ref(), |list| {
+        let address =
+            |text: &String| text.parse().map_err(|_| format!("`{text}` must be an address, as 10.0.0.2."));
+        list.iter().map(address).collect::<Result<Vec<IpAddr>, String>>()
+    });
+    let count = |n: &u64| u32::try_from(*n).map_err(|_| "must be at most 4294967295.".to_owned());
+    HttpConfig {
+        listen,
+        public_url,
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
+        requests_per_second: found
+            .read("http.requests_per_second", keys.requests_per_second.as_ref(), count)
+            .unwrap_or(2_000),
+        requests_at_once: found
+            .read("http.requests_at_once", keys.requests_at_once.as_ref(), count)
+            .unwrap_or(100),
+    }
 }
 
 fn public_url(text: &str) -> Result<String, String> {

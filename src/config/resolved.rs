@@ -66,6 +66,12 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// What callbacks and recording URLs begin with; no slash at the end.
     pub public_url: String,
+    /// Peers whose `X-Forwarded-Proto` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Requests of one credential in a second; 0: no limit.
+    pub requests_per_second: u32,
+    /// Requests of one credential at once; 0: no limit.
+    pub requests_at_once: u32,
 }
 
 /// Text to speech.

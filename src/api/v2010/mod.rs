@@ -55,7 +55,7 @@ async fn nothing_here(_: Authorized, OriginalUri(uri): OriginalUri) -> ApiError 
 }
 
 async fn wrong_method(_: Authorized) -> ApiError {
-    ApiError::new(20004, "Method not allowed")
+    ApiError::wrong_method()
 }
 
 /// The sid in a path, with or without `.json`.

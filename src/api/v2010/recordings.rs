@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::{OriginalUri, Path, Request, State};
-use axum::http::header::HOST;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base::{AccountSid, CallSid, RecordingSid, Timestamp};
 use call::record::{RecordingRow, RecordingStatus, StoreItem};
@@ -14,6 +13,7 @@ use super::{recording_media, sid};
 use crate::Api;
 use crate::auth::Authorized;
 use crate::dates::span;
+use crate::door::Origin;
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Params;
@@ -23,7 +23,7 @@ pub(super) async fn list(
     _: Authorized,
     State(api): State<Api>,
     OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
+    origin: Origin,
 ) -> Result<Json<Value>, ApiError> {
     let query = Params::read(uri.query().unwrap_or_default().as_bytes());
     let bad = |name: &str| ApiError::new(20423, format!("{name} is no sid"));
@@ -37,7 +37,6 @@ pub(super) async fn list(
         created_to: created.to,
         deleted,
     };
-    let origin = origin(&headers);
     page(&api, &uri, &query, &filter, |row| show(row, api.account_sid, &origin)).await
 }
 
@@ -66,11 +65,12 @@ pub(super) async fn fetch(
     State(api): State<Api>,
     OriginalUri(uri): OriginalUri,
     Path((_, name)): Path<(String, String)>,
+    origin: Origin,
     request: Request,
 ) -> Result<Response, ApiError> {
     let Some(stem) = recording_media::stem(&name) else {
         let row = row(&api, &name, &uri).await?;
-        return Ok(Json(show(&row, api.account_sid, &origin(request.headers()))).into_response());
+        return Ok(Json(show(&row, api.account_sid, &origin)).into_response());
     };
     let row = row(&api, stem, &uri).await?;
     recording_media::serve(&api, &row, request).await
@@ -152,11 +152,11 @@ async fn page(
 }
 
 /// The resource of the account.
-fn show(row: &RecordingRow, account: AccountSid, origin: &str) -> Value {
+fn show(row: &RecordingRow, account: AccountSid, origin: &Origin) -> Value {
     let uri = format!("/2010-04-01/Accounts/{account}/Recordings/{}", row.sid);
     let mut shown = common(row, account);
     shown["uri"] = json!(format!("{uri}.json"));
-    shown["media_url"] = json!(format!("{origin}{uri}"));
+    shown["media_url"] = json!(format!("{}{uri}", origin.0));
     shown["subresource_uris"] = json!({
         "add_on_results": format!("{uri}/AddOnResults.json"),
         "transcriptions": format!("{uri}/Transcriptions.json"),
@@ -193,12 +193,6 @@ fn common(row: &RecordingRow, account: AccountSid) -> Value {
         "error_code": row.error_code,
         "encryption_details": null,
     })
-}
-
-/// How the client reached the box: what absolute URLs begin with.
-fn origin(headers: &HeaderMap) -> String {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    format!("http://{host}")
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
         recordings: folder.into(),
         metrics: telemetry::metrics(),
         ready: crate::Ready::default(),
+        door: crate::Door::default(),
     };
     (api, taken)
 }
@@ -238,4 +239,101 @@ async fn a_live_call_is_changed_and_an_ended_one_is_not() {
     api.store.write(StoreItem::Call(row(1, CallStatus::Completed)));
     let (status, body) = ask(&api, "POST", &path, "Url=http://web.example/x").await;
     assert_eq!((status, &body["code"]), (400, &json!(21220)));
+}
+
+/// A request as it stands, under the account's path; status, headers and JSON of the answer.
+async fn raw(
+    api: &Api,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> (Response, Value) {
+    let uri = format!("/2010-04-01/Accounts/{}/{path}", api.account_sid);
+    let mut request =
+        Request::builder().method(method).uri(uri).header(header::AUTHORIZATION, basic(api, "secret"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = crate::router(api.clone()).call(request.body(Body::from(body)).unwrap()).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, 1_000_000).await.unwrap();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    (Response::from_parts(parts, Body::empty()), body)
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_in_the_published_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, _taken) = api(folder.path()).await;
+    let json = [("content-type", "application/json")];
+    let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+    for (method, path, headers, body, status, code) in [
+        ("GET", "Calls.xml", &[][..], &b""[..], 406, 20406),
+        ("GET", "Calls.csv", &[], b"", 406, 20406),
+        ("GET", "Calls/%zz.json", &[], b"", 400, 20001),
+        ("GET", "Calls/%ff.json", &[], b"", 400, 20001),
+        ("GET", "Calls.json?To=%zz", &[], b"", 400, 20001),
+        ("GET", "Calls.json?To=%C3%28", &[], b"", 400, 20001),
+        ("GET", "Calls.json?To=%00", &[], b"", 400, 20001),
+        ("POST", "Calls.json", &json, b"{}", 415, 20415),
+        ("POST", "Calls.json", &json, b"", 400, 21201),
+        ("POST", "Calls.json", &form, b"To=%4", 400, 20001),
+        ("POST", "Calls.json", &form, b"To=\xff", 400, 20001),
+        ("POST", "Calls.json", &form, b"From=1", 400, 21201),
+        ("POST", "Calls.json", &form, b"To=1&To=&From=1", 400, 21201),
+        ("PUT", "Calls.json", &form, b"To=1", 405, 20004),
+        ("PATCH", "Calls/CA1.json", &[], b"", 405, 20004),
+        ("OPTIONS", "Recordings.json", &[], b"", 405, 20004),
+        ("GET", "Calls//", &[], b"", 404, 20404),
+        ("GET", "", &[], b"", 404, 20404),
+        ("GET", "../..", &[], b"", 404, 20404),
+    ] {
+        let (answer, told) = raw(&api, method, path, headers, body.to_vec()).await;
+        assert_eq!(
+            (answer.status().as_u16(), &told["code"]),
+            (status, &json!(code)),
+            "{method} {path}: {told}"
+        );
+        assert_eq!(told["status"], status);
+        assert_eq!(told["more_info"], format!("https://www.twilio.com/docs/errors/{code}"));
+        assert!(told["message"].as_str().is_some_and(|text| !text.is_empty()), "{path}");
+        assert_eq!(keys(&told).len(), 4, "{path}");
+        assert!(answer.headers()["twilio-request-id"].to_str().unwrap().starts_with("RQ"), "{path}");
+        assert_eq!(answer.headers().contains_key(header::ALLOW), status == 405, "{method} {path}");
+    }
+    let (answer, told) = raw(&api, "POST", "Calls.json", &form, vec![b'a'; 300_000]).await;
+    assert_eq!((answer.status().as_u16(), &told["code"]), (413, &json!(20413)));
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_refused_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut api, _taken) = api(folder.path()).await;
+    api.door.limits = crate::Limits::new(3, 0);
+    for _ in 0..3 {
+        assert_eq!(ask(&api, "GET", "Calls.json", "").await.0, 200);
+    }
+    let (answer, told) = raw(&api, "GET", "Calls.json", &[], Vec::new()).await;
+    assert_eq!((answer.status().as_u16(), &told["code"]), (429, &json!(20429)));
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    // Who has no right secret is told so, and takes nothing from who has.
+    assert_eq!(send(&api, "GET", "Calls.json", "", "guess").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_box_that_takes_no_calls_says_when_to_ask_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, taken) = api(folder.path()).await;
+    let why = NotPlaced { code: 20503, why: "the box takes no new calls".to_owned() };
+    let node = node(taken, OperatorReply::NotPlaced(why));
+    let call = b"To=101&From=1&Url=http://web.example/".to_vec();
+    let (answer, told) = raw(&api, "POST", "Calls.json", &[], call.clone()).await;
+    assert_eq!((answer.status().as_u16(), &told["code"]), (503, &json!(20503)));
+    assert!(answer.headers().contains_key(header::RETRY_AFTER));
+    assert_eq!(ask(&api, "GET", "Calls.json", "").await.0, 200, "what is over can be read");
+    node.abort();
+    let _ = node.await;
+    let (answer, told) = raw(&api, "POST", "Calls.json", &[], call).await;
+    assert_eq!((answer.status().as_u16(), &told["code"]), (503, &json!(20503)), "nor one that is stopping");
 }
