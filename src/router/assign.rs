@@ -11,6 +11,7 @@ use std::time::Duration;
 use base::{Mono, ReservationSid, TaskSid, WorkerSid};
 use serde_json::Value;
 
+use crate::Expr;
 use crate::event::{Event, Obstacle, Output, Why};
 use crate::names::TaskAndWorker;
 use crate::task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
@@ -71,8 +72,8 @@ impl Workspace {
             if self.offer(sid, now) {
                 return None;
             }
-            let counts = self.counts(target.queue);
-            let skipped = target.skip_if.as_ref().is_some_and(|skip_if| skip_if.is_true(&counts));
+            let skip = |skip_if: &Expr| skip_if.is_true(&self.counts(target.queue));
+            let skipped = target.skip_if.as_ref().is_some_and(skip);
             let task = self.tasks.get(&sid)?;
             let until = target.until_age_s.map(|age| task.when_aged(Duration::from_secs(age)));
             if skipped {
@@ -139,7 +140,11 @@ impl Workspace {
         task.place = Some(place);
         task.priority = target.priority.unwrap_or(task.priority);
         let before = task.queue.replace(target.queue);
+        if before != Some(target.queue) {
+            task.entered = now;
+        }
         let workflow = task.workflow;
+        self.recount(sid);
         match before {
             None => {
                 self.tell(Event::QueueEntered { task: sid, queue: target.queue }, now);
@@ -309,9 +314,10 @@ impl Workspace {
         task.history.push(sid);
         task.status = TaskStatus::Reserved;
         let (queue, offered) = (task.queue, task.reservations.len());
+        self.statistics.recount(task);
         let timeout = self.workflows.get(&task.workflow).map(|workflow| workflow.reservation_timeout);
         let status = ReservationStatus::Pending;
-        let reservation = Reservation { sid, task: task_sid, worker: worker_sid, status, born: now };
+        let reservation = Reservation { sid, task: task_sid, worker: worker_sid, queue, status, born: now };
         self.reservations.insert(sid, reservation);
         self.join_idle(worker_sid);
         let wanted =

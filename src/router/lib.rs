@@ -3,12 +3,17 @@
 //! A [`Workspace`] is told what its owner wants and what time it is, and tells what happened and what is to be asked of the
 //! application. The same inputs give the same decisions, to the last reservation.
 
+mod as_list;
 mod assign;
+pub mod clock;
 mod event;
 pub mod expr;
 mod life;
 mod names;
+#[cfg(test)]
+mod office;
 mod queue;
+pub mod statistics;
 mod task;
 mod worker;
 mod workflow;

@@ -55,14 +55,18 @@ impl Workspace {
             born: now,
             head_start,
             ttl,
+            waits_from: now,
+            entered: now,
             place: None,
             queue: None,
             reservations: [].into(),
             history: Vec::new(),
             reason: None,
+            counted: None,
         };
         let end = task.when_aged(ttl);
         self.tasks.insert(sid, task);
+        self.recount(sid);
         self.set_timer(Timer::Life(sid), end);
         self.tell(Event::TaskCreated(sid), now);
         self.route(sid, 0, true, now);
@@ -89,6 +93,7 @@ impl Workspace {
         let Some(one) = self.tasks.get_mut(&task) else { return Ok(()) };
         one.status = TaskStatus::Assigned;
         let others: Vec<_> = one.reservations.iter().copied().filter(|other| *other != sid).collect();
+        self.recount(task);
         self.set_timer(Timer::Life(task), now + ASSIGNED_MAX);
         let mut free = Vec::new();
         for other in others {
@@ -145,6 +150,8 @@ impl Workspace {
         let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status.is_waiting()) else { return };
         if task.reservations.is_empty() {
             task.status = TaskStatus::Pending;
+            self.recount(sid);
+            let Some(task) = self.tasks.get(&sid) else { return };
             if Self::is_worn_out(task) {
                 return self.cancel_as(sid, "Max assignment count exceeded", now);
             }
@@ -161,6 +168,7 @@ impl Workspace {
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = TaskStatus::Wrapping;
         }
+        self.recount(sid);
         self.tell(Event::TaskWrapup(sid), now);
         Ok(())
     }
@@ -217,6 +225,7 @@ impl Workspace {
     fn over(&mut self, sid: TaskSid, status: TaskStatus, reason: &str, now: Mono) {
         let Some(task) = self.tasks.get_mut(&sid) else { return };
         (task.status, task.place, task.reason) = (status, None, Some(reason.to_owned()));
+        self.recount(sid);
         self.cancel_timer(Timer::Target(sid));
         self.cancel_timer(Timer::Life(sid));
         self.set_timer(Timer::Forget(sid), now + REMEMBERED);
@@ -241,13 +250,15 @@ impl Workspace {
     }
 
     fn forget(&mut self, sid: TaskSid, event: Event, at: Mono) {
-        for reservation in self.tasks.remove(&sid).map(|task| task.history).unwrap_or_default() {
+        self.tell(event, at);
+        let Some(task) = self.tasks.remove(&sid) else { return };
+        self.statistics.forget(&task);
+        for reservation in task.history {
             self.reservations.remove(&reservation);
         }
         for timer in [Timer::Target(sid), Timer::Life(sid), Timer::Forget(sid)] {
             self.cancel_timer(timer);
         }
-        self.tell(event, at);
     }
 
     /// The accepted reservation of a task in this state.

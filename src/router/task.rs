@@ -7,6 +7,8 @@ use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::statistics::Card;
+
 /// `assignment_status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,6 +102,10 @@ pub struct Task {
     pub head_start: Duration,
     /// How old it may become without being accepted.
     pub ttl: Duration,
+    /// Since when it has waited for a worker: since it was made, or handed on.
+    pub waits_from: Mono,
+    /// When it came into its queue (`task_queue_entered_date`).
+    pub entered: Mono,
     /// Where in its workflow it waits; `None` once it is over.
     pub place: Option<Place>,
     /// The queue it is in.
@@ -110,6 +116,8 @@ pub struct Task {
     pub history: Vec<ReservationSid>,
     /// Why it was canceled or completed.
     pub reason: Option<String>,
+    /// As what the census counts it.
+    pub(crate) counted: Option<Card>,
 }
 
 impl Task {
@@ -148,6 +156,8 @@ pub struct Reservation {
     pub task: TaskSid,
     /// To whom.
     pub worker: WorkerSid,
+    /// The queue the task was in.
+    pub queue: Option<TaskQueueSid>,
     /// Where it stands.
     pub status: ReservationStatus,
     /// When it was made.

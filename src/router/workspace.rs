@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::event::{Event, Output};
 use crate::names::WorkerCounts;
 use crate::queue::{Queue, QueueConfig};
+use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
 use crate::worker::{Activity, Worker, WorkerChannel};
 use crate::workflow::Workflow;
@@ -70,11 +71,13 @@ pub struct Workspace {
     pub(crate) tasks: BTreeMap<TaskSid, Task>,
     pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
     pub(crate) timers: BTreeSet<(Mono, Timer)>,
+    #[serde(with = "crate::as_list")]
     pub(crate) deadlines: BTreeMap<Timer, Mono>,
     pub(crate) outputs: VecDeque<Output>,
     /// Offers so far.
     pub(crate) offers: u64,
     pub(crate) rng: Rng,
+    pub(crate) statistics: Statistics,
 }
 
 /// What is waited for by the clock.
@@ -113,6 +116,7 @@ impl Workspace {
             outputs: VecDeque::new(),
             offers: 0,
             rng,
+            statistics: Statistics::default(),
         }
     }
 
@@ -230,10 +234,11 @@ impl Workspace {
         let one = self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?;
         let from = std::mem::replace(&mut one.activity, activity);
         if from != activity {
-            one.since = now;
+            let since = std::mem::replace(&mut one.since, now);
             if next && !self.activities[&from].available {
                 one.idle_since = now;
             }
+            self.statistics.activity(worker, from, since, now);
             self.tell(Event::WorkerActivity { worker, from, to: activity }, now);
         }
         self.join_idle(worker);
@@ -346,6 +351,7 @@ impl Workspace {
     }
 
     pub(crate) fn tell(&mut self, event: Event, at: Mono) {
+        self.note(&event, at);
         self.outputs.push_back(Output::Event { at, event });
     }
 

@@ -1,0 +1,152 @@
+//! How many tasks there are now, of which kind and since when: kept up to date with each step, so that asking costs
+//! nothing like the number of tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Mono, TaskQueueSid, TaskSid, WorkflowSid};
+use serde::{Deserialize, Serialize};
+
+use super::Whose;
+use crate::task::{Task, TaskStatus};
+
+/// As what a task is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Card {
+    queue: Option<TaskQueueSid>,
+    workflow: WorkflowSid,
+    channel: u8,
+    status: TaskStatus,
+    priority: u32,
+    started: i64,
+    entered: Mono,
+}
+
+/// Tasks by how far they are (reference: taskrouter §12, `tasks_by_status`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCounts {
+    /// `pending`.
+    pub pending: u32,
+    /// `reserved`.
+    pub reserved: u32,
+    /// `assigned`.
+    pub assigned: u32,
+    /// `wrapping`.
+    pub wrapping: u32,
+}
+
+impl StatusCounts {
+    /// All of them.
+    pub fn total(&self) -> u32 {
+        self.pending + self.reserved + self.assigned + self.wrapping
+    }
+
+    pub(crate) fn merge(&mut self, other: &StatusCounts) {
+        self.pending += other.pending;
+        self.reserved += other.reserved;
+        self.assigned += other.assigned;
+        self.wrapping += other.wrapping;
+    }
+
+    fn of(&mut self, status: TaskStatus) -> Option<&mut u32> {
+        match status {
+            TaskStatus::Pending => Some(&mut self.pending),
+            TaskStatus::Reserved => Some(&mut self.reserved),
+            TaskStatus::Assigned => Some(&mut self.assigned),
+            TaskStatus::Wrapping => Some(&mut self.wrapping),
+            TaskStatus::Completed | TaskStatus::Canceled => None,
+        }
+    }
+}
+
+/// The tasks of one owner on one channel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Crowd {
+    pub(crate) statuses: StatusCounts,
+    pub(crate) priorities: BTreeMap<u32, u32>,
+    /// Who waits, the oldest first.
+    waiting: BTreeSet<(i64, TaskSid)>,
+    /// Who waits, the longest in this queue first.
+    entered: BTreeSet<(Mono, TaskSid)>,
+}
+
+impl Crowd {
+    pub(crate) fn oldest(&self) -> Option<(i64, TaskSid)> {
+        self.waiting.first().copied()
+    }
+
+    pub(crate) fn longest_here(&self) -> Option<(Mono, TaskSid)> {
+        self.entered.first().copied()
+    }
+}
+
+/// Every owner's tasks, by channel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Census(#[serde(with = "crate::as_list")] BTreeMap<(Whose, u8), Crowd>);
+
+impl Census {
+    pub(crate) fn of(&self, whose: Whose) -> impl Iterator<Item = (u8, &Crowd)> {
+        self.0.range((whose, 0)..=(whose, u8::MAX)).map(|((_, channel), crowd)| (*channel, crowd))
+    }
+
+    /// Counts a task as what it is now, and no longer as what it was.
+    pub(crate) fn recount(&mut self, task: &mut Task, channel: u8) {
+        let now = (!task.status.is_over()).then(|| Card {
+            queue: task.queue,
+            workflow: task.workflow,
+            channel,
+            status: task.status,
+            priority: task.priority,
+            started: task.started(),
+            entered: task.entered,
+        });
+        if task.counted != now {
+            let before = std::mem::replace(&mut task.counted, now);
+            self.leave(before.as_ref(), task.sid);
+            self.join(task.counted.as_ref(), task.sid);
+        }
+    }
+
+    /// A task is forgotten, whatever it was.
+    pub(crate) fn leave(&mut self, card: Option<&Card>, sid: TaskSid) {
+        let Some(card) = card else { return };
+        for whose in owners(card) {
+            let Some(crowd) = self.0.get_mut(&(whose, card.channel)) else { continue };
+            if let Some(count) = crowd.statuses.of(card.status) {
+                *count = count.saturating_sub(1);
+            }
+            if let Some(count) = crowd.priorities.get_mut(&card.priority) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    crowd.priorities.remove(&card.priority);
+                }
+            }
+            crowd.waiting.remove(&(card.started, sid));
+            crowd.entered.remove(&(card.entered, sid));
+            if crowd.statuses.total() == 0 {
+                self.0.remove(&(whose, card.channel));
+            }
+        }
+    }
+
+    fn join(&mut self, card: Option<&Card>, sid: TaskSid) {
+        let Some(card) = card else { return };
+        for whose in owners(card) {
+            let crowd = self.0.entry((whose, card.channel)).or_default();
+            if let Some(count) = crowd.statuses.of(card.status) {
+                *count += 1;
+            }
+            *crowd.priorities.entry(card.priority).or_default() += 1;
+            if card.status.is_waiting() {
+                crowd.waiting.insert((card.started, sid));
+                if matches!(whose, Whose::Queue(_)) {
+                    crowd.entered.insert((card.entered, sid));
+                }
+            }
+        }
+    }
+}
+
+fn owners(card: &Card) -> impl Iterator<Item = Whose> {
+    let queue = card.queue.map(Whose::Queue);
+    [Whose::Workspace, Whose::Workflow(card.workflow)].into_iter().chain(queue)
+}
