@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use base::RecordingSid;
-use media::engine::{Channel, CoreCommand, CoreEvent, MediaCore, Out};
+use media::Event;
+use media::engine::{Channel, CoreCommand, MediaCore, Out};
 use media::rtp::{Built, Fields};
 use media::srtp::{OVERHEAD_MAX, Protector, Unprotector};
 use media::{CodecKind, LegId, Member, Negotiated, RoomId, Srtp, SrtpKey, SrtpSuite};
@@ -263,7 +264,7 @@ impl Out for Nothing {
         self.0 += black_box(bytes).len() as u64;
     }
 
-    fn event(&mut self, _: CoreEvent) {}
+    fn event(&mut self, _: Event) {}
 
     fn tap(&mut self, _: RecordingSid, samples: &[i16], _: u64) {
         self.0 += black_box(samples).len() as u64;

@@ -9,8 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use base::RecordingSid;
+use media::Event;
 use media::codec::{Decoder, Encoder, PAYLOAD_MAX, PCM_MAX};
-use media::engine::{Channel, CoreCommand, CoreEvent, MediaCore, Out};
+use media::engine::{Channel, CoreCommand, MediaCore, Out};
 use media::resample::Resampler;
 use media::rtp::{Built, Fields};
 use media::{CodecKind, LegId, Member, Negotiated, OpusParameters, RoomId};
@@ -163,7 +164,7 @@ impl Out for Heard {
         self.0 += u64::from(channel == Channel::Rtp);
     }
 
-    fn event(&mut self, _: CoreEvent) {}
+    fn event(&mut self, _: Event) {}
 
     fn tap(&mut self, _: RecordingSid, _: &[i16], _: u64) {}
 }

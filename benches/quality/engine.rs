@@ -4,10 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use base::{RecordingSid, Rng};
+use media::Event;
 use media::LegId;
 use media::codec::{CodecKind, Decoder, Encoder, PAYLOAD_MAX, PCM_MAX, duration};
 use media::command::{Member, Negotiated, OpusParameters, RoomId};
-use media::engine::{Channel, CoreCommand, CoreEvent, MediaCore, Out};
+use media::engine::{Channel, CoreCommand, MediaCore, Out};
 use media::jitter::Ear;
 use media::rtp::{Built, Fields, parse};
 
@@ -44,7 +45,7 @@ impl Out for Sent {
         }
     }
 
-    fn event(&mut self, _: CoreEvent) {}
+    fn event(&mut self, _: Event) {}
 
     fn tap(&mut self, _: RecordingSid, _: &[i16], _: u64) {}
 }

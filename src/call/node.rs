@@ -371,18 +371,7 @@ impl Node {
             return;
         }
         use media::Event as E;
-        let (E::Opened { leg, .. }
-        | E::OpenFailed { leg, .. }
-        | E::Played { leg, .. }
-        | E::Digit { leg, .. }
-        | E::AnsweredBy { leg, .. }
-        | E::MediaLost { leg }
-        | E::Speaking { leg, .. }
-        | E::Finding { leg, .. }
-        | E::RecordStarted { leg, .. }
-        | E::Recorded { leg, .. }
-        | E::Closed { leg, .. }) = &event;
-        let Some(sid) = self.shared.legs.get(leg).copied() else {
+        let Some(sid) = self.shared.legs.get(&event.leg()).copied() else {
             self.orphan(event);
             return;
         };

@@ -3,6 +3,7 @@
 //! Signalling never touches a packet: it opens a leg, configures it with what SDP negotiated, and from then
 //! on only says what shall be heard. Everything here is plain data.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use base::RecordingSid;
@@ -454,7 +455,7 @@ pub enum Event {
         /// The leg.
         leg: LegId,
         /// For people: no port left, no local address…
-        why: String,
+        why: Cow<'static, str>,
     },
     /// A play ended: exactly once for each [`Command::Play`] and [`Command::SendDigits`].
     Played {
@@ -586,6 +587,25 @@ pub struct LegStats {
     pub mos_x100: u16,
     /// Microseconds to the peer and back (RFC 3550 §6.4.1), when its reports let us measure it.
     pub round_trip_us: Option<u32>,
+}
+
+impl Event {
+    /// The leg it happened to.
+    pub fn leg(&self) -> LegId {
+        match *self {
+            Event::Opened { leg, .. }
+            | Event::OpenFailed { leg, .. }
+            | Event::Played { leg, .. }
+            | Event::Digit { leg, .. }
+            | Event::Finding { leg, .. }
+            | Event::Speaking { leg, .. }
+            | Event::AnsweredBy { leg, .. }
+            | Event::MediaLost { leg }
+            | Event::RecordStarted { leg, .. }
+            | Event::Recorded { leg, .. }
+            | Event::Closed { leg, .. } => leg,
+        }
+    }
 }
 
 impl Negotiated {

@@ -211,7 +211,7 @@ impl StubMedia {
                 if self.open_failures > 0 {
                     self.open_failures -= 1;
                     self.failed.insert(leg);
-                    later.push((soon, Later::Event(Event::OpenFailed { leg, why: "simulated".to_owned() })));
+                    later.push((soon, Later::Event(Event::OpenFailed { leg, why: "simulated".into() })));
                     return Ok(later);
                 }
                 let local = SocketAddr::new(self.address, self.next_port);

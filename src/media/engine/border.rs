@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use base::RecordingSid;
 
-use crate::amd::{Amd, AmdSettings, AnsweredBy};
+use crate::amd::{Amd, AmdSettings};
 use crate::clip::{Clip, GrowingClip};
-use crate::command::{LegId, LegStats, Member, Negotiated, PlayId, RecordEnd, RecordWhat, RoomId, TapId};
+use crate::command::{Event, LegId, Member, Negotiated, PlayId, RecordWhat, RoomId, TapId};
 use crate::dtmf;
 use crate::feed::Feed;
 use crate::leg::Leg;
@@ -17,7 +17,6 @@ use crate::leg::seat::Seat;
 use crate::leg::secure::Secure;
 use crate::leg::voice::Voice;
 use crate::play::Player;
-use crate::quality::Finding;
 use crate::record::Recorder;
 use crate::tap::{Tap, TapRing};
 use crate::tone::Detector;
@@ -40,7 +39,7 @@ pub enum CoreCommand {
     Open {
         /// The new leg.
         leg: LegId,
-        /// Where its RTP socket is bound, for [`CoreEvent::Opened`].
+        /// Where its RTP socket is bound, for [`Event::Opened`].
         local: SocketAddr,
         /// Where the peer's signalling comes from; tells a peer behind NAT from a stranger.
         peer: Option<IpAddr>,
@@ -240,104 +239,13 @@ pub enum CoreItem {
     },
 }
 
-/// [`crate::Event`] as far as the core knows it: without files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CoreEvent {
-    /// The leg is there.
-    Opened {
-        /// The leg.
-        leg: LegId,
-        /// As given.
-        local: SocketAddr,
-    },
-    /// The leg could not be opened.
-    OpenFailed {
-        /// The leg.
-        leg: LegId,
-        /// For people.
-        why: &'static str,
-    },
-    /// A play ended.
-    Played {
-        /// The leg.
-        leg: LegId,
-        /// Which play.
-        play: PlayId,
-        /// False when it was stopped or replaced.
-        completed: bool,
-    },
-    /// A key was pressed.
-    Digit {
-        /// The leg.
-        leg: LegId,
-        /// The key.
-        digit: char,
-        /// Milliseconds it had been pressed when it was reported.
-        ms: u32,
-    },
-    /// Something is wrong with the leg, or no longer.
-    Finding {
-        /// The leg.
-        leg: LegId,
-        /// What.
-        finding: Finding,
-        /// False when it is over.
-        began: bool,
-    },
-    /// A member of a room speaks, or has stopped.
-    Speaking {
-        /// The leg.
-        leg: LegId,
-        /// False when it has stopped.
-        began: bool,
-    },
-    /// It is known who answered.
-    AnsweredBy {
-        /// The leg.
-        leg: LegId,
-        /// Who.
-        answered_by: AnsweredBy,
-        /// Milliseconds it took.
-        ms: u32,
-    },
-    /// Nothing was heard for too long.
-    MediaLost {
-        /// The leg.
-        leg: LegId,
-    },
-    /// The beep is over, sound is taken from now on.
-    RecordStarted {
-        /// The leg.
-        leg: LegId,
-        /// Which recording.
-        recording: RecordingSid,
-    },
-    /// No more samples will be tapped for this recording.
-    Recorded {
-        /// The leg.
-        leg: LegId,
-        /// Which recording.
-        recording: RecordingSid,
-        /// Milliseconds tapped.
-        duration_ms: u64,
-        /// Why it ended; never `Failed`, which only a file can.
-        why: RecordEnd,
-    },
-    /// The leg is gone.
-    Closed {
-        /// The leg.
-        leg: LegId,
-        /// What went through it.
-        stats: LegStats,
-    },
-}
-
 /// Where the core's outputs go at once. None of the methods may block.
 pub trait Out {
     /// A packet for the peer.
     fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, bytes: &[u8]);
-    /// Something the call wants to know.
-    fn event(&mut self, event: CoreEvent);
+    /// Something the call wants to know. A recording ends with no bytes told and never as failed: only files know of
+    /// both.
+    fn event(&mut self, event: Event);
     /// 20 ms of a recording (fewer only at its end), the samples of two channels in turns; `at` counts samples
     /// of one channel since the recording started.
     fn tap(&mut self, recording: RecordingSid, samples: &[i16], at: u64);

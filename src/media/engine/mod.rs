@@ -20,13 +20,13 @@ use base::Rng;
 
 use crate::bridge;
 use crate::codec::coder::Effort;
-use crate::command::{LegId, LegStats, Member, RecordEnd, RoomId};
+use crate::command::{Event, LegId, LegStats, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
 use crate::leg::glance::Glass;
 use crate::play::Player;
 use crate::record::Recorder;
 
-pub use border::{Channel, CoreCommand, CoreEvent, CoreItem, Garbage, Out};
+pub use border::{Channel, CoreCommand, CoreItem, Garbage, Out};
 pub use leg_map::{LegHasher, LegMap};
 pub use room::Room;
 
@@ -180,7 +180,13 @@ impl MediaCore {
                     self.clock(slot, now);
                 }
                 None => {
-                    out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why: RecordEnd::Closed });
+                    out.event(Event::Recorded {
+                        leg,
+                        recording,
+                        duration_ms: 0,
+                        bytes: 0,
+                        why: RecordEnd::Closed,
+                    });
                     if let Some(clip) = beep {
                         out.retire(Garbage::Clip(clip));
                     }
@@ -193,7 +199,7 @@ impl MediaCore {
                     Some(room) => room.record(leg, recording, max_ms, now, out),
                     None => {
                         let why = RecordEnd::Closed;
-                        out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why });
+                        out.event(Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why });
                     }
                 }
             }
@@ -426,14 +432,14 @@ impl MediaCore {
 
     fn open(&mut self, id: LegId, local: SocketAddr, peer: Option<IpAddr>, now: u64, out: &mut impl Out) {
         if self.index.contains_key(&id) {
-            return out.event(CoreEvent::OpenFailed { leg: id, why: "this leg is open already" });
+            return out.event(Event::OpenFailed { leg: id, why: "this leg is open already".into() });
         }
         if self.index.len() >= LEGS_MAX {
-            return out.event(CoreEvent::OpenFailed { leg: id, why: "too many legs on one media thread" });
+            return out.event(Event::OpenFailed { leg: id, why: "too many legs on one media thread".into() });
         }
         let leg = Box::new(Leg::new(id, peer, &mut self.rng));
         self.place(leg, now);
-        out.event(CoreEvent::Opened { leg: id, local });
+        out.event(Event::Opened { leg: id, local });
     }
 
     fn place(&mut self, leg: Box<Leg>, now: u64) -> u32 {

@@ -6,7 +6,7 @@
 
 use base::RecordingSid;
 
-use crate::command::{LegId, Member, RecordEnd, RoomId};
+use crate::command::{Event, LegId, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
 use crate::leg::listen::{NARROW_RATE, WIDE_RATE};
 use crate::leg::seat::FRAME_SAMPLES_MAX;
@@ -17,7 +17,7 @@ use crate::resample::Resampler;
 
 use super::room_record::RoomRecording;
 use super::speaking::Speaking;
-use super::{CoreEvent, Garbage, Out};
+use super::{Garbage, Out};
 
 /// Members of one room; more cannot join.
 pub const MEMBERS_MAX: usize = 256;
@@ -90,7 +90,7 @@ impl Room {
     ) {
         if self.recording.is_some() {
             let why = RecordEnd::Failed("the conference is being recorded already".to_owned());
-            return out.event(CoreEvent::Recorded { leg, recording, duration_ms: 0, why });
+            return out.event(Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why });
         }
         self.recording = Some(RoomRecording::begin(leg, recording, max_ms, now, out));
     }
@@ -160,7 +160,7 @@ impl Room {
             if tells_speech {
                 let level = if muted || on_hold { Level::SILENT } else { level };
                 let change = place.speaking.on_frame(level);
-                change.into_iter().for_each(|began| out.event(CoreEvent::Speaking { leg: place.leg, began }));
+                change.into_iter().for_each(|began| out.event(Event::Speaking { leg: place.leg, began }));
             }
         }
         self.announce_frame(out);

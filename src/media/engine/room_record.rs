@@ -5,14 +5,14 @@
 
 use base::RecordingSid;
 
-use crate::command::{LegId, RecordEnd, RecordWhat};
+use crate::command::{Event, LegId, RecordEnd, RecordWhat};
 use crate::leg::listen::NARROW_RATE;
 use crate::leg::seat::{FRAME_SAMPLES_MAX, brought};
 use crate::play::FRAME_SAMPLES;
 use crate::record::{Placed, Recorder, Step};
 use crate::resample::Resampler;
 
-use super::{CoreEvent, Garbage, Out};
+use super::{Garbage, Out};
 
 /// A room's recording in progress.
 pub(super) struct RoomRecording {
@@ -36,7 +36,7 @@ impl RoomRecording {
     ) -> RoomRecording {
         let mut recorder = Recorder::new(recording, RecordWhat::Received, max_ms, 0);
         recorder.start(now);
-        out.event(CoreEvent::RecordStarted { leg, recording });
+        out.event(Event::RecordStarted { leg, recording });
         RoomRecording { leg, recorder, down: None, at: 0, now }
     }
 
@@ -66,7 +66,7 @@ impl RoomRecording {
     pub(super) fn end(mut self, why: RecordEnd, out: &mut impl Out) {
         self.recorder.finish(self.now, &mut |recording, frame, at| out.tap(recording, frame, at));
         let (recording, duration_ms) = (self.recorder.recording(), self.recorder.duration_ms());
-        out.event(CoreEvent::Recorded { leg: self.leg, recording, duration_ms, why });
+        out.event(Event::Recorded { leg: self.leg, recording, duration_ms, bytes: 0, why });
         out.retire(Garbage::Recorder(self.recorder));
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Leg;
 use crate::amd::{Amd, AmdSettings};
-use crate::engine::{CoreEvent, Garbage, Out};
+use crate::command::Event;
+use crate::engine::{Garbage, Out};
 
 /// A detection that runs.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Leg {
     }
 
     fn knows(&mut self, answered_by: crate::AnsweredBy, ms: u32, out: &mut impl Out) {
-        out.event(CoreEvent::AnsweredBy { leg: self.id, answered_by, ms });
+        out.event(Event::AnsweredBy { leg: self.id, answered_by, ms });
         if let Some(answering) = self.answering.take() {
             out.retire(Garbage::Amd(answering.amd));
         }

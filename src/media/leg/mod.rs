@@ -41,9 +41,10 @@ use base::Rng;
 
 use crate::codec::CodecKind;
 use crate::codec::coder::Effort;
+use crate::command::Event;
 use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, TapId};
 use crate::dtmf;
-use crate::engine::{CoreEvent, Garbage, Out};
+use crate::engine::{Garbage, Out};
 use crate::feed::Feed;
 use crate::latch::Latch;
 use crate::outgoing::Outgoing;
@@ -242,7 +243,7 @@ impl Leg {
         self.stop_playing(now, out);
         match player.play.filter(|_| player.is_over()) {
             Some(play) => {
-                out.event(CoreEvent::Played { leg: self.id, play, completed: true });
+                out.event(Event::Played { leg: self.id, play, completed: true });
                 out.retire(Garbage::Player(player));
             }
             None => self.playing = Playing::Items(player),
@@ -277,7 +278,7 @@ impl Leg {
         if self.negotiated.is_some() {
             self.goodbye(now, out);
         }
-        out.event(CoreEvent::Closed { leg: self.id, stats: self.stats() });
+        out.event(Event::Closed { leg: self.id, stats: self.stats() });
     }
 
     pub(crate) fn stats(&self) -> LegStats {
@@ -294,12 +295,12 @@ impl Leg {
             Playing::Nothing => {}
             Playing::Items(player) => {
                 if let Some(play) = player.play {
-                    out.event(CoreEvent::Played { leg: self.id, play, completed });
+                    out.event(Event::Played { leg: self.id, play, completed });
                 }
                 out.retire(Garbage::Player(player));
             }
             Playing::Digits(digits) => {
-                out.event(CoreEvent::Played { leg: self.id, play: digits.play, completed });
+                out.event(Event::Played { leg: self.id, play: digits.play, completed });
                 out.retire(Garbage::Digits(digits.sender));
             }
             Playing::Echo(line) => out.retire(Garbage::Echo(line)),

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use super::Leg;
 use super::listen::{Listener, NARROW_RATE};
 use crate::codec::CodecKind;
+use crate::command::Event;
 use crate::command::Negotiated;
 use crate::dtmf::TelephoneEvent;
-use crate::engine::{Channel, CoreEvent, Garbage, Out};
+use crate::engine::{Channel, Garbage, Out};
 use crate::reception::Verdict;
 use crate::rtp::{self, Parsed};
 
@@ -140,7 +141,7 @@ impl Leg {
     #[inline]
     pub(crate) fn on_event(&mut self, event: TelephoneEvent, timestamp: u32, now: u64, out: &mut impl Out) {
         if let Some(key) = self.keys.on_packet(event, timestamp, now) {
-            out.event(CoreEvent::Digit { leg: self.id, digit: key.digit, ms: key.ms });
+            out.event(Event::Digit { leg: self.id, digit: key.digit, ms: key.ms });
         }
     }
 

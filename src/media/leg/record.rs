@@ -5,8 +5,9 @@ use base::RecordingSid;
 use super::listen::Sound;
 use super::{Leg, Playing, RECORDERS_MAX};
 use crate::codec::CodecKind;
+use crate::command::Event;
 use crate::command::RecordEnd;
-use crate::engine::{CoreEvent, Garbage, Out};
+use crate::engine::{Garbage, Out};
 use crate::play::Player;
 use crate::record::{Placed, Recorder, Step, linear};
 use crate::rtp::PACKET_BYTES_MAX;
@@ -17,7 +18,7 @@ impl Leg {
         if self.recorders.len() >= RECORDERS_MAX {
             let recording = recorder.recording();
             let why = RecordEnd::Failed("too many recordings of one call at a time".to_owned());
-            out.event(CoreEvent::Recorded { leg: self.id, recording, duration_ms: 0, why });
+            out.event(Event::Recorded { leg: self.id, recording, duration_ms: 0, bytes: 0, why });
             return out.retire(Garbage::Recorder(recorder));
         }
         let Some(beep) = beep else {
@@ -53,7 +54,7 @@ impl Leg {
     fn start_recorder(&mut self, n: usize, now: u64, out: &mut impl Out) {
         let recorder = &mut self.recorders[n];
         recorder.start(now);
-        out.event(CoreEvent::RecordStarted { leg: self.id, recording: recorder.recording() });
+        out.event(Event::RecordStarted { leg: self.id, recording: recorder.recording() });
     }
 
     pub(super) fn finish_recorder(&mut self, n: usize, why: RecordEnd, now: u64, out: &mut impl Out) {
@@ -64,7 +65,7 @@ impl Leg {
     fn end_recorder(&mut self, n: usize, why: RecordEnd, out: &mut impl Out) {
         let recorder = self.recorders.remove(n);
         let (recording, duration_ms) = (recorder.recording(), recorder.duration_ms());
-        out.event(CoreEvent::Recorded { leg: self.id, recording, duration_ms, why });
+        out.event(Event::Recorded { leg: self.id, recording, duration_ms, bytes: 0, why });
         out.retire(Garbage::Recorder(recorder));
     }
 

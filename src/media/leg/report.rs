@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use base::Rng;
 
 use super::{KEEPALIVE_NS, Leg, Playing, Watch};
-use crate::engine::{Channel, CoreEvent, Out};
+use crate::command::Event;
+use crate::engine::{Channel, Out};
 use crate::reception::Report;
 use crate::rtcp::{self, COMPOUND_BYTES_MAX, Heard, Sent};
 
@@ -57,7 +58,7 @@ impl Leg {
                 watch.reported = false;
             } else if !watch.reported {
                 watch.reported = true;
-                out.event(CoreEvent::MediaLost { leg: self.id });
+                out.event(Event::MediaLost { leg: self.id });
             }
         }
         self.note_playout();

@@ -2,8 +2,9 @@
 
 use super::Leg;
 use crate::codec::CodecKind;
+use crate::command::Event;
 use crate::command::Negotiated;
-use crate::engine::{CoreEvent, Garbage, Out};
+use crate::engine::{Garbage, Out};
 use crate::quality::mos::{Path, mos};
 use crate::quality::{Agreed, Change, Level, Seen, Watcher};
 use crate::tone::Detector;
@@ -94,7 +95,7 @@ impl Leg {
         let Some(detector) = self.guard.as_mut().and_then(|guard| guard.detector.as_mut()) else { return };
         for piece in narrow.chunks(DETECTED_SAMPLES_MAX) {
             if let Some(key) = detector.feed(piece) {
-                out.event(CoreEvent::Digit { leg: self.id, digit: key.digit, ms: key.ms });
+                out.event(Event::Digit { leg: self.id, digit: key.digit, ms: key.ms });
             }
         }
     }
@@ -192,9 +193,9 @@ pub(crate) fn level_of(pcm: &[i16]) -> Level {
     Level::of(&some[..count])
 }
 
-fn event_of(leg: crate::command::LegId, change: Change) -> CoreEvent {
+fn event_of(leg: crate::command::LegId, change: Change) -> Event {
     match change {
-        Change::Began(finding) => CoreEvent::Finding { leg, finding, began: true },
-        Change::Ended(finding) => CoreEvent::Finding { leg, finding, began: false },
+        Change::Began(finding) => Event::Finding { leg, finding, began: true },
+        Change::Ended(finding) => Event::Finding { leg, finding, began: false },
     }
 }

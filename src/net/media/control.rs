@@ -4,27 +4,28 @@
 //! up, building tones, freeing what is no longer used, and waiting for whoever is slow to take events. It runs at
 //! ordinary priority.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use media::engine::{CoreCommand, CoreEvent, CoreItem};
-use media::{Clip, CodecKind, Command, Event, LegId, PlayItem, RecordEnd, RoomId, TapId, Tone};
+use media::engine::{CoreCommand, CoreItem};
+use media::{Clip, Command, Event, LegId, PlayItem, RecordEnd, RoomId, Tone};
 use tokio::sync::mpsc;
 
+use super::Clips;
 use super::io::EventFd;
 use super::line::{Line, Settings};
+use super::place::Place;
 use super::ports::{Ports, Sockets};
 use super::realtime::Class;
 use super::taps::Taps;
 use super::thread::{Counters, Order, Told};
 use super::writer::{Plan, Write};
-use super::{Clips, MediaPlaneError};
 use crate::local::address_towards;
 
 /// Asked of the control thread.
@@ -106,23 +107,6 @@ pub(super) struct Lost {
     pub(super) clips: AtomicU64,
 }
 
-/// Where a leg is.
-#[derive(Debug)]
-pub(super) struct Place {
-    /// Which media thread has it, or will have.
-    line: usize,
-    /// What it sends, once that is agreed on.
-    codec: Option<CodecKind>,
-    /// The leg it is bridged with.
-    bridged: Option<LegId>,
-    /// The room it is in.
-    room: Option<RoomId>,
-    /// Taps of its sound.
-    taps: BTreeSet<TapId>,
-    /// On its way from one thread to another: commands wait until it has arrived.
-    moving: Option<Vec<Command>>,
-}
-
 /// Commands that may wait for the control thread.
 pub(super) const ASKS_MAX: usize = 65_536;
 
@@ -169,7 +153,7 @@ impl Control {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    pub(super) fn on_command(&mut self, command: Command) {
         if let Command::Open { leg, near, peer } = command {
             return self.open(leg, near, peer);
         }
@@ -294,7 +278,7 @@ impl Control {
 
     fn open(&mut self, leg: LegId, near: Option<LegId>, peer: Option<IpAddr>) {
         if self.legs.contains_key(&leg) {
-            let why = "this leg is open already".to_owned();
+            let why = "this leg is open already".into();
             return self.tell(Event::OpenFailed { leg, why });
         }
         let ip = match (self.address.is_unspecified(), peer) {
@@ -309,138 +293,15 @@ impl Control {
             Ok(opened) => opened,
             Err(why) => {
                 tracing::warn!(leg = leg.0, why, "no media leg");
-                return self.tell(Event::OpenFailed { leg, why });
+                return self.tell(Event::OpenFailed { leg, why: why.into() });
             }
         };
         let line =
             near.and_then(|near| self.line_of(near)).unwrap_or_else(|| self.emptiest_line(Class::Relay));
         self.lines[line].legs += 1;
-        self.legs.insert(
-            leg,
-            Place { line, codec: None, bridged: None, room: None, taps: BTreeSet::new(), moving: None },
-        );
+        self.legs.insert(leg, Place::on(line));
         let local = SocketAddr::new(ip, sockets.port());
         self.order(line, Order::Open { leg, local, peer, sockets });
-    }
-
-    /// More threads begin to serve, or the emptiest get no new legs and end when they have none.
-    fn set_threads(&mut self, count: usize) {
-        for class in [Class::Relay, Class::Work] {
-            let serving = |control: &Control| {
-                let of_class = control.lines.iter().filter(|line| line.class == class && line.serves());
-                of_class.count()
-            };
-            while serving(self) > count.max(1) {
-                let at = self.emptiest_line(class);
-                self.lines[at].retiring = true;
-            }
-            while serving(self) < count {
-                let kept = self.lines.iter_mut().find(|line| line.class == class && line.may_return());
-                if let Some(line) = kept {
-                    line.retiring = false;
-                } else if let Err(error) = self.add_line(class) {
-                    tracing::warn!(%error, "no further media thread");
-                    break;
-                }
-            }
-        }
-        tracing::info!(pairs = count, "media threads");
-    }
-
-    fn add_line(&mut self, class: Class) -> Result<(), MediaPlaneError> {
-        // One that has ended leaves its place and its counts.
-        let place = self.lines.iter().position(|line| line.class == class && line.is_gone());
-        let n = place.unwrap_or(self.lines.len());
-        let counters = match place {
-            Some(at) => self.lines[at].counters.clone(),
-            None => Arc::default(),
-        };
-        let (line, taps) = Line::start(class, n, self.settings, &self.wake, counters.clone())?;
-        let _ = self.writes.send(Write::Ring(taps));
-        match place {
-            Some(at) => self.lines[at] = line,
-            None => {
-                self.lines.push(line);
-                self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(counters);
-            }
-        }
-        Ok(())
-    }
-
-    /// A leg that codes for itself belongs on a thread for that; a bridge where its need has changed moves as a
-    /// whole.
-    fn settle_leg(&mut self, leg: LegId, codec: Option<CodecKind>) {
-        let Some(place) = self.legs.get_mut(&leg) else { return };
-        place.codec = codec.or(place.codec);
-        if place.room.is_some() || place.moving.is_some() {
-            return;
-        }
-        if let Some(with) = place.bridged {
-            if self.lines[place.line].class != self.class_of_bridge(leg, with) {
-                self.on_command(Command::Bridge { a: leg, b: with });
-            }
-            return;
-        }
-        let is_heavy = place.codec.is_some_and(|codec| codec.info().is_heavy);
-        let line = place.line;
-        if is_heavy && self.lines[line].class == Class::Relay {
-            let to = self.emptiest_line(Class::Work);
-            self.move_leg(leg, to, None);
-        }
-    }
-
-    /// What a bridge of these two takes.
-    fn class_of_bridge(&self, a: LegId, b: LegId) -> Class {
-        let codec = |leg| self.legs.get(&leg).and_then(|place| place.codec);
-        // What is passed on as it came must be decoded all the same for whoever listens.
-        let is_tapped =
-            [a, b].iter().any(|leg| self.legs.get(leg).is_some_and(|place| !place.taps.is_empty()));
-        match (codec(a), codec(b)) {
-            (Some(a), Some(b)) if (a != b || is_tapped) && (a.info().is_heavy || b.info().is_heavy) => {
-                Class::Work
-            }
-            _ => Class::Relay,
-        }
-    }
-
-    /// The leg is in no bridge from now on.
-    fn part(&mut self, leg: LegId) {
-        let Some(with) = self.legs.get_mut(&leg).and_then(|place| place.bridged.take()) else { return };
-        if let Some(place) = self.legs.get_mut(&with) {
-            place.bridged = None;
-        }
-    }
-
-    fn enter(&mut self, leg: LegId, room: RoomId, line: usize) {
-        if self.legs.get(&leg).is_some_and(|place| place.room == Some(room)) {
-            return;
-        }
-        self.leave(leg);
-        if let Some(place) = self.legs.get_mut(&leg) {
-            place.room = Some(room);
-            self.rooms.entry(room).or_insert((line, 0)).1 += 1;
-        }
-    }
-
-    /// The leg is in no room from now on; a room nobody is in is no more.
-    fn leave(&mut self, leg: LegId) {
-        let Some(room) = self.legs.get_mut(&leg).and_then(|place| place.room.take()) else { return };
-        if let Some((_, members)) = self.rooms.get_mut(&room) {
-            *members -= 1;
-            if *members == 0 {
-                self.rooms.remove(&room);
-            }
-        }
-    }
-
-    /// Legs of a bridge live on one thread; what was asked is done when the leg has come over.
-    fn move_leg(&mut self, leg: LegId, to: usize, then: Option<Command>) {
-        let Some(place) = self.legs.get_mut(&leg) else { return };
-        let from = std::mem::replace(&mut place.line, to);
-        place.moving = Some(then.into_iter().collect());
-        self.lines[from].legs -= 1;
-        self.lines[to].legs += 1;
-        self.order(from, Order::Release { leg });
     }
 
     /// A command for a leg that is not there. A recording must have its end, and whoever listens or speaks too.
@@ -486,16 +347,7 @@ impl Control {
         clip
     }
 
-    fn line_of(&self, leg: LegId) -> Option<usize> {
-        self.legs.get(&leg).map(|place| place.line)
-    }
-
-    fn emptiest_line(&self, class: Class) -> usize {
-        let lines = self.lines.iter().enumerate().filter(|(_, line)| line.class == class && line.serves());
-        lines.min_by_key(|(_, line)| line.legs).map_or(0, |(n, _)| n)
-    }
-
-    fn order(&mut self, line: usize, order: Order) {
+    pub(super) fn order(&mut self, line: usize, order: Order) {
         let line = &mut self.lines[line];
         if line.waiting.len() >= ORDERS_WAITING_MAX {
             self.lost.commands.fetch_add(1, Relaxed);
@@ -542,39 +394,11 @@ impl Control {
         }
     }
 
-    fn on_event(&mut self, line: usize, event: CoreEvent) {
-        let event = match event {
-            CoreEvent::Opened { leg, local } => Event::Opened { leg, local },
-            CoreEvent::OpenFailed { leg, why } => {
-                self.forget(leg, line);
-                Event::OpenFailed { leg, why: why.to_owned() }
-            }
-            CoreEvent::Played { leg, play, completed } => Event::Played { leg, play, completed },
-            CoreEvent::Digit { leg, digit, ms } => Event::Digit { leg, digit, ms },
-            CoreEvent::Finding { leg, finding, began } => Event::Finding { leg, finding, began },
-            CoreEvent::Speaking { leg, began } => Event::Speaking { leg, began },
-            CoreEvent::AnsweredBy { leg, answered_by, ms } => Event::AnsweredBy { leg, answered_by, ms },
-            CoreEvent::MediaLost { leg } => Event::MediaLost { leg },
-            CoreEvent::RecordStarted { leg, recording } => Event::RecordStarted { leg, recording },
-            CoreEvent::Recorded { leg, recording, duration_ms, why } => {
-                Event::Recorded { leg, recording, duration_ms, bytes: 0, why }
-            }
-            CoreEvent::Closed { leg, stats } => {
-                self.forget(leg, line);
-                Event::Closed { leg, stats }
-            }
-        };
-        self.tell(event);
-    }
-
-    /// The leg is gone from its thread. One that is to be moved is counted there already.
-    fn forget(&mut self, leg: LegId, line: usize) {
-        if self.legs.get(&leg).is_some_and(|place| place.moving.is_none() && place.line == line) {
-            self.part(leg);
-            self.leave(leg);
-            self.legs.remove(&leg);
-            self.lines[line].legs -= 1;
+    fn on_event(&mut self, line: usize, event: Event) {
+        if let Event::OpenFailed { leg, .. } | Event::Closed { leg, .. } = event {
+            self.forget(leg, line);
         }
+        self.tell(event);
     }
 
     fn close_sockets(&mut self, sockets: Sockets) {

@@ -19,6 +19,7 @@ mod delay;
 mod io;
 mod line;
 mod pace;
+mod place;
 mod ports;
 mod realtime;
 mod taps;
@@ -208,7 +209,7 @@ impl MediaPlane {
         let Err(refused) = self.asker.ask(Ask::Command(command)) else { return };
         self.lost.commands.fetch_add(1, Relaxed);
         if let Ask::Command(Command::Open { leg, .. }) = refused {
-            let why = "the media plane is overloaded".to_owned();
+            let why = "the media plane is overloaded".into();
             if self.events.try_send(Event::OpenFailed { leg, why }).is_err() {
                 self.lost.events.fetch_add(1, Relaxed);
             }

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use base::RecordingSid;
 use media::codec::coder::Effort;
-use media::engine::{Channel, CoreCommand, CoreEvent, Garbage, LegMap, MediaCore, Out};
+use media::engine::{Channel, CoreCommand, Garbage, LegMap, MediaCore, Out};
 use media::leg::Leg;
 use media::record::DUAL_FRAME_SAMPLES;
 use media::rtp::PACKET_BYTES_MAX;
-use media::{LegId, RecordEnd};
+use media::{Event, LegId, RecordEnd};
 use rtrb::{Consumer, Producer};
 
 use super::delay::{Delays, MEASURED_EVERY};
@@ -44,7 +44,7 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) enum Told {
     /// For the call.
-    Event(CoreEvent),
+    Event(Event),
     /// A leg to be taken over by another thread; its sockets follow.
     Released { leg: LegId, state: Option<Box<Leg>>, sockets: Option<Sockets> },
     /// Of a leg that is closed; so may these be.
@@ -228,7 +228,10 @@ fn serve_orders(
             Order::Open { leg, local, peer, sockets } => {
                 if let Some(sockets) = places.attach(leg, sockets, epoll, shell) {
                     shell.tell(Told::Sockets(sockets));
-                    shell.event(CoreEvent::OpenFailed { leg, why: "the system has no room for its sockets" });
+                    shell.event(Event::OpenFailed {
+                        leg,
+                        why: "the system has no room for its sockets".into(),
+                    });
                     continue;
                 }
                 core.on_command(CoreCommand::Open { leg, local, peer }, now, shell);
@@ -393,10 +396,10 @@ impl Out for Shell {
         }
     }
 
-    fn event(&mut self, event: CoreEvent) {
+    fn event(&mut self, event: Event) {
         match event {
             // The file is complete only behind the frames that are on their way to it.
-            CoreEvent::Recorded { recording, duration_ms, why, .. } => {
+            Event::Recorded { recording, duration_ms, why, .. } => {
                 let end = Tapped::End { recording, duration_ms, why };
                 if let Err(rtrb::PushError::Full(end)) = self.taps.push(end) {
                     if self.ends.len() < ENDS_MAX {

@@ -56,7 +56,7 @@ impl Out for Sink {
         self.packets += 1;
     }
 
-    fn event(&mut self, _: CoreEvent) {
+    fn event(&mut self, _: Event) {
         self.events += 1;
     }
 

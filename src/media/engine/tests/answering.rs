@@ -12,7 +12,7 @@ impl Rig {
 
     fn answered(&self) -> Vec<(u64, AnsweredBy, u32)> {
         let known = self.caught.events.iter().filter_map(|event| match event {
-            CoreEvent::AnsweredBy { leg, answered_by, ms } => Some((leg.0, *answered_by, *ms)),
+            Event::AnsweredBy { leg, answered_by, ms } => Some((leg.0, *answered_by, *ms)),
             _ => None,
         });
         known.collect()

@@ -69,10 +69,11 @@ fn a_play_is_heard_whole_and_told_when_it_is_over() {
         let part = &sound[start + from_ms * 8..][..250 * 8];
         assert!(goertzel_power(part, 8_000, hz) > 0.99, "{hz} Hz at {from_ms} ms");
     }
-    let over =
-        rig.caught.events.iter().position(|event| {
-            *event == CoreEvent::Played { leg: LegId(1), play: PlayId(7), completed: true }
-        });
+    let over = rig
+        .caught
+        .events
+        .iter()
+        .position(|event| *event == Event::Played { leg: LegId(1), play: PlayId(7), completed: true });
     assert!(over.is_some());
 }
 
@@ -93,7 +94,7 @@ fn every_play_ends_exactly_once() {
     rig.command(CoreCommand::Close { leg: LegId(1) });
     rig.run_ms(1_000);
     let played = rig.caught.events.iter().filter_map(|event| match event {
-        CoreEvent::Played { play, completed, .. } => Some((play.0, *completed)),
+        Event::Played { play, completed, .. } => Some((play.0, *completed)),
         _ => None,
     });
     let played: Vec<_> = played.collect();
@@ -109,11 +110,7 @@ fn a_play_that_may_not_be_sent_still_ends() {
     rig.play(1, 1, vec![clip(440.0, 300)], 1);
     rig.run_ms(400);
     assert!(rig.got(1).is_empty());
-    assert!(rig.caught.events.contains(&CoreEvent::Played {
-        leg: LegId(1),
-        play: PlayId(1),
-        completed: true
-    }));
+    assert!(rig.caught.events.contains(&Event::Played { leg: LegId(1), play: PlayId(1), completed: true }));
 }
 
 #[test]
@@ -184,8 +181,7 @@ fn a_bridge_adds_nothing_but_a_frame_every_15_seconds_of_nothing() {
 fn a_silent_peer_is_told_once_until_it_speaks_again() {
     let mut rig = Rig::new(1);
     let mut ann = rig.leg(1, PCMU);
-    let lost =
-        |rig: &Rig| rig.caught.events.iter().filter(|e| matches!(e, CoreEvent::MediaLost { .. })).count();
+    let lost = |rig: &Rig| rig.caught.events.iter().filter(|e| matches!(e, Event::MediaLost { .. })).count();
     rig.command(CoreCommand::Watch { leg: LegId(1), timeout_ms: 2_000 });
     rig.run_ms(1_900);
     rig.say(&mut ann, &[1; 160]);

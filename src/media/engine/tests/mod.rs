@@ -39,7 +39,7 @@ struct Rig {
 #[derive(Default)]
 struct Caught {
     sent: Vec<SentPacket>,
-    events: Vec<CoreEvent>,
+    events: Vec<Event>,
     taps: Vec<(RecordingSid, u64, Vec<i16>)>,
     now: u64,
 }
@@ -57,7 +57,7 @@ impl Out for Caught {
         self.sent.push(SentPacket { at: self.now, leg, channel, to, bytes: bytes.to_vec() });
     }
 
-    fn event(&mut self, event: CoreEvent) {
+    fn event(&mut self, event: Event) {
         self.events.push(event);
     }
 
@@ -139,7 +139,7 @@ impl Rig {
 
     fn digits(&self, leg: u64) -> String {
         let digits = self.caught.events.iter().filter_map(|event| match event {
-            CoreEvent::Digit { leg: from, digit, .. } if *from == LegId(leg) => Some(*digit),
+            Event::Digit { leg: from, digit, .. } if *from == LegId(leg) => Some(*digit),
             _ => None,
         });
         digits.collect()

@@ -25,7 +25,7 @@ fn recorded(rig: &Rig) -> Vec<i16> {
 
 fn end(rig: &Rig) -> Option<(u64, RecordEnd)> {
     let mut ends = rig.caught.events.iter().filter_map(|event| match event {
-        CoreEvent::Recorded { duration_ms, why, .. } => Some((*duration_ms, why.clone())),
+        Event::Recorded { duration_ms, why, .. } => Some((*duration_ms, why.clone())),
         _ => None,
     });
     let end = ends.next();
@@ -60,7 +60,7 @@ fn a_beep_that_is_cut_off_starts_the_recording() {
     let mut rig = Rig::new(1);
     rig.leg(1, PCMU);
     rig.command(record(1, RecordWhat::Received, true, 60_000, 0));
-    let started = |rig: &Rig| rig.caught.events.iter().any(|e| matches!(e, CoreEvent::RecordStarted { .. }));
+    let started = |rig: &Rig| rig.caught.events.iter().any(|e| matches!(e, Event::RecordStarted { .. }));
     rig.run_ms(100);
     assert!(!started(&rig));
     rig.play(1, 1, vec![clip(440.0, 100)], 1);

@@ -129,7 +129,7 @@ fn a_prompt_to_one_member_is_heard_by_that_one_instead_and_an_announcement_by_al
     assert_eq!(meeting.heard_by(1, 500), [2, 3]);
     meeting.talk(1_000);
     assert_eq!(meeting.heard_by(2, 500), [1, 3]);
-    let played = CoreEvent::Played { leg: LegId(2), play: PlayId(7), completed: true };
+    let played = Event::Played { leg: LegId(2), play: PlayId(7), completed: true };
     assert!(meeting.rig.caught.events.contains(&played));
     meeting.rig.command(CoreCommand::Announce { room: ROOM, items: vec![clip(1_550.0, 600)] });
     meeting.talk(500);
@@ -231,7 +231,7 @@ fn who_speaks_is_told_if_it_is_wanted() {
         .events
         .iter()
         .filter_map(|event| match event {
-            CoreEvent::Speaking { leg, began } => Some((leg.0, *began)),
+            Event::Speaking { leg, began } => Some((leg.0, *began)),
             _ => None,
         })
         .collect();

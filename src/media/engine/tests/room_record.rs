@@ -35,8 +35,8 @@ fn recorded(rig: &Rig) -> Vec<i16> {
 }
 
 fn ends(rig: &Rig) -> Vec<(LegId, u64, RecordEnd)> {
-    let end = |event: &CoreEvent| match event {
-        CoreEvent::Recorded { leg, duration_ms, why, .. } => Some((*leg, *duration_ms, why.clone())),
+    let end = |event: &Event| match event {
+        Event::Recorded { leg, duration_ms, why, .. } => Some((*leg, *duration_ms, why.clone())),
         _ => None,
     };
     rig.caught.events.iter().filter_map(end).collect()

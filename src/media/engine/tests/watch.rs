@@ -9,11 +9,11 @@ const PCMU: CodecKind = CodecKind::Pcmu;
 impl Rig {
     /// What was found on a leg and when, in milliseconds since the start of the test.
     fn findings(&mut self, leg: u64) -> Vec<(Finding, bool)> {
-        let of_leg = |event: &CoreEvent| matches!(event, CoreEvent::Finding { leg: on, .. } if on.0 == leg);
+        let of_leg = |event: &Event| matches!(event, Event::Finding { leg: on, .. } if on.0 == leg);
         let found = self.caught.events.extract_if(.., |event| of_leg(event));
         found
             .filter_map(|event| match event {
-                CoreEvent::Finding { finding, began, .. } => Some((finding, began)),
+                Event::Finding { finding, began, .. } => Some((finding, began)),
                 _ => None,
             })
             .collect()
