@@ -18,5 +18,5 @@ pub use sid::{
     QueueSid, RecordingSid, ReservationSid, SiprecSid, StreamSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid,
     WorkflowSid, WorkspaceSid,
 };
-pub use sid::{LiveTranscriptionSid, TranscriptionSid};
+pub use sid::{LiveTranscriptionSid, TranscriptionSid, TransferSid};
 pub use time::{Mono, Now, Timestamp};

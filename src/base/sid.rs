@@ -103,6 +103,8 @@ sids! {
     ReservationSid = "WR";
     /// A worker's activity.
     ActivitySid = "WA";
+    /// A task handed on.
+    TransferSid = "TT";
 }
 
 fn parse(prefix: &'static str, text: &str) -> Result<u128, ParseSidError> {

@@ -8,13 +8,15 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use base::{Mono, ReservationSid, TaskSid, WorkerSid};
+use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid};
 use serde_json::Value;
 
 use crate::Expr;
 use crate::event::{Event, Obstacle, Output, Why};
 use crate::names::TaskAndWorker;
+use crate::queue::Rank;
 use crate::task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
+use crate::transfer::Direct;
 use crate::worker::{Turn, Worker};
 use crate::workflow::{KnownWorker, OrderBy, Target};
 use crate::workspace::{Timer, Workspace};
@@ -75,7 +77,7 @@ impl Workspace {
             let skip = |skip_if: &Expr| skip_if.is_true(&self.counts(target.queue));
             let skipped = target.skip_if.as_ref().is_some_and(skip);
             let task = self.tasks.get(&sid)?;
-            let until = target.until_age_s.map(|age| task.when_aged(Duration::from_secs(age)));
+            let until = target.until_age_s.map(|age| task.when_waited(Duration::from_secs(age)));
             if skipped {
                 self.tell(Event::WorkflowSkipped(sid), now);
             } else if until.is_some_and(|until| until <= now) {
@@ -110,7 +112,11 @@ impl Workspace {
     pub(crate) fn look_again(&mut self, sid: TaskSid, now: Mono) {
         // Offered to one of several, it may still wait for others where it was.
         self.stop_waiting(sid);
-        let Some(place) = self.tasks.get(&sid).and_then(|task| task.place) else { return };
+        let Some(task) = self.tasks.get(&sid) else { return };
+        if task.direct.is_some() {
+            return self.ask_directly(sid, now);
+        }
+        let Some(place) = task.place else { return };
         let left = self.enter(sid, place, now);
         self.go_on(sid, place.filter, left, now);
     }
@@ -139,29 +145,37 @@ impl Workspace {
         let Some(task) = self.tasks.get_mut(&sid) else { return };
         task.place = Some(place);
         task.priority = target.priority.unwrap_or(task.priority);
-        let before = task.queue.replace(target.queue);
-        if before != Some(target.queue) {
+        self.stand_in(sid, target.queue, now);
+    }
+
+    /// Puts a task into a queue; it does not wait there by that.
+    pub(crate) fn stand_in(&mut self, sid: TaskSid, queue: TaskQueueSid, now: Mono) {
+        let Some(task) = self.tasks.get_mut(&sid) else { return };
+        let before = task.queue.replace(queue);
+        if before != Some(queue) {
             task.entered = now;
         }
         let workflow = task.workflow;
         self.recount(sid);
         match before {
             None => {
-                self.tell(Event::QueueEntered { task: sid, queue: target.queue }, now);
+                self.tell(Event::QueueEntered { task: sid, queue }, now);
                 self.tell(Event::WorkflowEntered { task: sid, workflow }, now);
             }
-            Some(from) if from != target.queue => {
-                self.tell(Event::QueueMoved { task: sid, from, to: target.queue }, now);
-                self.tell(Event::QueueEntered { task: sid, queue: target.queue }, now);
+            Some(from) if from != queue => {
+                self.tell(Event::QueueMoved { task: sid, from, to: queue }, now);
+                self.tell(Event::QueueEntered { task: sid, queue }, now);
             }
             Some(_) => {}
         }
     }
 
     /// Among those that wait in its queue.
-    fn wait(&mut self, sid: TaskSid) {
+    pub(crate) fn wait(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
-        if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
+        if let Some(Direct::Worker { worker, .. }) = task.direct {
+            self.meant.entry(worker).or_default().insert((Rank::fifo(task), sid));
+        } else if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
             queue.add(task);
         }
     }
@@ -170,7 +184,13 @@ impl Workspace {
     pub(crate) fn stop_waiting(&mut self, sid: TaskSid) {
         self.cancel_timer(Timer::Target(sid));
         let Some(task) = self.tasks.get(&sid) else { return };
-        if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
+        if let Some(Direct::Worker { worker, .. }) = task.direct {
+            let meant = self.meant.entry(worker).or_default();
+            meant.remove(&(Rank::fifo(task), sid));
+            if meant.is_empty() {
+                self.meant.remove(&worker);
+            }
+        } else if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
             queue.remove(task);
         }
     }
@@ -179,9 +199,16 @@ impl Workspace {
     pub(crate) fn offer(&mut self, sid: TaskSid, now: Mono) -> bool {
         loop {
             let Some(task) = self.tasks.get(&sid) else { return false };
+            if let Some(Direct::Worker { .. }) = task.direct {
+                return self.offer_to_the_one(sid, now);
+            }
             let Some(queue) = task.queue.and_then(|queue| self.queues.get(&queue)) else { return false };
-            let Some(target) = task.place.and_then(|place| self.target(sid, place)) else { return false };
-            let offered = task.reservations.len();
+            let target = task.place.and_then(|place| self.target(sid, place));
+            if target.is_none() && task.direct.is_none() {
+                return false;
+            }
+            let order_by = target.map(|target| &target.order_by[..]).unwrap_or_default();
+            let offered = task.offers();
             if offered >= queue.config.max_reserved as usize {
                 return true;
             }
@@ -191,7 +218,7 @@ impl Workspace {
                     None => {
                         able.push(*turn);
                         // Without an order of its own the first one is the one.
-                        if target.order_by.is_empty() {
+                        if order_by.is_empty() {
                             break;
                         }
                     }
@@ -201,7 +228,7 @@ impl Workspace {
                     Some(_) => {}
                 }
             }
-            let first = able.iter().min_by(|a, b| self.by_order(&target.order_by, a, b));
+            let first = able.iter().min_by(|a, b| self.by_order(order_by, a, b));
             let Some(worker) = first.map(|turn| turn.worker) else {
                 if offered > 0 && offered < queue.config.max_reserved as usize {
                     self.wait(sid);
@@ -236,7 +263,12 @@ impl Workspace {
     }
 
     /// Why an idle worker of its queue cannot take a task.
-    fn obstacle(&self, task: &Task, target: &Target, worker: WorkerSid) -> Option<Obstacle> {
+    pub(crate) fn obstacle(
+        &self,
+        task: &Task,
+        target: Option<&Target>,
+        worker: WorkerSid,
+    ) -> Option<Obstacle> {
         let worker = self.workers.get(&worker)?;
         let has_it = |sid: &ReservationSid| {
             self.reservations.get(sid).is_some_and(|reservation| reservation.worker == worker.sid)
@@ -244,6 +276,11 @@ impl Workspace {
         if task.reservations.iter().any(has_it) {
             return Some(Obstacle::OfferedAlready);
         }
+        let by = task.transfer.as_ref().filter(|_| task.is_handed_on());
+        if by.is_some_and(|transfer| transfer.worker == worker.sid) {
+            return Some(Obstacle::HandsItOn);
+        }
+        let target = target?;
         if target.known_worker.as_ref().is_some_and(|known| !is_known(known, &task.attributes, worker)) {
             return Some(Obstacle::NotTheKnownOne);
         }
@@ -259,7 +296,7 @@ impl Workspace {
     pub(crate) fn is_able(&self, task: TaskSid, worker: WorkerSid) -> bool {
         let place = self.tasks.get(&task).and_then(|task| task.place);
         let target = place.and_then(|place| self.target(task, place));
-        target.is_some_and(|target| self.obstacle(&self.tasks[&task], target, worker).is_none())
+        target.is_some_and(|target| self.obstacle(&self.tasks[&task], Some(target), worker).is_none())
     }
 
     /// Gives a worker tasks as long as it has room and there are any.
@@ -276,7 +313,7 @@ impl Workspace {
             return None;
         }
         let serves = self.serves.get(&sid)?;
-        let mut best: Option<(crate::queue::Rank, TaskSid, u32)> = None;
+        let mut best: Option<(Rank, TaskSid, u32)> = None;
         let queues = serves.iter().filter_map(|queue| self.queues.get(queue));
         let lists = queues.flat_map(|queue| &queue.waiting);
         for (_, waiting) in lists.filter(|(channel, _)| worker.channel(channel).has_room()) {
@@ -285,21 +322,27 @@ impl Workspace {
                     break;
                 }
                 let Some(task) = self.tasks.get(task_sid) else { continue };
-                let Some(target) = task.place.and_then(|place| self.target(*task_sid, place)) else {
+                let target = task.place.and_then(|place| self.target(*task_sid, place));
+                if target.is_none() && task.direct.is_none() {
                     continue;
-                };
+                }
                 if self.obstacle(task, target, sid).is_none() {
                     best = Some((*rank, *task_sid, u32::try_from(passed).unwrap_or(u32::MAX)));
                     break;
                 }
             }
         }
+        if let Some(meant) = self.first_meant(sid)
+            && best.is_none_or(|(found, ..)| meant.0 <= found)
+        {
+            return Some((meant.1, Why::MeantFor));
+        }
         let queues = u32::try_from(serves.len()).unwrap_or(u32::MAX);
         best.map(|(_, task, passed_over)| (task, Why::WorkerCame { queues, passed_over }))
     }
 
     /// Offers a task to a worker.
-    fn reserve(&mut self, task_sid: TaskSid, worker_sid: WorkerSid, why: Why, now: Mono) {
+    pub(crate) fn reserve(&mut self, task_sid: TaskSid, worker_sid: WorkerSid, why: Why, now: Mono) {
         self.leave_idle(worker_sid);
         let sid = ReservationSid::random(&mut self.rng);
         self.offers += 1;
@@ -312,17 +355,21 @@ impl Workspace {
         worker.channel_mut(&task.channel).used += 1;
         task.reservations.insert(sid);
         task.history.push(sid);
-        task.status = TaskStatus::Reserved;
-        let (queue, offered) = (task.queue, task.reservations.len());
+        if task.status.is_waiting() {
+            task.status = TaskStatus::Reserved;
+        }
+        let (queue, offered, is_meant) =
+            (task.queue, task.offers(), matches!(task.direct, Some(Direct::Worker { .. })));
         self.statistics.recount(task);
         let timeout = self.workflows.get(&task.workflow).map(|workflow| workflow.reservation_timeout);
         let status = ReservationStatus::Pending;
-        let reservation = Reservation { sid, task: task_sid, worker: worker_sid, queue, status, born: now };
+        let (task, worker) = (task_sid, worker_sid);
+        let reservation = Reservation { sid, task, worker, queue, status, born: now, handed_on: false };
         self.reservations.insert(sid, reservation);
         self.join_idle(worker_sid);
         let wanted =
             queue.and_then(|queue| self.queues.get(&queue)).map_or(1, |queue| queue.config.max_reserved);
-        if offered >= wanted as usize {
+        if is_meant || offered >= wanted as usize {
             self.stop_waiting(task_sid);
         }
         // A reserved task leaves its target only when nobody takes it.

@@ -1,6 +1,6 @@
 //! What a workspace tells (reference: taskrouter §9) and asks of its owner.
 
-use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, TransferSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
 
 use crate::task::ReservationStatus;
@@ -96,6 +96,15 @@ pub enum Event {
         /// What.
         status: ReservationStatus,
     },
+    /// `task.transfer-initiated`, `-attempt-failed`, `-failed`, `-canceled` and `-completed`.
+    TaskTransfer {
+        /// Which.
+        task: TaskSid,
+        /// How it is handed on.
+        transfer: TransferSid,
+        /// What became of it.
+        step: TransferStep,
+    },
     /// `worker.activity.update`.
     WorkerActivity {
         /// Who.
@@ -105,6 +114,21 @@ pub enum Event {
         /// What it does.
         to: ActivitySid,
     },
+}
+
+/// How far the handing on of a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferStep {
+    /// `task.transfer-initiated`.
+    Initiated,
+    /// `task.transfer-attempt-failed`: who was asked would not, or did not answer.
+    AttemptFailed,
+    /// `task.transfer-failed`: there is nobody else to ask.
+    Failed,
+    /// `task.transfer-canceled`.
+    Canceled,
+    /// `task.transfer-completed`.
+    Completed,
 }
 
 /// How a task and a worker found each other.
@@ -125,6 +149,8 @@ pub enum Why {
         /// Tasks before it in its queue that this worker cannot take.
         passed_over: u32,
     },
+    /// The task was meant for this worker and nobody else.
+    MeantFor,
 }
 
 /// Why a worker cannot take a task though it is its turn.
@@ -136,4 +162,6 @@ pub enum Obstacle {
     NotTheKnownOne,
     /// It has this task's reservation already.
     OfferedAlready,
+    /// It is the one who hands the task on.
+    HandsItOn,
 }

@@ -15,16 +15,18 @@ mod office;
 mod queue;
 pub mod statistics;
 mod task;
+mod transfer;
 mod worker;
 mod workflow;
 mod workspace;
 
-pub use event::{Event, Obstacle, Output, Why};
+pub use event::{Event, Obstacle, Output, TransferStep, Why};
 pub use expr::{Expr, ExprError};
 pub use life::NewTask;
 pub use names::{TaskAndWorker, WorkerCounts, WorkerNames};
 pub use queue::{QueueConfig, TaskOrder};
 pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
+pub use transfer::{Direct, NewTransfer, Transfer, TransferMode, TransferStatus};
 pub use worker::{Activity, Worker, WorkerChannel};
 pub use workflow::{CONFIGURATION_BYTES_MAX, Filter, KnownWorker, OrderBy, Target, Workflow, WorkflowError};
 pub use workspace::{

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::event::Event;
 use crate::task::{ReservationStatus, Task, TaskStatus};
+use crate::transfer::Direct;
 use crate::workspace::{RouterError, TASKS_MAX, Timer, Workspace};
 
 /// What a task is made of.
@@ -35,8 +36,24 @@ const ASSIGNED_MAX: Duration = Duration::from_secs(86_400);
 const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl Workspace {
-    /// Something is to be done.
+    /// Something is to be done; its workflow decides by whom.
     pub fn create_task(&mut self, new: NewTask, now: Mono) -> Result<(), RouterError> {
+        let sid = new.sid;
+        self.add_task(new, now)?;
+        self.route(sid, 0, true, now);
+        Ok(())
+    }
+
+    /// Something is to be done by these, whatever its workflow says of it (reference: taskrouter §6.2, `RoutingTarget`).
+    pub fn create_task_for(&mut self, new: NewTask, direct: Direct, now: Mono) -> Result<(), RouterError> {
+        self.know(direct)?;
+        let sid = new.sid;
+        self.add_task(new, now)?;
+        self.go_straight(sid, direct, now);
+        Ok(())
+    }
+
+    fn add_task(&mut self, new: NewTask, now: Mono) -> Result<(), RouterError> {
         if !self.workflows.contains_key(&new.workflow) {
             return Err(RouterError::Unknown("workflow"));
         }
@@ -59,7 +76,10 @@ impl Workspace {
             entered: now,
             place: None,
             queue: None,
+            direct: None,
+            transfer: None,
             reservations: [].into(),
+            serving: None,
             history: Vec::new(),
             reason: None,
             counted: None,
@@ -69,7 +89,6 @@ impl Workspace {
         self.recount(sid);
         self.set_timer(Timer::Life(sid), end);
         self.tell(Event::TaskCreated(sid), now);
-        self.route(sid, 0, true, now);
         Ok(())
     }
 
@@ -92,7 +111,13 @@ impl Workspace {
         self.stop_waiting(task);
         let Some(one) = self.tasks.get_mut(&task) else { return Ok(()) };
         one.status = TaskStatus::Assigned;
-        let others: Vec<_> = one.reservations.iter().copied().filter(|other| *other != sid).collect();
+        let before = one.serving.replace(sid);
+        let others: Vec<_> = one
+            .reservations
+            .iter()
+            .copied()
+            .filter(|other| *other != sid && Some(*other) != before)
+            .collect();
         self.recount(task);
         self.set_timer(Timer::Life(task), now + ASSIGNED_MAX);
         let mut free = Vec::new();
@@ -100,6 +125,7 @@ impl Workspace {
             free.extend(self.reservation(other).map(|one| one.worker));
             self.end(other, ReservationStatus::Rescinded, now)?;
         }
+        self.transfer_completed(task, before, now);
         for worker in free {
             self.feed(worker, now);
         }
@@ -142,17 +168,23 @@ impl Workspace {
     /// The offered task looks for somebody else, then the worker for another task.
     fn passed_back(&mut self, sid: ReservationSid, worker: WorkerSid, now: Mono) {
         let Some(task) = self.reservation(sid).map(|one| one.task) else { return };
+        self.transfer_refused(task, now);
         self.nobody_yet(task, now);
         self.feed(worker, now);
     }
 
     fn nobody_yet(&mut self, sid: TaskSid, now: Mono) {
-        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.status.is_waiting()) else { return };
-        if task.reservations.is_empty() {
-            task.status = TaskStatus::Pending;
+        let Some(task) = self.tasks.get_mut(&sid).filter(|task| task.is_wanted()) else { return };
+        if task.offers() == 0 {
+            if task.status == TaskStatus::Reserved {
+                task.status = TaskStatus::Pending;
+            }
             self.recount(sid);
             let Some(task) = self.tasks.get(&sid) else { return };
             if Self::is_worn_out(task) {
+                if !task.status.is_waiting() {
+                    return self.transfer_failed(sid, now);
+                }
                 return self.cancel_as(sid, "Max assignment count exceeded", now);
             }
             self.look_again(sid, now);
@@ -164,6 +196,7 @@ impl Workspace {
     /// The work is done, the after-work is not.
     pub fn wrap_up(&mut self, sid: TaskSid, now: Mono) -> Result<(), RouterError> {
         let accepted = self.accepted(sid, TaskStatus::Assigned)?;
+        self.end_transfer(sid, now);
         self.step(accepted, ReservationStatus::Wrapping, now)?;
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = TaskStatus::Wrapping;
@@ -177,6 +210,7 @@ impl Workspace {
     pub fn complete(&mut self, sid: TaskSid, reason: &str, now: Mono) -> Result<(), RouterError> {
         let accepted =
             self.accepted(sid, TaskStatus::Assigned).or_else(|_| self.accepted(sid, TaskStatus::Wrapping))?;
+        self.end_transfer(sid, now);
         self.over(sid, TaskStatus::Completed, reason, now);
         self.tell(Event::TaskCompleted(sid), now);
         let worker = self.reservation(accepted).map(|one| one.worker);
@@ -185,7 +219,52 @@ impl Workspace {
             self.had_turn(worker, now);
             self.feed(worker, now);
         }
+        self.let_go(sid, now);
         Ok(())
+    }
+
+    /// A worker is about the after-work: of the task, or of its own part of a task that it handed on.
+    pub fn wrap_up_reservation(&mut self, sid: ReservationSid, now: Mono) -> Result<(), RouterError> {
+        let reservation = self.reservation(sid).ok_or(RouterError::Unknown("reservation"))?;
+        if !reservation.handed_on {
+            return self.wrap_up(reservation.task, now).map_err(|_| RouterError::WrongState("reservation"));
+        }
+        self.step(sid, ReservationStatus::Wrapping, now).map(|_| ())
+    }
+
+    /// A worker is done: with the task, or with its own part of a task that it handed on.
+    pub fn complete_reservation(
+        &mut self,
+        sid: ReservationSid,
+        reason: &str,
+        now: Mono,
+    ) -> Result<(), RouterError> {
+        let reservation = self.reservation(sid).ok_or(RouterError::Unknown("reservation"))?;
+        let (task, worker) = (reservation.task, reservation.worker);
+        if !reservation.handed_on {
+            let serves = self.tasks.get(&task).is_some_and(|task| task.serving == Some(sid));
+            let done =
+                if serves { self.complete(task, reason, now) } else { Err(RouterError::WrongState("task")) };
+            return done.map_err(|_| RouterError::WrongState("reservation"));
+        }
+        self.end(sid, ReservationStatus::Completed, now)?;
+        self.had_turn(worker, now);
+        self.feed(worker, now);
+        Ok(())
+    }
+
+    /// Workers who handed a task on that is over now are done with it too.
+    pub(crate) fn let_go(&mut self, sid: TaskSid, now: Mono) {
+        let Some(task) = self.tasks.get(&sid) else { return };
+        let mine = task.history.iter().filter_map(|sid| self.reservations.get(sid));
+        let left: Vec<_> =
+            mine.filter(|one| one.status.occupies()).map(|one| (one.sid, one.worker)).collect();
+        for (reservation, worker) in left {
+            let ended = self.end(reservation, ReservationStatus::Completed, now);
+            debug_assert!(ended.is_ok(), "who handed a task on has accepted it");
+            self.had_turn(worker, now);
+            self.feed(worker, now);
+        }
     }
 
     /// It will not be done; only what nobody has accepted can be taken back.
@@ -199,6 +278,7 @@ impl Workspace {
     }
 
     pub(crate) fn cancel_as(&mut self, sid: TaskSid, reason: &str, now: Mono) {
+        self.end_transfer(sid, now);
         self.stop_waiting(sid);
         let Some(task) = self.tasks.get(&sid) else { return };
         let offered: Vec<_> = task.reservations.iter().copied().collect();
@@ -213,6 +293,7 @@ impl Workspace {
         for worker in free {
             self.feed(worker, now);
         }
+        self.let_go(sid, now);
     }
 
     /// Other attributes. Where the task stands does not change by that.
@@ -236,16 +317,8 @@ impl Workspace {
         if task.status.is_waiting() {
             return self.cancel_as(sid, "Task TTL Exceeded", now);
         }
-        let reservations: Vec<_> = task.reservations.iter().copied().collect();
-        for reservation in reservations {
-            let worker = self.reservation(reservation).map(|one| one.worker);
-            let ended = self.end(reservation, ReservationStatus::Completed, now);
-            debug_assert!(ended.is_ok(), "an assigned task's reservation can be completed");
-            if let Some(worker) = worker {
-                self.had_turn(worker, now);
-                self.feed(worker, now);
-            }
-        }
+        self.end_transfer(sid, now);
+        self.let_go(sid, now);
         self.forget(sid, Event::TaskSystemDeleted(sid), now);
     }
 
@@ -264,12 +337,12 @@ impl Workspace {
     /// The accepted reservation of a task in this state.
     fn accepted(&self, sid: TaskSid, status: TaskStatus) -> Result<ReservationSid, RouterError> {
         let task = self.tasks.get(&sid).ok_or(RouterError::Unknown("task"))?;
-        let first = task.reservations.first().copied().filter(|_| task.status == status);
-        first.ok_or(RouterError::WrongState("task"))
+        let serving = task.serving.filter(|_| task.status == status);
+        serving.ok_or(RouterError::WrongState("task"))
     }
 
     /// A reservation goes on to another state; answers with its task.
-    fn step(
+    pub(crate) fn step(
         &mut self,
         sid: ReservationSid,
         status: ReservationStatus,
@@ -287,11 +360,19 @@ impl Workspace {
     }
 
     /// A reservation ends: it occupies its worker no longer.
-    fn end(&mut self, sid: ReservationSid, status: ReservationStatus, now: Mono) -> Result<(), RouterError> {
+    pub(crate) fn end(
+        &mut self,
+        sid: ReservationSid,
+        status: ReservationStatus,
+        now: Mono,
+    ) -> Result<(), RouterError> {
         let task = self.step(sid, status, now)?;
         let Some(worker) = self.reservations.get(&sid).map(|one| one.worker) else { return Ok(()) };
         let Some(task) = self.tasks.get_mut(&task) else { return Ok(()) };
         task.reservations.remove(&sid);
+        if task.serving == Some(sid) {
+            task.serving = None;
+        }
         let channel = task.channel.clone();
         self.leave_idle(worker);
         if let Some(worker) = self.workers.get_mut(&worker) {

@@ -140,6 +140,7 @@ impl Office {
                 Event::ReservationCreated { .. } => "reservation.created".to_owned(),
                 Event::ReservationBecame { status, .. } => format!("reservation {status:?}"),
                 Event::WorkerActivity { worker, to, .. } => format!("worker {} does {}", worker.0, to.0),
+                Event::TaskTransfer { step, .. } => format!("transfer {step:?}"),
                 other => format!("{other:?}"),
             });
         }

@@ -50,6 +50,13 @@ pub(crate) struct Queue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Rank(i64, i64);
 
+impl Rank {
+    /// The higher priority first, of equal ones the older.
+    pub(crate) fn fifo(task: &Task) -> Rank {
+        Rank(-i64::from(task.priority), task.started())
+    }
+}
+
 impl Queue {
     pub(crate) fn new(config: QueueConfig) -> Self {
         Self { config, eligible: BTreeSet::new(), idle: BTreeMap::new(), waiting: BTreeMap::new() }
@@ -78,7 +85,7 @@ impl Queue {
 
     pub(crate) fn rank(&self, task: &Task) -> Rank {
         match self.config.order {
-            TaskOrder::Fifo => Rank(-i64::from(task.priority), task.started()),
+            TaskOrder::Fifo => Rank::fifo(task),
             TaskOrder::Lifo => Rank(0, task.started().saturating_neg()),
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::statistics::Card;
+use crate::transfer::{Direct, Transfer, TransferStatus};
 
 /// `assignment_status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,8 +111,14 @@ pub struct Task {
     pub place: Option<Place>,
     /// The queue it is in.
     pub queue: Option<TaskQueueSid>,
-    /// Reservations that are not over, and the accepted one.
+    /// To whom it goes whatever its workflow says; `None`: where that sends it.
+    pub direct: Option<Direct>,
+    /// How it was handed on the last time.
+    pub transfer: Option<Transfer>,
+    /// Reservations that are not over, and the accepted one; not those of workers who handed it on.
     pub reservations: BTreeSet<ReservationSid>,
+    /// The reservation by which it is assigned.
+    pub serving: Option<ReservationSid>,
     /// All reservations so far, the first first.
     pub history: Vec<ReservationSid>,
     /// Why it was canceled or completed.
@@ -124,6 +131,26 @@ impl Task {
     /// How old it is.
     pub fn age(&self, now: Mono) -> Duration {
         now.since(self.born) + self.head_start
+    }
+
+    /// To how many it is offered.
+    pub(crate) fn offers(&self) -> usize {
+        self.reservations.len() - usize::from(self.serving.is_some())
+    }
+
+    /// Whether it is being handed on.
+    pub(crate) fn is_handed_on(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.status == TransferStatus::Initiated)
+    }
+
+    /// Whether it looks for somebody: nobody has it, or who has it hands it on.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.status.is_waiting() || self.is_handed_on()
+    }
+
+    /// When it will have waited so long at its workflow's targets: a task that was handed on begins to wait anew.
+    pub(crate) fn when_waited(&self, age: Duration) -> Mono {
+        if self.transfer.is_some() { self.waits_from + age } else { self.when_aged(age) }
     }
 
     /// When it will be, or was, so old.
@@ -162,6 +189,8 @@ pub struct Reservation {
     pub status: ReservationStatus,
     /// When it was made.
     pub born: Mono,
+    /// Whether its worker has handed the task on: what it still does is its own after-work.
+    pub handed_on: bool,
 }
 
 #[cfg(test)]

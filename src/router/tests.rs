@@ -259,7 +259,6 @@ fn a_new_channel_is_everybodys_and_they_are_bounded() {
 
 /// What must hold after whatever happened.
 fn check(all: &Workspace) {
-    assert!(crate::statistics::tests::is_right(all));
     for worker in all.workers.values() {
         let mine = all.reservations.values().filter(|r| r.worker == worker.sid && r.status.occupies());
         let mine: Vec<_> = mine.map(|r| r.sid).collect();
@@ -278,7 +277,10 @@ fn check(all: &Workspace) {
             TaskStatus::Reserved => {
                 assert!(pending.count() == task.reservations.len() && !task.reservations.is_empty())
             }
-            TaskStatus::Assigned | TaskStatus::Wrapping => assert_eq!(task.reservations.len(), 1),
+            TaskStatus::Assigned | TaskStatus::Wrapping => {
+                assert!(task.serving.is_some_and(|serving| task.reservations.contains(&serving)));
+                assert!(task.offers() == 0 || task.is_handed_on());
+            }
             TaskStatus::Completed | TaskStatus::Canceled => assert!(task.reservations.is_empty()),
         }
         let queue = task.queue.map(|queue| &all.queues[&queue]);
@@ -286,12 +288,13 @@ fn check(all: &Workspace) {
             let waiting = queue.waiting.get(&task.channel);
             waiting.is_some_and(|waiting| waiting.contains(&(queue.rank(task), task.sid)))
         });
+        let waits = waits || all.meant.values().flatten().any(|(_, sid)| *sid == task.sid);
         if task.status == TaskStatus::Pending {
             assert!(waits, "what is pending waits");
             // Nothing waits beside somebody who could do it.
             assert!(all.task_with_a_worker(task.sid).is_none(), "{:?}", task.sid);
         }
-        assert!(!waits || task.status.is_waiting());
+        assert!(!waits || task.is_wanted());
         assert!(all.deadlines.contains_key(&if task.status.is_over() {
             Timer::Forget(task.sid)
         } else {
@@ -380,7 +383,7 @@ fn whatever_happens_nothing_is_stuck_or_counted_twice() {
             }
             while office.all.poll_output().is_some() {}
             check(&office.all);
-            assert!(step < 400);
+            assert!(step % 20 > 0 || crate::statistics::tests::is_right(&office.all), "seed {seed}");
         }
         // Everybody goes, and in the end nothing is left.
         for worker in office.all.workers.keys().copied().collect::<Vec<_>>() {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::event::{Event, Output};
 use crate::names::WorkerCounts;
-use crate::queue::{Queue, QueueConfig};
+use crate::queue::{Queue, QueueConfig, Rank};
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
 use crate::worker::{Activity, Worker, WorkerChannel};
@@ -70,6 +70,8 @@ pub struct Workspace {
     channels: BTreeSet<String>,
     pub(crate) tasks: BTreeMap<TaskSid, Task>,
     pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
+    /// Tasks that wait for one worker and nobody else, the first first.
+    pub(crate) meant: BTreeMap<WorkerSid, BTreeSet<(Rank, TaskSid)>>,
     pub(crate) timers: BTreeSet<(Mono, Timer)>,
     #[serde(with = "crate::as_list")]
     pub(crate) deadlines: BTreeMap<Timer, Mono>,
@@ -111,6 +113,7 @@ impl Workspace {
             channels: CHANNELS.map(str::to_owned).into(),
             tasks: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            meant: BTreeMap::new(),
             timers: BTreeSet::new(),
             deadlines: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -242,6 +245,9 @@ impl Workspace {
             self.tell(Event::WorkerActivity { worker, from, to: activity }, now);
         }
         self.join_idle(worker);
+        if !next {
+            self.nobody_there(worker, now);
+        }
         self.feed(worker, now);
         Ok(())
     }

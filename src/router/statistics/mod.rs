@@ -224,6 +224,7 @@ fn owners(event: &Event, task: &Task, reservation: Option<&Reservation>) -> [Opt
         | Event::WorkflowTargetMatched { .. }
         | Event::WorkflowSkipped(_)
         | Event::QueueTimeout { .. }
+        | Event::TaskTransfer { .. }
         | Event::WorkerActivity { .. } => [None; 3],
     }
 }
@@ -258,6 +259,7 @@ fn count(sums: &mut Sums, event: &Event, task: &Task, reservation: Option<&Reser
         | Event::WorkflowTargetMatched { .. }
         | Event::WorkflowSkipped(_)
         | Event::QueueTimeout { .. }
+        | Event::TaskTransfer { .. }
         | Event::WorkerActivity { .. } => {}
     }
 }
@@ -392,7 +394,8 @@ impl Workspace {
             | Event::WorkflowSkipped(task)
             | Event::QueueEntered { task, .. }
             | Event::QueueTimeout { task, .. }
-            | Event::QueueMoved { task, .. } => (self.tasks.get(task), None),
+            | Event::QueueMoved { task, .. }
+            | Event::TaskTransfer { task, .. } => (self.tasks.get(task), None),
             Event::ReservationCreated { reservation, .. } | Event::ReservationBecame { reservation, .. } => {
                 let reservation = self.reservations.get(reservation);
                 (reservation.and_then(|one| self.tasks.get(&one.task)), reservation)
