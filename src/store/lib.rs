@@ -6,6 +6,7 @@
 //! the writer tries again. Reading goes straight to the database.
 
 mod error;
+mod filter;
 mod health;
 mod listing;
 mod pending;

@@ -83,14 +83,12 @@ impl Listing {
         self
     }
 
-    /// Runs it: one page, newest first by the column `time`.
-    pub(crate) async fn page<Sid: ToString, T>(
+    /// The statement of one page, newest first by the column `time`, and the values beside it.
+    pub(crate) fn statement<Sid: ToString>(
         mut self,
-        store: &Store,
         time: &'static str,
         page: &Page<Sid>,
-        read: impl Fn(&AnyRow) -> Result<T, Error>,
-    ) -> Result<Vec<T>, StoreError> {
+    ) -> (String, Vec<Bound>) {
         let (comparison, order) = match &page.cut {
             Cut::Newest | Cut::After(..) => ("<", "DESC"),
             Cut::Before(..) => (">", "ASC"),
@@ -101,11 +99,22 @@ impl Listing {
         }
         let limit = self.bind(Bound::Number(i64::from(page.limit.min(PAGE_ROWS_MAX + 1))));
         self.sql.push_str(&format!(" ORDER BY {time} {order}, sid {order} LIMIT {limit}"));
-        let query =
-            self.bounds.into_iter().fold(sqlx::query(AssertSqlSafe(self.sql)), |query, bound| match bound {
-                Bound::Text(text) => query.bind(text),
-                Bound::Number(number) => query.bind(number),
-            });
+        (self.sql, self.bounds)
+    }
+
+    /// Runs it: one page, newest first by the column `time`.
+    pub(crate) async fn page<Sid: ToString, T>(
+        self,
+        store: &Store,
+        time: &'static str,
+        page: &Page<Sid>,
+        read: impl Fn(&AnyRow) -> Result<T, Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let (sql, bounds) = self.statement(time, page);
+        let query = bounds.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, bound| match bound {
+            Bound::Text(text) => query.bind(text),
+            Bound::Number(number) => query.bind(number),
+        });
         let mut rows = store.rows(query, read).await?;
         if matches!(page.cut, Cut::Before(..)) {
             rows.reverse();

@@ -7,10 +7,10 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use twiml::{CallStatus, Level};
 
-use crate::listing::{Listing, Page};
+use crate::listing::Page;
 use crate::rows::{
     CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
-    TRANSCRIPTION_COLUMNS, level_word, read_call, read_event, read_notification, read_queue, read_recording,
+    TRANSCRIPTION_COLUMNS, read_call, read_event, read_notification, read_queue, read_recording,
     read_transcription,
 };
 use crate::{Store, StoreError};
@@ -74,17 +74,7 @@ type Select = Query<'static, Any, AnyArguments>;
 impl Store {
     /// Calls, newest first.
     pub async fn calls(&self, filter: &CallFilter, page: &Page<CallSid>) -> Result<Vec<CallRow>, StoreError> {
-        Listing::of("calls", CALL_COLUMNS)
-            .with("from_party =", filter.from.clone())
-            .with("to_party =", filter.to.clone())
-            .with("parent =", filter.parent.map(|sid| sid.to_string()))
-            .with("status =", filter.status.map(|status| status.as_str().to_owned()))
-            .with("started_at >=", filter.started_from)
-            .with("started_at <=", filter.started_to)
-            .with("ended_at >=", filter.ended_from)
-            .with("ended_at <=", filter.ended_to)
-            .page(self, "created_at", page, read_call)
-            .await
+        filter.listing().page(self, "created_at", page, read_call).await
     }
 
     /// One call.
@@ -106,13 +96,7 @@ impl Store {
         filter: &RecordingFilter,
         page: &Page<RecordingSid>,
     ) -> Result<Vec<RecordingRow>, StoreError> {
-        let listing = Listing::of("recordings", RECORDING_COLUMNS)
-            .with("call =", filter.call.map(|sid| sid.to_string()))
-            .with("conference =", filter.conference.map(|sid| sid.to_string()))
-            .with("created_at >=", filter.created_from)
-            .with("created_at <=", filter.created_to);
-        let listing = if filter.deleted { listing } else { listing.only("status <> 'deleted'") };
-        listing.page(self, "created_at", page, read_recording).await
+        filter.listing().page(self, "created_at", page, read_recording).await
     }
 
     /// Recordings of this box that nobody completed, the oldest first; at its start, those of a crash.
@@ -162,13 +146,7 @@ impl Store {
         filter: &NotificationFilter,
         page: &Page<NotificationSid>,
     ) -> Result<Vec<NotificationRow>, StoreError> {
-        Listing::of("notifications", NOTIFICATION_COLUMNS)
-            .with("call =", filter.call.map(|sid| sid.to_string()))
-            .with("level =", filter.level.map(|level| level_word(level).to_owned()))
-            .with("at >=", filter.from)
-            .with("at <=", filter.to)
-            .page(self, "at", page, read_notification)
-            .await
+        filter.listing().page(self, "at", page, read_notification).await
     }
 
     /// One notification.

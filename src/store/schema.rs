@@ -53,6 +53,24 @@ const STEPS: &[&[&str]] = &[
         "CREATE INDEX transcriptions_by_creation ON transcriptions (created_at, sid)",
         "CREATE INDEX transcriptions_by_recording ON transcriptions (recording)",
     ],
+    // Each filter of a list with the order of lists behind it: a page is read from an index and never sorted.
+    &[
+        "CREATE INDEX calls_by_to ON calls (to_party, created_at, sid)",
+        "CREATE INDEX calls_by_from ON calls (from_party, created_at, sid)",
+        "CREATE INDEX calls_by_state ON calls (status, created_at, sid)",
+        "DROP INDEX calls_by_parent",
+        "CREATE INDEX calls_by_parent ON calls (parent, created_at, sid)",
+        "CREATE INDEX calls_by_end ON calls (ended_at)",
+        "DROP INDEX recordings_by_call",
+        "CREATE INDEX recordings_by_call ON recordings (call, created_at, sid)",
+        "CREATE INDEX recordings_by_conference ON recordings (conference, created_at, sid)",
+        "CREATE INDEX recordings_by_state ON recordings (box, status)",
+        "DROP INDEX notifications_by_call",
+        "CREATE INDEX notifications_by_call ON notifications (call, at, sid)",
+        "CREATE INDEX notifications_by_level ON notifications (level, at, sid)",
+        "DROP INDEX transcriptions_by_recording",
+        "CREATE INDEX transcriptions_by_recording ON transcriptions (recording, created_at, sid)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.
