@@ -4,7 +4,7 @@
 //! for the verdict, with one it is told beside the call.
 
 use media::{AmdSettings, AnsweredBy};
-use twiml::{AmdFacts, MachineDetection, amd_params};
+use twiml::{AmdFacts, Dialect, MachineDetection, ProgressEvent, amd_params};
 
 use crate::call::Call;
 use crate::ctx::{Asked, Ctx};
@@ -15,7 +15,7 @@ impl Call {
     pub(crate) fn detect_machine(&mut self, detection: &MachineDetection, ctx: &mut Ctx<'_>) {
         let settings = AmdSettings {
             message_end: detection.message_end,
-            timeout_ms: detection.timeout_s.saturating_mul(1_000),
+            timeout_ms: detection.timeout_ms,
             speech_threshold_ms: detection.speech_threshold_ms,
             speech_end_threshold_ms: detection.speech_end_threshold_ms,
             silence_timeout_ms: detection.silence_timeout_ms,
@@ -32,7 +32,7 @@ impl Call {
         if self.ended.is_some() {
             return;
         }
-        let word = answered_by.as_str();
+        let word = word(answered_by, self.facts.dialect);
         self.trace(EventKind::Decision, format!("answered by {word} after {ms} ms"), ctx);
         self.row.answered_by = Some(word.to_owned());
         self.row.updated = ctx.now.wall;
@@ -44,8 +44,17 @@ impl Call {
             let params = amd_params(&AmdFacts { account_sid, call_sid, answered_by: word.to_owned(), ms });
             ctx.fetch(self.sid(), Asked::Callback, callback.url, callback.method, params);
         }
+        self.tell(ProgressEvent::Amd, None, ctx);
         self.callee_detected(ctx);
         self.drive(ctx);
+    }
+}
+
+/// The other dialect does not say how a machine's greeting ended (reference: texml-delta §3).
+fn word(answered_by: AnsweredBy, dialect: Dialect) -> &'static str {
+    match answered_by.as_str() {
+        word if dialect == Dialect::Texml && word.starts_with("machine") => "machine",
+        word => word,
     }
 }
 

@@ -31,6 +31,7 @@ use crate::record_verb::{RecordRun, Recording, WholeCall};
 use crate::refer::ReferRun;
 use crate::route::Who;
 use crate::stream::{ConnectRun, Stream};
+use crate::texml::KeptBack;
 use crate::timers::Timer;
 use crate::transcription::LiveTranscription;
 use crate::transfer::{Transfer, is_for_transfer};
@@ -83,6 +84,14 @@ pub(crate) struct Call {
     pub(crate) event_seq: u32,
     /// Number of the next status callback.
     pub(crate) callback_seq: u32,
+    /// Its end, which is still to be told.
+    pub(crate) kept_back: Option<KeptBack>,
+    /// What its last `<Dial>` came to, as it is told.
+    pub(crate) dialled: Option<twiml::DialOutcome>,
+    /// The recording that its end is told with, and since when it runs.
+    pub(crate) recorded_whole: Option<(RecordingSid, Mono)>,
+    /// When an answered call ended.
+    pub(crate) answered_until: Option<Mono>,
 }
 
 /// The verb that runs.
@@ -161,6 +170,10 @@ impl Call {
             call_ids: Vec::new(),
             event_seq: 0,
             callback_seq: 0,
+            kept_back: None,
+            dialled: None,
+            recorded_whole: None,
+            answered_until: None,
         }
     }
 
@@ -401,6 +414,7 @@ impl Call {
 
     pub(crate) fn on_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {
         self.trace(EventKind::Media, format!("key {digit}"), ctx);
+        self.tell_key(digit, ctx);
         if self.wait.is_some() {
             self.heard(ctx, |call, ctx| {
                 if let Running::Gather(_) = &call.running {
@@ -471,6 +485,7 @@ impl Call {
             },
             Mail::Transfer { by, to } => self.on_transfer(by, *to, ctx),
             Mail::Transferred { code } => self.on_transferred(code, ctx),
+            Mail::Recorded { recording, since } => self.recorded_whole = Some((recording, since)),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
             Mail::CallerWaits(queue) => self.caller_waits(queue, ctx),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::{
-    CallSid, ConferenceSid, ExpiringMap, Now, QueueSid, RecordingSid, Rng, StreamSid, TranscriptionSid,
+    CallSid, ConferenceSid, ExpiringMap, Mono, Now, QueueSid, RecordingSid, Rng, StreamSid, TranscriptionSid,
 };
 use media::{ClipKey, CodecKind, LegId, PlayId};
 use sip::SessionId;
@@ -62,6 +62,12 @@ pub(crate) enum Mail {
         codec: CodecKind,
         /// Whether you alone can spare both of you the transcoding.
         adapt: bool,
+    },
+    /// To a child: what you say and hear is being recorded.
+    Recorded {
+        recording: RecordingSid,
+        /// When that began.
+        since: Mono,
     },
     /// To a bridged party: whom you talk to connects you elsewhere.
     Transfer { by: CallSid, to: Box<Elsewhere> },

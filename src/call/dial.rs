@@ -14,12 +14,16 @@ use std::time::Duration;
 
 use base::{CallSid, Mono, RecordingSid};
 use media::{CodecKind, LegId, PlayItem, RecordWhat, Tone};
-use twiml::{After, CallStatus, Dial, DialFacts, DialRecord, DialSip, Noun, RecordingTrack, dial_params};
+use twiml::{
+    After, CallStatus, Dial, DialFacts, DialOutcome, DialRecord, DialSip, Noun, Play, PlaySource,
+    RecordingTrack, dial_params,
+};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::Side;
 use crate::outcome::Outcome;
+use crate::prompt::{Part, Prompting};
 use crate::record::{EventKind, RecordingSource};
 use crate::record_verb::{Asking, recording_facts};
 use crate::timers::Timer;
@@ -40,6 +44,8 @@ pub(crate) struct DialRun {
     /// A callee whose sound the caller already hears.
     early: Option<LegId>,
     ringback: bool,
+    /// The document's own sound instead of the ringing tone.
+    music: Option<Prompting>,
     /// The most telling outcome so far, and whose.
     best: Option<Best>,
     recording: Option<(RecordingSid, Mono)>,
@@ -56,6 +62,11 @@ struct Best {
 }
 
 impl DialRun {
+    /// The document's own sound while it rings.
+    pub(crate) fn prompting(&mut self) -> Option<&mut Prompting> {
+        self.music.as_mut()
+    }
+
     /// The callee whose early sound the caller is to hear.
     pub(crate) fn early(&self) -> Option<LegId> {
         self.early
@@ -84,6 +95,7 @@ impl Call {
             bridged: None,
             early: None,
             ringback: false,
+            music: None,
             best: None,
             recording: None,
             left: None,
@@ -91,6 +103,7 @@ impl Call {
         self.dial_next(ctx);
         if self.leg.is_up() {
             self.start_ringback(ctx);
+            self.start_music(ctx);
             self.record_dial(&[DialRecord::RecordFromRinging, DialRecord::RecordFromRingingDual], ctx);
         }
     }
@@ -225,6 +238,10 @@ impl Call {
         self.trace(EventKind::Media, format!("bridged with {child}"), ctx);
         self.spare_transcoding(child, codec, ctx);
         self.record_dial(&[DialRecord::RecordFromAnswer, DialRecord::RecordFromAnswerDual], ctx);
+        let Running::Dial(run) = &self.running else { return };
+        if let Some((recording, since)) = run.recording {
+            ctx.mail(child, Mail::Recorded { recording, since });
+        }
     }
 
     pub(crate) fn dial_child_ended(
@@ -358,6 +375,11 @@ impl Call {
         let outcome = run.best.as_ref().map_or(nobody, |best| best.outcome);
         self.last_dial = Some(outcome);
         let status = outcome.dial_status(bridged || run.left.is_some());
+        self.dialled = Some(DialOutcome {
+            call_sid: run.best.as_ref().map(|best| best.child),
+            status,
+            duration_s: run.best.as_ref().map(|best| u64::from(best.outcome.duration_s)),
+        });
         self.trace(EventKind::Decision, format!("dial: {}", status.as_str()), ctx);
         let Some(action) = run.dial.action else {
             self.skip_verb(ctx);
@@ -395,9 +417,20 @@ impl Call {
         ctx.media(media::Command::Play { leg: self.leg.id, play, items, repeat: 0 });
     }
 
+    /// The tone rings until the sound is there; if it cannot be had, the tone stays.
+    fn start_music(&mut self, ctx: &mut Ctx<'_>) {
+        let sid = self.sid();
+        let Running::Dial(run) = &mut self.running else { return };
+        if let (Some(url), true) = (&run.dial.audio_url, run.ringback) {
+            let play = Play { source: PlaySource::Url(url.clone()), loop_: 0 };
+            run.music = Some(Prompting::begin(sid, Part::play(&play).into_iter().collect(), ctx));
+        }
+    }
+
     fn stop_ringback(&mut self, ctx: &mut Ctx<'_>) {
         let leg = self.leg.id;
         let Running::Dial(run) = &mut self.running else { return };
+        run.music = None;
         if std::mem::take(&mut run.ringback) {
             ctx.media(media::Command::StopPlay { leg });
         }
@@ -416,7 +449,10 @@ impl Call {
             source: RecordingSource::DialVerb,
             what: recorded(&run.dial),
             beep: false,
-            max_ms: u64::from(run.dial.time_limit_s) * 1_000,
+            max_ms: match run.dial.record_max_length_s {
+                0 => u64::from(run.dial.time_limit_s) * 1_000,
+                seconds => u64::from(seconds) * 1_000,
+            },
             silence_ms: 0,
             trim: run.dial.trim,
             callback: run.dial.recording_status_callback.clone(),

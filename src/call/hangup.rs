@@ -22,6 +22,7 @@ impl Call {
         self.end_signalling(&cause, ctx);
         let outcome = self.record_outcome(&cause, ctx);
         self.ended = Some(cause);
+        self.answered_until = Some(ctx.now.mono);
         ctx.shared.timers.cancel_all(self.sid());
         self.close_streams(ctx);
         self.stop_transcriptions(ctx);
@@ -120,6 +121,7 @@ impl Call {
     /// The leg's port is free again; the call is gone after this.
     pub(crate) fn on_closed(&mut self, stats: &media::LegStats, ctx: &mut Ctx<'_>) {
         self.leg.media = MediaState::Gone;
+        self.tell_kept_back(Some(stats), ctx);
         self.trace(EventKind::Media, summary(stats), ctx);
         // Files are completed behind the media threads: a recording may be told after its leg.
         if self.recordings.is_empty() {
@@ -131,6 +133,7 @@ impl Call {
     /// The media plane did not say all it had to in time.
     pub(crate) fn on_linger(&mut self, ctx: &mut Ctx<'_>) {
         self.leg.media = MediaState::Gone;
+        self.tell_kept_back(None, ctx);
         let open: Vec<_> = self.recordings.keys().copied().collect();
         for sid in open {
             let why = media::RecordEnd::Failed("nothing was heard of it any more".to_owned());

@@ -55,6 +55,7 @@ pub mod route;
 mod siprec;
 mod start;
 mod stream;
+mod texml;
 mod timers;
 mod trace;
 mod transcribe;

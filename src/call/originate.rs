@@ -72,7 +72,12 @@ impl Call {
         let from = dial.caller_id.clone().unwrap_or_else(|| self.facts.from.clone());
         let mut children = Vec::new();
         for ways in places {
-            let shown = shown_from(&from, ways.first(), self.facts.caller_name.as_deref(), ctx);
+            let mut shown = shown_from(&from, ways.first(), self.facts.caller_name.as_deref(), ctx);
+            if dial.from_display_name.is_some() {
+                shown.display.clone_from(&dial.from_display_name);
+            }
+            let mut headers = common.headers.clone();
+            headers.extend(diversion(dial, self.facts.forwarded_from.as_deref(), &shown));
             let sid = CallSid::random(&mut ctx.shared.rng);
             let session = SessionId(ctx.next_id());
             let sdp_id = u64::from(ctx.shared.rng.u32());
@@ -111,7 +116,7 @@ impl Call {
                 near: self.leg.holds_media().then_some(self.leg.id),
                 ways,
                 from: shown,
-                headers: common.headers.clone(),
+                headers,
                 credentials: common.credentials.clone(),
                 send_digits: common.send_digits.cloned(),
                 machine_detection: common.machine_detection.cloned(),
@@ -233,8 +238,10 @@ impl Call {
     /// 2xx.
     pub(crate) fn on_answered(&mut self, body: Option<&[u8]>, ctx: &mut Ctx<'_>) {
         self.leg.signalling = Signalling::Up;
+        // What is told of the answer tells its codec.
+        let fits = self.accept(body, ctx) && self.leg.negotiated.is_some();
         self.mark_answered(ctx);
-        if self.accept(body, ctx) && self.leg.negotiated.is_some() {
+        if fits {
             self.leg_up(ctx);
         } else {
             self.end(Cause::NoMedia(488), ctx);
@@ -376,6 +383,13 @@ fn parameter_header(name: &str, value: &str) -> Option<(HeaderName, String)> {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let value_fits = !value.chars().any(char::is_control);
     (name_fits && value_fits).then(|| (HeaderName::Other(format!("X-Param-{name}")), value.to_owned()))
+}
+
+/// Who diverted the call here, for a callee that is to know (RFC 5806).
+fn diversion(dial: &Dial, diverted: Option<&str>, shown: &NameAddr) -> Option<(HeaderName, String)> {
+    let by = diverted.filter(|_| dial.pass_diversion)?;
+    let uri = by.parse().unwrap_or_else(|_| Uri::sip(by, shown.uri.host.clone(), None));
+    Some((HeaderName::Diversion, NameAddr::new(uri).to_string()))
 }
 
 /// One call for each place a phone is registered at.

@@ -159,6 +159,7 @@ impl Running {
             Running::Play(run) => run.prompting(),
             Running::Gather(run) => run.prompting.as_mut(),
             Running::Apology(prompting) => Some(prompting),
+            Running::Dial(run) => run.prompting(),
             Running::Nothing
             | Running::Answering(_)
             | Running::AnsweringToApologise { .. }
@@ -166,7 +167,6 @@ impl Running {
             | Running::Record(_)
             | Running::Connect(_)
             | Running::Echo
-            | Running::Dial(_)
             | Running::Refer(_)
             | Running::Conference(_)
             | Running::Enqueue(_)

@@ -6,8 +6,8 @@
 use base::RecordingSid;
 use media::{RecordEnd, RecordWhat};
 use twiml::{
-    After, RecordFacts, RecordingCallbackFacts, RecordingEvent, RecordingFacts, RecordingStatusCallback,
-    RecordingTrack, record_params, recording_params,
+    After, RecordChannels, RecordFacts, RecordingCallbackFacts, RecordingEvent, RecordingFacts,
+    RecordingStatusCallback, RecordingTrack, record_params, recording_params,
 };
 
 use crate::call::{Call, Running};
@@ -58,7 +58,11 @@ impl Call {
         let asked = Asking {
             sid,
             source: RecordingSource::RecordVerb,
-            what: RecordWhat::Received,
+            // The caller alone, or beside what it hears (reference: texml-delta §3).
+            what: match verb.channels {
+                RecordChannels::Single => RecordWhat::Received,
+                RecordChannels::Dual => RecordWhat::Dual,
+            },
             beep: verb.play_beep,
             max_ms: u64::from(verb.max_length_s) * 1_000,
             silence_ms: u64::from(verb.timeout_s) * 1_000,
@@ -116,8 +120,9 @@ impl Call {
     /// call made through the API).
     pub(crate) fn record_whole_call(&mut self, ctx: &mut Ctx<'_>) {
         let Some(WholeCall { what, source, trim, callback }) = self.record_all.take() else { return };
+        let sid = RecordingSid::random(&mut ctx.shared.rng);
         let asking = Asking {
-            sid: RecordingSid::random(&mut ctx.shared.rng),
+            sid,
             source,
             what,
             beep: false,
@@ -126,7 +131,9 @@ impl Call {
             trim,
             callback,
         };
-        self.start_recording(asking, ctx);
+        if self.start_recording(asking, ctx) {
+            self.recorded_whole = Some((sid, ctx.now.mono));
+        }
     }
 
     pub(crate) fn record_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {

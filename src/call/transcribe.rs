@@ -69,7 +69,8 @@ impl Call {
         }
         ctx.shared.transcribing.insert(sid, job);
         let path = recording.path.clone();
-        ctx.shared.outputs.push_back(Output::Transcribe { sid, path, language: LANGUAGE.to_owned() });
+        let language = wanted.language.clone().unwrap_or_else(|| LANGUAGE.to_owned());
+        ctx.shared.outputs.push_back(Output::Transcribe { sid, path, language });
     }
 }
 

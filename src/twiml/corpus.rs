@@ -98,7 +98,10 @@ fn real_documents_parse_without_findings() {
     for (name, text) in DOCUMENTS {
         for dialect in [Dialect::Twiml, Dialect::Texml] {
             let document = parse(text, dialect).unwrap_or_else(|finding| panic!("{name}: {finding}"));
-            assert_eq!(document.findings, [], "{name} {dialect:?}");
+            // A pause of no seconds is a timeout in one dialect alone (reference: texml-delta §3).
+            let known = dialect == Dialect::Texml && text.contains("timeout=\"0\"");
+            let codes: Vec<u32> = document.findings.iter().map(|finding| finding.code).collect();
+            assert_eq!(codes, if known { vec![13313] } else { vec![] }, "{name} {dialect:?}");
             assert_eq!(document.errors, [], "{name}");
         }
         assert_eq!(decode(text.as_bytes(), None).as_deref(), Ok(*text), "{name}");

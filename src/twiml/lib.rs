@@ -54,6 +54,7 @@ pub use request::{
     dial_params, enqueue_params, gather_params, progress_params, queue_wait_params, record_params,
     recording_params, refer_params, siprec_params, standard_params, stream_params,
 };
+pub use request::{CallQuality, DialOutcome, Hangup, HangupCause, HangupSource, TexmlProgress};
 pub use request::{LiveTranscriptionFacts, TranscriptionEvent, transcription_params};
 pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matches, signature_sha256};
 pub use template::fill_template;

@@ -196,8 +196,15 @@ impl<'t> Reading<'t> {
             ("ringing", ProgressEvent::Ringing),
             ("answered", ProgressEvent::Answered),
             ("completed", ProgressEvent::Completed),
+            // The other dialect's own (reference: texml-delta §3).
+            ("amd", ProgressEvent::Amd),
+            ("dtmf", ProgressEvent::Dtmf),
         ];
-        let events = self.events(node, "statusCallbackEvent", EVENTS, 12200);
+        let events = match self.dialect {
+            Dialect::Twiml => &EVENTS[..4],
+            Dialect::Texml => EVENTS,
+        };
+        let events = self.events(node, "statusCallbackEvent", events, 12200);
         let method = self.method(node, "statusCallbackMethod", method_code);
         let url = attribute(node, "statusCallback").filter(|url| !url.is_empty())?.to_owned();
         let events = if events.is_empty() { vec![ProgressEvent::Completed] } else { events };

@@ -66,10 +66,6 @@ static ELEMENTS: &[Refused] = &[
 /// Understood, and without effect: warning 99006.
 static ATTRIBUTES: &[(&str, &str)] = &[
     ("Client", "clientNotificationUrl"),
-    ("Dial", "machineDetection"),
-    ("Record", "transcription"),
-    ("Siprec", "secure"),
-    ("Siprec", "sessionTimeoutSecs"),
     ("Stream", "bidirectionalCodec"),
     ("Stream", "bidirectionalMode"),
     ("Stream", "bidirectionalSamplingRate"),

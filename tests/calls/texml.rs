@@ -1,5 +1,6 @@
 //! The other dialect, whole calls of it (reference: texml-delta §2, §3, §5).
 
+use media::AnsweredBy;
 use sim::{Answer, Faults, NUMBER, Scenario, VOICE, param};
 use twiml::{Dialect, HttpMethod};
 
@@ -116,4 +117,89 @@ fn digits_are_counted_and_chosen() {
         s.hangs_up(&caller);
         s.expect_rest();
     }
+}
+
+const RING: &str = "http://web.example/ring.mp3";
+
+#[test]
+fn a_dial_has_a_sound_of_its_own_a_name_and_a_limit_to_its_recording() {
+    let mut s = texml(
+        "<Dial audioUrl=\"/ring.mp3\" fromDisplayName=\"Front Desk\" record=\"record-from-answer\" \
+         recordingChannels=\"dual\" recordMaxLength=\"60\"><Number>101</Number></Dial>",
+    );
+    let ann = s.phone("ann");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    assert!(s.heard_clip(&caller, RING), "{:?} {:?}", s.heard(&caller), s.findings());
+    let to_ann = s.latest(ann).expect("it rings");
+    let invite = s.call(&to_ann).invite.expect("it was called");
+    assert_eq!(invite.headers.from().expect("a From").display.as_deref(), Some("Front Desk"));
+    s.pass_ms(70_000);
+    assert!(s.bridged(&caller, &to_ann));
+    let recordings = s.recordings();
+    let recording = recordings.last().expect("there is one");
+    assert_eq!((recording.channels, recording.duration_ms), (2, Some(60_000)));
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+/// The callee answers, presses a key, and hangs up.
+#[test]
+fn a_legs_events_tell_who_answered_its_keys_and_its_end() {
+    let mut s = texml(
+        "<Dial machineDetection=\"Enable\"><Number statusCallback=\"/events\" statusCallbackEvent=\"answered amd \
+         dtmf completed\">101</Number></Dial>",
+    );
+    s.world.media.answers.push_back((AnsweredBy::MachineStart, 2_000));
+    let ann = s.phone("ann");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(500);
+    s.pass_ms(5_000);
+    let to_ann = s.latest(ann).expect("it rings");
+    s.presses(&to_ann, "7");
+    s.pass_ms(1_000);
+    s.hangs_up(&to_ann);
+    s.pass_ms(2_000);
+    let told: Vec<_> = s.asked(EVENTS);
+    let of = |n: usize, name: &str| param(&told[n], name).unwrap_or_default().to_owned();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(
+        (of(0, "CallStatus"), of(0, "Codec"), of(0, "SamplingRate")),
+        ("answered".into(), "PCMU".into(), "8000".into())
+    );
+    assert_eq!((of(1, "AnsweredBy"), of(1, "Digits")), ("machine".to_owned(), String::new()));
+    assert_eq!((of(2, "Digits"), of(2, "SequenceNumber")), ("7".to_owned(), "4".to_owned()));
+    assert_eq!(
+        (of(3, "CallStatus"), of(3, "HangupCause"), of(3, "HangupSource")),
+        ("completed".into(), "normal_clearing".into(), "callee".into())
+    );
+    assert!(of(3, "CallQualityStats").starts_with("{\"inbound\":{"), "{}", of(3, "CallQualityStats"));
+    for name in ["AnsweredTime", "CallInitiatedAt", "EndTime", "SipResponseCode", "CallDuration"] {
+        assert!(!of(3, name).is_empty(), "{name}");
+    }
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+/// The media plane never says that the leg is closed: the end is told all the same.
+#[test]
+fn an_end_is_told_without_its_figures_when_there_are_none() {
+    let mut office = sim::office(&[("ann", "101")]);
+    let application = &mut office.numbers.get_mut(NUMBER).expect("there is one").application;
+    application.dialect = Dialect::Texml;
+    application.status_callback = Some(twiml::StatusCallback {
+        url: EVENTS.into(),
+        method: HttpMethod::Post,
+        events: vec![twiml::ProgressEvent::Completed],
+    });
+    let mut s = Scenario::with(office, 1, Faults::NONE);
+    s.web().serve(VOICE, Answer::twiml("<Reject reason=\"busy\"/>"));
+    s.web().serve(EVENTS, Answer::page(204, None, ""));
+    s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    let told = s.asked(EVENTS);
+    assert_eq!(param(&told[0], "HangupCause"), Some("user_busy"));
+    assert_eq!(param(&told[0], "SipResponseCode"), Some("486"));
+    assert_eq!(param(&told[0], "CallQualityStats"), None);
+    s.expect_rest();
 }

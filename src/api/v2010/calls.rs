@@ -191,7 +191,7 @@ fn machine_detection(form: &Params) -> Result<Option<MachineDetection>, ApiError
     let callback = document_ref(form, "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")?;
     let beside = form.flag("AsyncAmd")?;
     Ok(Some(MachineDetection {
-        timeout_s: number("MachineDetectionTimeout", 3..=59, plain.timeout_s)?,
+        timeout_ms: number("MachineDetectionTimeout", 3..=59, plain.timeout_ms / 1_000)? * 1_000,
         speech_threshold_ms: number(
             "MachineDetectionSpeechThreshold",
             MachineDetection::SPEECH_THRESHOLD_MS,

@@ -4,7 +4,7 @@ use base::{AccountSid, CallSid, ConferenceSid, RecordingSid, Timestamp, Transcri
 use serde::{Deserialize, Serialize};
 
 use super::action::recording;
-use super::{CallFacts, Params, RecordingFacts, texml};
+use super::{CallFacts, Params, RecordingFacts, TexmlProgress, texml};
 use crate::{Dialect, ProgressEvent, RecordingTrack};
 
 /// An event of a call's progress.
@@ -24,6 +24,10 @@ pub struct ProgressFacts {
     pub recording: Option<RecordingFacts>,
     /// Why it failed: number and sentence.
     pub error: Option<(u32, String)>,
+    /// The key that was pressed.
+    pub digit: Option<char>,
+    /// What the other dialect tells besides.
+    pub texml: Option<Box<TexmlProgress>>,
 }
 
 /// The parameters of a call progress event (reference: webhooks §4.2). The status is the event's; a completed
@@ -33,14 +37,13 @@ pub fn progress_params(call: &CallFacts, progress: &ProgressFacts) -> Vec<(Strin
     params.set("CallbackSource", "call-progress-events");
     params.set("SequenceNumber", progress.sequence.to_string());
     params.set("Timestamp", progress.at.rfc2822());
-    if call.dialect == Dialect::Texml {
-        texml::status(progress.at, progress.event == ProgressEvent::Completed, &mut params);
-    }
     params.set_some("SipResponseCode", progress.sip_code.map(|code| code.to_string()));
     match progress.event {
         ProgressEvent::Initiated => params.set("CallStatus", "initiated"),
         ProgressEvent::Ringing => params.set("CallStatus", "ringing"),
         ProgressEvent::Answered => params.set("CallStatus", "in-progress"),
+        ProgressEvent::Amd => {}
+        ProgressEvent::Dtmf => params.set_some("Digits", progress.digit.map(String::from)),
         ProgressEvent::Completed => {
             params.set("CallDuration", progress.duration_s.to_string());
             params.set("Duration", progress.duration_s.div_ceil(60).to_string());
@@ -53,22 +56,16 @@ pub fn progress_params(call: &CallFacts, progress: &ProgressFacts) -> Vec<(Strin
             }
         }
     }
+    if call.dialect == Dialect::Texml {
+        texml::status(progress, &mut params);
+    }
     params.sorted()
 }
 
 /// The parameters of the one callback at the end of an inbound call (reference: webhooks §4.1).
-pub fn call_ended_params(
-    call: &CallFacts,
-    at: Timestamp,
-    duration_s: u64,
-    sip_code: Option<u16>,
-    recording: Option<RecordingFacts>,
-) -> Vec<(String, String)> {
+pub fn call_ended_params(call: &CallFacts, progress: ProgressFacts) -> Vec<(String, String)> {
     let event = ProgressEvent::Completed;
-    progress_params(
-        call,
-        &ProgressFacts { event, at, sequence: 0, duration_s, sip_code, recording, error: None },
-    )
+    progress_params(call, &ProgressFacts { event, sequence: 0, ..progress })
 }
 
 /// The verdict of an answering machine detection that the call did not wait for.
@@ -273,7 +270,17 @@ mod tests {
 
     fn progress(event: ProgressEvent, sip_code: Option<u16>) -> ProgressFacts {
         let at = Timestamp(1_282_266_822_000_000);
-        ProgressFacts { event, at, sequence: 3, duration_s: 49, sip_code, recording: None, error: None }
+        ProgressFacts {
+            event,
+            at,
+            sequence: 3,
+            duration_s: 49,
+            sip_code,
+            recording: None,
+            error: None,
+            digit: None,
+            texml: None,
+        }
     }
 
     /// What a callback says besides the standard parameters.
@@ -337,7 +344,12 @@ mod tests {
     #[test]
     fn the_end_of_an_inbound_call() {
         let call = CallFacts { status: CallStatus::Completed, ..inbound() };
-        let params = call_ended_params(&call, Timestamp(0), 61, Some(200), None);
+        let facts = ProgressFacts {
+            at: Timestamp(0),
+            duration_s: 61,
+            ..progress(ProgressEvent::Completed, Some(200))
+        };
+        let params = call_ended_params(&call, facts);
         let expected = [
             "CallDuration=61",
             "CallbackSource=call-progress-events",

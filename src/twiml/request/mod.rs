@@ -38,6 +38,7 @@ pub use debugger::{DebuggerFacts, debugger_params};
 pub use facts::{CallFacts, CallStatus, Direction, SipFacts};
 pub use queue::{QueueMoment, QueueResult, QueueStay, dequeue_params, enqueue_params, queue_wait_params};
 pub use service::{ServiceEvent, ServiceFacts, connect_params, siprec_params, stream_params};
+pub use texml::{CallQuality, DialOutcome, Hangup, HangupCause, HangupSource, TexmlProgress};
 pub use transcription::{LiveTranscriptionFacts, TranscriptionEvent, transcription_params};
 
 /// The parameters of every document fetch and of most status callbacks (reference: webhooks §2, §2.1).

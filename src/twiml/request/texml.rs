@@ -4,9 +4,12 @@
 
 use std::net::IpAddr;
 
-use base::Timestamp;
+use base::{CallSid, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{CallFacts, Direction, Params, WITHHELD, headers};
+use super::{CallFacts, Direction, Params, ProgressFacts, WITHHELD, headers};
+use crate::{DialCallStatus, ProgressEvent};
 
 /// What every request of a call carries.
 pub(super) fn standard(call: &CallFacts) -> Params {
@@ -44,12 +47,175 @@ pub(super) fn standard(call: &CallFacts) -> Params {
     params
 }
 
+/// What only this dialect's status callbacks tell of a call (reference: texml-delta §5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TexmlProgress {
+    /// When the call came, or was begun.
+    pub initiated: Timestamp,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+    /// What both send: its name in SDP and its rate in Hz.
+    pub codec: Option<(String, u32)>,
+    /// Why and by whom it was ended, once it is.
+    pub hangup: Option<Hangup>,
+    /// How good it sounded, once it is over.
+    pub quality: Option<CallQuality>,
+    /// What its last `<Dial>` came to.
+    pub dial: Option<DialOutcome>,
+}
+
+/// Why and by whom a call was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hangup {
+    /// Why.
+    pub cause: HangupCause,
+    /// By whom.
+    pub source: HangupSource,
+}
+
+/// `HangupCause`, as the vendor's events name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangupCause {
+    /// Somebody hung up, or its document was over.
+    NormalClearing,
+    /// It was refused.
+    CallRejected,
+    /// The callee was busy.
+    UserBusy,
+    /// There is nobody of this name or number.
+    NotFound,
+    /// Nobody answered in time.
+    Timeout,
+    /// The caller gave up before an answer.
+    OriginatorCancel,
+    /// It lasted as long as it might.
+    TimeLimit,
+    /// Something broke.
+    Unspecified,
+}
+
+/// `HangupSource`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangupSource {
+    /// Who began it.
+    Caller,
+    /// Who was called.
+    Callee,
+    /// Neither: the box, or what lies between.
+    Unknown,
+}
+
+impl HangupCause {
+    fn as_str(self) -> &'static str {
+        match self {
+            HangupCause::NormalClearing => "normal_clearing",
+            HangupCause::CallRejected => "call_rejected",
+            HangupCause::UserBusy => "user_busy",
+            HangupCause::NotFound => "not_found",
+            HangupCause::Timeout => "timeout",
+            HangupCause::OriginatorCancel => "originator_cancel",
+            HangupCause::TimeLimit => "time_limit",
+            HangupCause::Unspecified => "unspecified",
+        }
+    }
+}
+
+impl HangupSource {
+    fn as_str(self) -> &'static str {
+        match self {
+            HangupSource::Caller => "caller",
+            HangupSource::Callee => "callee",
+            HangupSource::Unknown => "unknown",
+        }
+    }
+}
+
+/// `CallQualityStats`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallQuality {
+    /// RTP packets that came.
+    pub packets_in: u64,
+    /// Of those sent to us, how many did not come in time to be heard.
+    pub skipped_in: u64,
+    /// RTP packets sent.
+    pub packets_out: u64,
+    /// Of those, how many the peer missed.
+    pub skipped_out: u64,
+    /// Interarrival jitter, microseconds.
+    pub jitter_us: u32,
+    /// Hundredths of a point of the estimated opinion; 0 = nothing was heard.
+    pub mos_x100: u16,
+}
+
+/// What a call's last `<Dial>` came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialOutcome {
+    /// The callee.
+    pub call_sid: Option<CallSid>,
+    /// `DialCallStatus`.
+    pub status: DialCallStatus,
+    /// Connected seconds.
+    pub duration_s: Option<u64>,
+}
+
 /// What a status callback says otherwise than in the first dialect.
-pub(super) fn status(at: Timestamp, over: bool, params: &mut Params) {
-    params.set("Timestamp", at.iso8601());
-    if over {
-        params.set("EndTime", at.iso8601());
-        params.set("OccurredAt", at.iso8601());
+pub(super) fn status(progress: &ProgressFacts, params: &mut Params) {
+    params.set("Timestamp", progress.at.iso8601());
+    if progress.event == ProgressEvent::Answered {
+        params.set("CallStatus", "answered");
+    }
+    if progress.event == ProgressEvent::Completed {
+        params.set("EndTime", progress.at.iso8601());
+        params.set("OccurredAt", progress.at.iso8601());
+    }
+    let Some(facts) = &progress.texml else { return };
+    params.set("CallInitiatedAt", facts.initiated.iso8601());
+    if let (Some((codec, rate_hz)), ProgressEvent::Answered | ProgressEvent::Completed) =
+        (&facts.codec, progress.event)
+    {
+        params.set("Codec", codec.as_str());
+        params.set("SamplingRate", rate_hz.to_string());
+    }
+    if progress.event != ProgressEvent::Completed {
+        return;
+    }
+    params.set_some("AnsweredTime", facts.answered.map(Timestamp::iso8601));
+    if let Some(hangup) = facts.hangup {
+        params.set("HangupCause", hangup.cause.as_str());
+        params.set("HangupSource", hangup.source.as_str());
+    }
+    if let Some(quality) = facts.quality {
+        params.set("CallQualityStats", quality.json());
+    }
+    if let Some(dial) = facts.dial {
+        params.set("DialCallStatus", dial.status.as_str());
+        params.set_some("DialCallSid", dial.call_sid.map(|sid| sid.to_string()));
+        params.set_some("DialCallSidLegacy", dial.call_sid.map(|sid| sid.to_string()));
+        params.set_some("DialCallDuration", dial.duration_s.map(|s| s.to_string()));
+    }
+}
+
+impl CallQuality {
+    /// Numbers are texts with two digits, as published.
+    fn json(self) -> String {
+        let hundredths = |n: u64| format!("{}.{:02}", n / 100, n % 100);
+        let mos = if self.mos_x100 == 0 { Value::Null } else { hundredths(self.mos_x100.into()).into() };
+        json!({
+            "inbound": {
+                "jitter_max_variance": hundredths(u64::from(self.jitter_us) / 10),
+                "jitter_packet_count": "0",
+                "mos": mos,
+                "packet_count": self.packets_in.to_string(),
+                "skip_packet_count": self.skipped_in.to_string(),
+            },
+            "outbound": {
+                "packet_count": self.packets_out.to_string(),
+                "skip_packet_count": self.skipped_out.to_string(),
+            },
+        })
+        .to_string()
     }
 }
 
@@ -80,9 +246,9 @@ fn attestation(verstat: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::inbound;
-    use super::super::{ProgressFacts, progress_params, standard_params};
+    use super::super::{progress_params, standard_params};
     use super::*;
-    use crate::{Dialect, ProgressEvent};
+    use crate::Dialect;
 
     fn of<'p>(params: &'p [(String, String)], name: &str) -> Option<&'p str> {
         params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -126,8 +292,56 @@ mod tests {
             sip_code: None,
             recording: None,
             error: None,
+            digit: None,
+            texml: Some(Box::new(TexmlProgress {
+                initiated: Timestamp::default(),
+                answered: Some(Timestamp::default()),
+                codec: Some(("PCMU".into(), 8_000)),
+                hangup: Some(Hangup { cause: HangupCause::NormalClearing, source: HangupSource::Callee }),
+                quality: Some(CallQuality {
+                    packets_in: 250,
+                    skipped_in: 2,
+                    packets_out: 248,
+                    skipped_out: 0,
+                    jitter_us: 1_260,
+                    mos_x100: 438,
+                }),
+                dial: Some(DialOutcome {
+                    call_sid: Some(CallSid(7)),
+                    status: DialCallStatus::Completed,
+                    duration_s: Some(4),
+                }),
+            })),
         };
         let params = progress_params(&call, &facts);
+        for (name, value) in [
+            ("AnsweredTime", "1970-01-01T00:00:00Z"),
+            ("CallInitiatedAt", "1970-01-01T00:00:00Z"),
+            ("Codec", "PCMU"),
+            ("SamplingRate", "8000"),
+            ("HangupCause", "normal_clearing"),
+            ("HangupSource", "callee"),
+            ("DialCallStatus", "completed"),
+            ("DialCallDuration", "4"),
+        ] {
+            assert_eq!(of(&params, name), Some(value), "{name}");
+        }
+        assert_eq!(of(&params, "DialCallSid"), of(&params, "DialCallSidLegacy"));
+        let quality: Value = serde_json::from_str(of(&params, "CallQualityStats").unwrap()).unwrap();
+        assert_eq!(quality["inbound"]["mos"], "4.38");
+        assert_eq!(quality["inbound"]["jitter_max_variance"], "1.26");
+        assert_eq!(quality["inbound"]["packet_count"], "250");
+        assert_eq!(quality["outbound"]["packet_count"], "248");
+        let ringing =
+            progress_params(&call, &ProgressFacts { event: ProgressEvent::Ringing, ..facts.clone() });
+        for name in ["Codec", "HangupCause", "CallQualityStats", "EndTime"] {
+            assert_eq!(of(&ringing, name), None, "{name}");
+        }
+        let answered =
+            progress_params(&call, &ProgressFacts { event: ProgressEvent::Answered, ..facts.clone() });
+        assert_eq!((of(&answered, "CallStatus"), of(&answered, "Codec")), (Some("answered"), Some("PCMU")));
+        let key = ProgressFacts { event: ProgressEvent::Dtmf, digit: Some('5'), ..facts };
+        assert_eq!(of(&progress_params(&call, &key), "Digits"), Some("5"));
         assert_eq!(of(&params, "Direction"), Some("outbound"));
         assert_eq!(of(&params, "SequenceNumber"), Some("3"));
         assert_eq!(of(&params, "Timestamp"), Some(Timestamp::default().iso8601().as_str()));

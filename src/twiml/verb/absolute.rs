@@ -86,6 +86,7 @@ impl Resolver<'_> {
         self.if_possible(&mut dial.action);
         dial.recording_status_callback = self.recording_callback(dial.recording_status_callback);
         dial.refer_url = dial.refer_url.and_then(|url| self.needed(&url, 11100));
+        dial.audio_url = dial.audio_url.and_then(|url| self.needed(&url, 11100));
         for noun in &mut dial.nouns {
             let (url, callback) = match noun {
                 Noun::Conference(conference) => {

@@ -25,6 +25,10 @@ pub enum ProgressEvent {
     Ringing,
     /// 200.
     Answered,
+    /// TeXML: it is known whether a person or a machine answered.
+    Amd,
+    /// TeXML: the party pressed a key.
+    Dtmf,
     /// Any end, whichever cause.
     Completed,
 }

@@ -4,8 +4,8 @@ use base::limits::DIAL_NOUNS_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApplicationNoun, ClientNoun, ConferenceNoun, Number, QueueNoun, RecordingStatusCallback, SipNoun,
-    application, client, conference, number, queue, sip,
+    ApplicationNoun, ClientNoun, ConferenceNoun, MachineDetection, Number, QueueNoun,
+    RecordingStatusCallback, SipNoun, application, client, conference, machine_detection, number, queue, sip,
 };
 use crate::reading::{Node, Reading, attribute, owned, tag, text};
 use crate::{Dialect, HttpMethod, refused};
@@ -39,6 +39,14 @@ pub struct Dial {
     pub recording_status_callback: Option<RecordingStatusCallback>,
     /// A country's ringing tone instead of the callee's; lower case, `us-old` included.
     pub ring_tone: Option<String>,
+    /// TeXML: a sound the caller hears instead of a ringing tone.
+    pub audio_url: Option<String>,
+    /// TeXML: the name the callee sees beside the number, 128 characters at most.
+    pub from_display_name: Option<String>,
+    /// TeXML: longest recording, seconds; 0 = as long as the bridge.
+    pub record_max_length_s: u32,
+    /// TeXML: the callee learns who diverted the call here.
+    pub pass_diversion: bool,
     /// Where a REFER from a bridged leg asks for a document.
     pub refer_url: Option<String>,
     /// How that is requested.
@@ -137,6 +145,8 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Dial {
         Dialect::Twiml => (5..=600, 1..=u32::MAX),
         Dialect::Texml => (5..=120, 60..=14_400),
     };
+    let texml = reading.dialect == Dialect::Texml;
+    let detection = if texml { machine_detection::read(node, reading) } else { None };
     Dial {
         action: owned(node, "action"),
         method: reading.method(node, "method", 13210),
@@ -146,15 +156,49 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Dial {
         caller_id: caller_id(node, reading),
         answer_on_bridge: reading.boolean(node, "answerOnBridge", false, 13219),
         sequential: reading.boolean(node, "sequential", false, 13218),
-        record: reading.one_of(node, "record", RECORD, DialRecord::DoNotRecord, 13217),
+        record: record(node, reading),
         recording_track: reading.one_of(node, "recordingTrack", TRACK, RecordingTrack::Both, 13217),
         trim: reading.one_of(node, "trim", &[("trim-silence", true), ("do-not-trim", false)], false, 13699),
         recording_status_callback: reading.recording_callback(node),
         ring_tone: ring_tone(node, reading),
+        audio_url: owned(node, "audioUrl").filter(|url| texml && !url.is_empty()),
+        from_display_name: if texml { from_display_name(node, reading) } else { None },
+        record_max_length_s: if texml { record_max_length(node, reading) } else { 0 },
+        pass_diversion: texml && reading.boolean(node, "passDiversionHeader", false, 12200),
         refer_url: owned(node, "referUrl").filter(|url| !url.is_empty()),
         refer_method: reading.method(node, "referMethod", 13210),
-        nouns: nouns(node, reading),
+        nouns: nouns(node, detection.as_ref(), reading),
     }
+}
+
+/// TeXML has the channels apart from the rest (reference: texml-delta §3).
+fn record(node: Node<'_>, reading: &mut Reading<'_>) -> DialRecord {
+    const CHANNELS: &[(&str, Option<bool>)] = &[("single", Some(false)), ("dual", Some(true))];
+    let record = reading.one_of(node, "record", RECORD, DialRecord::DoNotRecord, 13217);
+    let dual = match reading.dialect {
+        Dialect::Twiml => None,
+        Dialect::Texml => reading.one_of(node, "recordingChannels", CHANNELS, None, 13217),
+    };
+    match (record, dual) {
+        (DialRecord::RecordFromAnswer, Some(true)) => DialRecord::RecordFromAnswerDual,
+        (DialRecord::RecordFromRinging, Some(true)) => DialRecord::RecordFromRingingDual,
+        (DialRecord::RecordFromAnswerDual, Some(false)) => DialRecord::RecordFromAnswer,
+        (DialRecord::RecordFromRingingDual, Some(false)) => DialRecord::RecordFromRinging,
+        (record, _) => record,
+    }
+}
+
+fn record_max_length(node: Node<'_>, reading: &mut Reading<'_>) -> u32 {
+    reading.whole(node, "recordMaxLength", 0..=14_400, 0, 13612)
+}
+
+fn from_display_name(node: Node<'_>, reading: &mut Reading<'_>) -> Option<String> {
+    let name = attribute(node, "fromDisplayName").filter(|name| !name.is_empty())?;
+    if name.chars().count() <= DISPLAY_NAME_CHARS_MAX && !name.contains(char::is_control) {
+        return Some(name.to_owned());
+    }
+    reading.bad_value(node, "fromDisplayName", 12200, "may have 128 printable characters");
+    None
 }
 
 fn caller_id(node: Node<'_>, reading: &mut Reading<'_>) -> Option<String> {
@@ -184,16 +228,30 @@ fn ring_tone(node: Node<'_>, reading: &mut Reading<'_>) -> Option<String> {
     None
 }
 
-fn nouns(node: Node<'_>, reading: &mut Reading<'_>) -> Vec<Noun> {
-    let written: Vec<Node<'_>> = node.children().filter(|c| c.is_element()).collect();
+/// `detection` is for the nouns that ask for none of their own.
+fn nouns(node: Node<'_>, detection: Option<&MachineDetection>, reading: &mut Reading<'_>) -> Vec<Noun> {
+    let mut nouns = written(node, reading);
+    for noun in &mut nouns {
+        let own = match noun {
+            Noun::Number(number) => &mut number.machine_detection,
+            Noun::Sip(sip) => &mut sip.machine_detection,
+            Noun::Client(_) | Noun::Conference(_) | Noun::Application(_) | Noun::Queue(_) => continue,
+        };
+        *own = own.take().or_else(|| detection.cloned());
+    }
+    nouns
+}
+
+fn written(node: Node<'_>, reading: &mut Reading<'_>) -> Vec<Noun> {
+    let elements: Vec<Node<'_>> = node.children().filter(|c| c.is_element()).collect();
     let number = text(node);
-    if written.is_empty() && !number.is_empty() {
+    if elements.is_empty() && !number.is_empty() {
         let at = node.first_child().map_or(node.range().start, |c| c.range().start);
         return number::bare(&number, at, reading).map(Noun::Number).into_iter().collect();
     }
     reading.no_text(node);
     let mut nouns = Vec::new();
-    for child in alone_or_together(written, reading) {
+    for child in alone_or_together(elements, reading) {
         if let Some(noun) = noun(child, reading) {
             if nouns.len() < DIAL_NOUNS_MAX {
                 nouns.push(noun);
@@ -283,8 +341,13 @@ const ATTRIBUTES: &[&str] = &[
 const TEXML_ATTRIBUTES: &[&str] = &[
     "audioUrl",
     "fromDisplayName",
-    "machineDetection",
+    "amdStatusCallback",
+    "amdStatusCallbackMethod",
     "detectionMode",
+    "machineDetection",
+    "machineDetectionSilenceTimeout",
+    "machineDetectionSpeechEndThreshold",
+    "machineDetectionSpeechThreshold",
     "machineDetectionTimeout",
     "passDiversionHeader",
     "recordMaxLength",
@@ -292,6 +355,7 @@ const TEXML_ATTRIBUTES: &[&str] = &[
     "sendRecordingUrl",
 ];
 const CALLER_ID_BYTES_MAX: usize = 255;
+const DISPLAY_NAME_CHARS_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -314,6 +378,10 @@ mod tests {
             trim: false,
             recording_status_callback: None,
             ring_tone: None,
+            audio_url: None,
+            from_display_name: None,
+            record_max_length_s: 0,
+            pass_diversion: false,
             refer_url: None,
             refer_method: HttpMethod::Post,
             nouns: vec![],
@@ -376,6 +444,35 @@ mod tests {
             let xml = format!("<Dial {attributes}/>");
             assert_eq!(one(&xml), (Some(Verb::Dial(expected)), codes), "{xml}");
         }
+        for (attributes, expected, codes) in [
+            ("audioUrl='/r.mp3'", with(|d| d.audio_url = Some("/r.mp3".into())), vec![]),
+            ("fromDisplayName='Sales'", with(|d| d.from_display_name = Some("Sales".into())), vec![]),
+            ("recordMaxLength='60'", with(|d| d.record_max_length_s = 60), vec![]),
+            ("recordMaxLength='14401'", plain(), vec![13612]),
+            ("passDiversionHeader='true'", with(|d| d.pass_diversion = true), vec![]),
+            (
+                "record='record-from-answer' recordingChannels='dual'",
+                with(|d| d.record = DialRecord::RecordFromAnswerDual),
+                vec![],
+            ),
+            (
+                "record='record-from-ringing-dual' recordingChannels='single'",
+                with(|d| d.record = DialRecord::RecordFromRinging),
+                vec![],
+            ),
+            ("recordingChannels='dual'", plain(), vec![]),
+            ("recordingChannels='x'", plain(), vec![13217]),
+            ("machineDetection='Enable'", plain(), vec![]),
+            ("machineDetection='x'", plain(), vec![21263]),
+        ] {
+            let xml = format!("<Dial {attributes}/>");
+            assert_eq!(one_in(&xml, Dialect::Texml), (Some(Verb::Dial(expected)), codes), "{xml}");
+            let codes =
+                vec![12200; attributes.matches('=').count() - usize::from(attributes.contains("record="))];
+            assert_eq!(one(&xml).1, codes, "{xml} in the other dialect");
+        }
+        let long = format!("<Dial fromDisplayName='{}'/>", "x".repeat(129));
+        assert_eq!(one_in(&long, Dialect::Texml), (Some(Verb::Dial(plain())), vec![12200]));
         let long = format!("<Dial callerId='{}'/>", "1".repeat(256));
         assert_eq!(one(&long), (Some(Verb::Dial(plain())), vec![13248]));
         assert_eq!(one_in("<Dial timeout='121'/>", Dialect::Texml), (Some(Verb::Dial(plain())), vec![13212]));
@@ -419,6 +516,19 @@ mod tests {
                 .collect();
             assert_eq!(rung, expected, "{content}");
         }
+        let nested = "<Dial machineDetection='Enable'><Number>1</Number>\
+                      <Sip machineDetection='DetectMessageEnd'>sip:a@h</Sip></Dial>";
+        let (Some(Verb::Dial(dial)), _) = one_in(nested, Dialect::Texml) else { panic!() };
+        let ends: Vec<Option<bool>> = dial
+            .nouns
+            .iter()
+            .map(|noun| match noun {
+                Noun::Number(number) => number.machine_detection.as_ref().map(|d| d.message_end),
+                Noun::Sip(sip) => sip.machine_detection.as_ref().map(|d| d.message_end),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ends, [Some(false), Some(true)], "a noun's own comes first");
         let many = format!("<Dial>{}</Dial>", "<Number>1</Number>".repeat(12));
         let Verb::Dial(dial) = verb_of(&many, &[13250, 13250]) else { panic!() };
         assert_eq!(dial.nouns.len(), 10);

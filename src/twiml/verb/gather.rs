@@ -104,7 +104,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Gather {
         timeout_s: timeout(node, reading, input),
         finish_on_key: finish_on_key(node, reading),
         num_digits: num_digits(node, reading),
-        min_digits: if texml { reading.whole(node, "minDigits", 1..=128, 0, 13314) } else { 0 },
+        min_digits: if texml { reading.whole(node, "minDigits", 1..=DIGITS_MAX, 0, 13314) } else { 0 },
         valid_digits: if texml { valid_digits(node, reading) } else { None },
         invalid_digits_action: owned(node, "invalidDigitsAction").filter(|url| texml && !url.is_empty()),
         action_on_empty_result: reading.boolean(node, "actionOnEmptyResult", false, 13338),
@@ -134,11 +134,11 @@ fn input(node: Node<'_>, reading: &mut Reading<'_>) -> GatherInput {
     DTMF
 }
 
-/// 0 is in use: a key during the prompts counts, and nothing is waited for after them.
+/// 0 is in use in TwiML: a key during the prompts counts, and nothing is waited for after them.
 fn timeout(node: Node<'_>, reading: &mut Reading<'_>, input: GatherInput) -> u32 {
     let range = match reading.dialect {
         Dialect::Twiml => 0..=u32::MAX,
-        Dialect::Texml => 0..=120,
+        Dialect::Texml => 1..=120,
     };
     if input.speech && attribute(node, "timeout") == Some("auto") {
         return TIMEOUT_DEFAULT_S;
@@ -160,11 +160,12 @@ fn finish_on_key(node: Node<'_>, reading: &mut Reading<'_>) -> Option<char> {
 }
 
 fn num_digits(node: Node<'_>, reading: &mut Reading<'_>) -> Option<u32> {
-    let name = match reading.dialect {
-        Dialect::Texml if attribute(node, "numDigits").is_none() => "maxDigits",
-        Dialect::Twiml | Dialect::Texml => "numDigits",
-    };
-    reading.whole_or_none(node, name, 1..=u32::MAX, 13314)
+    match reading.dialect {
+        Dialect::Texml if attribute(node, "numDigits").is_none() => {
+            Some(reading.whole(node, "maxDigits", 1..=DIGITS_MAX, DIGITS_MAX, 13314))
+        }
+        Dialect::Twiml | Dialect::Texml => reading.whole_or_none(node, "numDigits", 1..=u32::MAX, 13314),
+    }
 }
 
 fn valid_digits(node: Node<'_>, reading: &mut Reading<'_>) -> Option<String> {
@@ -278,6 +279,8 @@ const TEXML_ATTRIBUTES: &[&str] = &[
     "apiKeyRef",
     "region",
 ];
+/// Of TeXML.
+const DIGITS_MAX: u32 = 128;
 const TIMEOUT_DEFAULT_S: u32 = 5;
 const SPEECH_MAX_S: u32 = 60;
 const HINTS_MAX: usize = 500;
@@ -370,6 +373,9 @@ mod tests {
         assert_eq!(one(&long), (Some(Verb::Gather(plain())), vec![13330]));
         for (attributes, expected, codes) in [
             ("maxDigits='4'", with(|g| g.num_digits = Some(4)), vec![]),
+            ("maxDigits='129'", plain(), vec![13314]),
+            ("timeout='0'", plain(), vec![13313]),
+            ("timeout='120'", with(|g| g.timeout_s = 120), vec![]),
             ("minDigits='2'", with(|g| g.min_digits = 2), vec![]),
             ("minDigits='129'", plain(), vec![13314]),
             ("validDigits='12#'", with(|g| g.valid_digits = Some("12#".into())), vec![]),
@@ -377,6 +383,7 @@ mod tests {
             ("invalidDigitsAction='/i'", with(|g| g.invalid_digits_action = Some("/i".into())), vec![]),
         ] {
             let read = one_in(&format!("<Gather {attributes}/>"), Dialect::Texml);
+            let expected = Gather { num_digits: expected.num_digits.or(Some(128)), ..expected };
             assert_eq!(read, (Some(Verb::Gather(expected)), codes), "{attributes}");
         }
     }

@@ -5,16 +5,16 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::HttpMethod;
 use crate::reading::{Node, Reading, attribute, owned};
+use crate::{Dialect, HttpMethod};
 
 /// Who answered is listened for before the callee hears anything, or beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineDetection {
     /// `DetectMessageEnd`: a machine is told when its greeting is over.
     pub message_end: bool,
-    /// Seconds after which nobody can say.
-    pub timeout_s: u32,
+    /// Milliseconds after which nobody can say.
+    pub timeout_ms: u32,
     /// Milliseconds: whoever speaks as long is a machine.
     pub speech_threshold_ms: u32,
     /// Milliseconds of silence after which speech is over.
@@ -50,7 +50,7 @@ impl MachineDetection {
     pub fn new(message_end: bool) -> Self {
         Self {
             message_end,
-            timeout_s: 30,
+            timeout_ms: 30_000,
             speech_threshold_ms: 2_400,
             speech_end_threshold_ms: 1_200,
             silence_timeout_ms: 5_000,
@@ -64,10 +64,11 @@ impl MachineDetection {
 pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<MachineDetection> {
     const MODES: &[(&str, Option<bool>)] =
         &[("Enable", Some(false)), ("DetectMessageEnd", Some(true)), ("Disable", None)];
+    let timeout_ms = timeout_ms(node, reading);
     let mut whole = |name, range, default| reading.whole(node, name, range, default, INVALID);
     let plain = MachineDetection::new(false);
     let detection = MachineDetection {
-        timeout_s: whole("machineDetectionTimeout", MachineDetection::TIMEOUT_S, plain.timeout_s),
+        timeout_ms,
         speech_threshold_ms: whole(
             "machineDetectionSpeechThreshold",
             MachineDetection::SPEECH_THRESHOLD_MS,
@@ -98,14 +99,23 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<MachineD
     mode.map(|message_end| MachineDetection { message_end, beside, callback, ..detection })
 }
 
+/// Seconds in the one dialect, milliseconds in the other (reference: texml-delta §3).
+fn timeout_ms(node: Node<'_>, reading: &mut Reading<'_>) -> u32 {
+    const NAME: &str = "machineDetectionTimeout";
+    match reading.dialect {
+        Dialect::Twiml => reading.whole(node, NAME, MachineDetection::TIMEOUT_S, 30, INVALID) * 1_000,
+        Dialect::Texml => reading.whole(node, NAME, 500..=60_000, 3_500, INVALID),
+    }
+}
+
 /// Answering machine detection: invalid parameters.
 const INVALID: u32 = 21263;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verb::Noun;
-    use crate::verb::table::noun_in_dial;
+    use crate::verb::table::{noun_in_dial, one_in};
+    use crate::verb::{Noun, Verb};
 
     #[test]
     fn attributes_and_their_bad_values() {
@@ -127,8 +137,12 @@ mod tests {
             ("machineDetection='Enable'", enable(), vec![]),
             ("machineDetection='DetectMessageEnd'", with(|d| d.message_end = true), vec![]),
             ("machineDetectionTimeout='9'", None, vec![]),
-            ("machineDetection='Enable' machineDetectionTimeout='3'", with(|d| d.timeout_s = 3), vec![]),
-            ("machineDetection='Enable' machineDetectionTimeout='60'", with(|d| d.timeout_s = 60), vec![]),
+            ("machineDetection='Enable' machineDetectionTimeout='3'", with(|d| d.timeout_ms = 3_000), vec![]),
+            (
+                "machineDetection='Enable' machineDetectionTimeout='60'",
+                with(|d| d.timeout_ms = 60_000),
+                vec![],
+            ),
             ("machineDetection='Enable' machineDetectionTimeout='2'", enable(), vec![21263]),
             ("machineDetection='Enable' machineDetectionTimeout='61'", enable(), vec![21263]),
             (
@@ -163,6 +177,18 @@ mod tests {
             let sip = format!("<Sip {attributes}>sip:a@h</Sip>");
             let (Some(Noun::Sip(sip)), told) = noun_in_dial(&sip) else { panic!("{attributes}") };
             assert_eq!((sip.machine_detection, told), (expected, codes), "{attributes}");
+        }
+        for (attributes, timeout_ms, codes) in [
+            ("", 3_500, vec![]),
+            ("machineDetectionTimeout='500'", 500, vec![]),
+            ("machineDetectionTimeout='60000'", 60_000, vec![]),
+            ("machineDetectionTimeout='30'", 3_500, vec![21263]),
+        ] {
+            let xml = format!("<Dial><Number machineDetection='Enable' {attributes}>1</Number></Dial>");
+            let (Some(Verb::Dial(dial)), told) = one_in(&xml, Dialect::Texml) else { panic!("{xml}") };
+            let [Noun::Number(number)] = dial.nouns.as_slice() else { panic!("{xml}") };
+            let expected = MachineDetection { timeout_ms, ..MachineDetection::new(false) };
+            assert_eq!((number.machine_detection.clone(), told), (Some(expected), codes), "{xml}");
         }
         let sending = "<Number machineDetection='Enable' sendDigits='1'>+15550001111</Number>";
         let (Some(Noun::Number(number)), codes) = noun_in_dial(sending) else { panic!() };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::RecordingStatusCallback;
-use crate::reading::{Node, Reading, attribute, owned};
+use crate::reading::{Node, Reading, attribute, is_language, owned};
 use crate::{Dialect, HttpMethod};
 
 /// Record the caller.
@@ -38,6 +38,8 @@ pub struct Record {
 pub struct Transcribe {
     /// Where the text is posted.
     pub callback: Option<String>,
+    /// TeXML: what is spoken, BCP-47.
+    pub language: Option<String>,
 }
 
 /// Channels of a recording (TeXML's `channels`).
@@ -62,23 +64,39 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Record {
     reading.known_attributes(node, ATTRIBUTES, TEXML_ATTRIBUTES);
     reading.no_children(node);
     reading.no_text(node);
-    let transcribe = reading.boolean(node, "transcribe", false, 13614);
     let texml = reading.dialect == Dialect::Texml;
+    let transcribe = transcribe(node, reading);
     Record {
         action: owned(node, "action"),
         method: reading.method(node, "method", 13610),
         timeout_s: reading.whole(node, "timeout", 0..=u32::MAX, if texml { 0 } else { 5 }, 13611),
         finish_on_key: finish_on_key(node, reading),
-        max_length_s: max_length(node, reading, transcribe),
+        max_length_s: max_length(node, reading, transcribe.is_some()),
         play_beep: reading.boolean(node, "playBeep", true, 13616),
         trim: reading.one_of(node, "trim", &[("trim-silence", true), ("do-not-trim", false)], !texml, 13699),
         recording_status_callback: reading.recording_callback(node),
-        transcribe: transcribe.then(|| Transcribe {
-            callback: owned(node, "transcribeCallback").filter(|url| !url.is_empty()),
-        }),
+        transcribe,
         channels: channels(node, reading),
         format: format(node, reading),
     }
+}
+
+/// TeXML has other names for it besides (reference: texml-delta §3).
+fn transcribe(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Transcribe> {
+    let text = |name| owned(node, name).filter(|value| !value.is_empty());
+    let mut wanted = reading.boolean(node, "transcribe", false, 13614);
+    let mut callback = text("transcribeCallback");
+    let mut language = None;
+    if reading.dialect == Dialect::Texml {
+        wanted |= reading.boolean(node, "transcription", false, 13614);
+        callback = callback.or_else(|| text("transcriptionCallback"));
+        language = text("transcriptionLanguage");
+        if language.as_deref().is_some_and(|tag| !is_language(tag)) {
+            reading.bad_value(node, "transcriptionLanguage", 12200, "must be a language tag such as en-US");
+            language = None;
+        }
+    }
+    wanted.then_some(Transcribe { callback, language })
 }
 
 fn finish_on_key(node: Node<'_>, reading: &mut Reading<'_>) -> String {
@@ -193,7 +211,7 @@ mod tests {
             "recordingStatusCallback='/r' recordingStatusCallbackEvent='in-progress  completed absent'";
         let transcribe = |callback: Option<&str>| Record {
             max_length_s: 120,
-            transcribe: Some(Transcribe { callback: callback.map(str::to_owned) }),
+            transcribe: Some(Transcribe { callback: callback.map(str::to_owned), language: None }),
             ..plain()
         };
         for (attributes, expected, codes) in [
@@ -244,6 +262,25 @@ mod tests {
             (r.timeout_s, r.trim, r.channels, r.format) = (0, false, RecordChannels::Dual, RecordFormat::Mp3);
         });
         assert_eq!(one_in("<Record/>", Dialect::Texml), (Some(Verb::Record(texml.clone())), vec![]));
+        for (attributes, transcribe, codes) in [
+            ("transcription='true'", Some((None, None)), vec![]),
+            (
+                "transcription='true' transcriptionCallback='/t' transcriptionLanguage='de'",
+                Some((Some("/t"), Some("de"))),
+                vec![],
+            ),
+            ("transcription='true' transcriptionLanguage='?'", Some((None, None)), vec![12200]),
+            ("transcriptionCallback='/t'", None, vec![]),
+            ("transcription='x'", None, vec![13614]),
+        ] {
+            let transcribe = transcribe.map(|(callback, language): (Option<&str>, Option<&str>)| {
+                Transcribe { callback: callback.map(str::to_owned), language: language.map(str::to_owned) }
+            });
+            let max_length_s = if transcribe.is_some() { 120 } else { 3_600 };
+            let expected = Record { transcribe, max_length_s, ..texml.clone() };
+            let xml = format!("<Record {attributes}/>");
+            assert_eq!(one_in(&xml, Dialect::Texml), (Some(Verb::Record(expected)), codes), "{xml}");
+        }
         let wav = Record { channels: RecordChannels::Single, format: RecordFormat::Wav, ..texml };
         let xml = "<Record channels='single' format='wav' maxLength='3600'/>";
         assert_eq!(one_in(xml, Dialect::Texml), (Some(Verb::Record(wav)), vec![]));

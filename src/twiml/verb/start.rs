@@ -95,7 +95,9 @@ pub(super) fn stop(node: Node<'_>, reading: &mut Reading<'_>) -> Stop {
         // Besides the name whatever the noun has in Start is taken and means nothing.
         match tag(child) {
             "Stream" => reading.known_attributes(child, stream::ATTRIBUTES, stream::TEXML_ATTRIBUTES),
-            "Transcription" => reading.known_attributes(child, transcription::ATTRIBUTES, &[]),
+            "Transcription" => {
+                reading.known_attributes(child, transcription::ATTRIBUTES, transcription::TEXML_ATTRIBUTES)
+            }
             _ => reading.known_attributes(child, siprec::ATTRIBUTES, siprec::TEXML_ATTRIBUTES),
         }
         match name(child) {

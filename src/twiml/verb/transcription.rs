@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::stream::{StreamTrack, TRACKS, name, service_callback};
 use super::{ServiceCallback, say};
-use crate::reading::{Node, Reading, owned};
+use crate::Dialect;
+use crate::reading::{Node, Reading, attribute, is_language, owned};
 
 /// What is said in a call, told as it is said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,56 @@ pub struct TranscriptionNoun {
 }
 
 pub(super) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> TranscriptionNoun {
+    match reading.dialect {
+        Dialect::Twiml => as_twiml(node, reading),
+        Dialect::Texml => as_texml(node, reading),
+    }
+}
+
+/// Hardly a name is the same (reference: texml-delta §3).
+fn as_texml(node: Node<'_>, reading: &mut Reading<'_>) -> TranscriptionNoun {
+    const TRACKS: &[(&str, StreamTrack)] = &[
+        ("inbound", StreamTrack::InboundTrack),
+        ("outbound", StreamTrack::OutboundTrack),
+        ("both", StreamTrack::BothTracks),
+    ];
+    reading.known_attributes(node, TEXML_ATTRIBUTES, &[]);
+    reading.no_children(node);
+    reading.no_text(node);
+    let text = |name| owned(node, name).filter(|value| !value.is_empty());
+    let noun = TranscriptionNoun {
+        name: name(node),
+        track: reading.one_of(node, "transcriptionTracks", TRACKS, StreamTrack::InboundTrack, 12200),
+        status_callback: service_callback(
+            node,
+            reading,
+            "transcriptionCallback",
+            "transcriptionCallbackMethod",
+        ),
+        inbound_track_label: None,
+        outbound_track_label: None,
+        partial_results: reading.boolean(node, "interimResults", false, 12200),
+        language: match attribute(node, "language") {
+            Some(tag) if is_language(tag) => tag.to_owned(),
+            None => "en".to_owned(),
+            Some(_) => {
+                reading.bad_value(node, "language", 12200, "must be a language tag such as en-US");
+                "en".to_owned()
+            }
+        },
+        hints: None,
+        profanity_filter: false,
+        engine: text("transcriptionEngine"),
+        model: text("model"),
+    };
+    if noun.status_callback.is_none() {
+        let message = "Transcription without a transcriptionCallback: nobody learns what is said";
+        reading.note(12200, node.range().start, message);
+    }
+    noun
+}
+
+fn as_twiml(node: Node<'_>, reading: &mut Reading<'_>) -> TranscriptionNoun {
     reading.known_attributes(node, ATTRIBUTES, &[]);
     reading.only_children(node, &["Config", "Parameter"]);
     reading.no_text(node);
@@ -70,11 +121,24 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "transcriptionEngine",
 ];
 
+pub(super) const TEXML_ATTRIBUTES: &[&str] = &[
+    "apiKeyRef",
+    "interimResults",
+    "language",
+    "model",
+    "name",
+    "region",
+    "transcriptionCallback",
+    "transcriptionCallbackMethod",
+    "transcriptionEngine",
+    "transcriptionTracks",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::HttpMethod;
-    use crate::verb::table::one;
+    use crate::verb::table::{one, one_in};
     use crate::verb::{Service, Start, Verb};
 
     #[test]
@@ -127,5 +191,33 @@ mod tests {
             let start = Verb::Start(Start { services: vec![Service::Transcription(Box::new(expected))] });
             assert_eq!(one(&xml), (Some(start), codes), "{xml}");
         }
+        let texml = || TranscriptionNoun {
+            track: StreamTrack::InboundTrack,
+            language: "en".into(),
+            profanity_filter: false,
+            ..told(HttpMethod::Post)
+        };
+        for (attributes, expected, codes) in [
+            ("", texml(), vec![]),
+            (
+                "transcriptionTracks='both' interimResults='true'",
+                TranscriptionNoun { track: StreamTrack::BothTracks, partial_results: true, ..texml() },
+                vec![],
+            ),
+            ("transcriptionTracks='both_tracks'", texml(), vec![12200]),
+            ("language='de'", TranscriptionNoun { language: "de".into(), ..texml() }, vec![]),
+            (
+                "transcriptionEngine='B' model='m' apiKeyRef='k' region='r'",
+                TranscriptionNoun { engine: Some("B".into()), model: Some("m".into()), ..texml() },
+                vec![],
+            ),
+            ("statusCallbackUrl='/t'", texml(), vec![12200]),
+        ] {
+            let xml = format!("<Start><Transcription transcriptionCallback='/t' {attributes}/></Start>");
+            let start = Verb::Start(Start { services: vec![Service::Transcription(Box::new(expected))] });
+            assert_eq!(one_in(&xml, Dialect::Texml), (Some(start), codes), "{xml}");
+        }
+        let silent = one_in("<Start><Transcription/></Start>", Dialect::Texml);
+        assert_eq!(silent.1, [12200], "nobody learns what is said");
     }
 }
