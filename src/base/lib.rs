@@ -15,8 +15,8 @@ pub use reason::Reason;
 pub use rng::Rng;
 pub use sid::{
     AccountSid, ActivitySid, ApplicationSid, CallSid, ConferenceSid, NotificationSid, ParseSidError,
-    QueueSid, RecordingSid, ReservationSid, SiprecSid, StreamSid, TaskQueueSid, TaskSid, TrunkSid, WorkerSid,
-    WorkflowSid, WorkspaceSid,
+    PhoneNumberSid, QueueSid, RecordingSid, ReservationSid, SiprecSid, StreamSid, TaskQueueSid, TaskSid,
+    TrunkSid, WorkerSid, WorkflowSid, WorkspaceSid,
 };
-pub use sid::{LiveTranscriptionSid, TranscriptionSid, TransferSid};
+pub use sid::{LiveTranscriptionSid, TranscriptionSid, TransferSid, derived};
 pub use time::{Mono, Now, Timestamp};

@@ -11,17 +11,42 @@ impl Office {
     pub(crate) fn endpoint_config(&self, user_agent: &str) -> EndpointConfig {
         EndpointConfig {
             realm: self.realm.clone(),
-            domains: self.domain.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+            domains: self.served_domains(),
             user_agent: user_agent.to_owned(),
             listen: self.listen.clone(),
             addresses: self.addresses.clone(),
-            trunks: self.trunks.values().filter_map(trunk).collect(),
+            trunks: self.trunks.values().filter_map(trunk).chain(self.peers()).collect(),
             users: self.phones.values().map(user).collect::<BTreeMap<_, _>>(),
+            callers_only: self.callers_only(),
             limits: EndpointLimits {
                 sessions_max: self.limits.calls_max.saturating_add(EMERGENCY_SESSIONS),
                 ..EndpointLimits::default()
             },
         }
+    }
+
+    /// Without a domain of its own the box answers to any; further ones then narrow nothing.
+    fn served_domains(&self) -> Vec<String> {
+        let own = self.domain.iter().map(|domain| domain.to_ascii_lowercase());
+        match &self.domain {
+            Some(_) => own.chain(self.domains.keys().cloned()).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whoever may call in a domain without a password comes in as a trunk of the domain's name; none leads out.
+    fn peers(&self) -> impl Iterator<Item = TrunkConfig> {
+        let with_sources = self.domains.iter().filter(|(_, domain)| !domain.sources.is_empty());
+        with_sources.filter_map(|(name, domain)| {
+            Some(TrunkConfig {
+                name: name.clone(),
+                address: format!("sip:{name}").parse().ok()?,
+                accept_from: domain.sources.clone(),
+                username: None,
+                password: None,
+                register: false,
+            })
+        })
     }
 }
 

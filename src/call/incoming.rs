@@ -64,6 +64,22 @@ pub(crate) fn receive(
     {
         return Err(refuse(session, "too many calls on a trunk", ctx));
     }
+    let domain = match &who {
+        // An emergency call waits for no document.
+        _ if emergency => None,
+        Who::Trunk(name) => ctx.office.domains.get(name),
+        Who::Phone(name) => ctx.office.domain_of_phone(name, &request.uri.host.to_string()),
+        Who::Api => None,
+    };
+    if let Some(application) = domain.and_then(|domain| domain.application.clone()) {
+        let mut call = new_call(session, request, flow, from, who, None, &application, ctx);
+        // The whole address is what was called, and the domain's document dials for the office.
+        let called = format!("sip:{}@{}", call.facts.to, request.uri.host);
+        (call.facts.to, call.row.to) = (called.clone(), called);
+        call.dialler = Who::Api;
+        let steps = vec!["The document of the SIP domain answers.".to_owned()];
+        return Ok((call, Begin { application, rings: true, steps }));
+    }
     let outside = match (&who, &target) {
         (Who::Phone(name), Target::Trunk { .. }) => Some(name.clone()),
         _ => None,
@@ -161,7 +177,7 @@ fn new_call(
             call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),
             source_ip: flow.remote.ip(),
             x_headers: x_headers(&request.headers),
-            trunk_sid: trunk.as_deref().map(|name| trunk_sid(ctx.office.account_sid, name)),
+            trunk_sid: trunk.as_deref().map(|name| base::TrunkSid(base::derived(ctx.office.account_sid, name))),
         }),
     };
     let mut row =
@@ -260,14 +276,6 @@ fn verstat(headers: &Headers) -> Option<String> {
         let is_word = verdict.len() <= 64 && verdict.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         is_word.then_some(verdict)
     })
-}
-
-/// A trunk's sid, the same in every run: its name, spread over 128 bits (FNV-1a).
-fn trunk_sid(account: base::AccountSid, name: &str) -> base::TrunkSid {
-    let seed = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128 ^ account.0;
-    let spread =
-        |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
-    base::TrunkSid(name.bytes().fold(seed, spread))
 }
 
 /// Headers that a document may see (reference: webhooks §2.1).
@@ -376,14 +384,6 @@ mod tests {
         ] {
             assert_eq!(verstat(&headers(&lines)).as_deref(), expected, "{lines:?}");
         }
-    }
-
-    #[test]
-    fn trunks_have_sids_of_their_own() {
-        let account = base::AccountSid(1);
-        assert_eq!(trunk_sid(account, "carrier"), trunk_sid(account, "carrier"));
-        assert_ne!(trunk_sid(account, "carrier"), trunk_sid(account, "other"));
-        assert_ne!(trunk_sid(account, "carrier"), trunk_sid(base::AccountSid(2), "carrier"));
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub struct Office {
     pub numbers: BTreeMap<String, Number>,
     /// What `<Dial><Application>` and the API name, by sid.
     pub applications: BTreeMap<String, Application>,
+    /// SIP domains with phones and peers of their own, by name in lower case; the office's own is [`Self::domain`].
+    #[serde(default)]
+    pub domains: BTreeMap<String, Domain>,
+    /// What `byoc` names instead of a trunk: the trunks to try in order, by sid.
+    #[serde(default)]
+    pub byoc: BTreeMap<String, Vec<String>>,
     /// Which outside numbers may be called, and by which trunk. The first one that matches decides.
     pub routes: Vec<Route>,
     /// Numbers that leave by any working trunk ahead of every other rule.
@@ -90,6 +96,19 @@ pub struct Trunk {
     pub calls_max: Option<usize>,
     /// What differs from the office's media.
     pub media: PeerMedia,
+}
+
+/// A SIP domain beside the office's own (reference: rest-voice §10).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// What answers whoever calls from it; `None`: what is dialled leads where a phone's or a trunk's call leads.
+    pub application: Option<Application>,
+    /// The phones that are its own, keys of [`Office::phones`].
+    pub phones: BTreeSet<String>,
+    /// Those of them that may register.
+    pub registers: BTreeSet<String>,
+    /// Whose INVITEs are its calls without a password.
+    pub sources: Vec<IpNet>,
 }
 
 /// A number the office owns.
@@ -271,6 +290,20 @@ impl Office {
     /// The phone that answers to `extension`.
     pub fn phone_by_extension(&self, extension: &str) -> Option<&Phone> {
         self.phones.values().find(|phone| phone.extension.as_deref() == Some(extension))
+    }
+
+    /// The domain a phone's call is made in: the one it names, else the first that the phone is of.
+    pub(crate) fn domain_of_phone(&self, phone: &str, named: &str) -> Option<&Domain> {
+        let own = |domain: &&Domain| domain.phones.contains(phone);
+        let named = self.domains.get(&named.to_ascii_lowercase()).filter(own);
+        named.or_else(|| self.domains.values().find(own))
+    }
+
+    /// Phones that may call and not register: they are of a domain that only takes their calls.
+    pub(crate) fn callers_only(&self) -> BTreeSet<String> {
+        let registers = |phone: &&String| self.domains.values().any(|d| d.registers.contains(*phone));
+        let phones = self.domains.values().flat_map(|domain| &domain.phones);
+        phones.filter(|phone| !registers(phone)).cloned().collect()
     }
 
     /// The trunk whose calls come from `addr`.

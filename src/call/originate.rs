@@ -18,7 +18,7 @@ use crate::leg::{Leg, Side, Signalling};
 use crate::outbound::Outbound;
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, StoreItem};
-use crate::route::{Target, Who, route};
+use crate::route::{Target, Who, is_dialable, normalise, route};
 use crate::timers::Timer;
 use crate::transfer::ReferTo;
 
@@ -299,6 +299,14 @@ fn number_places(
 ) -> Result<(String, Vec<Vec<Way>>), Refusal> {
     let office = ctx.office;
     let decision = route(office, dialler, &noun.number, |_| true);
+    // Who names the carriers needs no route to them.
+    let named = noun.trunk.as_ref().and_then(|wanted| office.byoc.get(wanted));
+    if let (Some(trunks), Target::Trunk { .. } | Target::NotFound) = (named, &decision.target) {
+        let number = normalise(&noun.number);
+        if is_dialable(&number) {
+            return Ok((noun.number.clone(), vec![trunk_ways(&number, trunks, false, ctx)]));
+        }
+    }
     match decision.target {
         Target::Phone { name, .. } => Ok((noun.number.clone(), phone_places(&name, ctx)?)),
         Target::Emergency { number, trunks } => {

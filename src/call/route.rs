@@ -303,6 +303,8 @@ mod tests {
                 ("carrier".to_owned(), trunk("carrier")),
             ]),
             applications: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            byoc: BTreeMap::new(),
             numbers: BTreeMap::from([
                 ("+15550001111".to_owned(), number("+1 555 000 1111")),
                 ("900".to_owned(), number("900")),

@@ -6,6 +6,7 @@
 
 mod account;
 mod audio;
+mod book;
 mod cross;
 mod directory;
 mod error;
@@ -22,6 +23,7 @@ mod tests;
 mod value;
 
 pub use account::{AccountError, keep_account};
+pub use book::{Book, Entry, EntryKey, Kind, Origin, ParseKindError};
 pub use error::ConfigError;
 pub use init::{InitError, init};
 pub use load::{find_config, load};

@@ -109,6 +109,9 @@ sections! {
         domain: String, Example "\"office.example\"";
         /// Numbers that leave by any working trunk ahead of every rule, web server and limit.
         emergency: Vec<String>, Default "[\"112\", \"911\", \"999\"]";
+        /// Numbers of others that may be shown as the caller's, besides the office's own; the REST API lists them as
+        /// outgoing caller ids.
+        caller_ids: Vec<String>, Example "[\"+15550009999\"]";
     }
 
     /// Audio.

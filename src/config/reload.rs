@@ -30,6 +30,7 @@ impl Config {
         note("sip.listen", self.sip.listen != new.sip.listen, true);
         note("sip.domain", office.domain != other.domain, false);
         note("sip.emergency", office.emergency_numbers != other.emergency_numbers, false);
+        note("sip.caller_ids", self.caller_ids != new.caller_ids, false);
         note("media.address", self.media.address != new.media.address, true);
         note("media.ports", self.media.ports != new.media.ports, true);
         note("media.threads", self.media.threads != new.media.threads, false);

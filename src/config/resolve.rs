@@ -1,6 +1,6 @@
 //! As typed to valid by type: every section that stands once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -117,6 +117,8 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             trunks,
             numbers,
             applications,
+            domains: BTreeMap::new(),
+            byoc: BTreeMap::new(),
             routes,
             emergency_numbers: emergency(&raw.sip, found),
             media: preferences(&raw.media, &raw.recording, found),
@@ -125,6 +127,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
         auth_token: account.token,
         account_is_new: account.is_new,
         state: state_directory(raw, origin),
+        caller_ids: caller_ids(&raw.sip, found),
         sip,
         media: media(&raw.media, found),
         recordings_free_min: free_min(&raw.recording, found),
@@ -373,6 +376,17 @@ fn emergency(keys: &SipKeys, found: &mut Findings) -> BTreeSet<String> {
         }
     });
     numbers.unwrap_or_else(|| ["112", "911", "999"].map(str::to_owned).into())
+}
+
+fn caller_ids(keys: &SipKeys, found: &mut Findings) -> Vec<String> {
+    let numbers = found.read("sip.caller_ids", keys.caller_ids.as_ref(), |numbers| {
+        let normal: Vec<String> = numbers.iter().map(|text| call::route::normalise(text)).collect();
+        match normal.iter().find(|text| !call::route::is_dialable(text)) {
+            Some(wrong) => Err(format!("`{wrong}` is not a number.")),
+            None => Ok(normal),
+        }
+    });
+    numbers.unwrap_or_default()
 }
 
 fn limits(keys: &LimitKeys, found: &mut Findings) -> Limits {

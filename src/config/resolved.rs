@@ -23,6 +23,8 @@ pub struct Config {
     pub account_is_new: bool,
     /// The directory of database, recordings and credentials.
     pub state: PathBuf,
+    /// Numbers of others that may be shown, in the form of [`call::route::normalise`].
+    pub caller_ids: Vec<String>,
     /// SIP transports.
     pub sip: SipConfig,
     /// Media ports and threads.

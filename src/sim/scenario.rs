@@ -116,6 +116,8 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         trunks: BTreeMap::from([("carrier".to_owned(), carrier)]),
         numbers: BTreeMap::from([(NUMBER.to_owned(), Number { number: NUMBER.to_owned(), application })]),
         applications: BTreeMap::new(),
+        domains: BTreeMap::new(),
+        byoc: BTreeMap::new(),
         routes: vec![route],
         emergency_numbers: BTreeSet::from(["112".to_owned()]),
         media: MediaPreferences::default(),

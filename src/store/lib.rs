@@ -11,6 +11,7 @@ mod health;
 mod listing;
 mod pending;
 mod read;
+mod resources;
 mod rows;
 #[cfg(test)]
 mod sample;
@@ -24,4 +25,5 @@ pub use error::StoreError;
 pub use health::{Degraded, Health};
 pub use listing::{Cut, Page};
 pub use read::{CallFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter};
+pub use resources::{ResourceChange, ResourceRow};
 pub use store::Store;

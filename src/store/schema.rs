@@ -71,6 +71,10 @@ const STEPS: &[&[&str]] = &[
         "DROP INDEX transcriptions_by_recording",
         "CREATE INDEX transcriptions_by_recording ON transcriptions (recording, created_at, sid)",
     ],
+    &["CREATE TABLE resources (
+        box TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, sid TEXT NOT NULL, body TEXT NOT NULL,
+        over_mark TEXT, gone BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+        PRIMARY KEY (box, kind, parent, sid))"],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

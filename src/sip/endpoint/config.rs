@@ -1,6 +1,6 @@
 //! What the endpoint is told about its world: itself, its phones, its trunks, its limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -29,6 +29,9 @@ pub struct EndpointConfig {
     pub trunks: Vec<TrunkConfig>,
     /// The phones' credentials, by user name.
     pub users: BTreeMap<String, UserCredentials>,
+    /// Those of them whose calls are taken but not their REGISTER.
+    #[serde(default)]
+    pub callers_only: BTreeSet<String>,
     /// Named maxima.
     pub limits: EndpointLimits,
 }

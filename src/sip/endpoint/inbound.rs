@@ -86,9 +86,11 @@ impl Endpoint {
             return;
         }
         let ours = request.headers.to().is_ok_and(|to| self.is_ours(&to.uri.host, flow));
-        let own = request.headers.from().is_ok_and(|from| from.uri.user_decoded() == user);
+        let own = request.headers.from().is_ok_and(|from| from.uri.user_decoded() == user)
+            && !self.core.config.callers_only.contains(&user);
         if !ours || !own {
-            // An address of record that is not ours (§10.3 step 5), or registering somebody else (step 4).
+            // An address of record that is not ours (§10.3 step 5), or registering somebody else, or one who may
+            // only call (step 4).
             let (code, what) =
                 if ours { (403, "sip_registers_of_others") } else { (404, "sip_registers_elsewhere") };
             self.core.count(what);
