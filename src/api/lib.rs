@@ -4,14 +4,17 @@
 //! resource under `/2010-04-01` asks for `AccountSid:AuthToken` by HTTP Basic, compared in constant time.
 
 mod auth;
+mod book;
 mod dates;
 mod door;
 mod error;
+mod fields;
 mod health;
 mod limits;
 mod orders;
 mod paging;
 mod params;
+mod resource;
 mod v2010;
 
 use std::net::SocketAddr;
@@ -26,6 +29,7 @@ use axum::routing::get;
 use base::AccountSid;
 use error::ApiError;
 
+pub use book::{NewOffice, OfficeBook};
 pub use door::Door;
 pub use limits::Limits;
 pub use orders::{Order, Orders};
@@ -41,6 +45,8 @@ pub struct Api {
     pub store: store::Store,
     /// Where commands to the node are handed in.
     pub orders: Orders,
+    /// What the office is, and who changes it.
+    pub office: OfficeBook,
     /// Where recordings lie.
     pub recordings: PathBuf,
     /// For `/metrics`.

@@ -152,6 +152,30 @@ impl Paging {
         Value::Object(envelope)
     }
 
+    /// The same as the v1 APIs show it: `url` is that of the list, absolute, without its query.
+    pub(crate) fn meta<T, Sid: Display>(
+        &self,
+        url: &str,
+        name: &str,
+        rows: Vec<T>,
+        key: impl Fn(&T) -> (Timestamp, Sid),
+        show: impl Fn(&T) -> Value,
+    ) -> Value {
+        let page = self.envelope(url, name, rows, key, show);
+        json!({
+            "meta": {
+                "page": page["page"],
+                "page_size": page["page_size"],
+                "first_page_url": page["first_page_uri"],
+                "previous_page_url": page["previous_page_uri"],
+                "url": page["uri"],
+                "next_page_url": page["next_page_uri"],
+                "key": name,
+            },
+            name: page[name],
+        })
+    }
+
     fn link(&self, path: &str, page: u32, token: Option<&Token>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.filters);

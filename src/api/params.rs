@@ -80,6 +80,11 @@ impl Params {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The last value of a name, empty ones too: what an update takes back is said so.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.trim())
+    }
+
     /// An absolute URL of the web.
     pub(crate) fn url(&self, name: &str, code: u32) -> Result<Option<String>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };

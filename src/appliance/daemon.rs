@@ -151,7 +151,9 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         streams_tx,
     );
     let clock = Clock::start();
-    let mut node = Node::new(config.office.clone(), USER_AGENT, rng, clock.now());
+    let opened = api::OfficeBook::open(store.clone(), config.office.clone(), &config.caller_ids).await;
+    let (book, offices) = opened.context("the database")?;
+    let mut node = Node::new(book.view().office(), USER_AGENT, rng, clock.now());
     node.restore_queues(store.queues().await.context("the database")?);
     let world = Arc::new(World {
         transports,
@@ -171,6 +173,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         auth_token: config.auth_token.reveal().into(),
         store: store.clone(),
         orders,
+        office: book.clone(),
         recordings: config.state.join(RECORDINGS),
         metrics: telemetry::metrics(),
         ready: ready.clone(),
@@ -192,6 +195,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         failures: failures_rx,
         asks: asks_rx,
         orders: orders_rx,
+        offices,
     };
     let node = tokio::spawn(shell::run(node, Arc::clone(&world), inbox, clock));
 
@@ -200,7 +204,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     tracing::info!(office = config.office.name, listen = ?world.transports.local_addrs(), http = %config.http.listen, "taking calls");
     crate::tables::say(&greeting(&config));
     let gauges = tokio::spawn(gauges::keep(desk.clone()));
-    let reloading = Reloading { file: config_file, state, current: config.clone() };
+    let reloading = Reloading { file: config_file, state, current: config.clone(), book };
     watch_signals(&desk, reload_rx, &ready, reloading).await?;
     gauges.abort();
     tell_systemd(sd_notify::NotifyState::Stopping);
@@ -284,6 +288,7 @@ struct Reloading {
     state: Option<PathBuf>,
     /// What is in force.
     current: Config,
+    book: api::OfficeBook,
 }
 
 impl Reloading {
@@ -304,8 +309,7 @@ impl Reloading {
         if self.current.media.threads != config.media.threads {
             desk.world.media.set_threads(config.media.threads.unwrap_or(0));
         }
-        let office = Box::new(config.office.clone());
-        desk.asks.send(Ask::Office(office)).await.map_err(|_| "the box is stopping".to_owned())?;
+        self.book.reload(config.office.clone(), &config.caller_ids).await?;
         self.current = config;
         tracing::info!("the configuration was read again");
         Ok(())

@@ -38,14 +38,14 @@ pub(crate) struct Inbox {
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// What the API asks.
     pub(crate) orders: mpsc::Receiver<api::Order>,
+    /// The office as it is from now on: the file was read again, or the API changed it.
+    pub(crate) offices: mpsc::Receiver<api::NewOffice>,
 }
 
 /// A question or an order for the node.
 pub(crate) enum Ask {
     /// Answered through the channel.
     Operator(Operator, oneshot::Sender<OperatorReply>),
-    /// The configuration was read again.
-    Office(Box<call::office::Office>),
     /// Leave the loop.
     Stop,
 }
@@ -64,6 +64,7 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
             carry_out(output, &world, &results_tx, &mut waiting, &mut fetching);
         }
         let deadline = node.poll_timeout().map(|(mono, _)| Instant::from_std(clock.instant(mono)));
+        let mut taken = None;
         let input = tokio::select! {
             biased;
             () = sleep_until(deadline) => None,
@@ -77,13 +78,16 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
                 waiting.insert(next_ask, order.reply);
                 Some(Input::Command { id: next_ask, command: order.command })
             }
+            Some(new) = inbox.offices.recv() => {
+                taken = Some(new.taken);
+                Some(Input::Office(new.office))
+            }
             Some(ask) = inbox.asks.recv() => match ask {
                 Ask::Operator(command, reply) => {
                     next_ask += 1;
                     waiting.insert(next_ask, reply);
                     Some(Input::Command { id: next_ask, command })
                 }
-                Ask::Office(office) => Some(Input::Office(office)),
                 Ask::Stop => return,
             },
         };
@@ -94,6 +98,10 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
         match input {
             Some(input) => node.handle(input, now),
             None => node.handle_timeout(now),
+        }
+        if let Some(taken) = taken {
+            // Whoever changed the office and has gone needs no word.
+            let _ = taken.send(());
         }
     }
 }

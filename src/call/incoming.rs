@@ -177,7 +177,9 @@ fn new_call(
             call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),
             source_ip: flow.remote.ip(),
             x_headers: x_headers(&request.headers),
-            trunk_sid: trunk.as_deref().map(|name| base::TrunkSid(base::derived(ctx.office.account_sid, name))),
+            trunk_sid: trunk
+                .as_deref()
+                .map(|name| base::TrunkSid(base::derived(ctx.office.account_sid, name))),
         }),
     };
     let mut row =

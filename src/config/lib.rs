@@ -23,7 +23,7 @@ mod tests;
 mod value;
 
 pub use account::{AccountError, keep_account};
-pub use book::{Book, Entry, EntryKey, Kind, Origin, ParseKindError};
+pub use book::{Book, Entry, EntryKey, Kind, Origin, ParseKindError, caller_id_sid, number_sid};
 pub use error::ConfigError;
 pub use init::{InitError, init};
 pub use load::{find_config, load};

@@ -110,7 +110,8 @@ async fn apply(connection: &mut AnyConnection, box_id: &str, change: &ResourceCh
                 .await?;
         }
         ResourceChange::Remove(kind, parent, sid) => {
-            const SQL: &str = "DELETE FROM resources WHERE box = $1 AND kind = $2 AND parent = $3 AND sid = $4";
+            const SQL: &str =
+                "DELETE FROM resources WHERE box = $1 AND kind = $2 AND parent = $3 AND sid = $4";
             sqlx::query(SQL)
                 .bind(box_id)
                 .bind(kind.as_str())

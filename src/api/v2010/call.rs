@@ -137,7 +137,7 @@ pub(super) fn show(row: &CallRow, account: AccountSid) -> Value {
 }
 
 /// A North American number as people there write it; everything else as it is.
-fn formatted(party: &str) -> String {
+pub(super) fn formatted(party: &str) -> String {
     match party.strip_prefix("+1").filter(|rest| rest.len() == 10 && rest.bytes().all(|b| b.is_ascii_digit()))
     {
         Some(rest) => format!("({}) {}-{}", &rest[..3], &rest[3..6], &rest[6..]),

@@ -1,8 +1,10 @@
 //! `/2010-04-01/Accounts/AC…`: one file for each resource (reference: rest-voice).
 
 pub(crate) mod account;
+mod applications;
 mod call;
 mod calls;
+mod incoming_numbers;
 mod members;
 mod notifications;
 mod queues;
@@ -46,6 +48,8 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Recordings.json", get(recordings::list))
         .route("/Recordings", get(recordings::list))
         .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::delete))
+        .merge(applications::routes())
+        .merge(incoming_numbers::routes())
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)
 }

@@ -22,11 +22,13 @@ const ACCOUNT: AccountSid = AccountSid(7);
 pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>) {
     let store = store::Store::open("sqlite:", folder).await.unwrap();
     let (orders, taken) = Orders::channel();
+    let office = office_book(store.clone()).await;
     let api = Api {
         account_sid: ACCOUNT,
         auth_token: "secret".into(),
         store,
         orders,
+        office,
         recordings: folder.into(),
         metrics: telemetry::metrics(),
         ready: crate::Ready::default(),
@@ -34,6 +36,28 @@ pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
     };
     (api, taken)
 }
+
+/// A book whose offices a node takes at once, over a file with one phone, one number and an application.
+async fn office_book(store: store::Store) -> crate::OfficeBook {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tandem.toml");
+    std::fs::write(&file, FILE).unwrap();
+    let config = config::load(&file, Some(folder.path())).unwrap();
+    let opened = crate::OfficeBook::open(store, config.office, &config.caller_ids).await;
+    let (book, mut offices) = opened.unwrap();
+    tokio::spawn(async move {
+        while let Some(new) = offices.recv().await {
+            let _ = new.taken.send(());
+        }
+    });
+    book
+}
+
+const FILE: &str = "[box]\naccount_sid='AC00000000000000000000000000000007'\nauth_token='secret'\n\
+    [sip]\ncaller_ids=['+15550009999']\n\
+    [[phone]]\nname='ann'\npassword='secret'\nextension='101'\n\
+    [[number]]\nnumber='+15550001111'\nvoice_url='http://web.example/file'\n\
+    [[application]]\nsid='AP00000000000000000000000000000001'\nvoice_twiml='<Response/>'\n";
 
 /// A request under the account's path.
 pub(super) async fn send(api: &Api, method: &str, path: &str, body: &str, token: &str) -> Response {

@@ -11,12 +11,12 @@ use twiml::Source;
 use super::{Entry, EntryKey, Kind, Origin};
 
 /// The sid of a number of the office, the same in every run: it is known by its number alone.
-pub(super) fn number_sid(account: AccountSid, number: &str) -> String {
+pub fn number_sid(account: AccountSid, number: &str) -> String {
     PhoneNumberSid(derived(account, &format!("number {number}"))).to_string()
 }
 
 /// That of a caller id, likewise.
-pub(super) fn caller_id_sid(account: AccountSid, number: &str) -> String {
+pub fn caller_id_sid(account: AccountSid, number: &str) -> String {
     PhoneNumberSid(derived(account, &format!("caller id {number}"))).to_string()
 }
 

@@ -16,6 +16,7 @@ use base::Timestamp;
 use call::office::Office;
 use serde_json::{Map, Value};
 
+pub use file::{caller_id_sid, number_sid};
 pub use kind::{Kind, ParseKindError};
 
 /// Where an entry stands.
