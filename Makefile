@@ -55,7 +55,7 @@ packages-test:
 packages-fuzz:
 	@$(call install,$(PACKAGES_FUZZ))
 
-# The official Python and Node libraries, of the versions written in tests/sdk, for the tests of tests/twiml. Without a
+# The official Python and Node libraries, of the versions written in tests/sdk, for tests/twiml and tests/interop. Without a
 # network the tests that need them say so and are passed over; in CI that is an error.
 sdk:
 	@$(call install,$(PACKAGES_SDK))

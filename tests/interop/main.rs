@@ -17,8 +17,13 @@ mod conference;
 mod debugger;
 mod first_call;
 mod flows;
+#[path = "../sdk/library.rs"]
+mod library;
 mod power;
 mod queue;
+mod rest;
+mod rest_call_tool;
+mod rest_pages;
 mod roulette;
 mod signalling;
 mod speech;

@@ -5,6 +5,7 @@
 
 extern crate tandem_twiml as twiml;
 
+#[path = "../sdk/library.rs"]
 mod library;
 mod readme;
 mod sdk;
