@@ -18,5 +18,7 @@ pub use sid::{
     PhoneNumberSid, QueueSid, RecordingSid, ReservationSid, SiprecSid, StreamSid, TaskQueueSid, TaskSid,
     TrunkSid, WorkerSid, WorkflowSid, WorkspaceSid,
 };
-pub use sid::{LiveTranscriptionSid, TranscriptionSid, TransferSid, derived};
+pub use sid::{
+    LiveTranscriptionSid, MessageSubscriptionSid, TranscriptionSid, TransferSid, UserMessageSid, derived,
+};
 pub use time::{Mono, Now, Timestamp};

@@ -81,6 +81,10 @@ sids! {
     StreamSid = "MZ";
     /// A SIP recording session.
     SiprecSid = "SR";
+    /// A message beside a call's sound.
+    UserMessageSid = "KX";
+    /// A subscription to such messages.
+    MessageSubscriptionSid = "ZY";
     /// A voice queue.
     QueueSid = "QU";
     /// An application: a voice URL with its fallback and callbacks.

@@ -35,6 +35,7 @@ use crate::texml::KeptBack;
 use crate::timers::Timer;
 use crate::transcription::LiveTranscription;
 use crate::transfer::{Transfer, is_for_transfer};
+use crate::user_message::UserMessages;
 use crate::wait::{Wait, is_for_wait};
 
 /// One call (leg), from its first message to its record.
@@ -67,6 +68,8 @@ pub(crate) struct Call {
     pub(crate) recordings: BTreeMap<RecordingSid, Recording>,
     /// Media streams that are not over.
     pub(crate) streams: BTreeMap<StreamSid, Stream>,
+    /// Who hears what is told beside its sound.
+    pub(crate) messages: UserMessages,
     /// The whole call is to be recorded.
     pub(crate) record_all: Option<WholeCall>,
     /// Seconds it may last once answered.
@@ -161,6 +164,7 @@ impl Call {
             transfer: None,
             recordings: BTreeMap::new(),
             streams: BTreeMap::new(),
+            messages: UserMessages::default(),
             record_all: None,
             time_limit_s: None,
             documents: Documents::default(),

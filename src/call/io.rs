@@ -15,6 +15,7 @@ use crate::place::{NewCall, NotPlaced};
 use crate::queue::QueueFault;
 use crate::record::{CallRow, RecordingRow, StoreItem};
 use crate::record_control::{RecordFault, RecordOrder};
+use crate::service::{LiveService, ServiceFault, ServiceOrder};
 use crate::update::CallUpdate;
 
 /// A media stream to be connected (reference: media-streams §2).
@@ -353,6 +354,13 @@ pub enum Operator {
         /// What.
         order: Box<RecordOrder>,
     },
+    /// Begin or end a service of a call in progress.
+    Service {
+        /// Which call.
+        call: CallSid,
+        /// What.
+        order: Box<ServiceOrder>,
+    },
     /// Change how this call takes part in its conference.
     Participant {
         /// Who.
@@ -424,6 +432,10 @@ pub enum OperatorReply {
     Recording(Box<RecordingRow>),
     /// It is not recorded, or its recording not changed.
     RecordFault(RecordFault),
+    /// To `Service`: what was begun or ended.
+    Service(LiveService),
+    /// It is not begun, or not ended.
+    ServiceFault(ServiceFault),
     /// No call was made.
     NotPlaced(NotPlaced),
     /// Done.

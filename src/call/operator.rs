@@ -10,6 +10,7 @@ use crate::node::Node;
 use crate::outcome::Cause;
 use crate::place::{NewCall, place};
 use crate::record_control::RecordFault;
+use crate::service::ServiceFault;
 use crate::update::CallUpdate;
 
 impl Node {
@@ -35,6 +36,18 @@ impl Node {
                 }
             }
             Operator::Recording { call: sid, .. } => OperatorReply::NoSuchCall(sid),
+            Operator::Service { call: sid, order } if self.calls.contains_key(&sid) => {
+                let mut done = Err(ServiceFault::NotInProgress);
+                self.with(sid, now, |call, ctx| {
+                    done = call.order_service(*order, ctx);
+                    call.drive(ctx);
+                });
+                match done {
+                    Ok(service) => OperatorReply::Service(service),
+                    Err(fault) => OperatorReply::ServiceFault(fault),
+                }
+            }
+            Operator::Service { call: sid, .. } => OperatorReply::NoSuchCall(sid),
             Operator::Participant { call: sid, change } if self.calls.contains_key(&sid) => {
                 let mut done = false;
                 self.with(sid, now, |call, ctx| done = call.change_participant(change, ctx));

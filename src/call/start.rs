@@ -15,11 +15,18 @@ impl Call {
     pub(crate) fn begin_start(&mut self, start: &Start, ctx: &mut Ctx<'_>) {
         for service in &start.services {
             match service {
-                Service::Stream(noun) => self.start_stream(noun, ctx),
+                // What keeps a service from beginning has been told.
+                Service::Stream(noun) => {
+                    let _ = self.start_stream(noun, ctx);
+                }
                 Service::Recording(recording) => self.start_call_recording(recording, ctx),
                 // What keeps it from beginning has been told.
-                Service::Siprec(noun) => drop(self.start_siprec(noun, ctx)),
-                Service::Transcription(noun) => self.start_transcription(noun, ctx),
+                Service::Siprec(noun) => {
+                    let _ = self.start_siprec(noun, ctx);
+                }
+                Service::Transcription(noun) => {
+                    let _ = self.start_transcription(noun, ctx);
+                }
             }
         }
         self.skip_verb(ctx);

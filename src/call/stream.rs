@@ -54,18 +54,30 @@ enum End {
 pub const STREAMS_MAX: usize = 4;
 
 impl Call {
-    /// Begins a stream beside the document.
-    pub(crate) fn start_stream(&mut self, noun: &StreamNoun, ctx: &mut Ctx<'_>) {
+    /// Begins a stream beside the document. What keeps it from beginning has been told, and is given back.
+    pub(crate) fn start_stream(
+        &mut self,
+        noun: &StreamNoun,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<StreamSid, (u32, String)> {
         let forked = self.streams.values().filter(|stream| stream.feed.is_none()).count();
         if forked >= STREAMS_MAX {
             let why = format!("{STREAMS_MAX} streams of this call run already");
-            return self.stream_refused(noun, 31960, &why, ctx);
+            return Err(self.stream_refused(noun, 31960, &why, ctx));
         }
         if noun.name.is_some() && self.streams.values().any(|stream| stream.name == noun.name) {
-            return self.stream_refused(noun, 31900, "a stream of this name runs already", ctx);
+            return Err(self.stream_refused(noun, 31900, "a stream of this name runs already", ctx));
         }
-        // What keeps it from beginning has been told.
-        let _ = self.open_stream(noun, None, ctx);
+        self.open_stream(noun, None, ctx).map_err(|(_, code, why)| (code, why))
+    }
+
+    /// The one beside the document that runs under this name, or whose sid this is.
+    pub(crate) fn stream_named(&self, which: &str) -> Option<(StreamSid, Option<String>)> {
+        let named = |stream: &&Stream| {
+            stream.feed.is_none()
+                && (stream.name.as_deref() == Some(which) || stream.sid.to_string() == which)
+        };
+        self.streams.values().find(named).map(|stream| (stream.sid, stream.name.clone()))
     }
 
     /// Hands the call to an application over a stream, until that ends.
@@ -112,14 +124,10 @@ impl Call {
     pub(crate) fn begin_stop(&mut self, stop: &Stop, ctx: &mut Ctx<'_>) {
         for service in &stop.services {
             match service {
-                StopService::Stream(name) => {
-                    let named =
-                        |stream: &&Stream| stream.feed.is_none() && stream.name.as_ref() == Some(name);
-                    match self.streams.values().find(named).map(|stream| stream.sid) {
-                        Some(sid) => self.close_stream(sid, ctx),
-                        None => self.trace(EventKind::Note, format!("no stream {name:?} to stop"), ctx),
-                    }
-                }
+                StopService::Stream(name) => match self.stream_named(name) {
+                    Some((sid, _)) => self.close_stream(sid, ctx),
+                    None => self.trace(EventKind::Note, format!("no stream {name:?} to stop"), ctx),
+                },
                 StopService::Transcription(name) => {
                     if !self.stop_transcription(name, ctx) {
                         self.trace(EventKind::Note, format!("no transcription {name:?} to stop"), ctx);
@@ -219,7 +227,13 @@ impl Call {
         Ok(sid)
     }
 
-    fn stream_refused(&mut self, noun: &StreamNoun, code: u32, why: &str, ctx: &mut Ctx<'_>) {
+    fn stream_refused(
+        &mut self,
+        noun: &StreamNoun,
+        code: u32,
+        why: &str,
+        ctx: &mut Ctx<'_>,
+    ) -> (u32, String) {
         let stream = Stream {
             sid: StreamSid::random(&mut ctx.shared.rng),
             name: noun.name.clone(),
@@ -230,6 +244,7 @@ impl Call {
             started: false,
         };
         self.stream_failed(&stream, code, why, ctx);
+        (code, why.to_owned())
     }
 
     fn stream_started(&mut self, sid: StreamSid, ctx: &mut Ctx<'_>) {
@@ -253,7 +268,7 @@ impl Call {
     }
 
     /// The call itself ends a stream: that is its regular end, and what the shell still says of it is not heard.
-    fn close_stream(&mut self, sid: StreamSid, ctx: &mut Ctx<'_>) {
+    pub(crate) fn close_stream(&mut self, sid: StreamSid, ctx: &mut Ctx<'_>) {
         ctx.shared.outputs.push_back(Output::Stream { stream: sid, ask: StreamAsk::Close });
         self.stream_over(sid, End::Stopped, ctx);
     }

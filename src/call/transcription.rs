@@ -35,15 +35,27 @@ const SENTENCE_MS_MAX: u32 = 30_000;
 const INBOUND: &str = "inbound_track";
 const OUTBOUND: &str = "outbound_track";
 
+impl LiveTranscription {
+    fn is(&self, which: &str) -> bool {
+        self.noun.name.as_deref() == Some(which) || self.sid.to_string() == which
+    }
+}
+
 impl Call {
-    /// Begins to listen; one of the same name is replaced.
-    pub(crate) fn start_transcription(&mut self, noun: &TranscriptionNoun, ctx: &mut Ctx<'_>) {
+    /// Begins to listen; one of the same name is replaced. What keeps it from beginning has been told, and is given
+    /// back.
+    pub(crate) fn start_transcription(
+        &mut self,
+        noun: &TranscriptionNoun,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<LiveTranscriptionSid, (u32, String)> {
         if let Some(name) = &noun.name {
             self.stop_transcription(name, ctx);
         }
         if self.transcriptions.len() >= TRANSCRIPTIONS_MAX {
-            self.warn(TOO_MANY, "too many transcriptions of this call run already".to_owned(), ctx);
-            return;
+            let why = "too many transcriptions of this call run already".to_owned();
+            self.warn(TOO_MANY, why.clone(), ctx);
+            return Err((TOO_MANY, why));
         }
         let (tracks, track): (&[_], _) = match noun.track {
             StreamTrack::InboundTrack => (&[(RecordWhat::Received, INBOUND)], INBOUND),
@@ -74,14 +86,18 @@ impl Call {
         };
         self.tell_transcription(&mut live, event, ctx);
         self.transcriptions.push(live);
+        Ok(sid)
     }
 
-    /// Ends the one of this name; false when there is none.
-    pub(crate) fn stop_transcription(&mut self, name: &str, ctx: &mut Ctx<'_>) -> bool {
-        let Some(at) = self.transcriptions.iter().position(|live| live.noun.name.as_deref() == Some(name))
-        else {
-            return false;
-        };
+    /// The one that runs under this name, or whose sid this is.
+    pub(crate) fn transcription_named(&self, which: &str) -> Option<(LiveTranscriptionSid, Option<String>)> {
+        let live = self.transcriptions.iter().find(|live| live.is(which))?;
+        Some((live.sid, live.noun.name.clone()))
+    }
+
+    /// Ends the one of this name or sid; false when there is none.
+    pub(crate) fn stop_transcription(&mut self, which: &str, ctx: &mut Ctx<'_>) -> bool {
+        let Some(at) = self.transcriptions.iter().position(|live| live.is(which)) else { return false };
         let live = self.transcriptions.remove(at);
         self.end_transcription(live, TranscriptionEvent::Stopped, ctx);
         true

@@ -23,6 +23,7 @@ mod record;
 mod record_control;
 mod refer;
 mod refusing;
+mod service;
 mod speech;
 mod srtp;
 mod stream;

@@ -7,10 +7,16 @@ mod calls;
 mod incoming_numbers;
 mod members;
 mod notifications;
+mod payments;
 mod queues;
+mod realtime_transcriptions;
 mod recording_control;
 mod recording_media;
 mod recordings;
+mod services;
+mod siprec;
+mod streams;
+mod user_messages;
 
 use axum::Router;
 use axum::extract::OriginalUri;
@@ -50,6 +56,11 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::delete))
         .merge(applications::routes())
         .merge(incoming_numbers::routes())
+        .merge(payments::routes())
+        .merge(realtime_transcriptions::routes())
+        .merge(siprec::routes())
+        .merge(streams::routes())
+        .merge(user_messages::routes())
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)
 }
