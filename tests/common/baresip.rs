@@ -14,6 +14,42 @@ use tempfile::TempDir;
 use super::network::Line;
 use super::tone;
 
+/// A phone as a test of calls between two people needs it, whoever made it.
+pub trait SoftPhone {
+    /// Waits until it is registered.
+    fn registered(&self);
+    /// Waits until it is in a call.
+    fn established(&self);
+    /// Waits until its call is over.
+    fn closed(&self);
+    /// Puts the call on hold, or takes it back.
+    fn hold(&mut self, on: bool);
+    /// What its ear heard in its latest finished call, at 8 kHz.
+    fn heard(&self) -> Vec<i16>;
+}
+
+impl SoftPhone for Baresip {
+    fn registered(&self) {
+        Baresip::registered(self);
+    }
+
+    fn established(&self) {
+        self.wait("CALL_ESTABLISHED", super::s(8));
+    }
+
+    fn closed(&self) {
+        self.wait("CALL_CLOSED", super::s(5));
+    }
+
+    fn hold(&mut self, on: bool) {
+        Baresip::hold(self, on);
+    }
+
+    fn heard(&self) -> Vec<i16> {
+        Baresip::heard(self)
+    }
+}
+
 /// Who the phone is.
 pub struct Account<'a> {
     pub user: &'a str,

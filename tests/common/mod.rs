@@ -15,6 +15,7 @@
 
 pub mod app;
 pub mod baresip;
+pub mod linphone;
 pub mod network;
 pub mod office;
 pub mod roulette;

@@ -120,13 +120,14 @@ impl Line {
     pub fn lay(number: u8) -> Self {
         let (near, far) = (format!("line{number}a"), format!("line{number}b"));
         let address = |end: u8| Ipv4Addr::new(10, 77, number, end);
-        // The holder keeps the far namespace alive; its user namespace, if any, is already ours.
+        // Phones take a network without a gateway for none. The holder keeps the far namespace alive; its user namespace, if any, is already ours.
         let holder = Command::new("unshare")
             .args(["--net", "--", "sh", "-c"])
             .arg(format!(
                 "until ip link show {far} >/dev/null 2>&1; do sleep 0.02; done; ip link set lo up; \
-                 ip addr add {}/24 dev {far}; ip link set {far} up; exec sleep 100000",
-                address(2)
+                 ip addr add {}/24 dev {far}; ip link set {far} up; ip route add default via {}; exec sleep 100000",
+                address(2),
+                address(1)
             ))
             .stdin(Stdio::null())
             .spawn()

@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use crate::common::baresip::{Account, Baresip};
+use crate::common::baresip::{Account, Baresip, SoftPhone};
+use crate::common::linphone::Linphone;
 use crate::common::network::{Line, in_own_network};
 use crate::common::office::{Office, Tandem};
 use crate::common::{hz, ms, s, tone, wait_for};
@@ -31,16 +32,21 @@ fn ann<'a>(line: &Line, codecs: &'a str, encryption: &'a str) -> Account<'a> {
 }
 
 /// A caller in µ-law and an agent with a codec of its own hear each other; so they do after the agent held the call.
-fn caller_and_agent_hear_each_other(codecs: &str, phone_keys: &str, encryption: &str) -> String {
+fn caller_and_agent_hear_each_other<P: SoftPhone>(
+    phone: impl FnOnce(&Line, &Account) -> P,
+    codecs: &str,
+    phone_keys: &str,
+    encryption: &str,
+) -> String {
     let web = web();
     web.document("/voice", "<Play>/prompt.wav</Play><Dial><Client>ann</Client></Dial>");
     let line = Line::lay(1);
     let tandem = office(&web.url("/voice"), phone_keys, &line);
-    let mut agent = Baresip::start(&line, &ann(&line, codecs, encryption));
+    let mut agent = phone(&line, &ann(&line, codecs, encryption));
     agent.registered();
     let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
     caller.rtp.say(hz::CALLER);
-    agent.wait("CALL_ESTABLISHED", s(8));
+    agent.established();
     let bridged = Instant::now();
     caller.rtp.wait_tone(hz::AGENT, 1.5, bridged, s(6));
     std::thread::sleep(ms(500));
@@ -54,7 +60,7 @@ fn caller_and_agent_hear_each_other(codecs: &str, phone_keys: &str, encryption: 
     caller.rtp.wait_tone(hz::AGENT, 1.5, resumed, s(6));
     std::thread::sleep(ms(500));
     caller.hangs_up();
-    agent.wait("CALL_CLOSED", s(5));
+    agent.closed();
     // baresip begins its recording anew after a hold.
     let heard =
         wait_for("what the agent heard", s(3), || Some(agent.heard()).filter(|heard| heard.len() > 8000));
@@ -68,35 +74,35 @@ fn caller_and_agent_hear_each_other(codecs: &str, phone_keys: &str, encryption: 
 #[test]
 fn an_agent_with_opus() {
     in_own_network(|| {
-        caller_and_agent_hear_each_other("opus/48000/2", "codecs = [\"opus\", \"pcmu\"]", "");
+        caller_and_agent_hear_each_other(Baresip::start, "opus/48000/2", "codecs = [\"opus\", \"pcmu\"]", "");
     });
 }
 
 #[test]
 fn an_agent_with_g722() {
     in_own_network(|| {
-        caller_and_agent_hear_each_other("g722/16000/1", "codecs = [\"g722\"]", "");
+        caller_and_agent_hear_each_other(Baresip::start, "g722/16000/1", "codecs = [\"g722\"]", "");
     });
 }
 
 #[test]
 fn an_agent_with_linear_samples() {
     in_own_network(|| {
-        caller_and_agent_hear_each_other("l16/16000/1", "codecs = [\"l16\"]", "");
+        caller_and_agent_hear_each_other(Baresip::start, "l16/16000/1", "codecs = [\"l16\"]", "");
     });
 }
 
 #[test]
 fn an_agent_who_encrypts() {
     in_own_network(|| {
-        caller_and_agent_hear_each_other("pcmu", "srtp = \"optional\"", "srtp");
+        caller_and_agent_hear_each_other(Baresip::start, "pcmu", "srtp = \"optional\"", "srtp");
     });
 }
 
 #[test]
 fn an_agent_who_must_encrypt() {
     in_own_network(|| {
-        caller_and_agent_hear_each_other("g722/16000/1", "srtp = \"required\"", "srtp-mand");
+        caller_and_agent_hear_each_other(Baresip::start, "g722/16000/1", "srtp = \"required\"", "srtp-mand");
     });
 }
 
@@ -104,8 +110,35 @@ fn an_agent_who_must_encrypt() {
 fn an_agent_who_must_encrypt_and_speaks_opus() {
     in_own_network(|| {
         caller_and_agent_hear_each_other(
+            Baresip::start,
             "opus/48000/2",
             "srtp = \"required\"\ncodecs = [\"opus\"]",
+            "srtp-mand",
+        );
+    });
+}
+
+#[test]
+fn an_agent_with_another_makers_phone() {
+    in_own_network(|| {
+        caller_and_agent_hear_each_other(Linphone::start, "pcma", "codecs = [\"pcma\"]", "");
+    });
+}
+
+#[test]
+fn an_agent_with_another_makers_opus() {
+    in_own_network(|| {
+        caller_and_agent_hear_each_other(Linphone::start, "opus", "codecs = [\"opus\"]", "");
+    });
+}
+
+#[test]
+fn an_agent_with_another_makers_g722_and_encryption() {
+    in_own_network(|| {
+        caller_and_agent_hear_each_other(
+            Linphone::start,
+            "g722",
+            "srtp = \"required\"\ncodecs = [\"g722\"]",
             "srtp-mand",
         );
     });
