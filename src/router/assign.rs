@@ -37,26 +37,34 @@ enum LeftBy {
 }
 
 impl Workspace {
-    /// Sends a task through its workflow from this filter on. `may_default`: nobody has timed out on it yet.
+    /// Sends a task through its workflow from this filter on. `may_default`: it has not timed out there.
     pub(crate) fn route(&mut self, sid: TaskSid, from: usize, may_default: bool, now: Mono) {
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            // Who begins anew has not waited yet.
+            task.outlasted = !may_default || (task.outlasted && from > 0);
+        }
         let mut from = from;
-        let mut may_default = may_default;
         loop {
-            let Some(task) = self.tasks.get(&sid) else { return };
+            let Some(task) = self.tasks.get_mut(&sid) else { return };
             let Some(workflow) = self.workflows.get(&task.workflow) else { return };
             let configuration = &workflow.configuration;
             let filter = configuration.matching(&task.attributes, from);
-            if filter.is_none() && !(may_default && configuration.default.is_some()) {
-                if !may_default {
+            if filter.is_none() && (task.outlasted || configuration.default.is_none()) {
+                if task.outlasted {
                     self.tell(Event::WorkflowTimeout(sid), now);
                 }
                 return self.cancel_as(sid, "Task canceled on Workflow timeout", now);
             }
             self.tell(Event::WorkflowTargetMatched { task: sid, filter }, now);
-            match (self.enter(sid, Place { filter, target: 0 }, now), filter) {
+            let left = self.enter(sid, Place { filter, target: 0 }, now);
+            match (left, filter) {
                 (None, _) => return,
-                (Some(LeftBy::Skip), Some(filter)) => from = filter + 1,
-                (Some(LeftBy::Timeout), Some(filter)) => (from, may_default) = (filter + 1, false),
+                (Some(left), Some(filter)) => {
+                    from = filter + 1;
+                    if let (LeftBy::Timeout, Some(task)) = (left, self.tasks.get_mut(&sid)) {
+                        task.outlasted = true;
+                    }
+                }
                 (Some(_), None) => {
                     self.tell(Event::WorkflowTimeout(sid), now);
                     return self.cancel_as(sid, "Task canceled on Workflow timeout", now);
@@ -294,9 +302,9 @@ impl Workspace {
     /// Whether nothing but its activity and its room keeps a worker from a task.
     #[cfg(test)]
     pub(crate) fn is_able(&self, task: TaskSid, worker: WorkerSid) -> bool {
-        let place = self.tasks.get(&task).and_then(|task| task.place);
-        let target = place.and_then(|place| self.target(task, place));
-        target.is_some_and(|target| self.obstacle(&self.tasks[&task], Some(target), worker).is_none())
+        let task = &self.tasks[&task];
+        let target = task.place.and_then(|place| self.target(task.sid, place));
+        (target.is_some() || task.direct.is_some()) && self.obstacle(task, target, worker).is_none()
     }
 
     /// Gives a worker tasks as long as it has room and there are any.
@@ -317,17 +325,18 @@ impl Workspace {
         let queues = serves.iter().filter_map(|queue| self.queues.get(queue));
         let lists = queues.flat_map(|queue| &queue.waiting);
         for (_, waiting) in lists.filter(|(channel, _)| worker.channel(channel).has_room()) {
-            for (passed, (rank, task_sid)) in waiting.iter().take(TASKS_LOOKED_AT_MAX).enumerate() {
-                if best.is_some_and(|(found, _, _)| found <= *rank) {
-                    break;
-                }
+            for (passed, (_, task_sid)) in waiting.iter().take(TASKS_LOOKED_AT_MAX).enumerate() {
                 let Some(task) = self.tasks.get(task_sid) else { continue };
                 let target = task.place.and_then(|place| self.target(*task_sid, place));
                 if target.is_none() && task.direct.is_none() {
                     continue;
                 }
                 if self.obstacle(task, target, sid).is_none() {
-                    best = Some((*rank, *task_sid, u32::try_from(passed).unwrap_or(u32::MAX)));
+                    // Between queues it is priority and age that count, however each is ordered in itself.
+                    let rank = Rank::fifo(task);
+                    if best.is_none_or(|(found, ..)| rank < found) {
+                        best = Some((rank, *task_sid, u32::try_from(passed).unwrap_or(u32::MAX)));
+                    }
                     break;
                 }
             }

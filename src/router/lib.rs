@@ -8,11 +8,17 @@ mod assign;
 pub mod clock;
 mod event;
 pub mod expr;
+#[cfg(test)]
+mod history;
+mod input;
 mod life;
 mod names;
 #[cfg(test)]
 mod office;
 mod queue;
+#[cfg(test)]
+mod reference;
+mod replay;
 pub mod statistics;
 mod task;
 mod transfer;
@@ -22,9 +28,11 @@ mod workspace;
 
 pub use event::{Event, Obstacle, Output, TransferStep, Why};
 pub use expr::{Expr, ExprError};
+pub use input::Input;
 pub use life::NewTask;
 pub use names::{TaskAndWorker, WorkerCounts, WorkerNames};
 pub use queue::{QueueConfig, TaskOrder};
+pub use replay::{Difference, Entry, replay};
 pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
 pub use transfer::{Direct, NewTransfer, Transfer, TransferMode, TransferStatus};
 pub use worker::{Activity, Worker, WorkerChannel};

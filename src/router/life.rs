@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base::{ActivitySid, Mono, ReservationSid, TaskSid, WorkerSid, WorkflowSid};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::Event;
@@ -11,7 +12,7 @@ use crate::transfer::Direct;
 use crate::workspace::{RouterError, TASKS_MAX, Timer, Workspace};
 
 /// What a task is made of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewTask {
     /// Its sid, made by the owner.
     pub sid: TaskSid,
@@ -75,6 +76,7 @@ impl Workspace {
             waits_from: now,
             entered: now,
             place: None,
+            outlasted: false,
             queue: None,
             direct: None,
             transfer: None,
@@ -112,12 +114,11 @@ impl Workspace {
         let Some(one) = self.tasks.get_mut(&task) else { return Ok(()) };
         one.status = TaskStatus::Assigned;
         let before = one.serving.replace(sid);
-        let others: Vec<_> = one
-            .reservations
-            .iter()
-            .copied()
-            .filter(|other| *other != sid && Some(*other) != before)
-            .collect();
+        // In the order they were asked, as everything that happens to several.
+        let is_other = |other: &ReservationSid| {
+            one.reservations.contains(other) && *other != sid && Some(*other) != before
+        };
+        let others: Vec<_> = one.history.iter().copied().filter(is_other).collect();
         self.recount(task);
         self.set_timer(Timer::Life(task), now + ASSIGNED_MAX);
         let mut free = Vec::new();
@@ -281,7 +282,8 @@ impl Workspace {
         self.end_transfer(sid, now);
         self.stop_waiting(sid);
         let Some(task) = self.tasks.get(&sid) else { return };
-        let offered: Vec<_> = task.reservations.iter().copied().collect();
+        let offered: Vec<_> =
+            task.history.iter().copied().filter(|one| task.reservations.contains(one)).collect();
         self.over(sid, TaskStatus::Canceled, reason, now);
         self.tell(Event::TaskCanceled { task: sid, reason: reason.to_owned() }, now);
         let mut free = Vec::new();

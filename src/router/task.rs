@@ -109,6 +109,9 @@ pub struct Task {
     pub entered: Mono,
     /// Where in its workflow it waits; `None` once it is over.
     pub place: Option<Place>,
+    /// Whether it has waited in vain at the last target of a filter: the default is not for such (reference: taskrouter
+    /// §6.2).
+    pub outlasted: bool,
     /// The queue it is in.
     pub queue: Option<TaskQueueSid>,
     /// To whom it goes whatever its workflow says; `None`: where that sends it.

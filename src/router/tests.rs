@@ -6,7 +6,8 @@ use base::{Rng, TaskQueueSid};
 use serde_json::json;
 
 use super::*;
-use crate::office::{AVAILABLE, FLOW, OFFLINE, ONE_QUEUE, Office, WRAP_UP};
+use crate::history::Day;
+use crate::office::{AVAILABLE, FLOW, OFFLINE, ONE_QUEUE, Office};
 use crate::queue::TaskOrder;
 
 #[test]
@@ -318,11 +319,17 @@ impl Workspace {
     fn task_with_a_worker(&self, sid: TaskSid) -> Option<WorkerSid> {
         let task = &self.tasks[&sid];
         let free = |worker: &&crate::worker::Worker| {
-            let queue = &self.queues[&task.queue.unwrap()];
-            self.activities[&worker.activity].available
-                && worker.channel(&task.channel).has_room()
-                && queue.config.target_workers.is_true(&worker.attributes)
-                && self.is_able(sid, worker.sid)
+            let has_room = worker.channel(&task.channel).has_room();
+            let is_meant = match task.direct {
+                Some(Direct::Worker { worker: meant, ignore_capacity }) => {
+                    meant == worker.sid && (has_room || ignore_capacity)
+                }
+                Some(Direct::Queue(_)) | None => {
+                    let queue = &self.queues[&task.queue.unwrap()];
+                    has_room && queue.config.target_workers.is_true(&worker.attributes)
+                }
+            };
+            is_meant && self.activities[&worker.activity].available && self.is_able(sid, worker.sid)
         };
         self.workers.values().find(free).map(|worker| worker.sid)
     }
@@ -330,67 +337,22 @@ impl Workspace {
 
 #[test]
 fn whatever_happens_nothing_is_stuck_or_counted_twice() {
-    let routing = r#"{"filters":[
-        {"expression":"language == 'de'","targets":[{"queue":"WQ1","timeout":20,"priority":3},{"queue":"WQ2","timeout":20}]},
-        {"expression":"level > 1","targets":[{"queue":"WQ2","expression":"worker.level >= task.level","timeout":60,
-          "skip_if":"workers.available == 0"}]}],
-        "default_filter":{"queue":"WQ3","order_by":"worker.level DESC"}}"#;
-    for seed in 0..20 {
-        let mut office = Office::new(routing);
-        office.queue(2, "level >= 2", 2, TaskOrder::Fifo);
-        let mut rng = Rng::seeded(seed);
-        let mut tasks = 0;
-        for step in 0..400 {
-            let worker = u128::from(rng.below(6)) + 1;
-            match rng.below(10) {
-                0 if office.all.workers.len() < 6 && !office.all.workers.contains_key(&WorkerSid(worker)) => {
-                    let languages = if rng.chance(0.5) { json!(["de"]) } else { json!([]) };
-                    let level = rng.below(4);
-                    office.worker(worker, json!({"languages": languages, "level": level}), AVAILABLE);
-                }
-                1 | 2 if office.all.workers.contains_key(&WorkerSid(worker)) => {
-                    let activity = [AVAILABLE, AVAILABLE, OFFLINE, WRAP_UP][rng.below(4) as usize];
-                    office.activity(worker, activity);
-                }
-                3..=5 => {
-                    tasks += 1;
-                    let language = if rng.chance(0.4) { "de" } else { "fr" };
-                    let attributes = json!({"language": language, "level": rng.below(4)});
-                    let channel = if rng.chance(0.3) { "chat" } else { "voice" };
-                    office.task_on(tasks, attributes, rng.below(3) as u32, channel);
-                }
-                6 | 7 => {
-                    let pending: Vec<_> = office.all.reservations.values().map(|r| r.sid).collect();
-                    if !pending.is_empty() {
-                        let sid = pending[rng.below(pending.len() as u64) as usize];
-                        let now = office.mono();
-                        let _ = match rng.below(3) {
-                            0 => office.all.reject(sid, rng.chance(0.3).then_some(OFFLINE), now),
-                            _ => office.all.accept(sid, now),
-                        };
-                    }
-                }
-                8 if tasks > 0 => {
-                    let sid = TaskSid(u128::from(rng.below(tasks as u64)) + 1);
-                    let now = office.mono();
-                    let _ = match rng.below(3) {
-                        0 => office.all.cancel(sid, "hangup", now),
-                        1 => office.all.wrap_up(sid, now),
-                        _ => office.all.complete(sid, "done", now),
-                    };
-                }
-                _ => office.pass(rng.below(8)),
-            }
-            while office.all.poll_output().is_some() {}
-            check(&office.all);
-            assert!(step % 20 > 0 || crate::statistics::tests::is_right(&office.all), "seed {seed}");
+    for seed in 0..30 {
+        let (mut day, mut rng) = (Day::new(seed), Rng::seeded(seed));
+        for step in 0..600 {
+            day.step(&mut rng);
+            check(&day.all);
+            assert!(step % 20 > 0 || crate::statistics::tests::is_right(&day.all), "seed {seed}");
         }
         // Everybody goes, and in the end nothing is left.
-        for worker in office.all.workers.keys().copied().collect::<Vec<_>>() {
-            office.activity(worker.0, OFFLINE);
+        for worker in day.all.workers.keys().copied().collect::<Vec<_>>() {
+            day.all.set_activity(worker, OFFLINE, day.now).unwrap();
         }
-        office.pass(200_000);
-        assert_eq!((office.all.tasks.len(), office.all.reservations.len()), (0, 0), "seed {seed}");
-        assert_eq!(office.all.poll_timeout(), None, "seed {seed}");
+        while let Some((at, _)) = day.all.poll_timeout() {
+            day.all.handle_timeout(at);
+        }
+        assert_eq!((day.all.tasks.len(), day.all.reservations.len()), (0, 0), "seed {seed}");
+        assert!(day.all.meant.is_empty(), "seed {seed}");
+        assert!(day.all.workers.values().all(|worker| worker.reservations.is_empty()), "seed {seed}");
     }
 }

@@ -266,8 +266,8 @@ impl Workspace {
     /// The transfer has come to nothing: offers are taken back, and who kept the task has it as before.
     fn transfer_over(&mut self, sid: TaskSid, status: TransferStatus, step: TransferStep, now: Mono) {
         let Some(task) = self.tasks.get(&sid).filter(|task| task.is_handed_on()) else { return };
-        let offered: Vec<_> =
-            task.reservations.iter().copied().filter(|one| task.serving != Some(*one)).collect();
+        let is_open = |one: &ReservationSid| task.reservations.contains(one) && task.serving != Some(*one);
+        let offered: Vec<_> = task.history.iter().copied().filter(is_open).collect();
         self.stop_waiting(sid);
         let Some(task) = self.tasks.get_mut(&sid) else { return };
         task.direct = None;

@@ -15,6 +15,7 @@ use crate::names::WorkerCounts;
 use crate::queue::{Queue, QueueConfig, Rank};
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
+use crate::transfer::Direct;
 use crate::worker::{Activity, Worker, WorkerChannel};
 use crate::workflow::Workflow;
 
@@ -161,9 +162,10 @@ impl Workspace {
         }
         let sid = config.sid;
         let mut queue = Queue::new(config);
-        let before = self.queues.remove(&sid).map(|before| before.waiting).unwrap_or_default();
-        for (_, task) in before.into_values().flatten() {
-            if let Some(task) = self.tasks.get(&task) {
+        let wanted = queue.config.max_reserved as usize;
+        let here = |task: &&Task| task.queue == Some(sid) && task.is_wanted() && task.offers() < wanted;
+        for task in self.tasks.values().filter(here) {
+            if !matches!(task.direct, Some(Direct::Worker { .. })) {
                 queue.add(task);
             }
         }

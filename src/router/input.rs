@@ -1,0 +1,72 @@
+//! Everything a workspace can be told, as plain data: what is written down can be told again.
+
+use base::{ActivitySid, Mono, ReservationSid, TaskSid, WorkerSid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::life::NewTask;
+use crate::queue::QueueConfig;
+use crate::transfer::{Direct, NewTransfer};
+use crate::workspace::{RouterError, WorkflowConfig, Workspace};
+
+/// What a workspace is told. Each is the method of the same name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "each is documented where the workspace does it")]
+pub enum Input {
+    Timeout,
+    PutQueue(QueueConfig),
+    PutWorkflow(WorkflowConfig),
+    AddWorker { worker: WorkerSid, name: String, attributes: Value, activity: ActivitySid },
+    SetActivity { worker: WorkerSid, activity: ActivitySid },
+    SetAttributes { worker: WorkerSid, attributes: Value },
+    SetCapacity { worker: WorkerSid, channel: String, capacity: u32, available: bool },
+    CreateTask(NewTask),
+    CreateTaskFor { task: NewTask, direct: Direct },
+    UpdateTask { task: TaskSid, attributes: Value },
+    Accept(ReservationSid),
+    Reject { reservation: ReservationSid, activity: Option<ActivitySid> },
+    WrapUp(TaskSid),
+    WrapUpReservation(ReservationSid),
+    Complete { task: TaskSid, reason: String },
+    CompleteReservation { reservation: ReservationSid, reason: String },
+    Cancel { task: TaskSid, reason: String },
+    Transfer(NewTransfer),
+    CancelTransfer(TaskSid),
+}
+
+impl Workspace {
+    /// Does what it is told.
+    pub fn handle(&mut self, input: Input, now: Mono) -> Result<(), RouterError> {
+        match input {
+            Input::Timeout => {
+                self.handle_timeout(now);
+                Ok(())
+            }
+            Input::PutQueue(config) => self.put_queue(config, now),
+            Input::PutWorkflow(config) => self.put_workflow(config),
+            Input::AddWorker { worker, name, attributes, activity } => {
+                self.add_worker(worker, &name, attributes, activity, now)
+            }
+            Input::SetActivity { worker, activity } => self.set_activity(worker, activity, now),
+            Input::SetAttributes { worker, attributes } => self.set_attributes(worker, attributes, now),
+            Input::SetCapacity { worker, channel, capacity, available } => {
+                self.set_capacity(worker, &channel, capacity, available, now)
+            }
+            Input::CreateTask(task) => self.create_task(task, now),
+            Input::CreateTaskFor { task, direct } => self.create_task_for(task, direct, now),
+            Input::UpdateTask { task, attributes } => self.update_task(task, attributes, now),
+            Input::Accept(reservation) => self.accept(reservation, now),
+            Input::Reject { reservation, activity } => self.reject(reservation, activity, now),
+            Input::WrapUp(task) => self.wrap_up(task, now),
+            Input::WrapUpReservation(reservation) => self.wrap_up_reservation(reservation, now),
+            Input::Complete { task, reason } => self.complete(task, &reason, now),
+            Input::CompleteReservation { reservation, reason } => {
+                self.complete_reservation(reservation, &reason, now)
+            }
+            Input::Cancel { task, reason } => self.cancel(task, &reason, now),
+            Input::Transfer(new) => self.transfer(new, now),
+            Input::CancelTransfer(task) => self.cancel_transfer(task, now),
+        }
+    }
+}
