@@ -14,6 +14,7 @@ use twiml::{
 use crate::application::ApplicationRun;
 use crate::child::ChildOf;
 use crate::conference_dial::ConferenceRun;
+use crate::conference_invite::Invitation;
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::debugger;
 use crate::dequeue::DequeueRun;
@@ -72,6 +73,8 @@ pub(crate) struct Call {
     pub(crate) messages: UserMessages,
     /// The whole call is to be recorded.
     pub(crate) record_all: Option<WholeCall>,
+    /// The conference it was made for, until it is there.
+    pub(crate) invitation: Option<Invitation>,
     /// Seconds it may last once answered.
     pub(crate) time_limit_s: Option<u32>,
     /// How fast its documents follow each other.
@@ -166,6 +169,7 @@ impl Call {
             streams: BTreeMap::new(),
             messages: UserMessages::default(),
             record_all: None,
+            invitation: None,
             time_limit_s: None,
             documents: Documents::default(),
             ended: None,
@@ -498,6 +502,7 @@ impl Call {
             Mail::CallerGone { caller, why } => self.caller_gone(caller, why, ctx),
             Mail::TakerGone { taker } => self.taker_gone(taker, ctx),
             Mail::ConferenceStarted(sid) => self.conference_started(sid, ctx),
+            Mail::ConferenceChanged(sid) => self.conference_changed(sid, ctx),
             Mail::ConferenceOver(sid) => self.conference_over(sid, ctx),
         }
         self.drive(ctx);

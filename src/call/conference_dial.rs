@@ -11,17 +11,19 @@ use std::time::Duration;
 
 use base::{CallSid, ConferenceSid, Mono, RecordingSid};
 use media::{PlayItem, RoomId, Tone};
-use serde::{Deserialize, Serialize};
 use twiml::{
-    After, ConferenceNoun, Context, Dial, DialCallStatus, DialFacts, DialRecord, Finding, ParticipantLeft,
-    dial_params,
+    After, ConferenceNoun, Dial, DialCallStatus, DialFacts, DialRecord, Finding, ParticipantLeft, dial_params,
 };
 
 use crate::call::{Call, Running};
-use crate::conference::{Change, Fresh, Left, Letter, Moment, Refused};
+use crate::conference::{ConferenceFault, Fresh, Letter, Moment};
+use crate::conference_announce::fall_silent;
+use crate::conferences::Left;
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::dial::recorded;
-use crate::record::{EventKind, RecordingSource};
+use crate::outcome::Cause;
+use crate::participant::Hears;
+use crate::record::{EventKind, RecordingSource, StoreItem};
 use crate::record_verb::{Asking, recording_facts};
 use crate::timers::Timer;
 
@@ -30,21 +32,14 @@ use crate::timers::Timer;
 pub(crate) struct ConferenceRun {
     dial: Dial,
     name: String,
-    sid: ConferenceSid,
+    pub(crate) sid: ConferenceSid,
     /// It was in progress while this call was there.
     begun: bool,
+    /// What it hears, announcements aside.
+    pub(crate) hears: Hears,
+    /// The document it alone hears at the moment.
+    pub(crate) announcement: Option<String>,
     recording: Option<(RecordingSid, Mono)>,
-}
-
-/// What an operator or the API may do to somebody in a conference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ParticipantChange {
-    /// Is not heard any more, or again.
-    Mute(bool),
-    /// Hears music instead of the others, or the others again.
-    Hold(bool),
-    /// Leaves; its document goes on.
-    Remove,
 }
 
 impl Call {
@@ -54,15 +49,17 @@ impl Call {
         let joined = match ctx.shared.conferences.join(noun, sid, leg, fresh, moment) {
             Ok(joined) => joined,
             Err(refused) => {
+                self.stay_away(ParticipantLeft::ParticipantAddFailed, ctx);
                 self.conference_refused(&dial, &noun.name, refused, ctx);
                 return;
             }
         };
+        self.come_in(joined.sid, ctx);
         let limit = Duration::from_secs(u64::from(dial.time_limit_s));
         ctx.timer(sid, Timer::DialLimit, limit);
         ctx.media(media::Command::Join { leg, room: joined.room, member: joined.member });
         self.trace(EventKind::Media, format!("joined conference {:?} ({})", noun.name, joined.sid), ctx);
-        let begun = !joined.member.on_hold;
+        let begun = !joined.begins_for.is_empty() || ctx.shared.conferences.is_in_progress(joined.sid);
         if !joined.begins_for.is_empty() {
             self.trace(EventKind::Media, "conference started".to_owned(), ctx);
         }
@@ -73,20 +70,21 @@ impl Call {
             beep(joined.room, ctx);
         }
         send(sid, joined.letters, ctx);
+        joined.row.into_iter().for_each(|row| ctx.store(StoreItem::Conference(row)));
         if let Some(wanted) = joined.record {
             self.record_conference(joined.sid, wanted, ctx);
         }
         let recording = self.record_part(&dial, ctx);
         let (name, sid) = (noun.name.clone(), joined.sid);
-        self.running = Running::Conference(Box::new(ConferenceRun { dial, name, sid, begun, recording }));
-        if !begun {
-            self.begin_wait(noun.wait_url.clone(), noun.wait_method, Context::ConferenceWait, ctx);
-        }
+        let (hears, announcement) = (Hears::Conference, None);
+        let run = ConferenceRun { dial, name, sid, begun, hears, announcement, recording };
+        self.running = Running::Conference(Box::new(run));
+        self.hear_conference(ctx);
     }
 
-    fn conference_refused(&mut self, dial: &Dial, name: &str, refused: Refused, ctx: &mut Ctx<'_>) {
+    fn conference_refused(&mut self, dial: &Dial, name: &str, refused: ConferenceFault, ctx: &mut Ctx<'_>) {
         self.notify(&Finding::unplaced(refused.code(), &format!("{name:?}")), None, ctx);
-        if refused == Refused::LabelInUse {
+        if refused == ConferenceFault::LabelInUse {
             self.skip_verb(ctx);
         } else {
             self.conference_dial_over(dial, DialCallStatus::Failed, false, None, ctx);
@@ -103,8 +101,12 @@ impl Call {
         }
     }
 
-    /// The conference this call was in is over.
+    /// The conference this call was in is over, or the one it was made for.
     pub(crate) fn conference_over(&mut self, sid: ConferenceSid, ctx: &mut Ctx<'_>) {
+        if self.is_called_into(sid) {
+            self.end(Cause::Operator, ctx);
+            return;
+        }
         if matches!(&self.running, Running::Conference(run) if run.sid == sid) {
             self.leave_conference(DialCallStatus::Answered, ParticipantLeft::ModeratorEndedConference, ctx);
         }
@@ -122,6 +124,12 @@ impl Call {
         self.leave_conference(DialCallStatus::Answered, ParticipantLeft::ParticipantHungUp, ctx);
     }
 
+    /// The API removes it.
+    pub(crate) fn kicked(&mut self, ctx: &mut Ctx<'_>) {
+        let why = ParticipantLeft::ParticipantUpdatedViaApi;
+        self.leave_conference(DialCallStatus::Answered, why, ctx);
+    }
+
     /// What is to be heard until it begins cannot be had (reference: twiml-voice §10.4).
     pub(crate) fn conference_failed(&mut self, ctx: &mut Ctx<'_>) {
         self.leave_conference(DialCallStatus::Failed, ParticipantLeft::ParticipantAddFailed, ctx);
@@ -133,40 +141,6 @@ impl Call {
         let (call, moment) = (self.sid(), moment(ctx));
         let letter = ctx.shared.conferences.spoke(run.sid, call, began, moment);
         send(call, Vec::from_iter(letter), ctx);
-    }
-
-    /// Somebody decides about this call's part; false when it is in no conference.
-    pub(crate) fn change_participant(&mut self, change: ParticipantChange, ctx: &mut Ctx<'_>) -> bool {
-        let Running::Conference(run) = &self.running else { return false };
-        let change = match change {
-            ParticipantChange::Mute(muted) => Change::Mute(muted),
-            ParticipantChange::Hold(hold) => Change::Hold(hold),
-            ParticipantChange::Remove => {
-                let why = ParticipantLeft::ParticipantUpdatedViaApi;
-                self.leave_conference(DialCallStatus::Answered, why, ctx);
-                self.drive(ctx);
-                return true;
-            }
-        };
-        let (call, sid, moment) = (self.sid(), run.sid, moment(ctx));
-        let letters = ctx.shared.conferences.change(sid, call, change, moment);
-        send(call, letters.unwrap_or_default(), ctx);
-        self.take_part(ctx);
-        self.drive(ctx);
-        true
-    }
-
-    /// Gives the media plane what the conference says about this member, and music to whoever is on hold.
-    fn take_part(&mut self, ctx: &mut Ctx<'_>) {
-        let Running::Conference(run) = &self.running else { return };
-        let Some(member) = ctx.shared.conferences.member(run.sid, self.row.sid) else { return };
-        let waits = self.wait.is_some();
-        ctx.media(media::Command::ChangeMember { leg: self.leg.id, member });
-        if member.on_hold && !waits {
-            self.begin_wait(None, twiml::HttpMethod::Post, Context::ConferenceWait, ctx);
-        } else if !member.on_hold {
-            self.stop_waiting(ctx);
-        }
     }
 
     /// Out of the conference: the call is sent to another document.
@@ -246,19 +220,17 @@ impl Call {
     }
 }
 
-/// Ends a conference for everybody in it; false when there is none.
-pub(crate) fn end_conference(sid: ConferenceSid, ctx: &mut Ctx<'_>) -> bool {
-    let moment = moment(ctx);
-    let Some(left) = ctx.shared.conferences.end(sid, moment) else { return false };
-    let first = left.over_for.first().copied().unwrap_or(CallSid(0));
-    spread(first, sid, left, ctx);
-    true
-}
-
 /// What follows for the others when somebody left. `by` is whose requests the letters are among.
-fn spread(by: CallSid, sid: ConferenceSid, left: Left, ctx: &mut Ctx<'_>) {
+pub(crate) fn spread(by: CallSid, sid: ConferenceSid, left: Left, ctx: &mut Ctx<'_>) {
     for other in left.over_for {
         ctx.mail(other, Mail::ConferenceOver(sid));
+    }
+    for other in left.changed_for {
+        ctx.mail(other, Mail::ConferenceChanged(sid));
+    }
+    if let Some(row) = left.row {
+        ctx.store(StoreItem::Conference(row));
+        fall_silent(sid, ctx);
     }
     if let Some(room) = left.beep {
         beep(room, ctx);
@@ -267,15 +239,16 @@ fn spread(by: CallSid, sid: ConferenceSid, left: Left, ctx: &mut Ctx<'_>) {
 }
 
 fn beep(room: RoomId, ctx: &mut Ctx<'_>) {
-    ctx.media(media::Command::Announce { room, items: vec![PlayItem::Tone(Tone::Beep)] });
+    let items = vec![PlayItem::Tone(Tone::Beep)];
+    ctx.media(media::Command::Announce { room, play: None, items, repeat: 1 });
 }
 
-fn send(call: CallSid, letters: Vec<Letter>, ctx: &mut Ctx<'_>) {
+pub(crate) fn send(call: CallSid, letters: Vec<Letter>, ctx: &mut Ctx<'_>) {
     for letter in letters {
         ctx.fetch(call, Asked::ConferenceCallback, letter.url, letter.method, letter.params);
     }
 }
 
-fn moment(ctx: &Ctx<'_>) -> Moment {
+pub(crate) fn moment(ctx: &Ctx<'_>) -> Moment {
     Moment { account_sid: ctx.office.account_sid, at: ctx.now.wall }
 }

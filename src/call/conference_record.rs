@@ -9,8 +9,11 @@ use twiml::{RecordingEvent, RecordingTrack};
 use crate::call::Call;
 use crate::conference::ToRecord;
 use crate::ctx::Ctx;
+use crate::io::OperatorReply;
 use crate::node::Node;
+use crate::participant::ConferenceRef;
 use crate::record::{EventKind, RecordingRow, RecordingSource, RecordingStatus, StoreItem};
+use crate::record_control::{RecordChange, RecordFault};
 use crate::record_verb::{Recording, complete, tell_recording};
 
 /// A day: longer than any conference is to be.
@@ -53,6 +56,35 @@ impl Call {
 }
 
 impl Node {
+    /// Suspends, resumes or ends the recording of a conference; answers with its row.
+    pub(crate) fn control_conference_recording(
+        &mut self,
+        conference: ConferenceSid,
+        recording: Option<RecordingSid>,
+        change: RecordChange,
+        now: Now,
+    ) -> OperatorReply {
+        let found = self.shared.conferences.find(&ConferenceRef::Sid(conference));
+        // The media plane finds a room by anybody who is in it.
+        let Some(leg) = found.and_then(|found| found.members.values().next()).map(|one| one.leg) else {
+            return OperatorReply::NoSuchConference;
+        };
+        let ours = |one: &&mut Recording| {
+            one.row.conference == Some(conference) && recording.is_none_or(|sid| sid == one.row.sid)
+        };
+        let Some(one) = self.shared.conference_recordings.values_mut().find(ours) else {
+            return OperatorReply::RecordFault(RecordFault::NoSuchRecording);
+        };
+        let (status, command) = change.on(leg, one.row.sid);
+        one.row.status = status;
+        one.row.updated = now.wall;
+        let row = one.row.clone();
+        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+        ctx.store(StoreItem::Recording(row.clone()));
+        ctx.media(command);
+        OperatorReply::Recording(Box::new(row))
+    }
+
     /// Takes what the media plane says of a conference's recording; false when it is about something else.
     pub(crate) fn on_conference_recording(&mut self, event: &media::Event, now: Now) -> bool {
         let (media::Event::RecordStarted { recording, .. } | media::Event::Recorded { recording, .. }) =

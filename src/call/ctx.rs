@@ -11,7 +11,8 @@ use sip::SessionId;
 use twiml::{DialSip, Dialect, Exchange, HttpMethod, QueueStay};
 
 use crate::call::Call;
-use crate::conference::Conferences;
+use crate::conference_announce::Announcement;
+use crate::conferences::Conferences;
 use crate::io::{FetchId, FetchKind, FetchRequest, HearingId, Output, SoundSource};
 use crate::load::Ledger;
 use crate::office::Office;
@@ -101,7 +102,9 @@ pub(crate) enum Mail {
     TakerGone { taker: CallSid },
     /// To somebody in a conference: it begins.
     ConferenceStarted(ConferenceSid),
-    /// To somebody who was in a conference: it is over.
+    /// To somebody in a conference: it may be another part in it from now on.
+    ConferenceChanged(ConferenceSid),
+    /// To somebody who was in a conference, or called to come: it is over.
     ConferenceOver(ConferenceSid),
 }
 
@@ -156,6 +159,8 @@ pub(crate) struct Shared {
     /// Recordings whose words are being found out.
     pub(crate) transcribing: BTreeMap<TranscriptionSid, Transcribing>,
     pub(crate) conferences: Conferences,
+    /// What is being announced in them, by its voice.
+    pub(crate) announcements: BTreeMap<CallSid, Announcement>,
     pub(crate) queues: Queues,
     /// Media streams the shell was asked for, until they are over.
     pub(crate) streams: BTreeMap<StreamSid, CallSid>,

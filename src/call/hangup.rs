@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twiml::{After, CallStatus, ProgressEvent};
+use twiml::{After, CallStatus, ParticipantLeft, ProgressEvent};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
@@ -87,6 +87,7 @@ impl Call {
     fn end_document(&mut self, ctx: &mut Ctx<'_>) {
         // Nobody is left to carry out what is still being fetched.
         ctx.abort_fetches(self.sid());
+        self.stay_away(ParticipantLeft::ParticipantAddFailed, ctx);
         self.transfer = None;
         if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::HungUp, ctx.now);

@@ -2,19 +2,21 @@
 
 use std::path::PathBuf;
 
-use base::{AccountSid, CallSid, ConferenceSid, QueueSid, StreamSid, TranscriptionSid};
+use base::{AccountSid, CallSid, ConferenceSid, QueueSid, RecordingSid, StreamSid, TranscriptionSid};
 use media::{ClipKey, LegId, TapId};
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
 use twiml::{Dialect, HttpMethod, StreamTrack};
 
-use crate::conference_dial::ParticipantChange;
+use crate::conference::ConferenceFault;
+use crate::conference_invite::NewParticipant;
 use crate::live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 use crate::office::Office;
+use crate::participant::{ConferenceRef, LiveParticipant, ParticipantOrder, ParticipantRef};
 use crate::place::{NewCall, NotPlaced};
 use crate::queue::QueueFault;
-use crate::record::{CallRow, RecordingRow, StoreItem};
-use crate::record_control::{RecordFault, RecordOrder};
+use crate::record::{CallRow, ConferenceRow, RecordingRow, StoreItem};
+use crate::record_control::{RecordChange, RecordFault, RecordOrder};
 use crate::service::{LiveService, ServiceFault, ServiceOrder};
 use crate::update::CallUpdate;
 
@@ -361,15 +363,44 @@ pub enum Operator {
         /// What.
         order: Box<ServiceOrder>,
     },
-    /// Change how this call takes part in its conference.
-    Participant {
-        /// Who.
-        call: CallSid,
-        /// What.
-        change: ParticipantChange,
+    /// Who is in a conference, or called to come.
+    Participants(ConferenceRef),
+    /// Call somebody into a conference, which a name that none has begins; answered by the participant.
+    AddParticipant {
+        /// Which.
+        conference: ConferenceRef,
+        /// Whom, and how.
+        new: Box<NewParticipant>,
     },
-    /// End this conference; the documents of those in it go on.
-    EndConference(ConferenceSid),
+    /// Ask about a participant, or change how it takes part; answered by the participant as it is then.
+    Participant {
+        /// Of which conference.
+        conference: ConferenceRef,
+        /// Who.
+        who: ParticipantRef,
+        /// What.
+        order: ParticipantOrder,
+    },
+    /// End this conference; the documents of those in it go on. Answered by its row.
+    EndConference(ConferenceRef),
+    /// Have everybody in a conference hear a document; answered by its row.
+    Announce {
+        /// Which.
+        conference: ConferenceRef,
+        /// The document, absolute.
+        url: String,
+        /// How it is requested.
+        method: HttpMethod,
+    },
+    /// Change the recording of a conference.
+    ConferenceRecording {
+        /// Which.
+        conference: ConferenceSid,
+        /// Its recording; `None`: the only one (`Twilio.CURRENT`).
+        recording: Option<RecordingSid>,
+        /// What.
+        change: RecordChange,
+    },
     /// The voice queues and who waits in them.
     Queues,
     /// One of them.
@@ -442,10 +473,18 @@ pub enum OperatorReply {
     Done,
     /// There is no such call in progress.
     NoSuchCall(CallSid),
-    /// There is no such conference in progress.
-    NoSuchConference(ConferenceSid),
-    /// The call is in no conference.
-    NotInConference(CallSid),
+    /// To `Participants`: in which conference, and who, the newest first.
+    Participants(ConferenceSid, Vec<LiveParticipant>),
+    /// To `AddParticipant` and `Participant`.
+    Participant(Box<LiveParticipant>),
+    /// To `EndConference` and `Announce`.
+    Conference(Box<ConferenceRow>),
+    /// It is not done.
+    ConferenceFault(ConferenceFault),
+    /// There is no such conference that is not over.
+    NoSuchConference,
+    /// Nobody like that is in the conference.
+    NotInConference,
     /// To `Queues`.
     Queues(Vec<LiveQueue>),
     /// To `Queue`, `CreateQueue` and `UpdateQueue`.

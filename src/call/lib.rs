@@ -16,8 +16,13 @@ mod callback;
 mod child;
 mod common_codec;
 mod conference;
+mod conference_announce;
+mod conference_desk;
 mod conference_dial;
+mod conference_invite;
+mod conference_part;
 mod conference_record;
+mod conferences;
 mod ctx;
 mod debugger;
 mod dequeue;
@@ -40,6 +45,7 @@ mod operator;
 mod originate;
 mod outbound;
 mod outcome;
+mod participant;
 mod pause;
 mod place;
 mod play;
@@ -66,13 +72,18 @@ mod update;
 mod user_message;
 mod wait;
 
-pub use conference_dial::ParticipantChange;
+pub use conference::ConferenceFault;
+pub use conference_invite::NewParticipant;
 pub use io::{
     BuiltinSound, FetchId, FetchKind, FetchRequest, HearingId, Input, Listen, Operator, OperatorReply,
     Output, SoundInfo, SoundSource, SpeechNews, StreamAsk, StreamEvent, StreamOpen,
 };
 pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
 pub use node::Node;
+pub use participant::{
+    ConferenceRef, Hold, LiveParticipant, Music, ParticipantOrder, ParticipantRef, ParticipantStage,
+    ParticipantUpdate,
+};
 pub use place::{CallDocument, NewCall, NotPlaced, RecordWish};
 pub use queue::QueueFault;
 pub use record_control::{RecordChange, RecordFault, RecordOrder};

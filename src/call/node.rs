@@ -11,7 +11,8 @@ use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
 
 use crate::call::Call;
 use crate::callback;
-use crate::conference::Conferences;
+use crate::conference_announce::Happens;
+use crate::conferences::Conferences;
 use crate::ctx::{Asked, CALLBACKS_MAX, CallerGone, Ctx, Mail, Shared};
 use crate::incoming;
 use crate::io::{Input, Output};
@@ -65,6 +66,7 @@ impl Node {
                 hearings: BTreeMap::new(),
                 transcribing: BTreeMap::new(),
                 conferences: Conferences::default(),
+                announcements: BTreeMap::new(),
                 queues: Queues::default(),
                 streams: BTreeMap::new(),
                 conference_recordings: BTreeMap::new(),
@@ -98,7 +100,11 @@ impl Node {
                     if let (Some(exchange), Ok(answer)) = (self.shared.exchanges.get_mut(&sid), &result) {
                         exchange.answered(answer);
                     }
-                    self.with(sid, now, |call, ctx| call.on_fetched(theirs, result, ctx));
+                    if let Some(Happens::Fetched(theirs, result)) =
+                        self.announcing(sid, Happens::Fetched(theirs, result), now)
+                    {
+                        self.with(sid, now, |call, ctx| call.on_fetched(theirs, result, ctx));
+                    }
                 } else if let (Some((sid, asked)), Err(failure)) = (self.shared.callbacks.remove(&id), result)
                 {
                     self.on_callback_failed(sid, asked, &failure, now);
@@ -108,6 +114,7 @@ impl Node {
             Input::Sound { key, result } => {
                 let result = result.map(|_| ());
                 for sid in self.shared.sounds.remove(&key).unwrap_or_default() {
+                    self.announcing(sid, Happens::Sound(key.clone(), result.is_ok()), now);
                     self.with(sid, now, |call, ctx| call.on_sound(&key, &result, ctx));
                 }
             }
@@ -137,6 +144,7 @@ impl Node {
         self.shared.endpoint.handle_timeout(now);
         while self.shared.callbacks.expire(now.mono).is_some() {}
         while let Some((sid, timer)) = self.shared.timers.expire(now.mono) {
+            self.announcing(sid, Happens::Timer(timer), now);
             self.with(sid, now, |call, ctx| call.on_timer(timer, ctx));
         }
         self.settle(now);
@@ -371,13 +379,18 @@ impl Node {
             return;
         }
         use media::Event as E;
-        let Some(sid) = self.shared.legs.get(&event.leg()).copied() else {
+        if let E::Announced { room, play, .. } = event {
+            return self.on_announced(room, play, now);
+        }
+        let Some(sid) = event.leg().and_then(|leg| self.shared.legs.get(&leg).copied()) else {
             self.orphan(event);
             return;
         };
         self.with(sid, now, |call, ctx| match event {
             E::Opened { local, .. } => call.on_opened(local, ctx),
             E::OpenFailed { why, .. } => call.on_open_failed(&why, ctx),
+            // No leg is told of it.
+            E::Announced { .. } => {}
             E::Played { play, .. } => call.on_played(play, ctx),
             E::Digit { digit, .. } => call.on_key(digit, Source::Media, ctx),
             E::Finding { finding, began, .. } => call.on_finding(finding, began, ctx),
@@ -450,10 +463,19 @@ impl Node {
         self.shared.conferences.sizes().collect()
     }
 
+    /// Who is in which conference; for the simulator's chaos.
+    pub fn participants(&self) -> Vec<(base::ConferenceSid, CallSid)> {
+        self.shared.conferences.participants().collect()
+    }
+
     /// Requests and sounds somebody still waits for.
     pub fn pending(&self) -> usize {
         let waiting = self.shared.sounds.values().filter(|waiting| !waiting.is_empty()).count();
-        self.shared.fetches.len() + self.shared.hearings.len() + self.shared.transcribing.len() + waiting
+        self.shared.fetches.len()
+            + self.shared.hearings.len()
+            + self.shared.transcribing.len()
+            + self.shared.announcements.len()
+            + waiting
     }
 
     /// Every call in a few words, for a test that found one too many.

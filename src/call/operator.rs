@@ -2,7 +2,6 @@
 
 use base::{CallSid, Now};
 
-use crate::conference_dial::end_conference;
 use crate::ctx::Ctx;
 use crate::io::{Operator, OperatorReply, Output};
 use crate::live::{LiveCall, LivePhone, NodeStatus};
@@ -48,16 +47,15 @@ impl Node {
                 }
             }
             Operator::Service { call: sid, .. } => OperatorReply::NoSuchCall(sid),
-            Operator::Participant { call: sid, change } if self.calls.contains_key(&sid) => {
-                let mut done = false;
-                self.with(sid, now, |call, ctx| done = call.change_participant(change, ctx));
-                if done { OperatorReply::Done } else { OperatorReply::NotInConference(sid) }
+            Operator::Participants(conference) => self.live_participants(&conference),
+            Operator::AddParticipant { conference, new } => self.add_participant(&conference, *new, now),
+            Operator::Participant { conference, who, order } => {
+                self.participant(&conference, &who, order, now)
             }
-            Operator::Participant { call: sid, .. } => OperatorReply::NoSuchCall(sid),
-            Operator::EndConference(sid) => {
-                let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
-                let ended = end_conference(sid, &mut ctx);
-                if ended { OperatorReply::Done } else { OperatorReply::NoSuchConference(sid) }
+            Operator::EndConference(conference) => self.end_conference(&conference, now),
+            Operator::Announce { conference, url, method } => self.announce(&conference, url, method, now),
+            Operator::ConferenceRecording { conference, recording, change } => {
+                self.control_conference_recording(conference, recording, change, now)
             }
             Operator::Queues => OperatorReply::Queues(self.shared.queues.live(now.mono)),
             Operator::Queue(queue) => self.queue_reply(queue, now),

@@ -225,6 +225,9 @@ impl Call {
         if !(180..=183).contains(&code) {
             return;
         }
+        if early.is_some() {
+            self.ring_in_conference(ctx);
+        }
         if self.row.status != CallStatus::Ringing {
             self.set_status(CallStatus::Ringing, ctx);
             self.tell(ProgressEvent::Ringing, None, ctx);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::CallSid;
-use media::{ClipKey, LegId, PlayId, PlayItem};
+use media::{ClipKey, LegId, PlayId, PlayItem, RoomId};
 use serde::{Deserialize, Serialize};
 use twiml::{Play, PlaySource, Say};
 
@@ -114,12 +114,26 @@ impl Prompting {
 
     /// Starts playing; false when nothing is left to play.
     pub(crate) fn play(&mut self, call: CallSid, leg: LegId, ctx: &mut Ctx<'_>) -> bool {
+        let Some((play, items, repeat)) = self.ready(call, ctx) else { return false };
+        ctx.media(media::Command::Play { leg, play, items, repeat });
+        true
+    }
+
+    /// Likewise, to everybody in a room.
+    pub(crate) fn announce(&mut self, voice: CallSid, room: RoomId, ctx: &mut Ctx<'_>) -> bool {
+        let Some((play, items, repeat)) = self.ready(voice, ctx) else { return false };
+        ctx.media(media::Command::Announce { room, play: Some(play), items, repeat });
+        true
+    }
+
+    /// What there is to play, and how often.
+    fn ready(&mut self, call: CallSid, ctx: &mut Ctx<'_>) -> Option<(PlayId, Vec<PlayItem>, u32)> {
         ctx.cancel_timer(call, Timer::Stuck);
         let broken = &self.broken;
         let whole = |item: &PlayItem| !matches!(item, PlayItem::Clip(key) if broken.contains(key));
         self.items.retain(|(item, _)| whole(item));
         if self.items.is_empty() {
-            return false;
+            return None;
         }
         let play = ctx.next_play();
         // One item alone repeats in the media plane; several are written out, each as often as it says.
@@ -131,9 +145,8 @@ impl Prompting {
                 (written.take(ITEMS_MAX).collect(), 1)
             }
         };
-        ctx.media(media::Command::Play { leg, play, items, repeat });
         self.play = Some(play);
-        true
+        Some((play, items, repeat))
     }
 
     /// Whether this is the play it waits for.

@@ -7,7 +7,7 @@ use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Time
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, Direction, HttpMethod, Level};
 
-pub use twiml::{RecordingSource, RecordingStatus};
+pub use twiml::{ConferenceEnd, RecordingSource, RecordingStatus};
 
 /// One row to be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum StoreItem {
     Notification(NotificationRow),
     /// Replaces the row with the same sid, or takes it away.
     Queue(QueueRow),
+    /// Replaces the row with the same sid.
+    Conference(ConferenceRow),
 }
 
 /// One leg (`rest-voice` §5.2).
@@ -165,6 +167,51 @@ impl QueueRow {
     pub fn new(sid: QueueSid, name: &str, max_size: u32, on_demand: bool, at: Timestamp) -> Self {
         let name = name.to_owned();
         Self { sid, name, max_size, on_demand, created: at, updated: at, deleted: None }
+    }
+}
+
+/// One conference (`rest-voice` §6). Who is in it is not on record: no call survives the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConferenceRow {
+    /// Its sid.
+    pub sid: ConferenceSid,
+    /// Its name, by which others of it may have been called before.
+    pub name: String,
+    /// Where it stands.
+    pub status: ConferenceStatus,
+    /// When it came to be: somebody came, or was called to come.
+    pub created: Timestamp,
+    /// When this row last changed.
+    pub updated: Timestamp,
+    /// Why it is over; nothing while it is not, and of one that the box's own end cut short.
+    pub ended_why: Option<ConferenceEnd>,
+    /// The call whose leaving ended it.
+    pub ended_by: Option<CallSid>,
+}
+
+/// Where a conference stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConferenceStatus {
+    /// Those who are there wait for others.
+    Init,
+    /// It began.
+    InProgress,
+    /// It is over.
+    Completed,
+}
+
+impl ConferenceStatus {
+    /// All of them.
+    pub const ALL: [ConferenceStatus; 3] = [Self::Init, Self::InProgress, Self::Completed];
+
+    /// As published.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConferenceStatus::Init => "init",
+            ConferenceStatus::InProgress => "in-progress",
+            ConferenceStatus::Completed => "completed",
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Recordings of a live call that the API begins, suspends and ends (reference: rest-voice §8).
 
 use base::RecordingSid;
+use media::LegId;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
@@ -35,6 +36,23 @@ pub enum RecordChange {
     Resume,
     /// End it.
     Stop,
+}
+
+impl RecordChange {
+    /// How the recording stands afterwards, and what the media plane is told.
+    pub(crate) fn on(self, leg: LegId, recording: RecordingSid) -> (RecordingStatus, media::Command) {
+        match self {
+            RecordChange::Pause { silence } => {
+                (RecordingStatus::Paused, media::Command::PauseRecord { leg, recording, silence })
+            }
+            RecordChange::Resume => {
+                (RecordingStatus::InProgress, media::Command::ResumeRecord { leg, recording })
+            }
+            RecordChange::Stop => {
+                (RecordingStatus::Processing, media::Command::StopRecord { leg, recording })
+            }
+        }
+    }
 }
 
 /// Why a recording is not begun or changed.
@@ -95,17 +113,7 @@ impl Call {
             None => return Err(RecordFault::NoSuchRecording),
         };
         let one = self.recordings.get_mut(&sid).ok_or(RecordFault::NoSuchRecording)?;
-        let (status, command) = match change {
-            RecordChange::Pause { silence } => {
-                (RecordingStatus::Paused, media::Command::PauseRecord { leg, recording: sid, silence })
-            }
-            RecordChange::Resume => {
-                (RecordingStatus::InProgress, media::Command::ResumeRecord { leg, recording: sid })
-            }
-            RecordChange::Stop => {
-                (RecordingStatus::Processing, media::Command::StopRecord { leg, recording: sid })
-            }
-        };
+        let (status, command) = change.on(leg, sid);
         one.row.status = status;
         one.row.updated = ctx.now.wall;
         let row = one.row.clone();

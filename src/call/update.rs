@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twiml::{Dialect, HttpMethod, Interpreter, ProgressEvent, Source, StatusCallback};
+use twiml::{Dialect, HttpMethod, Interpreter, ParticipantLeft, ProgressEvent, Source, StatusCallback};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
@@ -100,9 +100,11 @@ impl Call {
                 None => (fallback, Dialect::default()),
             };
             outbound.opening = Some(Opening { source, fallback, dialect });
+            self.stay_away(ParticipantLeft::ParticipantUpdatedViaApi, ctx);
             return;
         }
         self.interrupt(ctx);
+        self.stay_away(ParticipantLeft::ParticipantUpdatedViaApi, ctx);
         // A whisper's interpreter may do less than a call's, and knows another fallback.
         let own = self.child.is_none();
         self.leave_parent(ctx);

@@ -176,23 +176,25 @@ impl Call {
                 twiml::Output::Execute(Verb::Leave) => self.left_queue(ctx),
                 twiml::Output::Execute(Verb::Hangup) => self.end(Cause::Document, ctx),
                 twiml::Output::Execute(verb) => self.inside(ctx, |call, ctx| call.begin(verb, ctx)),
-                twiml::Output::ApplicationError { .. } => self.wait_failed(ctx),
+                twiml::Output::ApplicationError { code } => self.wait_failed(code, ctx),
                 twiml::Output::Finished => self.wait_over(ctx),
             }
         }
     }
 
-    /// The document came to its end. Before a conference there is silence from here on.
+    /// The document came to its end.
     fn wait_over(&mut self, ctx: &mut Ctx<'_>) {
-        if let Running::Enqueue(_) = &self.running {
-            self.enqueue_heard(ctx);
+        match &self.running {
+            Running::Enqueue(_) => self.enqueue_heard(ctx),
+            Running::Conference(_) => self.conference_heard(ctx),
+            _ => {}
         }
     }
 
     /// There is nothing left to be heard that the application wants heard.
-    fn wait_failed(&mut self, ctx: &mut Ctx<'_>) {
+    fn wait_failed(&mut self, code: u32, ctx: &mut Ctx<'_>) {
         match &self.running {
-            Running::Conference(_) => self.conference_failed(ctx),
+            Running::Conference(_) => self.conference_unheard(code, ctx),
             Running::Enqueue(_) => self.enqueue_failed(ctx),
             _ => self.stop_waiting(ctx),
         }

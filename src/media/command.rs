@@ -253,12 +253,17 @@ pub enum Command {
         /// The leg.
         leg: LegId,
     },
-    /// Plays `items` once to everybody in a room, over what is said there.
+    /// Plays `items` to everybody in a room, over what is said there, in place of what is being announced. What is
+    /// not to be told of, as a beep, does not interrupt what is, and is left out then.
     Announce {
         /// The room.
         room: RoomId,
+        /// Named by [`Event::Announced`]; `None`: nobody wants to know.
+        play: Option<PlayId>,
         /// What to play.
         items: Vec<PlayItem>,
+        /// How often, at least once.
+        repeat: u32,
     },
     /// Records a leg into a file; [`Event::RecordStarted`], later [`Event::Recorded`].
     Record {
@@ -299,7 +304,7 @@ pub enum Command {
     },
     /// Takes no sound into a recording until [`Command::ResumeRecord`].
     PauseRecord {
-        /// The leg.
+        /// The leg; for the recording of a room anybody who is in it.
         leg: LegId,
         /// Which one.
         recording: RecordingSid,
@@ -308,14 +313,14 @@ pub enum Command {
     },
     /// Ends [`Command::PauseRecord`].
     ResumeRecord {
-        /// The leg.
+        /// The leg, likewise.
         leg: LegId,
         /// Which one.
         recording: RecordingSid,
     },
     /// Ends a recording.
     StopRecord {
-        /// The leg.
+        /// The leg, likewise.
         leg: LegId,
         /// Which one.
         recording: RecordingSid,
@@ -466,6 +471,15 @@ pub enum Event {
         /// False when it was stopped or replaced.
         completed: bool,
     },
+    /// An announcement ended: once for each [`Command::Announce`] with a name, unless its room is gone before.
+    Announced {
+        /// The room.
+        room: RoomId,
+        /// As given.
+        play: PlayId,
+        /// False when another took its place.
+        completed: bool,
+    },
     /// The peer pressed a key: once per key press, however many packets said so (RFC 4733).
     Digit {
         /// The leg.
@@ -590,9 +604,10 @@ pub struct LegStats {
 }
 
 impl Event {
-    /// The leg it happened to.
-    pub fn leg(&self) -> LegId {
+    /// The leg it happened to; nothing where it was a room.
+    pub fn leg(&self) -> Option<LegId> {
         match *self {
+            Event::Announced { .. } => None,
             Event::Opened { leg, .. }
             | Event::OpenFailed { leg, .. }
             | Event::Played { leg, .. }
@@ -603,7 +618,7 @@ impl Event {
             | Event::MediaLost { leg }
             | Event::RecordStarted { leg, .. }
             | Event::Recorded { leg, .. }
-            | Event::Closed { leg, .. } => leg,
+            | Event::Closed { leg, .. } => Some(leg),
         }
     }
 }

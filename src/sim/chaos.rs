@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use base::Rng;
+use base::{CallSid, ConferenceSid, Rng};
+use call::office::DocumentRef;
 use call::record::StoreItem;
-use call::{CallDocument, CallUpdate, Fate, Input, NewCall, Operator, ParticipantChange};
+use call::{
+    CallDocument, CallUpdate, ConferenceRef, Fate, Hold, Input, Music, NewCall, NewParticipant, Operator,
+    ParticipantOrder, ParticipantRef, ParticipantUpdate,
+};
 use sip::{SessionId, TransportKind};
 
 use crate::invariants::Violation;
@@ -307,20 +311,93 @@ impl Chaos {
         }
         match (sids.get(n), conference) {
             (_, Some(sid)) if self.rng.chance(0.3) => {
-                self.world.input(Input::Command { id: 1, command: Operator::EndConference(sid) })
-            }
-            (Some(sid), Some(_)) if self.rng.chance(0.6) => {
-                let change = match self.rng.below(5) {
-                    0 => ParticipantChange::Remove,
-                    1 | 2 => ParticipantChange::Mute(self.rng.chance(0.5)),
-                    _ => ParticipantChange::Hold(self.rng.chance(0.5)),
-                };
-                let command = Operator::Participant { call: *sid, change };
+                let command = Operator::EndConference(ConferenceRef::Sid(sid));
                 self.world.input(Input::Command { id: 1, command })
             }
+            (_, Some(sid)) if self.rng.chance(0.6) => self.operator_confers(sid),
             (Some(sid), _) => self.world.input(Input::Command { id: 1, command: Operator::Hangup(*sid) }),
             (None, _) => self.world.input(Input::Command { id: 1, command: Operator::Calls }),
         }
+    }
+
+    /// Somebody in a conference is muted, held, spoken to, coaches, is removed, or another is called into it.
+    fn operator_confers(&mut self, conference: ConferenceSid) -> Result<(), Violation> {
+        let members: Vec<CallSid> = self
+            .world
+            .node
+            .participants()
+            .into_iter()
+            .filter_map(|(sid, call)| (sid == conference).then_some(call))
+            .collect();
+        let one = members.get(self.rng.below(3) as usize).copied();
+        let document = |path: &str| DocumentRef {
+            url: format!("http://web.example/{path}"),
+            method: twiml::HttpMethod::Get,
+        };
+        let conference = ConferenceRef::Sid(conference);
+        let plain = ParticipantUpdate::default();
+        let update = match self.rng.below(8) {
+            0 => {
+                let DocumentRef { url, method } = document("w1");
+                return self.command(Operator::Announce { conference, url, method });
+            }
+            1 => return self.add_participant(conference),
+            2 => ParticipantUpdate { muted: Some(self.rng.chance(0.5)), ..plain },
+            3 => {
+                let music = Music { url: Some(document("w0").url), ..Music::default() };
+                let music = if self.rng.chance(0.5) { music } else { Music::default() };
+                let hold = if self.rng.chance(0.6) { Hold::On(music) } else { Hold::Off };
+                ParticipantUpdate { hold: Some(hold), ..plain }
+            }
+            4 => ParticipantUpdate { announce: Some(document("w0")), ..plain },
+            5 => ParticipantUpdate { coaches: Some(members.first().copied()), ..plain },
+            6 => ParticipantUpdate { end_on_exit: Some(self.rng.chance(0.2)), ..plain },
+            _ => match one {
+                Some(call) => {
+                    let who = ParticipantRef::Call(call);
+                    let order = ParticipantOrder::Remove;
+                    return self.command(Operator::Participant { conference, who, order });
+                }
+                None => plain,
+            },
+        };
+        let Some(call) = one else { return Ok(()) };
+        let who = ParticipantRef::Call(call);
+        let order = ParticipantOrder::Update(Box::new(update));
+        self.command(Operator::Participant { conference, who, order })
+    }
+
+    fn add_participant(&mut self, conference: ConferenceRef) -> Result<(), Violation> {
+        let noun = "<Response><Dial><Conference>x</Conference></Dial></Response>";
+        let document = twiml::parse(noun, twiml::Dialect::Twiml).expect("it is a document");
+        let Some(twiml::Verb::Dial(dial)) = document.verbs.into_iter().next() else { return Ok(()) };
+        let Some(noun) = dial.conference().cloned() else { return Ok(()) };
+        let to = PHONES[self.rng.below(PHONES.len() as u64) as usize].1;
+        let new = NewParticipant {
+            call: NewCall {
+                to: to.to_owned(),
+                from: CALLER.to_owned(),
+                caller_id: None,
+                document: CallDocument::Given(twiml::Source::Inline(String::new())),
+                fallback: None,
+                dialect: twiml::Dialect::Twiml,
+                status_callback: None,
+                send_digits: None,
+                machine_detection: None,
+                timeout_s: 20,
+                time_limit_s: None,
+                record: None,
+                credentials: None,
+            },
+            conference: noun,
+            early_media: self.rng.chance(0.7),
+            display_name: None,
+        };
+        self.command(Operator::AddParticipant { conference, new: Box::new(new) })
+    }
+
+    fn command(&mut self, command: Operator) -> Result<(), Violation> {
+        self.world.input(Input::Command { id: 1, command })
     }
 
     /// REFER, to a phone or to somebody consulted.
@@ -563,7 +640,10 @@ impl Chaos {
             (" beep=\"onExit\"", 0.2),
             (" maxParticipants=\"2\"", 0.2),
             (" participantLabel=\"desk\"", 0.2),
-            (" statusCallback=\"/s2\" statusCallbackEvent=\"start end join leave mute hold\"", 0.4),
+            (
+                " statusCallback=\"/s2\" statusCallbackEvent=\"start end join leave mute hold modify announcement\"",
+                0.4,
+            ),
             (" waitUrl=\"/w0\"", 0.2),
             (" waitUrl=\"/w1\" waitMethod=\"GET\"", 0.2),
         ] {

@@ -83,7 +83,10 @@ impl Watch {
             StoreItem::Recording(row) => {
                 self.recordings.insert(row.sid, row.status);
             }
-            StoreItem::Notification(_) | StoreItem::Transcription(_) | StoreItem::Queue(_) => {}
+            StoreItem::Notification(_)
+            | StoreItem::Transcription(_)
+            | StoreItem::Queue(_)
+            | StoreItem::Conference(_) => {}
         }
         Ok(())
     }

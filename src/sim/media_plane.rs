@@ -86,7 +86,11 @@ pub(crate) enum Later {
     Event(Event),
     PlayEnds { leg: LegId, play: PlayId, number: u64 },
     RecordEnds { leg: LegId, recording: RecordingSid, number: u64, why: RecordEnd },
+    Announced(RoomId, Event),
 }
+
+/// How long every announcement sounds.
+const ANNOUNCEMENT: Duration = Duration::from_secs(2);
 
 impl StubMedia {
     /// A media plane at this address.
@@ -278,7 +282,15 @@ impl StubMedia {
                     leg.room = None;
                 }
             }
-            Command::Announce { room, .. } => {
+            Command::Announce { room, play, items, .. } => {
+                let what = match (play, items.first()) {
+                    (Some(_), Some(PlayItem::Clip(key))) => Heard::Clip(key.0.clone()),
+                    _ => Heard::Beep,
+                };
+                if let Some(play) = play {
+                    let event = Event::Announced { room, play, completed: true };
+                    later.push((ANNOUNCEMENT, Later::Announced(room, event)));
+                }
                 let hears = |leg: &Leg| {
                     leg.playing.is_none()
                         && leg.room.is_some_and(|(of, member)| of == room && !member.on_hold)
@@ -286,7 +298,7 @@ impl StubMedia {
                 let there: Vec<LegId> =
                     self.legs.iter().filter(|(_, leg)| hears(leg)).map(|(id, _)| *id).collect();
                 for leg in there {
-                    self.note(leg, now, Heard::Beep);
+                    self.note(leg, now, what.clone());
                 }
             }
             Command::Record { leg, recording, max_ms, silence_ms, .. } => {
@@ -384,6 +396,11 @@ impl StubMedia {
     pub(crate) fn happen(&mut self, later: Later, now: Mono) -> Option<Event> {
         match later {
             Later::Event(event) => Some(event),
+            // A room everybody has left announces nothing.
+            Later::Announced(room, event) => {
+                let is_there = |leg: &Leg| leg.room.is_some_and(|(of, _)| of == room);
+                self.legs.values().any(is_there).then_some(event)
+            }
             Later::PlayEnds { leg, play, number } => {
                 let state = self.legs.get_mut(&leg)?;
                 if state.playing != Some((play, number)) {

@@ -363,6 +363,7 @@ impl Scenario {
                 | StoreItem::Event(_)
                 | StoreItem::Recording(_)
                 | StoreItem::Queue(_)
+                | StoreItem::Conference(_)
                 | StoreItem::Transcription(_) => None,
             })
             .collect()

@@ -6,8 +6,8 @@ use std::time::Duration;
 use base::Timestamp;
 
 use crate::listing::Listing;
-use crate::read::{CallFilter, NotificationFilter, RecordingFilter};
-use crate::rows::{CALL_COLUMNS, NOTIFICATION_COLUMNS, RECORDING_COLUMNS, level_word};
+use crate::read::{CallFilter, ConferenceFilter, NotificationFilter, RecordingFilter};
+use crate::rows::{CALL_COLUMNS, CONFERENCE_COLUMNS, NOTIFICATION_COLUMNS, RECORDING_COLUMNS, level_word};
 
 /// A call starts this long after its creation at the latest: one that waits longer for its turn has failed.
 const START_AFTER_MAX: Duration = Duration::from_secs(86_400);
@@ -48,6 +48,20 @@ impl RecordingFilter {
     }
 }
 
+impl ConferenceFilter {
+    pub(crate) fn listing(&self) -> Listing {
+        // What is older than its last change was created before that.
+        let created_to = [self.created_to, self.updated_to].into_iter().flatten().min();
+        Listing::of("conferences", CONFERENCE_COLUMNS)
+            .with("name =", self.name.clone())
+            .with("status =", self.status.map(|status| status.as_str().to_owned()))
+            .with("created_at >=", self.created_from)
+            .with("created_at <=", created_to)
+            .with("updated_at >=", self.updated_from)
+            .with("updated_at <=", self.updated_to)
+    }
+}
+
 impl NotificationFilter {
     pub(crate) fn listing(&self) -> Listing {
         Listing::of("notifications", NOTIFICATION_COLUMNS)
@@ -61,6 +75,7 @@ impl NotificationFilter {
 #[cfg(test)]
 pub(crate) mod tests {
     use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid};
+    use call::record::ConferenceStatus;
     use sqlx::{AssertSqlSafe, Row};
     use twiml::{CallStatus, Level};
 
@@ -68,7 +83,7 @@ pub(crate) mod tests {
     use crate::listing::{Bound, Cut, Page};
     use crate::{PAGE_ROWS_MAX, Store};
 
-    /// Every statement the API's lists make of calls, recordings and notifications: each filter alone, typical pairs,
+    /// Every statement the API's lists make of calls, recordings, conferences and notifications: each filter alone, typical pairs,
     /// the first page, one further on and one back.
     fn statements() -> Vec<(String, Vec<Bound>)> {
         let at = Some(Timestamp(5));
@@ -102,12 +117,23 @@ pub(crate) mod tests {
             NotificationFilter { level: Some(Level::Error), ..plain() },
             NotificationFilter { from: at, to: at, ..plain() },
         ];
+        let plain = ConferenceFilter::default;
+        let conferences = [
+            plain(),
+            ConferenceFilter { name: text(), ..plain() },
+            ConferenceFilter { status: Some(ConferenceStatus::Init), ..plain() },
+            ConferenceFilter { created_from: at, created_to: at, ..plain() },
+            ConferenceFilter { updated_from: at, updated_to: at, ..plain() },
+        ];
         let mut all = Vec::new();
         for filter in &calls {
             all.extend(pages(CallSid(7)).map(|page| filter.listing().statement("created_at", &page)));
         }
         for filter in &recordings {
             all.extend(pages(RecordingSid(7)).map(|page| filter.listing().statement("created_at", &page)));
+        }
+        for filter in &conferences {
+            all.extend(pages(ConferenceSid(7)).map(|page| filter.listing().statement("created_at", &page)));
         }
         for filter in &notifications {
             all.extend(pages(NotificationSid(7)).map(|page| filter.listing().statement("at", &page)));

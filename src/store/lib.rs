@@ -1,4 +1,4 @@
-//! What survives a restart: calls, events, recordings, notifications, in SQLite or PostgreSQL.
+//! What survives a restart: calls, events, recordings, conferences, notifications, in SQLite or PostgreSQL.
 //!
 //! [`Store::write`] never waits: a row goes into bounded memory ([`pending`]) and one task ([`writer`]) moves
 //! rows from there into the database, up to 100 of them or 20 ms' worth in one transaction. A database that is
@@ -24,6 +24,8 @@ mod writer;
 pub use error::StoreError;
 pub use health::{Degraded, Health};
 pub use listing::{Cut, Page};
-pub use read::{CallFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter};
+pub use read::{
+    CallFilter, ConferenceFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter,
+};
 pub use resources::{ResourceChange, ResourceRow};
 pub use store::Store;

@@ -6,13 +6,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{CallSid, QueueSid, RecordingSid, TranscriptionSid};
-use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem, TranscriptionRow};
+use base::{CallSid, ConferenceSid, QueueSid, RecordingSid, TranscriptionSid};
+use call::record::{
+    CallRow, ConferenceRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem, TranscriptionRow,
+};
 
 /// Calls whose rows may wait; beyond it a call not yet waiting is dropped and counted.
 pub(crate) const CALLS_PENDING_MAX: usize = 100_000;
 /// Likewise for recordings.
 pub(crate) const RECORDINGS_PENDING_MAX: usize = 50_000;
+/// Likewise for conferences.
+pub(crate) const CONFERENCES_PENDING_MAX: usize = 50_000;
 /// Likewise for queues.
 pub(crate) const QUEUES_PENDING_MAX: usize = 20_000;
 /// Likewise for transcriptions.
@@ -36,6 +40,7 @@ pub(crate) struct Pending {
     calls: Latest<CallSid, CallRow>,
     recordings: Latest<RecordingSid, RecordingRow>,
     queues: Latest<QueueSid, QueueRow>,
+    conferences: Latest<ConferenceSid, ConferenceRow>,
     transcriptions: Latest<TranscriptionSid, TranscriptionRow>,
     events: VecDeque<Numbered<EventRow>>,
     event_bytes: usize,
@@ -52,6 +57,9 @@ impl Pending {
             StoreItem::Call(row) => self.calls.push(number, row.sid, row, CALLS_PENDING_MAX),
             StoreItem::Recording(row) => self.recordings.push(number, row.sid, row, RECORDINGS_PENDING_MAX),
             StoreItem::Queue(row) => self.queues.push(number, row.sid, row, QUEUES_PENDING_MAX),
+            StoreItem::Conference(row) => {
+                self.conferences.push(number, row.sid, row, CONFERENCES_PENDING_MAX)
+            }
             StoreItem::Transcription(row) => {
                 self.transcriptions.push(number, row.sid, row, TRANSCRIPTIONS_PENDING_MAX)
             }
@@ -79,7 +87,7 @@ impl Pending {
         room
     }
 
-    /// Takes up to `rows_max` rows: calls first, then recordings, queues, notifications, events.
+    /// Takes up to `rows_max` rows: calls first, then recordings, conferences, queues, notifications, events.
     pub(crate) fn take(&mut self, rows_max: usize) -> Batch {
         let mut batch = Batch::new();
         while batch.len() < rows_max {
@@ -87,6 +95,8 @@ impl Pending {
                 (number, StoreItem::Call(row))
             } else if let Some((number, row)) = self.recordings.pop() {
                 (number, StoreItem::Recording(row))
+            } else if let Some((number, row)) = self.conferences.pop() {
+                (number, StoreItem::Conference(row))
             } else if let Some((number, row)) = self.queues.pop() {
                 (number, StoreItem::Queue(row))
             } else if let Some((number, row)) = self.transcriptions.pop() {
@@ -111,6 +121,7 @@ impl Pending {
                 StoreItem::Call(row) => self.calls.put_back(number, row.sid, row),
                 StoreItem::Recording(row) => self.recordings.put_back(number, row.sid, row),
                 StoreItem::Queue(row) => self.queues.put_back(number, row.sid, row),
+                StoreItem::Conference(row) => self.conferences.put_back(number, row.sid, row),
                 StoreItem::Transcription(row) => self.transcriptions.put_back(number, row.sid, row),
                 StoreItem::Event(row) => {
                     self.event_bytes += row.text.len();
@@ -130,6 +141,7 @@ impl Pending {
         let replaced = self.calls.rows.len()
             + self.recordings.rows.len()
             + self.queues.rows.len()
+            + self.conferences.rows.len()
             + self.transcriptions.rows.len();
         replaced + self.events.len() + self.notifications.len()
     }
@@ -153,6 +165,7 @@ impl Pending {
             self.calls.oldest(),
             self.recordings.oldest(),
             self.queues.oldest(),
+            self.conferences.oldest(),
             self.transcriptions.oldest(),
             self.events.front().map(|(number, _)| *number),
             self.notifications.front().map(|(number, _)| *number),
@@ -222,6 +235,7 @@ mod tests {
                 StoreItem::Transcription(_) => 't',
                 StoreItem::Notification(_) => 'n',
                 StoreItem::Queue(_) => 'q',
+                StoreItem::Conference(_) => 'f',
             })
             .collect()
     }

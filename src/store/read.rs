@@ -1,7 +1,10 @@
 //! Reading: lists newest first, page by page, and single rows.
 
 use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp, TranscriptionSid};
-use call::record::{CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, TranscriptionRow};
+use call::record::{
+    CallRow, ConferenceRow, ConferenceStatus, EventRow, NotificationRow, QueueRow, RecordingRow,
+    TranscriptionRow,
+};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
@@ -9,8 +12,8 @@ use twiml::{CallStatus, Level};
 
 use crate::listing::Page;
 use crate::rows::{
-    CALL_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
-    TRANSCRIPTION_COLUMNS, read_call, read_event, read_notification, read_queue, read_recording,
+    CALL_COLUMNS, CONFERENCE_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
+    TRANSCRIPTION_COLUMNS, read_call, read_conference, read_event, read_notification, read_queue, read_recording,
     read_transcription,
 };
 use crate::{Store, StoreError};
@@ -54,6 +57,23 @@ pub struct RecordingFilter {
     pub created_to: Option<Timestamp>,
     /// Those whose sound was deleted too.
     pub deleted: bool,
+}
+
+/// Which conferences (`rest-voice` §6). A bound in time is included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConferenceFilter {
+    /// Of exactly this name.
+    pub name: Option<String>,
+    /// In this state.
+    pub status: Option<ConferenceStatus>,
+    /// Created then or later.
+    pub created_from: Option<Timestamp>,
+    /// Created then or earlier.
+    pub created_to: Option<Timestamp>,
+    /// Last changed then or later.
+    pub updated_from: Option<Timestamp>,
+    /// Last changed then or earlier.
+    pub updated_to: Option<Timestamp>,
 }
 
 /// Which notifications (`rest-voice` §13). A bound in time is included.
@@ -112,6 +132,21 @@ impl Store {
     pub async fn recording(&self, sid: RecordingSid) -> Result<Option<RecordingRow>, StoreError> {
         let sql = format!("SELECT {RECORDING_COLUMNS} FROM recordings WHERE sid = $1");
         self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_recording).await
+    }
+
+    /// Conferences, newest first.
+    pub async fn conferences(
+        &self,
+        filter: &ConferenceFilter,
+        page: &Page<ConferenceSid>,
+    ) -> Result<Vec<ConferenceRow>, StoreError> {
+        filter.listing().page(self, "created_at", page, read_conference).await
+    }
+
+    /// One conference.
+    pub async fn conference(&self, sid: ConferenceSid) -> Result<Option<ConferenceRow>, StoreError> {
+        let sql = format!("SELECT {CONFERENCE_COLUMNS} FROM conferences WHERE sid = $1");
+        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_conference).await
     }
 
     /// The voice queues of this box, the oldest first.

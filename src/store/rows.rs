@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use base::Timestamp;
 use call::record::{
-    CallRow, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus,
-    StoreItem, TranscriptionRow, TranscriptionStatus,
+    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventKind, EventRow, NotificationRow, QueueRow,
+    RecordingRow, RecordingSource, RecordingStatus, StoreItem, TranscriptionRow, TranscriptionStatus,
 };
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -23,6 +23,7 @@ pub(crate) const TRANSCRIPTION_COLUMNS: &str =
 pub(crate) const NOTIFICATION_COLUMNS: &str = "sid, call, at, code, level, message, url, method, line_no, \
     column_no, request_variables, response_status, response_headers, response_body";
 pub(crate) const QUEUE_COLUMNS: &str = "sid, name, max_size, on_demand, created_at, updated_at";
+pub(crate) const CONFERENCE_COLUMNS: &str = "sid, name, status, created_at, updated_at, ended_why, ended_by";
 
 /// Writes one row. Writing it again leaves the table as it is.
 pub(crate) async fn write(
@@ -37,6 +38,7 @@ pub(crate) async fn write(
         StoreItem::Transcription(row) => write_transcription(connection, box_id, row).await,
         StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
         StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
+        StoreItem::Conference(row) => write_conference(connection, box_id, row).await,
     }
 }
 
@@ -205,6 +207,43 @@ async fn write_queue(connection: &mut AnyConnection, box_id: &str, row: &QueueRo
         .execute(connection)
         .await?;
     Ok(())
+}
+
+async fn write_conference(
+    connection: &mut AnyConnection,
+    box_id: &str,
+    row: &ConferenceRow,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO conferences (sid, name, status, created_at, updated_at, ended_why, ended_by, box) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT (sid) DO UPDATE SET status=excluded.status, \
+        updated_at=excluded.updated_at, ended_why=excluded.ended_why, ended_by=excluded.ended_by";
+    sqlx::query(SQL)
+        .bind(row.sid.to_string())
+        .bind(text(&row.name))
+        .bind(row.status.as_str())
+        .bind(row.created.0)
+        .bind(row.updated.0)
+        .bind(row.ended_why.map(ConferenceEnd::as_str))
+        .bind(row.ended_by.map(|sid| sid.to_string()))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn read_conference(row: &AnyRow) -> Result<ConferenceRow, Error> {
+    let why: Option<String> = row.try_get("ended_why")?;
+    Ok(ConferenceRow {
+        sid: parsed(row, "sid")?,
+        name: row.try_get("name")?,
+        status: word(row, "status", |text| {
+            ConferenceStatus::ALL.into_iter().find(|status| status.as_str() == text)
+        })?,
+        created: Timestamp(row.try_get("created_at")?),
+        updated: Timestamp(row.try_get("updated_at")?),
+        ended_why: why.and_then(|text| ConferenceEnd::ALL.into_iter().find(|why| why.as_str() == text)),
+        ended_by: optional_parsed(row, "ended_by")?,
+    })
 }
 
 pub(crate) fn read_queue(row: &AnyRow) -> Result<QueueRow, Error> {

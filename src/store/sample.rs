@@ -1,8 +1,9 @@
 //! Rows for tests.
 
-use base::{CallSid, NotificationSid, QueueSid, RecordingSid, Timestamp};
+use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp};
 use call::record::{
-    CallRow, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus,
+    CallRow, ConferenceRow, ConferenceStatus, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow,
+    RecordingSource, RecordingStatus,
 };
 use twiml::{CallStatus, Direction, HttpMethod, Level};
 
@@ -37,6 +38,18 @@ pub(crate) fn recording(n: u128, call: u128) -> RecordingRow {
         duration_ms: None,
         bytes: None,
         error_code: None,
+    }
+}
+
+pub(crate) fn conference(n: u128) -> ConferenceRow {
+    ConferenceRow {
+        sid: ConferenceSid(n),
+        name: "board".to_owned(),
+        status: ConferenceStatus::Init,
+        created: Timestamp(n as i64),
+        updated: Timestamp(n as i64),
+        ended_why: None,
+        ended_by: None,
     }
 }
 

@@ -75,6 +75,14 @@ const STEPS: &[&[&str]] = &[
         box TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, sid TEXT NOT NULL, body TEXT NOT NULL,
         over_mark TEXT, gone BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
         PRIMARY KEY (box, kind, parent, sid))"],
+    &[
+        "CREATE TABLE conferences (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, ended_why TEXT, ended_by TEXT)",
+        "CREATE INDEX conferences_by_creation ON conferences (created_at, sid)",
+        "CREATE INDEX conferences_by_name ON conferences (name, created_at, sid)",
+        "CREATE INDEX conferences_by_status ON conferences (status, created_at, sid)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

@@ -146,8 +146,8 @@ impl Store {
         self.inner.pool.close().await;
     }
 
-    /// Gives calls an end that this box left open when it last stopped without ending them: they cannot be
-    /// going on. Returns how many.
+    /// Gives calls and conferences an end that this box left open when it last stopped without ending them: they
+    /// cannot be going on. Returns how many calls.
     pub async fn end_orphans(&self, at: Timestamp) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE calls SET status = 'failed', ended_at = $1, updated_at = $1, duration_s = 0, \
@@ -158,15 +158,25 @@ impl Store {
         .bind(self.inner.box_id.as_str())
         .execute(&self.inner.pool)
         .await?;
+        // Nobody can be in their conferences any more.
+        sqlx::query(
+            "UPDATE conferences SET status = 'completed', updated_at = $1 \
+             WHERE box = $2 AND status IN ('init', 'in-progress')",
+        )
+        .bind(at.0)
+        .bind(self.inner.box_id.as_str())
+        .execute(&self.inner.pool)
+        .await?;
         Ok(done.rows_affected())
     }
 
-    /// Forgets ended calls, events and notifications older than `before`. Recordings stay: their files are
+    /// Forgets ended calls and conferences, events and notifications older than `before`. Recordings stay: their files are
     /// not the store's. Returns how many rows went.
     pub async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut rows = 0;
         for sql in [
             "DELETE FROM calls WHERE ended_at < $1",
+            "DELETE FROM conferences WHERE status = 'completed' AND updated_at < $1",
             "DELETE FROM events WHERE at < $1",
             "DELETE FROM notifications WHERE at < $1",
         ] {

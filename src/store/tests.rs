@@ -3,15 +3,17 @@
 
 use base::{CallSid, ConferenceSid, RecordingSid, Timestamp, TranscriptionSid};
 use call::record::{
-    CallRow, EventRow, NotificationRow, QueueRow, RecordingRow, RecordingStatus, StoreItem, TranscriptionRow,
-    TranscriptionStatus,
+    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventRow, NotificationRow, QueueRow,
+    RecordingRow, RecordingStatus, StoreItem, TranscriptionRow, TranscriptionStatus,
 };
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use twiml::{CallStatus, Direction, Level};
 
 use crate::pending::EVENTS_PENDING_MAX;
-use crate::{CallFilter, Cut, NotificationFilter, Page, RecordingFilter, Store, StoreError, sample};
+use crate::{
+    CallFilter, ConferenceFilter, Cut, NotificationFilter, Page, RecordingFilter, Store, StoreError, sample,
+};
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -94,6 +96,20 @@ async fn rows_survive(store: &Store) {
     store.write(StoreItem::Event(EventRow { text: "a\0b".to_owned(), ..sample::event(2, 0) }));
     store.flush().await.unwrap();
 
+    let over = ConferenceRow {
+        status: ConferenceStatus::Completed,
+        updated: Timestamp(9),
+        ended_why: Some(ConferenceEnd::LastParticipantLeft),
+        ended_by: Some(CallSid(1)),
+        ..sample::conference(1)
+    };
+    for row in [sample::conference(1), over.clone()] {
+        store.write(StoreItem::Conference(row));
+        store.flush().await.unwrap();
+    }
+    assert_eq!(store.conference(over.sid).await.unwrap(), Some(over));
+    assert_eq!(store.conference(ConferenceSid(2)).await.unwrap(), None);
+
     let gone = QueueRow { deleted: Some(Timestamp(9)), ..sample::queue(3) };
     store.write(StoreItem::Queue(gone.clone()));
     store.write(StoreItem::Queue(gone));
@@ -165,6 +181,34 @@ async fn lists_filter_and_page(store: &Store) {
     };
     let found = store.recordings(&of_call, &Page::first(10)).await.unwrap();
     assert_eq!(found.iter().map(|row| row.sid).collect::<Vec<_>>(), [RecordingSid(108), RecordingSid(105)]);
+    for n in 100..106 {
+        let status = ConferenceStatus::ALL[n as usize % 3];
+        let name = if n < 103 { "board" } else { "desk" }.to_owned();
+        let updated = Timestamp(n as i64 + 10);
+        let row = ConferenceRow { status, name, updated, ..sample::conference(n) };
+        store.write(StoreItem::Conference(row));
+    }
+    let all = ConferenceFilter { created_from: Some(Timestamp(100)), ..ConferenceFilter::default() };
+    let first = ConferenceFilter::default();
+    for (filter, cut, found) in [
+        (all.clone(), Cut::Newest, vec![105, 104, 103, 102, 101, 100]),
+        (all.clone(), Cut::After(Timestamp(102), ConferenceSid(102)), vec![101, 100]),
+        (ConferenceFilter { name: Some("desk".to_owned()), ..first.clone() }, Cut::Newest, vec![105, 104, 103]),
+        (ConferenceFilter { status: Some(ConferenceStatus::Completed), ..all.clone() }, Cut::Newest, vec![104, 101]),
+        (ConferenceFilter { created_to: Some(Timestamp(101)), ..all.clone() }, Cut::Newest, vec![101, 100]),
+        (
+            ConferenceFilter {
+                updated_from: Some(Timestamp(112)),
+                updated_to: Some(Timestamp(113)),
+                ..all.clone()
+            },
+            Cut::Newest,
+            vec![103, 102],
+        ),
+    ] {
+        let rows = store.conferences(&filter, &Page { limit: 10, cut }).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.sid.0).collect::<Vec<_>>(), found, "{filter:?}");
+    }
     let warnings = NotificationFilter {
         level: Some(Level::Warning),
         from: Some(Timestamp(100)),
@@ -175,13 +219,17 @@ async fn lists_filter_and_page(store: &Store) {
 
 async fn orphans_end_and_old_rows_go(store: &Store) {
     store.write(StoreItem::Call(CallRow { status: CallStatus::InProgress, ..sample::call(300) }));
+    store.write(StoreItem::Conference(sample::conference(300)));
     store.flush().await.unwrap();
     assert!(store.end_orphans(Timestamp(400)).await.unwrap() >= 1);
     let ended = store.call(CallSid(300)).await.unwrap().unwrap();
     assert_eq!((ended.status, ended.end), (CallStatus::Failed, Some(Timestamp(400))));
+    let closed = store.conference(ConferenceSid(300)).await.unwrap().unwrap();
+    assert_eq!((closed.status, closed.updated), (ConferenceStatus::Completed, Timestamp(400)));
     assert_eq!(store.end_orphans(Timestamp(500)).await.unwrap(), 0);
     assert!(store.purge(Timestamp(401)).await.unwrap() >= 1);
     assert_eq!(store.call(CallSid(300)).await.unwrap(), None);
+    assert_eq!(store.conference(ConferenceSid(300)).await.unwrap(), None);
     let mut cut_off = sample::recording(900, 300);
     store.write(StoreItem::Recording(cut_off.clone()));
     store.flush().await.unwrap();
@@ -216,6 +264,7 @@ async fn postgres_does_what_a_store_must() {
         "DROP TABLE IF EXISTS events",
         "DROP TABLE IF EXISTS recordings",
         "DROP TABLE IF EXISTS notifications",
+        "DROP TABLE IF EXISTS conferences",
         "DROP TABLE IF EXISTS schema_steps",
     ] {
         sqlx::query(sql).execute(&mut connection).await.unwrap();

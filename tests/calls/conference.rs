@@ -1,6 +1,8 @@
 //! `<Dial><Conference>`: who waits, who hears whom, who is told, and how it ends.
 
-use call::{Operator, OperatorReply, ParticipantChange};
+use call::{
+    ConferenceRef, Hold, Music, Operator, OperatorReply, ParticipantOrder, ParticipantRef, ParticipantUpdate,
+};
 use sim::{Answer, Caller, Heard, NUMBER, Scenario, UaState, VOICE, param};
 use std::time::Duration;
 
@@ -287,28 +289,39 @@ fn an_operator_mutes_holds_removes_and_ends() {
     let bob = joins(&mut s, "", "");
     let carl = joins(&mut s, "", "");
     let anns = sid(&s, 0);
-    let change = |s: &mut Scenario, change| {
-        let reply = s.operator(Operator::Participant { call: anns, change });
+    let conference = *s.world.node.conferences().keys().next().expect("three are in it");
+    let order = |s: &mut Scenario, order| {
+        let (conference, who) = (ConferenceRef::Sid(conference), ParticipantRef::Call(anns));
+        let reply = s.operator(Operator::Participant { conference, who, order });
         s.pass_ms(200);
         reply
     };
-    assert_eq!(change(&mut s, ParticipantChange::Mute(true)), OperatorReply::Done);
+    let plain = ParticipantUpdate::default;
+    let change = |s: &mut Scenario, update| match order(s, ParticipantOrder::Update(Box::new(update))) {
+        OperatorReply::Participant(one) => (one.facts.muted, one.facts.hold),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(change(&mut s, ParticipantUpdate { muted: Some(true), ..plain() }), (true, false));
     assert!(!s.hears(&bob, &ann) && s.hears(&ann, &bob));
-    change(&mut s, ParticipantChange::Mute(false));
+    change(&mut s, ParticipantUpdate { muted: Some(false), ..plain() });
     assert!(s.hears(&bob, &ann));
-    change(&mut s, ParticipantChange::Hold(true));
+    let hold = Some(Hold::On(Music::default()));
+    assert_eq!(change(&mut s, ParticipantUpdate { hold, ..plain() }), (false, true));
     assert!(!s.hears(&bob, &ann) && !s.hears(&ann, &bob));
     assert!(matches!(s.heard(&ann).last(), Some(Heard::Clip(key)) if key.contains("hold-music")));
-    change(&mut s, ParticipantChange::Hold(false));
+    change(&mut s, ParticipantUpdate { hold: Some(Hold::Off), ..plain() });
     assert!(s.hears(&bob, &ann) && s.hears(&ann, &bob));
-    assert_eq!(change(&mut s, ParticipantChange::Remove), OperatorReply::Done);
+    assert!(matches!(order(&mut s, ParticipantOrder::Remove), OperatorReply::Participant(_)));
     assert!(s.heard_clip(&ann, "next"));
-    assert_eq!(change(&mut s, ParticipantChange::Mute(true)), OperatorReply::NotInConference(anns));
-    let conference = *s.world.node.conferences().keys().next().expect("two are in it");
-    assert_eq!(s.operator(Operator::EndConference(conference)), OperatorReply::Done);
+    assert_eq!(order(&mut s, ParticipantOrder::Look), OperatorReply::NotInConference);
+    let which = ConferenceRef::Name("desk".to_owned());
+    let OperatorReply::Conference(row) = s.operator(Operator::EndConference(which.clone())) else {
+        panic!("it has a row")
+    };
+    assert_eq!((row.sid, row.status.as_str()), (conference, "completed"));
     s.pass_ms(200);
     assert!(s.heard_clip(&bob, "next") && s.heard_clip(&carl, "next"));
-    assert_eq!(s.operator(Operator::EndConference(conference)), OperatorReply::NoSuchConference(conference));
+    assert_eq!(s.operator(Operator::EndConference(which)), OperatorReply::NoSuchConference);
     let events = told(&mut s);
     let expected = [
         "participant-mute",

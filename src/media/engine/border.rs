@@ -115,8 +115,12 @@ pub enum CoreCommand {
     Announce {
         /// The room.
         room: RoomId,
+        /// See [`crate::Command::Announce`].
+        play: Option<PlayId>,
         /// What to play.
         items: Vec<CoreItem>,
+        /// How often, at least once.
+        repeat: u32,
     },
     /// See [`crate::Command::Record`].
     Record {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
 use std::net::{IpAddr, SocketAddr};
 
-use base::Rng;
+use base::{RecordingSid, Rng};
 
 use crate::bridge;
 use crate::codec::coder::Effort;
@@ -204,12 +204,12 @@ impl MediaCore {
                 }
             }
             CoreCommand::PauseRecord { leg, recording, silence } => {
-                if let Some(recorder) = self.leg(leg).and_then(|(_, leg)| leg.recorder(recording)) {
+                if let Some(recorder) = self.recorder(leg, recording) {
                     recorder.pause(silence, now);
                 }
             }
             CoreCommand::ResumeRecord { leg, recording } => {
-                if let Some(recorder) = self.leg(leg).and_then(|(_, leg)| leg.recorder(recording)) {
+                if let Some(recorder) = self.recorder(leg, recording) {
                     recorder.resume(now);
                 }
             }
@@ -271,10 +271,10 @@ impl MediaCore {
                     self.clock(slot, now);
                 }
             }
-            CoreCommand::Announce { room, items } => {
+            CoreCommand::Announce { room, play, items, repeat } => {
                 let room = self.room_index.get(&room).and_then(|&at| self.rooms[at as usize].as_mut());
                 match room {
-                    Some(room) => room.announce(Player::new(None, items, 1), out),
+                    Some(room) => room.announce(Player::new(play, items, repeat.max(1)), out),
                     None => out.retire(Garbage::Items(items)),
                 }
             }
@@ -492,6 +492,14 @@ impl MediaCore {
     fn leg(&mut self, leg: LegId) -> Option<(u32, &mut Leg)> {
         let slot = self.slot(leg)?;
         Some((slot, self.slots[slot as usize].as_deref_mut()?))
+    }
+
+    /// The leg's own, or that of the room it is in.
+    fn recorder(&mut self, leg: LegId, recording: RecordingSid) -> Option<&mut Recorder> {
+        let slot = self.slot(leg)?;
+        let leg = self.slots[slot as usize].as_deref_mut()?;
+        let room = leg.seat.as_ref().and_then(|seat| self.rooms[seat.room as usize].as_mut());
+        leg.recorder(recording).or_else(|| room.and_then(|room| room.recorder(recording)))
     }
 
     /// Gives the leg a turn every 20 ms if it has something to do, in the emptiest phase.

@@ -13,6 +13,7 @@ use crate::leg::seat::FRAME_SAMPLES_MAX;
 use crate::mix::{Gain, MemberId, Mix, Mixer, Role, SPEAKERS};
 use crate::play::{FRAME_SAMPLES, Player};
 use crate::quality::Level;
+use crate::record::Recorder;
 use crate::resample::Resampler;
 
 use super::room_record::RoomRecording;
@@ -135,9 +136,18 @@ impl Room {
         }
     }
 
+    /// Of the room's recording, if it is this one.
+    pub(super) fn recorder(&mut self, recording: RecordingSid) -> Option<&mut Recorder> {
+        self.recording.as_mut().filter(|ours| ours.recording() == recording).map(RoomRecording::recorder)
+    }
+
     /// Plays to everybody, over what is said.
     pub(super) fn announce(&mut self, player: Player, out: &mut impl Out) {
-        self.end_announcement(out);
+        let named = self.announcing.as_ref().is_some_and(|running| running.player.play.is_some());
+        if named && player.play.is_none() {
+            return out.retire(Garbage::Player(player));
+        }
+        self.end_announcement(false, out);
         self.announcing = Some(Announcing { player, id: None, up: None });
         self.seat_all();
     }
@@ -204,13 +214,16 @@ impl Room {
             }
         }
         if player.is_over() {
-            self.end_announcement(out);
+            self.end_announcement(true, out);
         }
     }
 
-    fn end_announcement(&mut self, out: &mut impl Out) {
+    fn end_announcement(&mut self, completed: bool, out: &mut impl Out) {
         if let Some(announcing) = self.announcing.take() {
             announcing.id.into_iter().for_each(|id| self.mixer.leave(id));
+            if let Some(play) = announcing.player.play {
+                out.event(Event::Announced { room: self.id, play, completed });
+            }
             out.retire(Garbage::Player(announcing.player));
         }
     }

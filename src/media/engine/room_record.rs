@@ -44,6 +44,10 @@ impl RoomRecording {
         self.recorder.recording()
     }
 
+    pub(super) fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
     /// The next 20 ms. Answers why it is over, if it is.
     pub(super) fn take(
         &mut self,

@@ -157,10 +157,10 @@ impl Control {
         if let Command::Open { leg, near, peer } = command {
             return self.open(leg, near, peer);
         }
-        if let Command::Announce { room, items } = command {
+        if let Command::Announce { room, play, items, repeat } = command {
             if let Some(&(line, _)) = self.rooms.get(&room) {
                 let items = self.items(items);
-                self.order(line, Order::Core(CoreCommand::Announce { room, items }));
+                self.order(line, Order::Core(CoreCommand::Announce { room, play, items, repeat }));
             }
             return;
         }

@@ -67,12 +67,28 @@ pub enum ConferenceNews {
     Mute(ParticipantFacts),
     /// Somebody was put on hold or taken back.
     Hold(ParticipantFacts),
+    /// How somebody takes part was changed in another way.
+    Modify(ParticipantFacts),
     /// Somebody began to speak, or has stopped.
     Speech {
         /// Who.
         participant: ParticipantFacts,
         /// False: has stopped.
         began: bool,
+    },
+    /// An announcement has been heard.
+    Announced {
+        /// Who alone heard it, if it was for one.
+        call: Option<CallSid>,
+    },
+    /// An announcement cannot be heard.
+    AnnounceFailed {
+        /// For whom alone it was, if for one.
+        call: Option<CallSid>,
+        /// Where it was asked for.
+        url: String,
+        /// Why, in a sentence.
+        why: String,
     },
 }
 
@@ -93,6 +109,15 @@ pub enum ConferenceEnd {
 }
 
 impl ConferenceEnd {
+    /// All of them.
+    pub const ALL: [ConferenceEnd; 5] = [
+        Self::ConferenceEndedViaApi,
+        Self::LastParticipantKicked,
+        Self::LastParticipantLeft,
+        Self::ParticipantWithEndConferenceOnExitKicked,
+        Self::ParticipantWithEndConferenceOnExitLeft,
+    ];
+
     /// As published.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -163,7 +188,11 @@ impl ConferenceNews {
             ConferenceNews::Leave { .. } => ConferenceEvent::Leave,
             ConferenceNews::Mute(_) => ConferenceEvent::Mute,
             ConferenceNews::Hold(_) => ConferenceEvent::Hold,
+            ConferenceNews::Modify(_) => ConferenceEvent::Modify,
             ConferenceNews::Speech { .. } => ConferenceEvent::Speaker,
+            ConferenceNews::Announced { .. } | ConferenceNews::AnnounceFailed { .. } => {
+                ConferenceEvent::Announcement
+            }
         }
     }
 }
@@ -208,6 +237,20 @@ pub fn conference_params(facts: &ConferenceFacts, news: &ConferenceNews) -> Vec<
         ConferenceNews::Speech { participant: one, began } => {
             participant(one, &mut params);
             if *began { "participant-speech-start" } else { "participant-speech-stop" }
+        }
+        ConferenceNews::Modify(one) => {
+            participant(one, &mut params);
+            "participant-modify"
+        }
+        ConferenceNews::Announced { call } => {
+            params.set_some("CallSid", call.map(|sid| sid.to_string()));
+            "announcement-end"
+        }
+        ConferenceNews::AnnounceFailed { call, url, why } => {
+            params.set_some("CallSid", call.map(|sid| sid.to_string()));
+            params.set("AnnounceUrl", url.as_str());
+            params.set("ReasonAnnouncementFailed", why.as_str());
+            "announcement-fail"
         }
     };
     params.set("StatusCallbackEvent", event);
@@ -322,6 +365,18 @@ mod tests {
                 ConferenceNews::Speech { participant: marked.clone(), began: false },
                 "participant-speech-stop",
                 marked_lines.to_vec(),
+            ),
+            (ConferenceNews::Modify(marked.clone()), "participant-modify", marked_lines.to_vec()),
+            (ConferenceNews::Announced { call: None }, "announcement-end", vec![]),
+            (
+                ConferenceNews::Announced { call: Some(CallSid(1)) },
+                "announcement-end",
+                vec!["CallSid=CA00000000000000000000000000000001"],
+            ),
+            (
+                ConferenceNews::AnnounceFailed { call: None, url: "http://h/a".into(), why: "gone".into() },
+                "announcement-fail",
+                vec!["AnnounceUrl=http://h/a", "ReasonAnnouncementFailed=gone"],
             ),
             (ConferenceNews::Hold(marked), "participant-hold", marked_lines.to_vec()),
             (ConferenceNews::Hold(plain), "participant-unhold", plain_lines.to_vec()),

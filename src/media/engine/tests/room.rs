@@ -131,13 +131,26 @@ fn a_prompt_to_one_member_is_heard_by_that_one_instead_and_an_announcement_by_al
     assert_eq!(meeting.heard_by(2, 500), [1, 3]);
     let played = Event::Played { leg: LegId(2), play: PlayId(7), completed: true };
     assert!(meeting.rig.caught.events.contains(&played));
-    meeting.rig.command(CoreCommand::Announce { room: ROOM, items: vec![clip(1_550.0, 600)] });
+    let announce = |play, ms| {
+        let (room, items) = (ROOM, vec![clip(1_550.0, ms)]);
+        CoreCommand::Announce { room, play, items, repeat: 1 }
+    };
+    meeting.rig.command(announce(Some(PlayId(8)), 600));
+    meeting.rig.command(announce(None, 20));
     meeting.talk(500);
     for leg in 1..=3u64 {
         let (sound, rate) = heard(meeting.phones[leg as usize - 1].peer.codec, &meeting.rig.got(leg));
         let sound = &sound[sound.len() - rate as usize * 3 / 10..];
         assert!(goertzel_power(sound, rate, 1_550.0) > 0.2, "{leg}");
     }
+    let announced = |play, completed| Event::Announced { room: ROOM, play: PlayId(play), completed };
+    assert!(!meeting.rig.caught.events.contains(&announced(8, true)), "a beep does not interrupt it");
+    meeting.talk(200);
+    assert!(meeting.rig.caught.events.contains(&announced(8, true)));
+    meeting.rig.command(announce(Some(PlayId(9)), 600));
+    meeting.rig.command(announce(Some(PlayId(10)), 600));
+    meeting.talk(20);
+    assert!(meeting.rig.caught.events.contains(&announced(9, false)), "another took its place");
 }
 
 #[test]
