@@ -128,6 +128,16 @@ impl Params {
         }
     }
 
+    /// Whether something is said of it, and if so what.
+    pub(crate) fn choice(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.text(name).map(|_| self.flag(name)).transpose()
+    }
+
+    /// Whether it is there and says nothing.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        self.text(name).is_none() && self.0.iter().any(|(n, _)| n == name)
+    }
+
     /// One of these words, in whatever case, as it stands in the list.
     pub(crate) fn one_of(
         &self,

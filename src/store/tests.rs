@@ -193,8 +193,16 @@ async fn lists_filter_and_page(store: &Store) {
     for (filter, cut, found) in [
         (all.clone(), Cut::Newest, vec![105, 104, 103, 102, 101, 100]),
         (all.clone(), Cut::After(Timestamp(102), ConferenceSid(102)), vec![101, 100]),
-        (ConferenceFilter { name: Some("desk".to_owned()), ..first.clone() }, Cut::Newest, vec![105, 104, 103]),
-        (ConferenceFilter { status: Some(ConferenceStatus::Completed), ..all.clone() }, Cut::Newest, vec![104, 101]),
+        (
+            ConferenceFilter { name: Some("desk".to_owned()), ..first.clone() },
+            Cut::Newest,
+            vec![105, 104, 103],
+        ),
+        (
+            ConferenceFilter { status: Some(ConferenceStatus::Completed), ..all.clone() },
+            Cut::Newest,
+            vec![104, 101],
+        ),
         (ConferenceFilter { created_to: Some(Timestamp(101)), ..all.clone() }, Cut::Newest, vec![101, 100]),
         (
             ConferenceFilter {

@@ -5,6 +5,7 @@ mod application;
 mod bridge;
 mod codecs;
 mod conference;
+mod conference_rest;
 mod debugger;
 mod dial;
 mod failures;

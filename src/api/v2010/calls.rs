@@ -132,14 +132,7 @@ const CREATE: &[&str] = &[
 ];
 
 fn read_call(form: &Params) -> Result<NewCall, ApiError> {
-    let to = form.text("To").ok_or_else(|| ApiError::new(21201, "No 'To' number is specified"))?;
-    let from = form.text("From").ok_or_else(|| ApiError::new(21213, "No 'From' number is specified"))?;
-    if from.chars().count() > PARTY_CHARS_MAX || from.chars().any(char::is_control) {
-        return Err(ApiError::new(21212, format!("'From' is invalid: {from}")));
-    }
-    if to.chars().count() > PARTY_CHARS_MAX {
-        return Err(ApiError::new(21211, "'To' is too long"));
-    }
+    let (to, from) = parties(form)?;
     let nothing = || ApiError::new(21205, "Url, Twiml or ApplicationSid must be given");
     let callback = document_ref(form, "StatusCallback", "StatusCallbackMethod")?;
     let events = form.progress_events("StatusCallbackEvent")?;
@@ -163,6 +156,19 @@ fn read_call(form: &Params) -> Result<NewCall, ApiError> {
     })
 }
 
+/// Whom to ring, and who calls.
+pub(super) fn parties(form: &Params) -> Result<(&str, &str), ApiError> {
+    let to = form.text("To").ok_or_else(|| ApiError::new(21201, "No 'To' number is specified"))?;
+    let from = form.text("From").ok_or_else(|| ApiError::new(21213, "No 'From' number is specified"))?;
+    if from.chars().count() > PARTY_CHARS_MAX || from.chars().any(char::is_control) {
+        return Err(ApiError::new(21212, format!("'From' is invalid: {from}")));
+    }
+    if to.chars().count() > PARTY_CHARS_MAX {
+        return Err(ApiError::new(21211, "'To' is too long"));
+    }
+    Ok((to, from))
+}
+
 /// An application takes the place of everything that names documents and callbacks.
 fn application(form: &Params) -> Result<Option<String>, ApiError> {
     let Some(text) = form.text("ApplicationSid") else { return Ok(None) };
@@ -182,7 +188,7 @@ fn send_digits(form: &Params) -> Result<Option<String>, ApiError> {
 }
 
 /// Who answers (`webhooks` §4.5).
-fn machine_detection(form: &Params) -> Result<Option<MachineDetection>, ApiError> {
+pub(super) fn machine_detection(form: &Params) -> Result<Option<MachineDetection>, ApiError> {
     let Some(mode) = form.one_of("MachineDetection", &["Enable", "DetectMessageEnd"], 21234)? else {
         return Ok(None);
     };
@@ -229,24 +235,34 @@ pub(super) fn record_wish(form: &Params, trims: bool) -> Result<RecordWish, ApiE
     };
     let trim = form.one_of("Trim", &["trim-silence", "do-not-trim"], 20001)?;
     let trim = trim.map_or(trims, |word| word == "trim-silence");
+    Ok(RecordWish { what, trim, callback: recording_callback(form, "")? })
+}
+
+/// Who is told about a recording; the names of its parameters may begin with a word more.
+pub(super) fn recording_callback(
+    form: &Params,
+    prefix: &str,
+) -> Result<Option<RecordingStatusCallback>, ApiError> {
+    let name = format!("{prefix}RecordingStatusCallback");
     let mut events = Vec::new();
-    for word in form.list("RecordingStatusCallbackEvent") {
+    for word in form.list(&format!("{name}Event")) {
         events.push(match word {
-            "in-progress" => RecordingEvent::InProgress,
+            "in-progress" | "started" => RecordingEvent::InProgress,
             "completed" => RecordingEvent::Completed,
-            "absent" => RecordingEvent::Absent,
-            _ => return Err(ApiError::new(20001, format!("RecordingStatusCallbackEvent knows no `{word}`"))),
+            "absent" | "failed" => RecordingEvent::Absent,
+            // How somebody controls a recording is told to nobody else.
+            "paused" | "resumed" | "stopped" => continue,
+            _ => return Err(ApiError::new(20001, format!("{name}Event knows no `{word}`"))),
         });
     }
     if events.is_empty() {
         events.push(RecordingEvent::Completed);
     }
-    let callback = document_ref(form, "RecordingStatusCallback", "RecordingStatusCallbackMethod")?;
-    let callback = callback.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events });
-    Ok(RecordWish { what, trim, callback })
+    let to = document_ref(form, &name, &format!("{name}Method"))?;
+    Ok(to.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events }))
 }
 
-fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {
+pub(super) fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {
     match (form.text("SipAuthUsername"), form.text("SipAuthPassword")) {
         (Some(user), Some(password)) => Ok(Some((user.to_owned(), Secret(password.to_owned())))),
         (None, None) => Ok(None),

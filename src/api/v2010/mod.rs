@@ -4,9 +4,14 @@ pub(crate) mod account;
 mod applications;
 mod call;
 mod calls;
+mod conference_recordings;
+mod conferences;
 mod incoming_numbers;
 mod members;
 mod notifications;
+mod participant;
+mod participant_create;
+mod participants;
 mod payments;
 mod queues;
 mod realtime_transcriptions;
@@ -61,6 +66,9 @@ pub(crate) fn router() -> Router<Api> {
         .merge(siprec::routes())
         .merge(streams::routes())
         .merge(user_messages::routes())
+        .merge(conferences::routes())
+        .merge(conference_recordings::routes())
+        .merge(participants::routes())
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)
 }

@@ -41,9 +41,27 @@ pub(super) async fn control(
 ) -> Result<Json<Value>, ApiError> {
     let call: CallSid = sid(&call, uri.path())?;
     form.note_unknown(&["Status", "PauseBehavior"]);
-    let stem = name.strip_suffix(".json").unwrap_or(&name);
-    let recording: Option<RecordingSid> = if stem == CURRENT { None } else { Some(sid(stem, uri.path())?) };
-    let change = match form.one_of("Status", &["paused", "in-progress", "stopped"], 20001)? {
+    let (recording, change) = (which(&name, &uri)?, change(&form)?);
+    let row = order(&api, call, RecordOrder::Control { recording, change }, &uri).await?;
+    let mut shown = show_of_call(&row, api.account_sid);
+    if change == RecordChange::Stop {
+        shown["status"] = json!("stopped");
+    }
+    Ok(Json(shown))
+}
+
+/// Which recording; `None`: the only one that runs.
+pub(super) fn which(name: &str, uri: &Uri) -> Result<Option<RecordingSid>, ApiError> {
+    if name.strip_suffix(".json").unwrap_or(name) == CURRENT {
+        Ok(None)
+    } else {
+        sid(name, uri.path()).map(Some)
+    }
+}
+
+/// What is to be done with it.
+pub(super) fn change(form: &Params) -> Result<RecordChange, ApiError> {
+    Ok(match form.one_of("Status", &["paused", "in-progress", "stopped"], 20001)? {
         Some("paused") => {
             let skips = form.one_of("PauseBehavior", &["skip", "silence"], 20001)? == Some("skip");
             RecordChange::Pause { silence: !skips }
@@ -51,13 +69,7 @@ pub(super) async fn control(
         Some("in-progress") => RecordChange::Resume,
         Some(_) => RecordChange::Stop,
         None => return Err(ApiError::new(20001, "Status is missing")),
-    };
-    let row = order(&api, call, RecordOrder::Control { recording, change }, &uri).await?;
-    let mut shown = show_of_call(&row, api.account_sid);
-    if change == RecordChange::Stop {
-        shown["status"] = json!("stopped");
-    }
-    Ok(Json(shown))
+    })
 }
 
 /// Stands for the sid of the only recording that runs.

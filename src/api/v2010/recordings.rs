@@ -108,7 +108,7 @@ pub(super) async fn delete_of_call(
 }
 
 /// What is over belongs to the store alone: the node has forgotten it.
-async fn forget(api: &Api, mut row: RecordingRow) -> Result<StatusCode, ApiError> {
+pub(super) async fn forget(api: &Api, mut row: RecordingRow) -> Result<StatusCode, ApiError> {
     if matches!(
         row.status,
         RecordingStatus::InProgress | RecordingStatus::Paused | RecordingStatus::Processing
@@ -128,7 +128,7 @@ async fn forget(api: &Api, mut row: RecordingRow) -> Result<StatusCode, ApiError
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn row(api: &Api, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
+pub(super) async fn row(api: &Api, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
     let recording: RecordingSid = sid(name, uri.path())?;
     let row = api.store.recording(recording).await?;
     row.filter(|row| row.status != RecordingStatus::Deleted).ok_or_else(|| ApiError::not_found(uri.path()))
@@ -139,7 +139,7 @@ async fn row_of_call(api: &Api, call: &str, name: &str, uri: &Uri) -> Result<Rec
     if sid::<CallSid>(call, uri.path())? == row.call { Ok(row) } else { Err(ApiError::not_found(uri.path())) }
 }
 
-async fn page(
+pub(super) async fn page(
     api: &Api,
     uri: &Uri,
     query: &Params,
@@ -169,6 +169,15 @@ pub(super) fn show_of_call(row: &RecordingRow, account: AccountSid) -> Value {
     let mut shown = common(row, account);
     shown["track"] = json!(row.track);
     let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}/Recordings/{}.json", row.call, row.sid);
+    shown["uri"] = json!(uri);
+    shown
+}
+
+/// The resource of a conference.
+pub(super) fn show_of_conference(row: &RecordingRow, account: AccountSid) -> Value {
+    let mut shown = common(row, account);
+    let conference = row.conference.map(|sid| sid.to_string()).unwrap_or_default();
+    let uri = format!("/2010-04-01/Accounts/{account}/Conferences/{conference}/Recordings/{}.json", row.sid);
     shown["uri"] = json!(uri);
     shown
 }
