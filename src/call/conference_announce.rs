@@ -242,8 +242,8 @@ fn go_on(
         Next::Over(news) => {
             let (moment, voice) = (moment(ctx), announcement.voice);
             let letter = ctx.shared.conferences.tell(announcement.conference, &news, moment);
-            announcement.end(ctx);
             send(voice, Vec::from_iter(letter), ctx);
+            announcement.end(ctx);
         }
     }
 }

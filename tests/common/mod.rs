@@ -18,6 +18,7 @@ pub mod baresip;
 pub mod linphone;
 pub mod network;
 pub mod office;
+pub mod rest;
 pub mod roulette;
 pub mod rtp;
 pub mod scenario;

@@ -5,15 +5,13 @@
 //! events are URLs, and a router looks every second whom it can put together, by updating both live calls over REST.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::office::{ACCOUNT_SID, AUTH_TOKEN};
+use super::rest::Rest;
 use super::web::{Reply, Request, Web};
 use super::{hz, tone};
 
@@ -264,21 +262,7 @@ impl Call {
 
 /// Sends a live call to another document; the status of the answer.
 fn update(rest: SocketAddr, call: &str, url: &str) -> u16 {
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{ACCOUNT_SID}:{AUTH_TOKEN}"));
-    let escaped: String = url.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let body = format!("Url={escaped}&Method=POST");
-    let request = format!(
-        "POST /2010-04-01/Accounts/{ACCOUNT_SID}/Calls/{call}.json HTTP/1.1\r\nHost: {rest}\r\n\
-         Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(rest).expect("the box answers HTTP");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-    status.unwrap_or_else(|| panic!("no HTTP answer: {answer}"))
+    Rest(rest).post(&format!("Calls/{call}.json"), &[("Url", url), ("Method", "POST")]).0
 }
 
 /// Any order, another one each time.

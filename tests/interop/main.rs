@@ -14,6 +14,7 @@ mod common;
 mod bench;
 mod codecs;
 mod conference;
+mod conference_rest;
 mod debugger;
 mod first_call;
 mod flows;

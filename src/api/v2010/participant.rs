@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{StatusCode, Uri};
 use call::{
-    ConferenceRef, Hold, Music, Operator, OperatorReply, ParticipantOrder, ParticipantRef, ParticipantUpdate,
+    Hold, LiveParticipant, Music, Operator, OperatorReply, ParticipantOrder, ParticipantRef,
+    ParticipantUpdate,
 };
 use serde_json::Value;
 use twiml::HttpMethod;
@@ -24,7 +25,8 @@ pub(super) async fn fetch(
     OriginalUri(uri): OriginalUri,
     Path((_, conference, name)): Path<(String, String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    order(&api, &conference, &name, ParticipantOrder::Look, &uri).await
+    let one = order(&api, &conference, &name, ParticipantOrder::Look, &uri).await?;
+    Ok(Json(show(&one, api.account_sid)))
 }
 
 /// POST: another part in it from now on.
@@ -37,7 +39,8 @@ pub(super) async fn update(
 ) -> Result<Json<Value>, ApiError> {
     form.note_unknown(UPDATE);
     let update = Box::new(read(&form)?);
-    order(&api, &conference, &name, ParticipantOrder::Update(update), &uri).await
+    let one = order(&api, &conference, &name, ParticipantOrder::Update(update), &uri).await?;
+    Ok(Json(show(&one, api.account_sid)))
 }
 
 /// DELETE: out of it.
@@ -58,11 +61,11 @@ async fn order(
     name: &str,
     order: ParticipantOrder,
     uri: &Uri,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Box<LiveParticipant>, ApiError> {
     let conference = named(conference);
     let who = ParticipantRef::read(name.strip_suffix(".json").unwrap_or(name));
     match api.orders.ask(Operator::Participant { conference: conference.clone(), who, order }).await? {
-        OperatorReply::Participant(one) => Ok(Json(show(&one, api.account_sid))),
+        OperatorReply::Participant(one) => Ok(one),
         // In a conference that is over is nobody.
         OperatorReply::NoSuchConference => Err(ApiError::not_found(uri.path())),
         other => Err(refused(api, &conference, other, uri).await?),
@@ -134,8 +137,8 @@ pub(super) fn coaches(form: &Params) -> Result<Option<Option<base::CallSid>>, Ap
 #[cfg(test)]
 mod tests {
     use base::{CallSid, ConferenceSid};
-    use call::ConferenceFault;
     use call::office::DocumentRef;
+    use call::{ConferenceFault, ConferenceRef};
     use serde_json::json;
 
     use super::super::participants::tests::{over_row, somebody};
