@@ -325,6 +325,11 @@ impl StubMedia {
                 self.room_recordings.insert(recording, (room, leg, now));
                 later.push((soon, Later::Event(Event::RecordStarted { leg, recording })));
             }
+            Command::StopRecord { recording, .. } if self.room_recordings.contains_key(&recording) => {
+                if let Some((_, leg, since)) = self.room_recordings.remove(&recording) {
+                    later.push((soon, Later::Event(room_recorded(recording, leg, since, now))));
+                }
+            }
             Command::StopRecord { leg, recording } => {
                 if let Some(event) = self.end_recording(leg, recording, now, RecordEnd::Stopped) {
                     later.push((soon, Later::Event(event)));
@@ -486,16 +491,11 @@ impl StubMedia {
         let mut ended = Vec::new();
         self.room_recordings.retain(|recording, (room, leg, since)| {
             if is_empty(*room) {
-                ended.push((*recording, *leg, *since));
+                ended.push(room_recorded(*recording, *leg, *since, now));
             }
             !is_empty(*room)
         });
-        let event = |(recording, leg, since): (RecordingSid, LegId, Mono)| {
-            let duration_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
-            let why = RecordEnd::Stopped;
-            Event::Recorded { leg, recording, duration_ms, bytes: duration_ms * 16, why }
-        };
-        ended.into_iter().map(event).collect()
+        ended
     }
 
     fn end_recording(
@@ -525,4 +525,9 @@ impl StubMedia {
     pub fn local_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.legs.values().map(|leg| leg.local)
     }
+}
+
+fn room_recorded(recording: RecordingSid, leg: LegId, since: Mono, now: Mono) -> Event {
+    let duration_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+    Event::Recorded { leg, recording, duration_ms, bytes: duration_ms * 16, why: RecordEnd::Stopped }
 }
