@@ -28,6 +28,9 @@ const BUDGET: Duration = Duration::from_micros(100);
 /// third, caches by more.
 const GROWTH: f64 = 3.0;
 
+/// 100,000 tasks and 10,000 workers are there again.
+const REBUILD: Duration = Duration::from_secs(2);
+
 const AVAILABLE: ActivitySid = ActivitySid(1);
 const FLOW: WorkflowSid = WorkflowSid(1);
 
@@ -36,7 +39,9 @@ fn main() -> ExitCode {
     let rows: Vec<_> = SIZES.into_iter().map(measure).collect();
     let mut met = true;
     for (n, what) in
-        ["a task comes, workers are idle", "a worker becomes free, tasks wait"].into_iter().enumerate()
+        ["a task comes, workers are idle", "a worker becomes free, tasks wait", "a worker who may take none of them"]
+            .into_iter()
+            .enumerate()
     {
         let [small, large] = [&rows[0], &rows[1]].map(|row| row.decisions[n]);
         let growth = large.0.as_secs_f64() / small.0.as_secs_f64();
@@ -49,6 +54,16 @@ fn main() -> ExitCode {
         println!("{what:36} {}   {}   {growth:.2} times  {verdict}", us(small), us(large));
     }
     let large = &rows[1];
+    let [written, read] = large.snapshot;
+    let is_met = read <= REBUILD;
+    met &= is_met;
+    println!(
+        "snapshot of {} MB: written in {:.2} s, read and rebuilt in {:.2} s  {}",
+        large.snapshot_bytes / 1_000_000,
+        written.as_secs_f64(),
+        read.as_secs_f64(),
+        if is_met { "ok" } else { "OVER" }
+    );
     println!("memory: {} bytes a worker, {} bytes a waiting task", large.worker_bytes, large.task_bytes);
     println!("{:.0} tasks a second through their life, one core", large.lives);
     met &= large.lives >= 1_000.0;
@@ -56,11 +71,14 @@ fn main() -> ExitCode {
 }
 
 struct Row {
-    /// Median and p99 of either kind.
-    decisions: [(Duration, Duration); 2],
+    /// Median and p99 of each kind.
+    decisions: [(Duration, Duration); 3],
     worker_bytes: u64,
     task_bytes: u64,
     lives: f64,
+    /// Writing it all down, and reading it again.
+    snapshot: [Duration; 2],
+    snapshot_bytes: usize,
 }
 
 fn measure((workers, queues, tasks): (u32, u32, u32)) -> Row {
@@ -78,7 +96,8 @@ fn measure((workers, queues, tasks): (u32, u32, u32)) -> Row {
         office.all.put_queue(config, office.now).unwrap();
     }
     let filters: Vec<_> = (0..queues)
-        .map(|n| json!({"expression": format!("skill == {n}"), "targets": [{"queue": TaskQueueSid(u128::from(n))}]}))
+        .map(|n| json!({"expression": format!("skill == {n}"), "targets": [
+            {"queue": TaskQueueSid(u128::from(n)), "expression": "worker.blind == null OR task.from == 'nobody'"}]}))
         .collect();
     let configuration =
         Workflow::parse(&json!({"task_routing": {"filters": filters}}).to_string()).unwrap().0;
@@ -117,12 +136,38 @@ fn measure((workers, queues, tasks): (u32, u32, u32)) -> Row {
         office.task(&mut rng);
     }
     let lives = f64::from(DECISIONS) / began.elapsed().as_secs_f64();
+    // Those who are blind are refused everything that waits, tens of thousands of tasks of one kind.
+    let mut refused = Vec::new();
+    for n in 0..DECISIONS {
+        let sid = WorkerSid(u128::from(workers + n));
+        let attributes = json!({"skills": [n % queues, (n + 1) % queues], "level": 1, "blind": true});
+        refused.push(office.timed(|office| {
+            office.all.add_worker(sid, "blind", attributes, AVAILABLE, office.now).unwrap();
+            office.settle();
+        }));
+        assert!(office.all.worker(sid).unwrap().reservations.is_empty(), "it may take none");
+    }
+    let (snapshot, snapshot_bytes) = again(&office.all);
     Row {
-        decisions: [spread(came), spread(free)],
+        decisions: [spread(came), spread(free), spread(refused)],
+        snapshot,
+        snapshot_bytes,
         worker_bytes: with_workers.saturating_sub(before) / u64::from(workers),
         task_bytes: with_tasks.saturating_sub(with_workers) / u64::from(tasks),
         lives,
     }
+}
+
+/// A workspace written down as JSON and read again: what a restart costs that begins from there.
+fn again(all: &Workspace) -> ([Duration; 2], usize) {
+    let began = Instant::now();
+    let written = serde_json::to_vec(all).unwrap();
+    let wrote = began.elapsed();
+    let began = Instant::now();
+    let read: Workspace = serde_json::from_slice(&written).unwrap();
+    let took = began.elapsed();
+    assert_eq!(serde_json::to_vec(&read).unwrap().len(), written.len(), "nothing is lost");
+    ([wrote, took], written.len())
 }
 
 fn spread(mut times: Vec<Duration>) -> (Duration, Duration) {

@@ -27,9 +27,6 @@ const ASSIGNMENTS_MAX: usize = 1_000;
 /// Workers named who were passed over.
 const PASSED_OVER_MAX: usize = 8;
 
-/// Tasks of a queue looked at for a worker that can take none of them; it is asked again when something changes.
-const TASKS_LOOKED_AT_MAX: usize = 1_000;
-
 /// How a filter's targets were left.
 enum LeftBy {
     Skip,
@@ -141,7 +138,7 @@ impl Workspace {
         }
     }
 
-    fn target(&self, sid: TaskSid, place: Place) -> Option<&Target> {
+    pub(crate) fn target(&self, sid: TaskSid, place: Place) -> Option<&Target> {
         let workflow = self.workflows.get(&self.tasks.get(&sid)?.workflow)?;
         match place.filter {
             Some(filter) => workflow.configuration.filters.get(filter)?.targets.get(place.target),
@@ -181,22 +178,31 @@ impl Workspace {
     /// Among those that wait in its queue.
     pub(crate) fn wait(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
-        if let Some(Direct::Worker { worker, .. }) = task.direct {
-            self.meant.entry(worker).or_default().insert((Rank::fifo(task), sid));
-        } else if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
-            queue.add(task);
+        if let Some(meant) = task.meant_for() {
+            self.meant.entry(meant).or_default().insert((Rank::fifo(task), sid));
+            return;
+        }
+        let class = self.class_of(task);
+        if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
+            queue.add(task, class);
         }
     }
 
     /// No longer among those that wait.
     pub(crate) fn stop_waiting(&mut self, sid: TaskSid) {
         self.cancel_timer(Timer::Target(sid));
+        self.leave_line(sid);
+    }
+
+    /// Takes a task out of where it waits, to change it or to put it elsewhere.
+    pub(crate) fn leave_line(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else { return };
-        if let Some(Direct::Worker { worker, .. }) = task.direct {
-            let meant = self.meant.entry(worker).or_default();
-            meant.remove(&(Rank::fifo(task), sid));
-            if meant.is_empty() {
-                self.meant.remove(&worker);
+        if let Some(meant) = task.meant_for() {
+            if let Some(tasks) = self.meant.get_mut(&meant) {
+                tasks.remove(&(Rank::fifo(task), sid));
+                if tasks.is_empty() {
+                    self.meant.remove(&meant);
+                }
             }
         } else if let Some(queue) = task.queue.and_then(|queue| self.queues.get_mut(&queue)) {
             queue.remove(task);
@@ -305,49 +311,6 @@ impl Workspace {
         let task = &self.tasks[&task];
         let target = task.place.and_then(|place| self.target(task.sid, place));
         (target.is_some() || task.direct.is_some()) && self.obstacle(task, target, worker).is_none()
-    }
-
-    /// Gives a worker tasks as long as it has room and there are any.
-    pub(crate) fn feed(&mut self, worker: WorkerSid, now: Mono) {
-        while let Some((task, why)) = self.task_for(worker) {
-            self.reserve(task, worker, why, now);
-        }
-    }
-
-    /// The first task of all of a worker's queues that it can take.
-    fn task_for(&self, sid: WorkerSid) -> Option<(TaskSid, Why)> {
-        let worker = self.workers.get(&sid)?;
-        if !self.activities[&worker.activity].available {
-            return None;
-        }
-        let serves = self.serves.get(&sid)?;
-        let mut best: Option<(Rank, TaskSid, u32)> = None;
-        let queues = serves.iter().filter_map(|queue| self.queues.get(queue));
-        let lists = queues.flat_map(|queue| &queue.waiting);
-        for (_, waiting) in lists.filter(|(channel, _)| worker.channel(channel).has_room()) {
-            for (passed, (_, task_sid)) in waiting.iter().take(TASKS_LOOKED_AT_MAX).enumerate() {
-                let Some(task) = self.tasks.get(task_sid) else { continue };
-                let target = task.place.and_then(|place| self.target(*task_sid, place));
-                if target.is_none() && task.direct.is_none() {
-                    continue;
-                }
-                if self.obstacle(task, target, sid).is_none() {
-                    // Between queues it is priority and age that count, however each is ordered in itself.
-                    let rank = Rank::fifo(task);
-                    if best.is_none_or(|(found, ..)| rank < found) {
-                        best = Some((rank, *task_sid, u32::try_from(passed).unwrap_or(u32::MAX)));
-                    }
-                    break;
-                }
-            }
-        }
-        if let Some(meant) = self.first_meant(sid)
-            && best.is_none_or(|(found, ..)| meant.0 <= found)
-        {
-            return Some((meant.1, Why::MeantFor));
-        }
-        let queues = u32::try_from(serves.len()).unwrap_or(u32::MAX);
-        best.map(|(_, task, passed_over)| (task, Why::WorkerCame { queues, passed_over }))
     }
 
     /// Offers a task to a worker.

@@ -8,10 +8,12 @@ mod assign;
 pub mod clock;
 mod event;
 pub mod expr;
+mod feed;
 #[cfg(test)]
 mod history;
 mod input;
 mod life;
+mod line;
 mod names;
 #[cfg(test)]
 mod office;

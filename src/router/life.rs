@@ -103,6 +103,7 @@ impl Workspace {
                 Timer::Reservation(reservation) => self.reservation_timed_out(reservation, now),
                 Timer::Forget(task) => self.forget(task, Event::TaskDeleted(task), at),
                 Timer::Life(task) => self.life_over(task, now),
+                Timer::Look(worker) => self.look_on(worker, now),
             }
         }
     }
@@ -300,8 +301,16 @@ impl Workspace {
 
     /// Other attributes. Where the task stands does not change by that.
     pub fn update_task(&mut self, sid: TaskSid, attributes: Value, now: Mono) -> Result<(), RouterError> {
-        self.tasks.get_mut(&sid).ok_or(RouterError::Unknown("task"))?.attributes = attributes;
+        let waits = self.waits(sid);
+        self.leave_line(sid);
+        let task = self.tasks.get_mut(&sid).ok_or(RouterError::Unknown("task"))?;
+        task.attributes = attributes;
         self.tell(Event::TaskUpdated(sid), now);
+        if waits {
+            // Another answer may be given to it now.
+            self.wait(sid);
+            self.offer(sid, now);
+        }
         Ok(())
     }
 

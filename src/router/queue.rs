@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{TaskQueueSid, TaskSid, WorkerSid};
+use base::{TaskQueueSid, WorkerSid};
 use serde::{Deserialize, Serialize};
 
 use crate::Expr;
+use crate::line::{Class, Line};
 use crate::task::Task;
 use crate::worker::Turn;
 
@@ -43,7 +44,7 @@ pub(crate) struct Queue {
     /// Of those, who is available and has room on a channel, in the order of their turns.
     pub(crate) idle: BTreeMap<String, BTreeSet<Turn>>,
     /// What waits for (another) worker on each channel, the first first.
-    pub(crate) waiting: BTreeMap<String, BTreeSet<(Rank, TaskSid)>>,
+    pub(crate) waiting: BTreeMap<String, Line>,
 }
 
 /// A task's place among those that wait: the smallest is the next.
@@ -51,6 +52,14 @@ pub(crate) struct Queue {
 pub(crate) struct Rank(i64, i64);
 
 impl Rank {
+    /// Before everything.
+    pub(crate) const FIRST: Rank = Rank(i64::MIN, i64::MIN);
+
+    #[cfg(test)]
+    pub(crate) fn of(place: i64) -> Rank {
+        Rank(0, place)
+    }
+
     /// The higher priority first, of equal ones the older.
     pub(crate) fn fifo(task: &Task) -> Rank {
         Rank(-i64::from(task.priority), task.started())
@@ -63,24 +72,28 @@ impl Queue {
     }
 
     /// Puts a task among those that wait.
-    pub(crate) fn add(&mut self, task: &Task) {
-        let place = (self.rank(task), task.sid);
+    pub(crate) fn add(&mut self, task: &Task, class: Class) {
+        let rank = self.rank(task);
         match self.waiting.get_mut(&task.channel) {
-            Some(waiting) => {
-                waiting.insert(place);
-            }
+            Some(line) => line.insert(task.sid, rank, class),
             None => {
-                self.waiting.insert(task.channel.clone(), [place].into());
+                let mut line = Line::default();
+                line.insert(task.sid, rank, class);
+                self.waiting.insert(task.channel.clone(), line);
             }
         }
     }
 
     /// Takes it out.
     pub(crate) fn remove(&mut self, task: &Task) {
-        let place = (self.rank(task), task.sid);
-        if let Some(waiting) = self.waiting.get_mut(&task.channel) {
-            waiting.remove(&place);
+        if let Some(line) = self.waiting.get_mut(&task.channel) {
+            line.remove(task.sid);
         }
+    }
+
+    /// Whether a task is among those that wait.
+    pub(crate) fn holds(&self, task: &Task) -> bool {
+        self.waiting.get(&task.channel).is_some_and(|line| line.contains(task.sid))
     }
 
     pub(crate) fn rank(&self, task: &Task) -> Rank {

@@ -389,7 +389,7 @@ impl Reference {
         }
         if self.offers_of(sid).is_empty() {
             self.tasks.get_mut(&sid).unwrap().status = TaskStatus::Pending;
-            match self.offers.iter().filter(|offer| offer.task == sid).count() >= 1_000 {
+            match self.live.iter().filter(|n| self.offers[**n].task == sid).count() >= 1_000 {
                 true => self.cancel(sid, "Max assignment count exceeded", now),
                 false => self.enter(sid, now),
             }
@@ -628,7 +628,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn the_reference_decides_the_same() {
     let events = number("EVENTS");
-    let seeds = number("SEED").map_or(0..12, |seed| seed..seed + 1);
-    let told: u64 = seeds.map(|seed| run(seed, events.unwrap_or(8_000))).sum();
-    assert!(told >= events.unwrap_or(12 * 8_000));
+    let seeds = number("SEED").map_or(0..10, |seed| seed..seed + 1);
+    let told: u64 = seeds.map(|seed| run(seed, events.unwrap_or(4_000))).sum();
+    assert!(told >= events.unwrap_or(10 * 4_000));
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::statistics::Card;
-use crate::transfer::{Direct, Transfer, TransferStatus};
+use crate::transfer::{Direct, Meant, Transfer, TransferStatus};
 
 /// `assignment_status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -136,6 +136,16 @@ impl Task {
         now.since(self.born) + self.head_start
     }
 
+    /// For which one worker it waits, if it is for one.
+    pub(crate) fn meant_for(&self) -> Option<Meant> {
+        match self.direct {
+            Some(Direct::Worker { worker, ignore_capacity }) => {
+                Some((worker, self.channel.clone(), ignore_capacity))
+            }
+            Some(Direct::Queue(_)) | None => None,
+        }
+    }
+
     /// To how many it is offered.
     pub(crate) fn offers(&self) -> usize {
         self.reservations.len() - usize::from(self.serving.is_some())
@@ -169,7 +179,7 @@ impl Task {
 }
 
 /// A target of a workflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// Of this filter; `None`: the default.
     pub filter: Option<usize>,

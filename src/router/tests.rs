@@ -285,10 +285,7 @@ fn check(all: &Workspace) {
             TaskStatus::Completed | TaskStatus::Canceled => assert!(task.reservations.is_empty()),
         }
         let queue = task.queue.map(|queue| &all.queues[&queue]);
-        let waits = queue.is_some_and(|queue| {
-            let waiting = queue.waiting.get(&task.channel);
-            waiting.is_some_and(|waiting| waiting.contains(&(queue.rank(task), task.sid)))
-        });
+        let waits = queue.is_some_and(|queue| queue.holds(task));
         let waits = waits || all.meant.values().flatten().any(|(_, sid)| *sid == task.sid);
         if task.status == TaskStatus::Pending {
             assert!(waits, "what is pending waits");
@@ -303,9 +300,9 @@ fn check(all: &Workspace) {
         }));
     }
     for (sid, queue) in &all.queues {
-        for (rank, task) in queue.waiting.values().flatten() {
-            let task = &all.tasks[task];
-            assert_eq!((task.queue, queue.rank(task)), (Some(*sid), *rank), "each waits where it stands");
+        for (task, rank) in queue.waiting.values().flat_map(|line| line.members()) {
+            let task = &all.tasks[&task];
+            assert_eq!((task.queue, queue.rank(task)), (Some(*sid), rank), "each waits where it stands");
         }
     }
     for reservation in all.reservations.values() {

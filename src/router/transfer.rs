@@ -12,6 +12,8 @@
 //! *Cold*: who hands it on is about its after-work at once and nobody has the task. What fails or is canceled goes
 //! through its workflow anew: a caller is not lost by it. The reference leaves open what becomes of such a task.
 
+use std::collections::BTreeSet;
+
 use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, TransferSid, WorkerSid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +36,9 @@ pub enum Direct {
     /// Whoever serves this queue.
     Queue(TaskQueueSid),
 }
+
+/// For whom a task waits, on which channel, and whether though there is no room.
+pub(crate) type Meant = (WorkerSid, String, bool);
 
 /// `transfer_mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,22 +217,24 @@ impl Workspace {
 
     /// The first task meant for a worker that it has room for.
     pub(crate) fn first_meant(&self, worker: WorkerSid) -> Option<(Rank, TaskSid)> {
-        let mut meant = self.meant.get(&worker)?.iter().filter(|(_, sid)| {
-            let task = self.tasks.get(sid);
-            task.is_some_and(|task| match task.direct {
-                Some(Direct::Worker { ignore_capacity, .. }) => {
-                    self.may_be_asked(worker, &task.channel, ignore_capacity)
-                }
-                Some(Direct::Queue(_)) | None => false,
-            })
+        let meant = self.meant_for(worker).filter(|((_, channel, ignore_capacity), _)| {
+            self.may_be_asked(worker, channel, *ignore_capacity)
         });
-        meant.next().copied()
+        meant.filter_map(|(_, tasks)| tasks.first().copied()).min()
+    }
+
+    /// What waits for a worker, by channel.
+    fn meant_for(&self, worker: WorkerSid) -> impl Iterator<Item = (&Meant, &BTreeSet<(Rank, TaskSid)>)> {
+        self.meant
+            .range((worker, String::new(), false)..)
+            .take_while(move |((whose, ..), _)| *whose == worker)
     }
 
     /// A worker takes no tasks any more: what is handed on to it finds nobody. What was meant for it from the beginning
     /// waits until it is back.
     pub(crate) fn nobody_there(&mut self, worker: WorkerSid, now: Mono) {
-        let meant: Vec<_> = self.meant.get(&worker).into_iter().flatten().map(|(_, sid)| *sid).collect();
+        let meant: Vec<_> =
+            self.meant_for(worker).flat_map(|(_, tasks)| tasks).map(|(_, sid)| *sid).collect();
         for sid in meant {
             self.nobody_there_for(worker, sid, now);
         }

@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, Output};
+use crate::feed::Looked;
 use crate::names::WorkerCounts;
 use crate::queue::{Queue, QueueConfig, Rank};
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
-use crate::transfer::Direct;
+use crate::transfer::{Direct, Meant};
 use crate::worker::{Activity, Worker, WorkerChannel};
 use crate::workflow::Workflow;
 
@@ -72,7 +73,10 @@ pub struct Workspace {
     pub(crate) tasks: BTreeMap<TaskSid, Task>,
     pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
     /// Tasks that wait for one worker and nobody else, the first first.
-    pub(crate) meant: BTreeMap<WorkerSid, BTreeSet<(Rank, TaskSid)>>,
+    #[serde(with = "crate::as_list")]
+    pub(crate) meant: BTreeMap<Meant, BTreeSet<(Rank, TaskSid)>>,
+    /// How far workers have looked who can take nothing of what they saw.
+    pub(crate) looked: BTreeMap<WorkerSid, Looked>,
     pub(crate) timers: BTreeSet<(Mono, Timer)>,
     #[serde(with = "crate::as_list")]
     pub(crate) deadlines: BTreeMap<Timer, Mono>,
@@ -94,6 +98,8 @@ pub(crate) enum Timer {
     Forget(TaskSid),
     /// The worker does not answer.
     Reservation(ReservationSid),
+    /// The worker has not seen everything that waits.
+    Look(WorkerSid),
 }
 
 impl Workspace {
@@ -115,6 +121,7 @@ impl Workspace {
             tasks: BTreeMap::new(),
             reservations: BTreeMap::new(),
             meant: BTreeMap::new(),
+            looked: BTreeMap::new(),
             timers: BTreeSet::new(),
             deadlines: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -136,6 +143,7 @@ impl Workspace {
             Timer::Life(_) => "task's life",
             Timer::Forget(_) => "task forgotten",
             Timer::Reservation(_) => "reservation timeout",
+            Timer::Look(_) => "more to look at",
         };
         self.timers.first().map(|(at, timer)| (*at, Reason(reason(timer))))
     }
@@ -166,7 +174,7 @@ impl Workspace {
         let here = |task: &&Task| task.queue == Some(sid) && task.is_wanted() && task.offers() < wanted;
         for task in self.tasks.values().filter(here) {
             if !matches!(task.direct, Some(Direct::Worker { .. })) {
-                queue.add(task);
+                queue.add(task, self.class_of(task));
             }
         }
         self.queues.insert(sid, queue);
@@ -191,7 +199,9 @@ impl Workspace {
         if self.workflows.len() >= WORKFLOWS_MAX && !self.workflows.contains_key(&config.sid) {
             return Err(RouterError::TooMany("workflows"));
         }
-        self.workflows.insert(config.sid, config);
+        let sid = config.sid;
+        self.workflows.insert(sid, config);
+        self.reclassify(sid);
         Ok(())
     }
 
@@ -304,6 +314,7 @@ impl Workspace {
     /// A worker's attributes, activity or the queues have changed: which it may serve is found out anew.
     pub(crate) fn reindex(&mut self, sid: WorkerSid) {
         self.leave_idle(sid);
+        self.forget_looked(sid);
         let Some(worker) = self.workers.get(&sid) else { return };
         let serves = self.serves.entry(sid).or_default();
         for (queue_sid, queue) in &mut self.queues {

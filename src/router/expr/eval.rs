@@ -22,6 +22,22 @@ pub(super) fn stray_name<'n>(node: &'n Node, allowed: &[&str]) -> Option<&'n str
     }
 }
 
+/// Shows every key of an expression.
+pub(super) fn each_key<'n>(node: &'n Node, show: &mut impl FnMut(&'n [Step])) {
+    match node {
+        Node::All(nodes) | Node::Any(nodes) => nodes.iter().for_each(|node| each_key(node, show)),
+        Node::Compare(left, _, right) => [left, right].into_iter().for_each(|operand| key_of(operand, show)),
+    }
+}
+
+fn key_of<'n>(operand: &'n Operand, show: &mut impl FnMut(&'n [Step])) {
+    match operand {
+        Operand::Key(steps) => show(steps),
+        Operand::Literal(_) => {}
+        Operand::List(items) => items.iter().for_each(|item| key_of(item, show)),
+    }
+}
+
 fn stray_key<'n>(operand: &'n Operand, allowed: &[&str]) -> Option<&'n str> {
     match operand {
         Operand::Key(steps) => match steps.first() {

@@ -99,6 +99,18 @@ impl Expr {
         &self.source
     }
 
+    /// Every key in it whose first name this is, without that name.
+    pub(crate) fn keys_of(&self, prefix: &str) -> Vec<&[Step]> {
+        let mut keys = Vec::new();
+        if let Some(root) = &self.root {
+            eval::each_key(root, &mut |key| match key {
+                [Step::Name(name), rest @ ..] if name == prefix => keys.push(rest),
+                _ => {}
+            });
+        }
+        keys
+    }
+
     /// The first name of every key in it that is neither of `allowed`: for contexts where keys have prefixes.
     pub fn stray_name(&self, allowed: &[&str]) -> Option<&str> {
         self.root.as_ref().and_then(|root| eval::stray_name(root, allowed))
