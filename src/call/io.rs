@@ -6,7 +6,7 @@ use base::{AccountSid, CallSid, ConferenceSid, QueueSid, RecordingSid, StreamSid
 use media::{ClipKey, LegId, TapId};
 use serde::{Deserialize, Serialize};
 use sip::{Flow, TransportKind};
-use twiml::{Dialect, HttpMethod, StreamTrack};
+use twiml::{Dialect, HttpMethod, StreamTrack, TexmlStream};
 
 use crate::conference::ConferenceFault;
 use crate::conference_invite::NewParticipant;
@@ -39,6 +39,12 @@ pub struct StreamOpen {
     pub tap: TapId,
     /// Where what the application says goes in; `None`: it says nothing.
     pub feed: Option<TapId>,
+    /// The other dialect's messages, and how the application's sound comes in them.
+    pub texml: Option<TexmlStream>,
+    /// Who called.
+    pub from: String,
+    /// Who was called.
+    pub to: String,
 }
 
 /// Told to a media stream.

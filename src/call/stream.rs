@@ -11,8 +11,8 @@ use base::StreamSid;
 use media::{RecordWhat, TapId};
 use serde::{Deserialize, Serialize};
 use twiml::{
-    After, Connect, ConnectService, Finding, HttpMethod, ServiceCallback, ServiceEvent, ServiceFacts, Stop,
-    StopService, StreamNoun, StreamTrack, connect_params, stream_params, stream_url,
+    After, Connect, ConnectService, Dialect, Finding, HttpMethod, ServiceCallback, ServiceEvent,
+    ServiceFacts, Stop, StopService, StreamNoun, StreamTrack, connect_params, stream_params, stream_url,
 };
 
 use crate::call::{Call, Running};
@@ -222,6 +222,9 @@ impl Call {
             parameters: noun.parameters.clone(),
             tap,
             feed,
+            texml: noun.texml,
+            from: self.facts.from.clone(),
+            to: self.facts.to.clone(),
         }));
         self.streams.insert(sid, stream);
         Ok(sid)
@@ -320,6 +323,10 @@ impl Call {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(callback) = &stream.callback else { return };
+        let event = match (event, self.facts.dialect) {
+            (ServiceEvent::Error, Dialect::Texml) => ServiceEvent::Failed,
+            (event, _) => event,
+        };
         let facts = self.service_facts(stream.name.clone(), event, error, ctx);
         let params = stream_params(stream.sid, &facts);
         ctx.fetch(self.sid(), Asked::Callback, callback.url.clone(), callback.method, params);

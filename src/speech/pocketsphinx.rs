@@ -23,15 +23,21 @@ pub(crate) const MODELS: &str = "/usr/share/pocketsphinx/model";
 const DIGITS: &[&str] =
     &["zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
+/// Whether there is a model for a language, any kind of it.
+pub(crate) fn knows(language: &str) -> Result<(), String> {
+    let primary = language.split('-').next().unwrap_or_default();
+    match primary.eq_ignore_ascii_case("en") {
+        true => Ok(()),
+        false => Err(format!("pocketsphinx has no model for {language}")),
+    }
+}
+
 /// The arguments, and the grammar they name, which must live as long as the process. Blocks.
 pub(crate) fn arguments(
     wanted: &Wanted,
     models: &Path,
 ) -> Result<(Vec<String>, Option<NamedTempFile>), String> {
-    let language = wanted.language.to_ascii_lowercase();
-    if language.split('-').next() != Some("en") {
-        return Err(format!("pocketsphinx has no model for {}", wanted.language));
-    }
+    knows(&wanted.language)?;
     let mut arguments: Vec<String> =
         ["-infile", "/dev/stdin", "-time", "yes", "-logfn", "/dev/null", "-vad_postspeech", "30"]
             .map(str::to_owned)

@@ -129,17 +129,18 @@ impl Recogniser {
         Self { backend: Arc::new(backend), models: pocketsphinx::MODELS.into(), turns, patience }
     }
 
-    /// Whether anything can be understood at all.
-    pub(crate) fn check(&self) -> Result<(), RecogniserError> {
+    /// Whether anything of this language can be understood at all: said before anybody speaks, not after.
+    pub(crate) fn check(&self, language: &str) -> Result<(), RecogniserError> {
         match *self.backend {
             Backend::None => Err(error(NOT_CONFIGURED, "no speech recognition is configured")),
-            Backend::Pocketsphinx(_) | Backend::Command(_) => Ok(()),
+            Backend::Pocketsphinx(_) => pocketsphinx::knows(language).map_err(|why| error(NO_LANGUAGE, why)),
+            Backend::Command(_) => Ok(()),
         }
     }
 
     /// Begins to listen to one utterance. The program is started now, so that it is ready when the words end.
     pub(crate) async fn begin(&self, wanted: &Wanted) -> Result<Utterance, RecogniserError> {
-        self.check()?;
+        self.check(&wanted.language)?;
         let turn = self
             .turns
             .clone()
@@ -200,7 +201,7 @@ impl Recogniser {
                 let made = tokio::task::spawn_blocking(move || pocketsphinx::arguments(&wanted, &models));
                 let made = made.await.map_err(|why| error(DEGRADED, why.to_string()))?;
                 let (arguments, grammar) = made.map_err(|why| match Path::new(&self.models).exists() {
-                    true => error(NO_LANGUAGE, why),
+                    true => error(DEGRADED, why),
                     false => error(DEGRADED, "the speech recogniser's model is not installed"),
                 })?;
                 let mut command = Command::new(program);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -133,6 +134,11 @@ impl Sounds {
         }
         let flight = self.inner.board(key.clone())?;
         flight.made.get_or_init(|| self.inner.make(key, source)).await.clone()
+    }
+
+    /// Files decoded so far; what is played again is not decoded again.
+    pub fn decoded(&self) -> u64 {
+        self.inner.decoder.decoded.load(Ordering::Relaxed)
     }
 
     /// A prepared sound. Takes a lock for a moment; not for a media thread, but for whoever serves one.
@@ -334,17 +340,20 @@ impl Inner {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     turns: Semaphore,
+    /// Files decoded so far.
+    decoded: AtomicU64,
 }
 
 impl Decoder {
     pub(crate) fn new(at_a_time: usize) -> Self {
-        Self { turns: Semaphore::new(at_a_time) }
+        Self { turns: Semaphore::new(at_a_time), decoded: AtomicU64::new(0) }
     }
 
     /// The clip in a file, which is of the type or has the extension that `hint` says.
     pub(crate) async fn decode(&self, bytes: Vec<u8>, hint: Option<&str>) -> Result<Clip, SoundError> {
         let _turn = self.turns.acquire().await.expect("this semaphore is never closed");
         let hint = hint.map(str::to_owned);
+        self.decoded.fetch_add(1, Ordering::Relaxed);
         blocking(move || decode::decode(bytes, hint.as_deref()))
             .await?
             .map_err(|error| SoundError::new(NOT_PLAYABLE, error.to_string()))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::reference::shown;
 use crate::{Fetched, HttpMethod};
 
-/// One request to a web server, and the answer if there was one. All of it is cut to a readable length.
+/// One request to a web server, and the answer if there was one. All of it is cut to a length that can be kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// As it was asked for, without credentials and connection overrides.
@@ -25,6 +25,9 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Bytes of a body that are kept (reference: webhooks §9).
+    pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
     /// A request that is being made.
     pub fn asked(url: &str, method: HttpMethod, params: &[(String, String)]) -> Self {
         Self {
@@ -44,7 +47,7 @@ impl Exchange {
         self.status = Some(answer.status);
         let kept = answer.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
         self.response_headers = form(kept.map(|(name, value)| (name.as_str(), value.as_str())));
-        let body = answer.body.get(..BODY_BYTES_MAX).unwrap_or(&answer.body);
+        let body = answer.body.get(..Self::BODY_BYTES_MAX).unwrap_or(&answer.body);
         // Sound is not for reading.
         self.response_body = text(body).unwrap_or_default().to_owned();
     }
@@ -80,8 +83,6 @@ fn form<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
     form.finish()
 }
 
-/// Bytes of a body that are kept.
-const BODY_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of parameters, and of headers, that are kept.
 const VARIABLES_BYTES_MAX: usize = 8 * 1024;
 
@@ -125,8 +126,8 @@ mod tests {
         let mut exchange =
             Exchange::asked("http://h/", HttpMethod::Get, &[("a".to_owned(), "x".repeat(9_000))]);
         assert_eq!(exchange.request_variables, "");
-        exchange.answered(&answer(format!("x{}", "ü".repeat(9_000)).as_bytes()));
-        assert_eq!(exchange.response_body.len(), 8_191);
+        exchange.answered(&answer(format!("x{}", "ü".repeat(40_000)).as_bytes()));
+        assert_eq!(exchange.response_body.len(), 65_535);
         exchange.answered(&answer(b"RIFF\xff\xff\xff\xff"));
         assert_eq!(exchange.response_body, "");
     }

@@ -65,8 +65,8 @@ pub use verb::{
     GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt,
     QueueNoun, Record, RecordChannels, RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack,
     Redirect, Refer, Reject, Say, Service, ServiceCallback, SipNoun, SiprecNoun, SpeechOptions,
-    SpeechTimeout, Start, StatusCallback, Stop, StopService, StreamNoun, StreamTrack, Transcribe, Verb,
-    stream_url,
+    SpeechTimeout, Start, StatusCallback, Stop, StopService, StreamCodec, StreamNoun, StreamTrack,
+    TexmlStream, Transcribe, Verb, stream_url,
 };
 pub use voice::{Gender, polly_languages, published_voice};
 

@@ -64,14 +64,7 @@ static ELEMENTS: &[Refused] = &[
 ];
 
 /// Understood, and without effect: warning 99006.
-static ATTRIBUTES: &[(&str, &str)] = &[
-    ("Client", "clientNotificationUrl"),
-    ("Stream", "bidirectionalCodec"),
-    ("Stream", "bidirectionalMode"),
-    ("Stream", "bidirectionalSamplingRate"),
-    ("Stream", "codec"),
-    ("Stream", "enableReconnect"),
-];
+static ATTRIBUTES: &[(&str, &str)] = &[("Client", "clientNotificationUrl"), ("Stream", "enableReconnect")];
 
 #[cfg(test)]
 mod tests {

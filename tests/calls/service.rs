@@ -37,6 +37,7 @@ fn stream(name: &str, url: &str) -> ServiceOrder {
         track: StreamTrack::InboundTrack,
         status_callback: Some(told()),
         parameters: Vec::new(),
+        texml: None,
     })
 }
 

@@ -203,3 +203,27 @@ fn an_end_is_told_without_its_figures_when_there_are_none() {
     assert_eq!(param(&told[0], "CallQualityStats"), None);
     s.expect_rest();
 }
+
+#[test]
+fn a_stream_speaks_the_dialect_and_fails_in_its_words() {
+    const APP: &str = "wss://app.example/media";
+    let verbs = format!(
+        "<Start><Stream url=\"{APP}\" statusCallback=\"/events\" bidirectionalMode=\"rtp\" bidirectionalCodec=\"PCMA\"/>\
+         </Start><Say>hello</Say>"
+    );
+    let mut s = texml(&verbs);
+    s.world.streams.refusals.insert(APP.into(), (31902, "refused".into()));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    let open = s.world.streams.opened[0].clone();
+    assert_eq!(open.texml, Some(twiml::TexmlStream { mp3: false, codec: twiml::StreamCodec::Pcma }));
+    assert_eq!((open.from.is_empty(), open.to.as_str()), (false, NUMBER));
+    let told = s.asked(EVENTS);
+    assert_eq!(param(&told[0], "StreamEvent"), Some("stream-failed"), "{told:?}");
+    assert!(s.heard_clip(&caller, "hello"), "the call goes on");
+    s.expect_rest();
+    let mut s = crate::office(&verbs);
+    s.carrier_calls(NUMBER);
+    s.pass_ms(1_000);
+    assert_eq!(s.world.streams.opened[0].texml, None);
+}

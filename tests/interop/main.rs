@@ -22,6 +22,7 @@ mod flows;
 mod library;
 mod power;
 mod queue;
+mod recording;
 mod rest;
 mod rest_call_tool;
 mod rest_pages;

@@ -7,7 +7,7 @@ use media::decode::decode;
 
 use crate::common::network::{in_own_network, loopback};
 use crate::common::rtp::Rtp;
-use crate::common::{hz, ms, s, wait_for};
+use crate::common::{hz, ms, s, tone, wait_for};
 use crate::stage::{Caller, answering_until_byed, office, web};
 
 /// A person's words at 8 kHz, with a breath before and after.
@@ -74,19 +74,32 @@ fn a_message_becomes_text() {
 
 #[test]
 fn a_person_who_answers_is_found_out_before_the_bridge() {
-    in_own_network(|| says_who_answered("hello?", "human"));
+    in_own_network(|| says_who_answered(&words("hello?"), "Enable", "human", 500));
 }
+
+const GREETING: &str = "you have reached the office of Ann. we are not here at the moment. please leave a message \
+                        after the tone and we will call you back";
 
 #[test]
 fn a_machine_that_answers_is_found_out_before_the_bridge() {
-    let greeting = "you have reached the office of Ann. we are not here at the moment. please leave a message \
-                    after the tone and we will call you back";
-    in_own_network(|| says_who_answered(greeting, "machine_start"));
+    in_own_network(|| says_who_answered(&words(GREETING), "Enable", "machine_start", 500));
 }
 
-fn says_who_answered(said: &str, verdict: &str) {
+/// Whoever wants to leave a message is not told before there is somebody who listens to it.
+#[test]
+fn the_beep_of_a_machine_is_waited_for() {
+    in_own_network(|| {
+        let greeting = words(GREETING);
+        let length_ms = greeting.len() / 8;
+        let said = [&greeting[..], &tone::sine(1_000.0, 0.5)].concat();
+        says_who_answered(&said, "DetectMessageEnd", "machine_end_beep", length_ms);
+    });
+}
+
+/// A callee says this: what is found out, and after how many milliseconds at least.
+fn says_who_answered(said: &[i16], mode: &str, verdict: &str, least_ms: usize) {
     let web = web();
-    let number = "<Number machineDetection=\"Enable\" url=\"/whisper\">101</Number>";
+    let number = format!("<Number machineDetection=\"{mode}\" url=\"/whisper\">101</Number>");
     web.document("/voice", &format!("<Dial>{number}</Dial>")).document("/whisper", "<Play>/menu.wav</Play>");
     let tandem = office(&web).open();
     let phone = Rtp::open(loopback(11));
@@ -95,10 +108,10 @@ fn says_who_answered(said: &str, verdict: &str) {
     phone.talk_to(agent.wait("INVITE", s(8)).media().unwrap());
     std::thread::sleep(ms(800));
     let began = Instant::now();
-    phone.say_sound(&words(said));
-    let whisper = web.wait("/whisper", s(10));
+    phone.say_sound(said);
+    let whisper = web.wait("/whisper", s(25));
     assert_eq!(whisper.get("AnsweredBy"), verdict, "{whisper:?}");
-    assert!(whisper.get("MachineDetectionDuration").parse::<u32>().unwrap() > 500);
+    assert!(whisper.get("MachineDetectionDuration").parse::<usize>().unwrap() > least_ms, "{whisper:?}");
     phone.wait_tone(hz::MENU, 1.5, began, s(5));
     // They talk.
     caller.rtp.say(hz::CALLER);

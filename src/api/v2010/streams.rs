@@ -54,6 +54,7 @@ fn read(form: &Params) -> Result<StreamNoun, ApiError> {
         track: services::track(form, StreamTrack::InboundTrack)?,
         status_callback: services::callback(form, "StatusCallback", "StatusCallbackMethod")?,
         parameters: services::parameters(form)?,
+        texml: None,
     })
 }
 

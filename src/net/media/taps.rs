@@ -48,8 +48,8 @@ impl Taps {
         waiting.feeds.remove(&id);
     }
 
-    /// The media plane's end of a tap.
-    pub(crate) fn ring(&self, tap: TapId) -> Arc<TapRing> {
+    /// The media plane's end of a tap; a test's, too.
+    pub fn ring(&self, tap: TapId) -> Arc<TapRing> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         meet(&mut waiting.taps, tap, TapRing::end)
     }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use twiml::StreamTrack;
 
+use super::texml;
+
 /// What the box says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
@@ -20,6 +22,8 @@ pub(super) enum Said {
     Mark(String),
     /// The end.
     Stop,
+    /// What the application said does not conform; only the other dialect has a message for it.
+    Wrong { code: u32, title: &'static str, detail: String },
 }
 
 /// Whose sound.
@@ -32,7 +36,7 @@ pub(super) enum Track {
 }
 
 impl Track {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Track::Inbound => "inbound",
             Track::Outbound => "outbound",
@@ -55,6 +59,8 @@ pub(super) struct Numbering {
     stream: String,
     call: String,
     account: String,
+    /// The other dialect's names.
+    texml: bool,
     /// Messages said, `connected` not counted.
     sequence: u64,
     /// Media messages of each track.
@@ -66,16 +72,23 @@ impl Numbering {
     pub(super) fn new(open: &StreamOpen) -> Numbering {
         let (stream, call, account) =
             (open.stream.to_string(), open.call.to_string(), open.account.to_string());
-        Numbering { stream, call, account, sequence: 0, chunks: BTreeMap::new() }
+        let texml = open.texml.is_some();
+        Numbering { stream, call, account, texml, sequence: 0, chunks: BTreeMap::new() }
     }
 
     /// The first message.
-    pub(super) fn connected() -> String {
+    pub(super) fn connected(open: &StreamOpen) -> String {
+        if open.texml.is_some() {
+            return texml::connected();
+        }
         json!({ "event": "connected", "protocol": "Call", "version": "1.0.0" }).to_string()
     }
 
     /// The second.
     pub(super) fn start(&mut self, open: &StreamOpen) -> String {
+        if self.texml {
+            return texml::start(open, self.next());
+        }
         let tracks: Vec<&str> = Track::of(open.track).iter().map(|track| track.word()).collect();
         let parameters: BTreeMap<&String, &String> =
             open.parameters.iter().map(|(name, value)| (name, value)).collect();
@@ -99,10 +112,19 @@ impl Numbering {
     pub(super) fn write(&mut self, said: &Said) -> String {
         let sequence = self.next();
         let stream = &self.stream;
-        let message = match said {
-            Said::Media { track, timestamp_ms, sound } => {
+        let chunk = match said {
+            Said::Media { track, .. } => {
                 let chunk = self.chunks.entry(*track).or_default();
                 *chunk += 1;
+                *chunk
+            }
+            Said::Dtmf(_) | Said::Mark(_) | Said::Stop | Said::Wrong { .. } => 0,
+        };
+        if self.texml {
+            return texml::write(stream, (&self.account, &self.call), said, sequence, chunk);
+        }
+        let message = match said {
+            Said::Media { track, timestamp_ms, sound } => {
                 json!({
                     "event": "media",
                     "sequenceNumber": sequence,
@@ -133,6 +155,8 @@ impl Numbering {
                 "streamSid": stream,
                 "stop": { "accountSid": self.account, "callSid": self.call },
             }),
+            // Never said in this dialect: `session` warns the node instead.
+            Said::Wrong { detail, .. } => json!({ "event": "error", "error": detail }),
         };
         message.to_string()
     }
@@ -203,14 +227,14 @@ pub(super) fn read(text: &str, stream: &str) -> Result<Heard, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use base::{AccountSid, CallSid, StreamSid};
     use media::TapId;
     use serde_json::Value;
 
     use super::*;
 
-    fn open(track: StreamTrack) -> StreamOpen {
+    pub(in super::super) fn open(track: StreamTrack) -> StreamOpen {
         StreamOpen {
             stream: StreamSid(3),
             call: CallSid(1),
@@ -220,10 +244,13 @@ mod tests {
             parameters: vec![("first".into(), "Ann \"A\"".into()), ("b".into(), String::new())],
             tap: TapId(1),
             feed: None,
+            texml: None,
+            from: String::new(),
+            to: String::new(),
         }
     }
 
-    fn value(text: &str) -> Value {
+    pub(in super::super) fn value(text: &str) -> Value {
         serde_json::from_str(text).unwrap()
     }
 
@@ -236,7 +263,7 @@ mod tests {
             "AC00000000000000000000000000000002",
         );
         assert_eq!(
-            value(&Numbering::connected()),
+            value(&Numbering::connected(&open(StreamTrack::InboundTrack))),
             json!({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         );
         let both = open(StreamTrack::BothTracks);

@@ -15,10 +15,12 @@ mod playout;
 mod session;
 #[cfg(test)]
 mod tests;
+mod texml;
 mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base::StreamSid;
 use call::{Input, StreamAsk, StreamEvent, StreamOpen};
@@ -42,6 +44,9 @@ pub struct StreamsConfig {
     pub destinations: Destinations,
 }
 
+/// How often a sign of life is sent (reference: media-streams §5).
+const PING: Duration = Duration::from_secs(20);
+
 /// What a stream may be told before it listens; more keys are lost.
 const ASKS_MAX: usize = 64;
 
@@ -59,6 +64,7 @@ struct Inner {
     events: mpsc::Sender<Input>,
     open: Mutex<BTreeMap<StreamSid, mpsc::Sender<char>>>,
     runtime: Handle,
+    ping: Duration,
 }
 
 impl Streams {
@@ -69,12 +75,22 @@ impl Streams {
         taps: Taps,
         events: mpsc::Sender<Input>,
     ) -> Streams {
+        Self::with_ping(config, resolver, taps, events, PING)
+    }
+
+    fn with_ping(
+        config: StreamsConfig,
+        resolver: Resolver,
+        taps: Taps,
+        events: mpsc::Sender<Input>,
+        ping: Duration,
+    ) -> Streams {
         let tls = tls::connector(&config.trust);
         if let Err(error) = &tls {
             tracing::warn!(error, "certificates cannot be checked: streams over TLS will fail");
         }
         let (open, runtime) = (Mutex::default(), Handle::current());
-        Streams { inner: Arc::new(Inner { config, tls, resolver, taps, events, open, runtime }) }
+        Streams { inner: Arc::new(Inner { config, tls, resolver, taps, events, open, runtime, ping }) }
     }
 
     /// Connects a stream in the background. It tells that it started or failed; later, that it stopped or failed.

@@ -132,9 +132,14 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use base::{AccountSid, CallSid, StreamSid};
+    use call::StreamOpen;
+    use media::TapId;
     use media::tap::TapRing;
+    use twiml::StreamTrack;
 
     use super::*;
+    use crate::stream::message::Numbering;
 
     fn frame(at: u64, channels: u8) -> TapFrame {
         let ring = TapRing::default();
@@ -173,6 +178,49 @@ mod tests {
         assert_eq!(all.len(), FRAMES_MAX + WORDS_MAX);
         let Next::Said(Said::Media { timestamp_ms, .. }) = all[WORDS_MAX] else { panic!() };
         assert_eq!(timestamp_ms, 60, "the first three are lost");
+    }
+
+    /// As fast as it can be counted: time is in the frames.
+    #[test]
+    fn an_hour_is_numbered_without_a_gap_and_leaves_nothing_behind() {
+        const FRAMES: u64 = 3_600 * 50;
+        let open = StreamOpen {
+            stream: StreamSid(1),
+            call: CallSid(2),
+            account: AccountSid(3),
+            url: String::new(),
+            track: StreamTrack::InboundTrack,
+            parameters: Vec::new(),
+            tap: TapId(1),
+            feed: None,
+            texml: None,
+            from: String::new(),
+            to: String::new(),
+        };
+        let (outbox, mut numbering, ring) =
+            (Outbox::new(&[Track::Inbound]), Numbering::new(&open), TapRing::default());
+        numbering.start(&open);
+        let (mut last, mut messages) = (String::new(), 1_u64);
+        for n in 0..FRAMES {
+            ring.put(n * 160, 1, &[8_000; 160]);
+            outbox.sound(ring.take().unwrap());
+            // A key a minute, before the sound of its moment.
+            if n % 3_000 == 0 {
+                outbox.word(Said::Dtmf('5'));
+            }
+            while let Some(Next::Said(said)) = outbox.take() {
+                last = numbering.write(&said);
+                messages += 1;
+            }
+        }
+        let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+        assert_eq!(messages, 1 + FRAMES + 60);
+        assert_eq!(last["sequenceNumber"], messages.to_string());
+        assert_eq!(last["media"]["chunk"], FRAMES.to_string());
+        assert_eq!(last["media"]["timestamp"], ((FRAMES - 1) * 20).to_string());
+        let state = outbox.state();
+        assert!(state.frames.is_empty() && state.ready.is_empty() && state.words.is_empty());
+        assert!(state.frames.capacity() <= 2 * FRAMES_MAX && state.words.capacity() <= 8);
     }
 
     #[test]

@@ -18,14 +18,11 @@ use super::connect::{HANDSHAKE, Socket, broken, connect};
 use super::message::{Heard, Numbering, Said, Track, read};
 use super::outbox::{Next, Outbox};
 use super::playout::Playout;
-use super::{Failure, Inner};
+use super::{Failure, Inner, texml};
 use crate::media::{FeedWriter, TapReader};
 
 /// How often sound is moved; a frame comes every 20 ms.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// How often a sign of life is sent.
-const PING: Duration = Duration::from_secs(20);
 
 /// How long the last message may take to leave, and the application to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -84,7 +81,7 @@ async fn begin(inner: &Inner, open: &StreamOpen) -> Result<(Socket, Numbering), 
     let mut socket = connect(inner, &open.url).await?;
     let mut numbering = Numbering::new(open);
     let greeting = async {
-        socket.send(Message::text(Numbering::connected())).await?;
+        socket.send(Message::text(Numbering::connected(open))).await?;
         socket.send(Message::text(numbering.start(open))).await
     };
     timeout(HANDSHAKE, greeting)
@@ -138,7 +135,8 @@ impl Session<'_> {
     ) -> Option<Result<(), Failure>> {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut ping = interval_at(Instant::now() + PING, PING);
+        let every = self.inner.ping;
+        let mut ping = interval_at(Instant::now() + every, every);
         loop {
             tokio::select! {
                 biased;
@@ -213,7 +211,14 @@ impl Session<'_> {
         let Some(feed) = &self.feed else {
             return Err((31951, "a stream of one direction listens to nothing".to_owned()));
         };
-        match read(text, &self.open.stream.to_string()).map_err(|why| (31951, why))? {
+        let heard = match self.open.texml {
+            None => read(text, &self.open.stream.to_string()),
+            Some(stream) => texml::read(text, stream).map_err(|(code, title, detail)| {
+                self.outbox.word(Said::Wrong { code, title, detail: detail.clone() });
+                detail
+            }),
+        };
+        match heard.map_err(|why| (31951, why))? {
             Heard::Media(sound) => {
                 if self.playout.sound(&sound) {
                     Ok(())

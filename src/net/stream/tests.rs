@@ -27,6 +27,10 @@ struct Box_ {
 }
 
 fn start(trust: Trust) -> Box_ {
+    start_with_ping(trust, PING)
+}
+
+fn start_with_ping(trust: Trust, ping: Duration) -> Box_ {
     let (events_end, events) = mpsc::channel(100);
     let taps = Taps::default();
     let config = StreamsConfig {
@@ -35,7 +39,7 @@ fn start(trust: Trust) -> Box_ {
         trust,
         destinations: Destinations::default(),
     };
-    let streams = Streams::new(config, Resolver::system(), taps.clone(), events_end);
+    let streams = Streams::with_ping(config, Resolver::system(), taps.clone(), events_end, ping);
     Box_ { streams, taps, events }
 }
 
@@ -50,6 +54,9 @@ impl Box_ {
             parameters: vec![("a".into(), "1".into())],
             tap: TapId(1),
             feed: both_ways.then_some(TapId(2)),
+            texml: None,
+            from: "+15550001111".into(),
+            to: "101".into(),
         });
     }
 
@@ -127,6 +134,29 @@ impl App {
     fn header(&self, name: &str) -> &str {
         self.request.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+#[tokio::test]
+async fn a_silent_stream_shows_that_it_lives() {
+    assert_eq!(PING, Duration::from_secs(20));
+    let every = Duration::from_millis(60);
+    let mut box_ = start_with_ping(Trust::System, every);
+    let (listener, url) = listen("/").await;
+    box_.open(&url, StreamTrack::InboundTrack, false);
+    let mut app = accept(&listener).await;
+    assert_eq!(box_.event().await, StreamEvent::Started);
+    let began = std::time::Instant::now();
+    let mut pings = 0;
+    while pings < 5 {
+        match app.socket.next().await.expect("the box goes on").unwrap() {
+            Message::Ping(_) => pings += 1,
+            Message::Text(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(began.elapsed() > every * 4, "{:?}", began.elapsed());
+    // Its answers are no messages of the application's: nothing was warned of.
+    assert!(box_.events.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub(super) struct Exchange {
     /// More request headers.
     pub(super) headers: HeaderMap,
     pub(super) jar: Option<Jar>,
+    /// What the server's challenge is answered with, once it has challenged.
+    pub(super) digest: Option<String>,
     pub(super) sni: bool,
     pub(super) retries: u32,
     pub(super) retry: RetryPolicy,
@@ -46,7 +48,8 @@ pub(super) enum Body {
     /// Kept; longer than this is error 11750. What is audio is cut off there instead: nobody reads it, it only
     /// says that the URL is to be played.
     Document(usize),
-    /// Read so far, for the connection's sake, and thrown away.
+    /// Read so far, for the connection's sake, and thrown away; the beginning of what is no success is kept for who
+    /// looks after it.
     Discard(usize),
 }
 
@@ -71,6 +74,7 @@ impl Exchange {
             params: Vec::new(),
             headers: HeaderMap::new(),
             jar: None,
+            digest: None,
             sni: overrides.sni,
             retries: overrides.retries,
             retry: overrides.retry,
@@ -105,6 +109,7 @@ impl Exchange {
                         return Err(failure);
                     }
                     retries -= 1;
+                    self.digest = None;
                     continue;
                 }
             };
@@ -114,10 +119,17 @@ impl Exchange {
                     jar.set(&self.target.url, &String::from_utf8_lossy(cookie.as_bytes()));
                 }
             }
+            if let (401, None) = (status.as_u16(), &self.digest) {
+                self.digest = self.answer_challenge(&response, token);
+                if self.digest.is_some() && Instant::now() < deadline {
+                    continue;
+                }
+            }
             let again = status.is_client_error() && self.retry.status_4xx
                 || status.is_server_error() && self.retry.status_5xx;
             if again && retries > 0 && Instant::now() < deadline {
                 retries -= 1;
+                self.digest = None;
                 continue;
             }
             match location(&response) {
@@ -137,9 +149,20 @@ impl Exchange {
         }
     }
 
+    /// What a server is told that wants a digest of the URL's password (RFC 7616) instead of the password.
+    fn answer_challenge(&self, response: &Response, token: &str) -> Option<String> {
+        let (user, password) = self.target.user.as_ref()?;
+        let url = &self.target.url;
+        let uri = url.query().map_or(url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let challenges = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
+        let challenges = challenges.filter_map(|challenge| challenge.to_str().ok());
+        sip::answer_http_challenge(challenges, (user, password), self.method.as_str(), &uri, token)
+    }
+
     /// 307 and 308 repeat the request elsewhere; the others become a GET without parameters, as browsers do.
     fn redirect(&mut self, status: StatusCode, location: &str) -> Result<(), FetchFailure> {
         self.target = self.target.redirected(location)?;
+        self.digest = None;
         if !matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
             self.method = HttpMethod::Get;
             self.params.clear();
@@ -185,9 +208,11 @@ impl Exchange {
                 twiml::signature(settings.auth_token.as_str(), url.as_str(), signed),
             )
             .header("I-Twilio-Idempotency-Token", token);
-        if let Some((user, password)) = &self.target.user {
-            request = request.basic_auth(user, Some(password));
-        }
+        request = match (&self.digest, &self.target.user) {
+            (Some(digest), _) => request.header(header::AUTHORIZATION, digest),
+            (None, Some((user, password))) => request.basic_auth(user, Some(password)),
+            (None, None) => request,
+        };
         if let Some(cookies) = self.jar.as_ref().and_then(|jar| jar.header(url)) {
             // A cookie that is no header value was set by the server itself; it does not get it back.
             if let Ok(cookies) = HeaderValue::try_from(cookies) {
@@ -246,9 +271,11 @@ impl Head {
         let is_audio = headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"audio/"));
+        let is_document = matches!(body, Body::Document(_));
         let (max, kept) = match body {
-            Body::Document(max) => (max, true),
-            Body::Discard(max) => (max, false),
+            Body::Document(max) => (max, max + 1),
+            Body::Discard(max) if response.status().is_success() => (max, 0),
+            Body::Discard(max) => (max, twiml::Exchange::BODY_BYTES_MAX),
         };
         let mut bytes = Vec::new();
         let mut length = 0;
@@ -257,14 +284,12 @@ impl Head {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => break,
                 // What a status callback's receiver says does not matter, nor does how it ends.
-                Ok(Err(_)) | Err(_) if !kept => break,
+                Ok(Err(_)) | Err(_) if !is_document => break,
                 Ok(Err(error)) => return Err(answer_failure(&error)),
                 Err(_) => return Err(failure(TIME_USED_UP, "the body did not end in time")),
             };
             length += chunk.len();
-            if kept {
-                bytes.extend_from_slice(&chunk[..chunk.len().min((max + 1).saturating_sub(bytes.len()))]);
-            }
+            bytes.extend_from_slice(&chunk[..chunk.len().min(kept.saturating_sub(bytes.len()))]);
             if length > max {
                 match body {
                     Body::Document(_) if is_audio => break,

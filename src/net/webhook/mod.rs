@@ -229,7 +229,7 @@ impl Webhooks {
             status: answer.status,
             content_type: None,
             headers: pairs(&answer.headers),
-            body: Vec::new(),
+            body: answer.body,
             url: answer.redirected_to.map_or(base, |target| target.base()),
         })
     }

@@ -11,7 +11,7 @@ use super::failure::{BAD_URL, failure};
 pub(super) struct Target {
     /// What is requested and signed: no user, no fragment.
     pub(super) url: Url,
-    /// `user:pass@`, decoded, for HTTP Basic.
+    /// `user:pass@`, decoded, for HTTP Basic or Digest.
     pub(super) user: Option<(String, String)>,
 }
 

@@ -113,6 +113,44 @@ async fn a_user_in_the_url_becomes_basic_authentication() {
 }
 
 #[tokio::test]
+async fn a_server_that_challenges_gets_a_digest_instead() {
+    const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Digest realm=\"office\", \
+                             nonce=\"n1\", qop=\"auth\", algorithm=SHA-256\r\nConnection: close\r\n";
+    let server = Server::start(|_, seen| {
+        let user = seen.header("authorization");
+        if user.starts_with("Digest username=\"ann\"") && !user.contains("response=\"\"") {
+            xml("<Response/>")
+        } else {
+            Reply::Raw(answer(401, CHALLENGE, "who is it?"))
+        }
+    })
+    .await;
+    let url = format!("{}/v?x=1", server.url).replace("//", "//ann:secret@");
+    let fetched = fetch(post(&url)).await.unwrap();
+    assert_eq!((fetched.status, fetched.url.as_str()), (200, url.as_str()));
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[0].header("authorization").starts_with("Basic "));
+    let told = seen[1].header("authorization");
+    assert!(
+        told.contains("uri=\"/v?x=1\"") && told.contains("algorithm=SHA-256, qop=auth, nc=00000001"),
+        "{told}"
+    );
+    assert!(!told.contains("secret"));
+    assert_eq!(seen[0].body, seen[1].body);
+    assert_eq!(seen[0].header("i-twilio-idempotency-token"), seen[1].header("i-twilio-idempotency-token"));
+    assert!(is_signed(&server, &seen[1]), "{told}");
+
+    // One that is not content with it is believed, and one that knows nobody is not asked twice.
+    for (user, times) in [("bob:secret@", 2), ("", 1)] {
+        let before = server.seen().len();
+        let url = format!("{}/v", server.url).replace("//", &format!("//{user}"));
+        assert_eq!(fetch(post(&url)).await.unwrap().status, 401);
+        assert_eq!(server.seen().len() - before, times, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn error_statuses_and_odd_types_are_answers() {
     for (status, kind, body) in
         [(500, "text/html", "<h1>oops"), (404, "text/plain", ""), (200, "image/png", "x")]
@@ -430,7 +468,11 @@ async fn callbacks_of_a_call_arrive_in_order_and_others_do_not_wait() {
 
 #[tokio::test]
 async fn a_failed_callback_is_warned_about_once_and_the_next_is_sent() {
-    let server = Server::start(|n, _| Reply::Raw(answer(if n == 0 { 500 } else { 200 }, "", ""))).await;
+    let server = Server::start(|n, _| {
+        let long = format!("no room: {}", "x".repeat(100_000));
+        Reply::Raw(if n == 0 { answer(500, "X-Why: full\r\n", &long) } else { answer(200, "", "") })
+    })
+    .await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (client, mut failures) = client();
     client.post_status(callback(&server.url, 1, 1));
@@ -442,6 +484,11 @@ async fn a_failed_callback_is_warned_about_once_and_the_next_is_sent() {
             tokio::time::timeout(Duration::from_secs(1), failures.recv()).await.unwrap().unwrap();
         assert_eq!((failed, failure.code), (FetchId(id), 15003));
         assert!(failure.message.contains(told), "{}", failure.message);
+        let exchange = failure.exchange.expect("what was asked is kept");
+        let (status, body) = if id == 1 { (Some(500), 64 * 1024) } else { (None, 0) };
+        assert_eq!((exchange.status, exchange.response_body.len()), (status, body), "{id}");
+        assert_eq!(exchange.response_body.starts_with("no room: "), id == 1);
+        assert_eq!(exchange.response_headers.contains("x-why=full"), id == 1);
     }
     while server.seen().len() < 2 {
         tokio::time::sleep(Duration::from_millis(2)).await;

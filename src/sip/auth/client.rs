@@ -44,7 +44,7 @@ impl std::fmt::Debug for Secret {
 
 /// The latest challenge of one realm, texts as received between their quotes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Realm {
+pub(super) struct Realm {
     proxy: bool,
     realm: String,
     nonce: String,
@@ -99,7 +99,7 @@ impl DigestClient {
         let (method, uri) = (request.method.as_str().to_owned(), request.uri.to_string());
         for realm in &mut self.realms {
             let name = if realm.proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
-            let value = realm.credentials(&self.username, &self.password.0, &method, &uri, rng);
+            let value = realm.credentials(&self.username, &self.password.0, &method, &uri, &rng.hex(16));
             request.headers.push(name, value);
         }
     }
@@ -127,7 +127,7 @@ impl DigestClient {
 
 impl Realm {
     /// The challenge, and whether it says that only the nonce was too old; `None` if it cannot be met.
-    fn from_challenge(value: &str, proxy: bool) -> Option<(Self, bool)> {
+    pub(super) fn from_challenge(value: &str, proxy: bool) -> Option<(Self, bool)> {
         let params = AuthParams::parse(value)?;
         let algorithm = DigestAlgorithm::from_param(params.raw("algorithm"))?;
         let qop = params.raw("qop");
@@ -154,10 +154,18 @@ impl Realm {
         Some((challenge, stale))
     }
 
-    fn credentials(&mut self, user: &str, password: &str, method: &str, uri: &str, rng: &mut Rng) -> String {
+    /// The credentials of one more request.
+    pub(super) fn credentials(
+        &mut self,
+        user: &str,
+        password: &str,
+        method: &str,
+        uri: &str,
+        cnonce: &str,
+    ) -> String {
         self.tried = true;
         self.count = self.count.wrapping_add(1);
-        let (nc, cnonce) = (format!("{:08x}", self.count), rng.hex(16));
+        let nc = format!("{:08x}", self.count);
         let realm = syntax::unquote(&format!("\"{}\"", self.realm)).into_owned();
         let credentials = UserCredentials::from_password(user, &realm, password);
         let response = DigestInput {
@@ -165,7 +173,7 @@ impl Realm {
             method,
             uri,
             nonce: &self.nonce,
-            qop_auth: self.qop_auth.then_some((&nc, &cnonce)),
+            qop_auth: self.qop_auth.then_some((&nc, cnonce)),
         }
         .response(credentials.ha1(self.algorithm));
         let mut value = format!(

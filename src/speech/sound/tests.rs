@@ -116,6 +116,54 @@ async fn two_hundred_callers_of_one_text_cost_one_rendering() {
     assert!(studio.sounds.inner.under_way.lock().unwrap().is_empty());
 }
 
+/// Those who come at once, and those who come while the others already hear it.
+#[tokio::test]
+async fn hold_music_for_five_hundred_callers_is_decoded_once() {
+    let studio = studio("");
+    let music = || SoundSource::Builtin(BuiltinSound::HoldMusic);
+    for _ in 0..2 {
+        let callers: Vec<_> = (0..250)
+            .map(|_| {
+                let sounds = studio.sounds.clone();
+                tokio::spawn(async move {
+                    sounds.prepare(key("hold"), SoundSource::Builtin(BuiltinSound::HoldMusic)).await
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(studio.sounds.decoded(), 1);
+    let first = whole(&studio, "hold");
+    studio.sounds.prepare(key("hold"), music()).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &whole(&studio, "hold")), "all hear the same samples");
+}
+
+/// The engine says which voice it was asked for.
+#[tokio::test]
+async fn configured_voices_are_spoken_instead_of_those_by_language_and_gender() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = format!("printf '%s\\n' \"$*\" >> \"$(dirname \"$0\")/asked\"\n{COUNTING}");
+    let config = WebhookConfig { documents_root: Some(folder.path().into()), ..WebhookConfig::default() };
+    let web = Webhooks::new(config, Rng::seeded(1), mpsc::channel(1).0).unwrap();
+    let voices = BTreeMap::from([("Polly.Vicki".to_owned(), "mb-de7".to_owned())]);
+    let command = script(folder.path(), &engine);
+    let sounds = Sounds::new(SoundsConfig { cache_dir: folder.path().join("speech"), command, voices }, web);
+    for (voice, spoken) in [("Polly.Vicki", "mb-de7"), ("Polly.Marlene", "de+f3"), ("polly.vicki", "de")] {
+        let _ = std::fs::remove_file(folder.path().join("asked"));
+        let source = SoundSource::Speech {
+            text: "guten Tag".into(),
+            ssml: None,
+            voice: voice.into(),
+            language: "de-DE".into(),
+        };
+        sounds.prepare(key(voice), source).await.unwrap();
+        let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+        assert!(asked.split_whitespace().any(|word| word == spoken), "{voice}: {asked}");
+    }
+}
+
 #[tokio::test]
 async fn renderings_outlive_a_restart_and_damage() {
     let studio = studio(COUNTING);

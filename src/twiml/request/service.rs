@@ -14,6 +14,8 @@ pub enum ServiceEvent {
     Stopped,
     /// It ended for a reason that is told, or never ran.
     Error,
+    /// TeXML's word for that.
+    Failed,
 }
 
 impl ServiceEvent {
@@ -23,6 +25,7 @@ impl ServiceEvent {
             ServiceEvent::Started => "started",
             ServiceEvent::Stopped => "stopped",
             ServiceEvent::Error => "error",
+            ServiceEvent::Failed => "failed",
         }
     }
 }

@@ -55,7 +55,7 @@ pub use say::Say;
 pub use sip::SipNoun;
 pub use siprec::SiprecNoun;
 pub use start::{CallRecording, Service, Start, Stop, StopService};
-pub use stream::{StreamNoun, StreamTrack, stream_url};
+pub use stream::{StreamCodec, StreamNoun, StreamTrack, TexmlStream, stream_url};
 pub use transcription::TranscriptionNoun;
 
 pub(crate) use absolute::absolute;

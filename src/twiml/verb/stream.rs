@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::ServiceCallback;
+use crate::Dialect;
 use crate::reading::{Node, Reading, attribute, owned, tag};
 
 /// A media stream over a WebSocket.
@@ -19,6 +20,29 @@ pub struct StreamNoun {
     pub status_callback: Option<ServiceCallback>,
     /// `<Parameter>`s: the start message carries them.
     pub parameters: Vec<(String, String)>,
+    /// TeXML's messages instead, and how the application's sound comes in them.
+    pub texml: Option<TexmlStream>,
+}
+
+/// How an application's sound comes over a stream of TeXML (reference: media-streams §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TexmlStream {
+    /// In whole MP3 files; else in pieces of `codec`.
+    pub mp3: bool,
+    /// `bidirectionalCodec`.
+    pub codec: StreamCodec,
+}
+
+/// A codec that the box takes from an application, at 8 kHz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StreamCodec {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// 16-bit samples.
+    L16,
 }
 
 /// Whose sound a stream, a recording session or a transcription takes.
@@ -46,11 +70,35 @@ pub(super) fn read(node: Node<'_>, reading: &mut Reading<'_>, connects: bool) ->
         track: reading.one_of(node, "track", tracks, StreamTrack::InboundTrack, 31941),
         status_callback: service_callback(node, reading, "statusCallback", "statusCallbackMethod"),
         parameters: parameters(node, reading),
+        texml: match reading.dialect {
+            Dialect::Twiml => None,
+            Dialect::Texml => Some(texml(node, reading)),
+        },
     };
     if noun.url.is_empty() {
         reading.bad(31923, node.range().start, "Stream needs a url");
     }
     noun
+}
+
+fn texml(node: Node<'_>, reading: &mut Reading<'_>) -> TexmlStream {
+    const CODECS: &[(&str, StreamCodec)] =
+        &[("PCMU", StreamCodec::Pcmu), ("PCMA", StreamCodec::Pcma), ("L16", StreamCodec::L16)];
+    let mode = reading.one_of(node, "bidirectionalMode", &[("mp3", true), ("rtp", false)], true, 12200);
+    let mut not_here = |name: &str, others: &[&str]| {
+        let other = attribute(node, name).is_some_and(|value| others.contains(&value));
+        if other {
+            reading.bad_value(node, name, 99006, "has no effect on this box");
+        }
+        other
+    };
+    not_here("codec", &["PCMA", "G722", "OPUS", "AMR-WB", "L16", "default"]);
+    not_here("bidirectionalSamplingRate", &["16000", "24000"]);
+    let codec = match not_here("bidirectionalCodec", &["G722", "OPUS", "AMR-WB"]) {
+        true => StreamCodec::Pcmu,
+        false => reading.one_of(node, "bidirectionalCodec", CODECS, StreamCodec::Pcmu, 12200),
+    };
+    TexmlStream { mp3: mode, codec }
 }
 
 /// What is wrong with a stream's URL, by its code, if anything is.
@@ -126,7 +174,7 @@ const PARAMETER_CHARS_MAX: usize = 500;
 mod tests {
     use super::*;
     use crate::HttpMethod;
-    use crate::verb::table::one;
+    use crate::verb::table::{one, one_in};
     use crate::verb::{Connect, ConnectService, Service, Start, Verb};
 
     fn plain() -> StreamNoun {
@@ -136,6 +184,7 @@ mod tests {
             track: StreamTrack::InboundTrack,
             status_callback: None,
             parameters: vec![],
+            texml: None,
         }
     }
 
@@ -180,6 +229,29 @@ mod tests {
             let xml = format!("<Start><Stream url='wss://h/s' {attributes}>{children}</Stream></Start>");
             let start = Verb::Start(Start { services: vec![Service::Stream(expected)] });
             assert_eq!(one(&xml), (Some(start), codes), "{xml}");
+        }
+        let mp3 = |mp3| TexmlStream { mp3, codec: StreamCodec::Pcmu };
+        for (attributes, expected, codes) in [
+            ("", mp3(true), vec![]),
+            ("bidirectionalMode='rtp'", mp3(false), vec![]),
+            ("bidirectionalMode='wav'", mp3(true), vec![12200]),
+            (
+                "bidirectionalMode='rtp' bidirectionalCodec='PCMA' bidirectionalSamplingRate='8000'",
+                TexmlStream { mp3: false, codec: StreamCodec::Pcma },
+                vec![],
+            ),
+            ("bidirectionalCodec='L16'", TexmlStream { mp3: true, codec: StreamCodec::L16 }, vec![]),
+            ("bidirectionalCodec='OPUS'", mp3(true), vec![99006]),
+            ("bidirectionalCodec='x'", mp3(true), vec![12200]),
+            ("bidirectionalSamplingRate='16000'", mp3(true), vec![99006]),
+            ("codec='PCMU'", mp3(true), vec![]),
+            ("codec='G722'", mp3(true), vec![99006]),
+            ("enableReconnect='true'", mp3(true), vec![99006]),
+        ] {
+            let xml = format!("<Start><Stream url='wss://h/s' {attributes}/></Start>");
+            let noun = StreamNoun { texml: Some(expected), ..plain() };
+            let start = Verb::Start(Start { services: vec![Service::Stream(noun)] });
+            assert_eq!(one_in(&xml, Dialect::Texml), (Some(start), codes), "{xml}");
         }
         for (xml, code) in [
             ("<Start><Stream/></Start>", 31923),

@@ -1,0 +1,107 @@
+//! Recordings that are begun beside the document, listened to: which tones are where in their files.
+
+use crate::common::network::in_own_network;
+use crate::common::office::Tandem;
+use crate::common::rest::Rest;
+use crate::common::web::{Reply, Web};
+use crate::common::{hz, ms, s, tone, wait_for};
+use crate::stage::{Caller, office, web};
+
+/// The one recording there is, its channels, once it has been told.
+fn recording(tandem: &Tandem, web: &Web) -> Vec<Vec<i16>> {
+    let told = web.wait("/recorded", s(10));
+    assert_eq!(told.get("RecordingStatus"), "completed", "{told:?}");
+    let all = wait_for("the recording", s(5), || Some(tandem.recordings()).filter(|all| all.len() == 1));
+    all.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_started_recording_has_both_sides_apart_and_goes_on_from_document_to_document() {
+    in_own_network(|| {
+        let web = web();
+        web.document(
+            "/voice",
+            "<Start><Recording recordingStatusCallback=\"/recorded\"/></Start><Play>/prompt.wav</Play>\
+             <Redirect>/next</Redirect>",
+        )
+        .document("/next", "<Pause length=\"1\"/><Play>/menu.wav</Play><Hangup/>");
+        web.on("/recorded", |_| Reply::empty());
+        let tandem = office(&web).open();
+        let mut caller = Caller::calls_until_byed(&tandem);
+        caller.rtp.say(hz::CALLER);
+        caller.sipp.succeeds(s(15));
+        let channels = recording(&tandem, &web);
+        let [said, heard] = channels.as_slice() else { panic!("{} channels", channels.len()) };
+        assert!(tone::seconds_of(said, hz::CALLER) > 4.0, "{} s", tone::seconds_of(said, hz::CALLER));
+        assert_eq!(tone::seconds_with(said, hz::PROMPT) + tone::seconds_with(said, hz::MENU), 0.0);
+        assert_eq!(tone::seconds_with(heard, hz::CALLER), 0.0);
+        for prompt in [hz::PROMPT, hz::MENU] {
+            let seconds = tone::seconds_of(heard, prompt);
+            assert!((1.7..2.2).contains(&seconds), "{prompt} Hz for {seconds} s");
+        }
+        let first = |hz| tone::first_heard(heard, hz).expect("it was counted above");
+        assert!(first(hz::PROMPT) < 1.0, "the prompt at {}", first(hz::PROMPT));
+        let apart = first(hz::MENU) - first(hz::PROMPT);
+        assert!((2.9..3.6).contains(&apart), "two seconds of prompt and one of silence: {apart}");
+        assert_eq!(web.asked("/recorded")[0].get("RecordingChannels"), "2");
+    });
+}
+
+/// Five tones of about two seconds: the second is said in a pause that stands as silence, the fourth in one that is
+/// left out.
+#[test]
+fn a_recording_begun_over_http_has_its_pauses_where_they_were() {
+    const TONES: [f64; 5] = [500.0, 620.0, 740.0, 860.0, 980.0];
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", "<Play>/menu.wav</Play><Pause length=\"60\"/>");
+        web.on("/recorded", |_| Reply::empty());
+        let tandem = office(&web).open();
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        caller.hears(hz::MENU, 1.7);
+        std::thread::sleep(ms(500));
+        let call = web.asked("/voice")[0].get("CallSid").to_owned();
+        let change = |form: &[(&str, &str)], status: &str| {
+            let path = format!("Calls/{call}/Recordings/Twilio.CURRENT.json");
+            let (code, said) = Rest::local().post(&path, form);
+            assert_eq!((code, said["status"].as_str()), (200, Some(status)), "{said}");
+        };
+        let says = |tone| {
+            caller.rtp.say(tone);
+            std::thread::sleep(ms(2_000));
+        };
+
+        let form = [("RecordingStatusCallback", web.url("/recorded")), ("RecordingTrack", "inbound".into())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let (code, begun) = Rest::local().post(&format!("Calls/{call}/Recordings.json"), &form);
+        assert_eq!(code, 201, "{begun}");
+        says(TONES[0]);
+        change(&[("Status", "paused"), ("PauseBehavior", "silence")], "paused");
+        says(TONES[1]);
+        change(&[("Status", "in-progress")], "in-progress");
+        says(TONES[2]);
+        change(&[("Status", "paused"), ("PauseBehavior", "skip")], "paused");
+        says(TONES[3]);
+        change(&[("Status", "in-progress")], "in-progress");
+        says(TONES[4]);
+        change(&[("Status", "stopped")], "stopped");
+        let channels = recording(&tandem, &web);
+        let [sound] = channels.as_slice() else { panic!("{} channels", channels.len()) };
+        for (n, hz) in TONES.into_iter().enumerate() {
+            let seconds = tone::seconds_of(sound, hz);
+            let expected = if n % 2 == 0 { 1.6..2.3 } else { 0.0..0.2 };
+            assert!(expected.contains(&seconds), "{hz} Hz for {seconds} s");
+        }
+        let first = |n: usize| tone::first_heard(sound, TONES[n]).expect("it was counted above");
+        assert!(first(0) < 0.4, "it begins with the first: {}", first(0));
+        assert!((3.6..4.5).contains(&(first(2) - first(0))), "the first pause stands: {}", first(2));
+        assert!((1.6..2.5).contains(&(first(4) - first(2))), "the second is left out: {}", first(4));
+        let told = &web.asked("/recorded")[0];
+        assert_eq!(told.get("RecordingSource"), "StartCallRecordingAPI");
+        assert_eq!(told.get("RecordingSid"), begun["sid"].as_str().unwrap());
+        let length = sound.len() as f64 / f64::from(tone::RATE);
+        let said: f64 = told.get("RecordingDuration").parse().unwrap();
+        assert!((said - length).abs() <= 0.6, "{said} s are told of {length}");
+        caller.hangs_up();
+    });
+}
