@@ -42,6 +42,8 @@ const fn noun_row(parent: &'static str, name: &'static str, code: u32, why: &'st
 }
 
 static ELEMENTS: &[Refused] = &[
+    verb_row("AIGather", 13750, "is not supported; the next verb runs"),
+    verb_row("HttpRequest", 13750, "makes no request from this box; the next verb runs"),
     verb_row("Message", 13803, "is not sent; the next verb runs"),
     // Nobody may be left believing that a card was charged.
     Refused {
@@ -61,6 +63,8 @@ static ELEMENTS: &[Refused] = &[
     noun_row("Connect", "VirtualAgent", 13750, "cannot be connected to"),
     noun_row("Dial", "Sim", 13258, "cannot be dialled"),
     noun_row("Dial", "WhatsApp", 13215, "cannot be dialled"),
+    noun_row("Start", "Suppression", 12200, "is not done by this box; the sound stays as it is"),
+    noun_row("Stop", "Suppression", 12200, "does not run on this box"),
 ];
 
 /// Understood, and without effect: warning 99006.
