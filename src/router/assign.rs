@@ -6,6 +6,7 @@
 //! priority, then the oldest. Either finds the other, so that nothing waits beside somebody who could do it.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid};
@@ -226,7 +227,7 @@ impl Workspace {
             if offered >= queue.config.max_reserved as usize {
                 return true;
             }
-            let (mut passed_over, mut able) = (Vec::new(), Vec::new());
+            let (mut passed_over, mut able, mut more) = (Vec::new(), Vec::new(), 0_u32);
             for turn in queue.idle.get(&task.channel).into_iter().flatten() {
                 match self.obstacle(task, target, turn.worker) {
                     None => {
@@ -239,7 +240,7 @@ impl Workspace {
                     Some(obstacle) if passed_over.len() < PASSED_OVER_MAX => {
                         passed_over.push((turn.worker, obstacle));
                     }
-                    Some(_) => {}
+                    Some(_) => more = more.saturating_add(1),
                 }
             }
             let first = able.iter().min_by(|a, b| self.by_order(order_by, a, b));
@@ -249,8 +250,16 @@ impl Workspace {
                 }
                 return offered > 0;
             };
-            let able = u32::try_from(able.len()).unwrap_or(u32::MAX);
-            self.reserve(sid, worker, Why::TaskCame { able, passed_over }, now);
+            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            let why = Why::TaskCame {
+                eligible: count(queue.eligible.len()),
+                free: count(queue.idle.get(&task.channel).map_or(0, BTreeSet::len)),
+                able: count(able.len()),
+                ordered: !order_by.is_empty(),
+                passed_over,
+                more,
+            };
+            self.reserve(sid, worker, why, now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a workspace tells (reference: taskrouter §9) and asks of its owner.
 
+use std::fmt;
+
 use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, TransferSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
 
@@ -137,20 +139,65 @@ pub enum Why {
     /// The task looked for a worker: this one was the first of so many who could take it, and these, whose turn it would
     /// have been before, could not.
     TaskCame {
-        /// Who could.
+        /// Who serves its queue.
+        eligible: u32,
+        /// Who of them was available and had room on its channel.
+        free: u32,
+        /// Who of them was found to be able to take it; without an order the first one is enough.
         able: u32,
+        /// Whether it was the first of those who could in the target's order; else it was its turn.
+        ordered: bool,
         /// Who could not, the first ones.
         passed_over: Vec<(WorkerSid, Obstacle)>,
+        /// How many more could not.
+        more: u32,
     },
     /// The worker became free: this task was the first that it could take of so many queues.
     WorkerCame {
         /// Queues looked into.
         queues: u32,
-        /// Tasks before it in its queue that this worker cannot take.
+        /// Kinds of tasks before it in its queue that this worker cannot take.
         passed_over: u32,
     },
     /// The task was meant for this worker and nobody else.
     MeantFor,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::TaskCame { eligible, free, able, ordered, passed_over, more } => {
+                write!(f, "the task came: {eligible} serve its queue, {free} of them were free")?;
+                for (n, (worker, obstacle)) in passed_over.iter().enumerate() {
+                    write!(f, "{} {worker}: {obstacle}", if n == 0 { "; passed over" } else { "," })?;
+                }
+                if *more > 0 {
+                    write!(f, " and {more} more")?;
+                }
+                match ordered {
+                    true => write!(f, "; the first of {able} in the target's order"),
+                    false => write!(f, "; idle the longest of those who could"),
+                }
+            }
+            Why::WorkerCame { queues, passed_over } => write!(
+                f,
+                "the worker became free: the most urgent and oldest task of its {queues} queues that it can take, \
+                 {passed_over} kinds of tasks before it are not for it"
+            ),
+            Why::MeantFor => write!(f, "the task was meant for this worker and nobody else"),
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Obstacle::Expression => "the target's expression is not true of it",
+            Obstacle::NotTheKnownOne => "it is not the worker the task knows",
+            Obstacle::OfferedAlready => "it was asked already",
+            Obstacle::HandsItOn => "it hands the task on",
+        })
+    }
 }
 
 /// Why a worker cannot take a task though it is its turn.
@@ -164,4 +211,39 @@ pub enum Obstacle {
     OfferedAlready,
     /// It is the one who hands the task on.
     HandsItOn,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_explained_in_a_sentence() {
+        let (one, other) = (WorkerSid(1), WorkerSid(2));
+        let came = |ordered, passed_over, more| Why::TaskCame {
+            eligible: 9,
+            free: 4,
+            able: 2,
+            ordered,
+            passed_over,
+            more,
+        };
+        for (why, expected) in [
+            (
+                came(false, vec![], 0),
+                "the task came: 9 serve its queue, 4 of them were free; idle the longest of those who could"
+                    .to_owned(),
+            ),
+            (
+                came(true, vec![(one, Obstacle::Expression), (other, Obstacle::OfferedAlready)], 3),
+                format!(
+                    "the task came: 9 serve its queue, 4 of them were free; passed over {one}: the target's expression \
+                     is not true of it, {other}: it was asked already and 3 more; the first of 2 in the target's order"
+                ),
+            ),
+            (Why::MeantFor, "the task was meant for this worker and nobody else".to_owned()),
+        ] {
+            assert_eq!(why.to_string(), expected);
+        }
+    }
 }

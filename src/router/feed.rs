@@ -1,5 +1,6 @@
 //! A worker who becomes free takes the first task of all its queues that it can take (reference: taskrouter §5).
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use base::{Mono, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
@@ -38,8 +39,8 @@ impl Workspace {
                 Some(task) => self.reserve(task, worker, why, now),
                 None => {
                     // It looks on where it was before, if it was looking: what is new has found it already.
-                    if !self.looked.contains_key(&worker) {
-                        self.looked.insert(worker, more);
+                    if let Entry::Vacant(place) = self.looked.entry(worker) {
+                        place.insert(more);
                         self.set_timer(Timer::Look(worker), now + PAUSE);
                     }
                     return;

@@ -25,6 +25,9 @@ pub(crate) const ROUTING: &str = r#"{"filters":[
 
 pub(crate) const WORKERS: u64 = 8;
 
+/// Tasks at once, those that are over among them: more come only when these are forgotten.
+const TASKS: usize = 60;
+
 /// A day of an office.
 pub(crate) struct Day {
     pub(crate) all: Workspace,
@@ -84,7 +87,7 @@ impl Day {
                 }
             }
             5 => self.put_queue(rng),
-            6..=10 => self.create(rng),
+            6..=10 if self.all.tasks.len() < TASKS => self.create(rng),
             11..=16 => {
                 let pending: Vec<_> = self
                     .all

@@ -16,7 +16,7 @@ use crate::workspace::{RouterError, WorkflowConfig, Workspace};
 pub enum Input {
     Timeout,
     PutQueue(QueueConfig),
-    PutWorkflow(WorkflowConfig),
+    PutWorkflow(Box<WorkflowConfig>),
     AddWorker { worker: WorkerSid, name: String, attributes: Value, activity: ActivitySid },
     SetActivity { worker: WorkerSid, activity: ActivitySid },
     SetAttributes { worker: WorkerSid, attributes: Value },
@@ -44,7 +44,7 @@ impl Workspace {
                 Ok(())
             }
             Input::PutQueue(config) => self.put_queue(config, now),
-            Input::PutWorkflow(config) => self.put_workflow(config),
+            Input::PutWorkflow(config) => self.put_workflow(*config),
             Input::AddWorker { worker, name, attributes, activity } => {
                 self.add_worker(worker, &name, attributes, activity, now)
             }

@@ -31,5 +31,4 @@ mod signalling;
 mod speech;
 mod stage;
 mod stream;
-mod texml;
 mod webhooks;
