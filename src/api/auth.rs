@@ -1,4 +1,4 @@
-//! HTTP Basic with the account's sid and token (reference: rest-voice §1).
+//! HTTP Basic with the account's sid and token, or those of an API key (reference: rest-voice §1).
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::header;
@@ -7,6 +7,7 @@ use base64::Engine as _;
 
 use crate::Api;
 use crate::error::ApiError;
+use crate::keys::{Scope, same, scope_of};
 use crate::limits::Running;
 
 /// A request that may see the account named in its path.
@@ -24,30 +25,38 @@ impl FromRequestParts<Api> for Authorized {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let OriginalUri(uri) =
             OriginalUri::from_request_parts(parts, api).await.unwrap_or_else(|never| match never {});
-        let expected = format!("{}:{}", api.account_sid, api.auth_token);
         let given = parts
             .headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Basic "))
-            .and_then(|value| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok());
-        match given {
-            Some(given) if same(&given, expected.as_bytes()) => {}
-            Some(_) | None => {
-                return Err(ApiError::new(20003, "Authenticate with AccountSid:AuthToken"));
-            }
+            .and_then(|value| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok())
+            .unwrap_or_default();
+        let given = String::from_utf8(given).unwrap_or_default();
+        let (user, secret) = given.split_once(':').unwrap_or_default();
+        let account = api.account_sid.to_string();
+        let scope = if same(user.as_bytes(), account.as_bytes())
+            && same(secret.as_bytes(), api.auth_token.as_bytes())
+        {
+            Scope::Main
+        } else {
+            scope_of(&api.office.view(), user, secret).ok_or_else(|| {
+                ApiError::new(20003, "Authenticate with AccountSid:AuthToken, or a key's sid and secret")
+            })?
+        };
+        let _running = api.door.limits.enter(user)?;
+        // `/2010-04-01/Accounts/AC…`; what is of version 1 names no account.
+        let mut path = uri.path().split('/').skip(1);
+        let of_account = path.next() == Some("2010-04-01");
+        let named = path.nth(1).unwrap_or_default();
+        if of_account && named.strip_suffix(".json").unwrap_or(named) != account {
+            return Err(ApiError::not_found(uri.path()));
         }
-        let _running = api.door.limits.enter(&api.account_sid.to_string())?;
-        // `/2010-04-01/Accounts/AC…`
-        let account = uri.path().split('/').nth(3).unwrap_or_default();
-        let ours = account.strip_suffix(".json").unwrap_or(account) == api.account_sid.to_string();
-        if ours { Ok(Self { _running }) } else { Err(ApiError::not_found(uri.path())) }
+        if !scope.opens(parts.method.as_str(), uri.path()) {
+            return Err(ApiError::new(20403, "The key does not open this"));
+        }
+        Ok(Self { _running })
     }
-}
-
-/// Compares in time that depends on the lengths alone.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
 }
 
 #[cfg(test)]

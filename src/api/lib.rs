@@ -1,7 +1,8 @@
 //! What the box answers over HTTP: health, metrics, and the REST API of 2010.
 //!
-//! Nothing here changes state: what is to change is a command to the node ([`Orders`]), whose answer is awaited. Every
-//! resource under `/2010-04-01` asks for `AccountSid:AuthToken` by HTTP Basic, compared in constant time.
+//! What is to change of a call is a command to the node ([`Orders`]), whose answer is awaited; what is to change of the
+//! office, a change of its book ([`OfficeBook`]). Every resource asks for `AccountSid:AuthToken`, or a key's sid and
+//! secret, by HTTP Basic, compared in constant time.
 
 mod auth;
 mod book;
@@ -10,12 +11,15 @@ mod door;
 mod error;
 mod fields;
 mod health;
+mod keys;
 mod limits;
+mod networks;
 mod orders;
 mod paging;
 mod params;
 mod resource;
 mod v2010;
+mod voice_v1;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::OriginalUri;
+use axum::http::Method;
 use axum::middleware::from_fn;
 use axum::routing::get;
 use base::AccountSid;
@@ -31,8 +36,10 @@ use error::ApiError;
 
 pub use book::{NewOffice, OfficeBook};
 pub use door::Door;
+pub use keys::{AccessToken, TokenFault, verify_token};
 pub use limits::Limits;
 pub use orders::{Order, Orders};
+pub use v2010::Validations;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -47,6 +54,10 @@ pub struct Api {
     pub orders: Orders,
     /// What the office is, and who changes it.
     pub office: OfficeBook,
+    /// What secrets of API keys follow from.
+    pub key_seed: Arc<str>,
+    /// Numbers that are being called, to see whose they are.
+    pub validations: Validations,
     /// Where recordings lie.
     pub recordings: PathBuf,
     /// For `/metrics`.
@@ -78,19 +89,21 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
         .nest("/2010-04-01/Accounts/{account}", v2010::router())
+        .nest("/v1", voice_v1::router())
         .fallback(nothing_here)
         .layer(from_fn(door::pass))
         // What stands below the door answers as it likes.
         .route("/", get(health::front_page))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .merge(v2010::call_routes())
         .route("/metrics", get(health::metrics))
         .with_state(api)
 }
 
 /// Other products' paths end here: nothing leaves the house.
-async fn nothing_here(OriginalUri(uri): OriginalUri) -> ApiError {
-    ApiError::not_found(uri.path())
+async fn nothing_here(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    v2010::nothing_at(&method, &uri)
 }
 
 /// Serves until the task is dropped.

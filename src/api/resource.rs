@@ -87,7 +87,6 @@ pub(crate) trait Resource: Send + Sync + 'static {
 pub(crate) struct Making<'a> {
     pub(crate) book: &'a Book,
     pub(crate) form: &'a Params,
-    pub(crate) parent: &'a str,
     /// The one that is changed.
     pub(crate) old: Option<&'a Entry>,
 }
@@ -184,7 +183,7 @@ pub(crate) async fn make<R: Resource>(
         }
         let mut body = Map::new();
         fields::read(R::FIELDS, form, &mut body)?;
-        R::check(&Making { book: &draft.book, form, parent, old: None }, &mut body)?;
+        R::check(&Making { book: &draft.book, form, old: None }, &mut body)?;
         adds(&mut body)?;
         let sid = match R::sid(&body, form, api) {
             Some(sid) => sid,
@@ -227,7 +226,7 @@ pub(crate) async fn update<R: Resource>(
         let old = there::<R>(&draft.book, &names, &uri)?;
         let mut entry = Entry::clone(&old);
         fields::read(R::FIELDS, &form, &mut entry.body)?;
-        let making = Making { book: &draft.book, form: &form, parent: &names.parent, old: Some(&old) };
+        let making = Making { book: &draft.book, form: &form, old: Some(&old) };
         R::check(&making, &mut entry.body)?;
         entry.created = entry.created.or(Some(draft.now));
         entry.updated = Some(draft.now);

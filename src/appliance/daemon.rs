@@ -174,6 +174,8 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         store: store.clone(),
         orders,
         office: book.clone(),
+        key_seed: config::key_seed(&config.state)?.reveal().into(),
+        validations: api::Validations::default(),
         recordings: config.state.join(RECORDINGS),
         metrics: telemetry::metrics(),
         ready: ready.clone(),

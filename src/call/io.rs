@@ -407,6 +407,17 @@ pub enum Operator {
         /// What.
         change: RecordChange,
     },
+    /// Tell a web server something of a call, in order with what the call tells itself; nobody waits for an answer.
+    Tell {
+        /// Of which call; it may be over.
+        call: CallSid,
+        /// Where, absolute.
+        url: String,
+        /// How.
+        method: HttpMethod,
+        /// What, standard parameters included.
+        params: Vec<(String, String)>,
+    },
     /// The voice queues and who waits in them.
     Queues,
     /// One of them.

@@ -2,7 +2,7 @@
 
 use base::{CallSid, Now};
 
-use crate::ctx::Ctx;
+use crate::ctx::{Asked, Ctx};
 use crate::io::{Operator, OperatorReply, Output};
 use crate::live::{LiveCall, LivePhone, NodeStatus};
 use crate::node::Node;
@@ -56,6 +56,11 @@ impl Node {
             Operator::Announce { conference, url, method } => self.announce(&conference, url, method, now),
             Operator::ConferenceRecording { conference, recording, change } => {
                 self.control_conference_recording(conference, recording, change, now)
+            }
+            Operator::Tell { call, url, method, params } => {
+                let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+                ctx.fetch(call, Asked::Callback, url, method, params);
+                OperatorReply::Done
             }
             Operator::Queues => OperatorReply::Queues(self.shared.queues.live(now.mono)),
             Operator::Queue(queue) => self.queue_reply(queue, now),

@@ -442,6 +442,9 @@ fn refuse(code: u32, message: String, sip_code: u16, ctx: &mut Ctx<'_>) -> Refus
 
 /// Whether a SIP URI's host is this box.
 pub(crate) fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
+    if ctx.office.domains.contains_key(&uri.host.to_string().to_ascii_lowercase()) {
+        return true;
+    }
     match (&ctx.office.domain, uri.host.ip()) {
         (Some(domain), None) => uri.host.to_string().eq_ignore_ascii_case(domain),
         (_, Some(ip)) => ctx.office.listen.iter().any(|(_, address)| {

@@ -13,6 +13,12 @@ use crate::Config;
 /// The file in the state directory that keeps what the configuration leaves open.
 const FILE: &str = "account.toml";
 
+/// The file in the state directory that keeps the seed of API keys.
+const SEED_FILE: &str = "key-seed";
+
+/// Characters of a seed: 256 bits.
+const SEED_CHARS: usize = 64;
+
 /// Characters of a made token: 128 bits.
 const TOKEN_CHARS: usize = 32;
 
@@ -79,6 +85,24 @@ pub fn keep_account(config: &Config) -> Result<(), AccountError> {
         .map_err(|reason| AccountError { file: file.clone(), problem: reason.to_string() })
 }
 
+/// The seed that secrets of API keys follow from: made at the first start and kept in the state directory, for its
+/// owner's eyes alone. The caller has made the directory.
+pub fn key_seed(state: &Path) -> Result<Secret, AccountError> {
+    let file = state.join(SEED_FILE);
+    let error = |reason: std::io::Error| AccountError { file: file.clone(), problem: reason.to_string() };
+    match std::fs::read_to_string(&file) {
+        Ok(text) if !text.trim().is_empty() => return Ok(Secret(text.trim().to_owned())),
+        Ok(_) => {
+            return Err(AccountError { file, problem: "is empty; delete it and every API key".to_owned() });
+        }
+        Err(reason) if reason.kind() == ErrorKind::NotFound => {}
+        Err(reason) => return Err(error(reason)),
+    }
+    let seed = system_rng().map_err(error)?.hex(SEED_CHARS);
+    write_private(&file, &format!("{seed}\n")).map_err(error)?;
+    Ok(Secret(seed))
+}
+
 /// Writes a new file that only its owner reads; one that is there is not touched.
 pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -115,6 +139,15 @@ mod tests {
         assert_eq!(again.office.account_sid, config.office.account_sid);
         assert_eq!(again.auth_token, config.auth_token);
         assert!(keep_account(&again).is_err(), "an account that is kept is not written over");
+    }
+
+    #[test]
+    fn a_seed_is_made_once() {
+        let state = tempfile::tempdir().unwrap();
+        let seed = key_seed(state.path()).unwrap();
+        assert_eq!((seed.reveal().len(), key_seed(state.path()).unwrap()), (SEED_CHARS, seed));
+        std::fs::write(state.path().join(SEED_FILE), "").unwrap();
+        assert!(key_seed(state.path()).is_err());
     }
 
     #[test]

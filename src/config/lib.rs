@@ -22,7 +22,7 @@ mod resolved;
 mod tests;
 mod value;
 
-pub use account::{AccountError, keep_account};
+pub use account::{AccountError, keep_account, key_seed};
 pub use book::{Book, Entry, EntryKey, Kind, Origin, ParseKindError, caller_id_sid, number_sid};
 pub use error::ConfigError;
 pub use init::{InitError, init};

@@ -19,6 +19,7 @@ mod schema;
 mod store;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod writer;
 
 pub use error::StoreError;
@@ -29,3 +30,4 @@ pub use read::{
 };
 pub use resources::{ResourceChange, ResourceRow};
 pub use store::Store;
+pub use usage::{Counted, Usage};

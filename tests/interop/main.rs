@@ -20,6 +20,7 @@ mod first_call;
 mod flows;
 #[path = "../sdk/library.rs"]
 mod library;
+mod office_book;
 mod power;
 mod queue;
 mod recording;
@@ -31,5 +32,4 @@ mod signalling;
 mod speech;
 mod stage;
 mod stream;
-mod texml;
 mod webhooks;

@@ -40,8 +40,8 @@ impl Resource for Applications {
     ];
     const MORE: &'static [&'static str] = &["ApiVersion"];
 
-    fn check(_: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
-        fallback_has_a_url(body)?;
+    fn check(making: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
+        fallback_has_a_url(making, body)?;
         if body["friendly_name"].is_null() {
             body.insert("friendly_name".to_owned(), json!(""));
         }
@@ -88,7 +88,15 @@ pub(super) const fn method(param: &'static str, key: &'static str) -> Field {
 }
 
 /// A fallback is for what comes before it (reference: error-codes 21405).
-pub(super) fn fallback_has_a_url(body: &Map<String, Value>) -> Result<(), ApiError> {
+///
+/// A document that stands in the file has no URL to show, and its fallback is as good: only who names one is asked.
+pub(super) fn fallback_has_a_url(making: &Making<'_>, body: &Map<String, Value>) -> Result<(), ApiError> {
+    if ["VoiceUrl", "VoiceFallbackUrl", "VoiceApplicationSid"]
+        .iter()
+        .all(|name| making.form.given(name).is_none())
+    {
+        return Ok(());
+    }
     let given = |key: &str| body.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     if given("voice_fallback_url") && !given("voice_url") && !given("voice_application_sid") {
         return Err(ApiError::new(21405, "VoiceFallbackUrl is given without VoiceUrl"));

@@ -5,7 +5,9 @@ use axum::extract::{OriginalUri, Path, State};
 use base::{AccountSid, CallSid, Timestamp};
 use call::office::DocumentRef;
 use call::record::CallRow;
+use call::route::normalise;
 use call::{CallUpdate, Fate, Operator, OperatorReply};
+use config::number_sid;
 use serde_json::{Value, json};
 use twiml::{Dialect, Source};
 
@@ -114,7 +116,7 @@ pub(super) fn show(row: &CallRow, account: AccountSid) -> Value {
         "to_formatted": formatted(&row.to),
         "from": row.from,
         "from_formatted": formatted(&row.from),
-        "phone_number_sid": null,
+        "phone_number_sid": row.number.as_deref().map(|number| number_sid(account, &normalise(number))),
         "status": row.status.as_str(),
         "start_time": date(row.start),
         "end_time": date(row.end),

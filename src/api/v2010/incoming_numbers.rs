@@ -80,7 +80,7 @@ impl Resource for Numbers {
                 body.insert("friendly_name".to_owned(), json!(super::call::formatted(&number)));
             }
         }
-        fallback_has_a_url(body)?;
+        fallback_has_a_url(making, body)?;
         application_there(making.book, body, 21420)?;
         if body["trunk_sid"].as_str().is_some_and(|sid| !sid.is_empty()) {
             return Err(ApiError::new(

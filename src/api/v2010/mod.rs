@@ -2,13 +2,18 @@
 
 pub(crate) mod account;
 mod applications;
+mod balance;
 mod call;
 mod calls;
 mod conference_recordings;
 mod conferences;
+mod credential_lists;
 mod incoming_numbers;
+mod ip_access_control_lists;
+mod keys;
 mod members;
 mod notifications;
+mod outgoing_caller_ids;
 mod participant;
 mod participant_create;
 mod participants;
@@ -19,12 +24,23 @@ mod recording_control;
 mod recording_media;
 mod recordings;
 mod services;
+mod sip_domains;
+mod sip_mappings;
 mod siprec;
 mod streams;
+mod tokens;
+mod unsupported;
+mod usage;
+mod usage_triggers;
 mod user_messages;
+
+pub use outgoing_caller_ids::Validations;
+pub(crate) use outgoing_caller_ids::call_routes;
+pub(crate) use unsupported::nothing_at;
 
 use axum::Router;
 use axum::extract::OriginalUri;
+use axum::http::Method;
 use axum::routing::get;
 
 use crate::Api;
@@ -60,6 +76,8 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Recordings", get(recordings::list))
         .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::delete))
         .merge(applications::routes())
+        .merge(balance::routes())
+        .merge(credential_lists::routes())
         .merge(incoming_numbers::routes())
         .merge(payments::routes())
         .merge(realtime_transcriptions::routes())
@@ -69,12 +87,20 @@ pub(crate) fn router() -> Router<Api> {
         .merge(conferences::routes())
         .merge(conference_recordings::routes())
         .merge(participants::routes())
+        .merge(ip_access_control_lists::routes())
+        .merge(keys::routes())
+        .merge(outgoing_caller_ids::routes())
+        .merge(sip_domains::routes())
+        .merge(sip_mappings::routes())
+        .merge(tokens::routes())
+        .merge(usage::routes())
+        .merge(usage_triggers::routes())
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing_here)
 }
 
-async fn nothing_here(_: Authorized, OriginalUri(uri): OriginalUri) -> ApiError {
-    ApiError::not_found(uri.path())
+async fn nothing_here(_: Authorized, method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    nothing_at(&method, &uri)
 }
 
 async fn wrong_method(_: Authorized) -> ApiError {
@@ -87,4 +113,4 @@ fn sid<T: std::str::FromStr>(name: &str, path: &str) -> Result<T, ApiError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -19,7 +19,7 @@ use crate::{Api, Order, Orders};
 const ACCOUNT: AccountSid = AccountSid(7);
 
 /// An API over an empty database, and where its commands come out.
-pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>) {
+pub(crate) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>) {
     let store = store::Store::open("sqlite:", folder).await.unwrap();
     let (orders, taken) = Orders::channel();
     let office = office_book(store.clone()).await;
@@ -29,6 +29,8 @@ pub(super) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
         store,
         orders,
         office,
+        key_seed: "seed".into(),
+        validations: crate::Validations::default(),
         recordings: folder.into(),
         metrics: telemetry::metrics(),
         ready: crate::Ready::default(),
@@ -60,7 +62,7 @@ const FILE: &str = "[box]\naccount_sid='AC00000000000000000000000000000007'\naut
     [[application]]\nsid='AP00000000000000000000000000000001'\nvoice_twiml='<Response/>'\n";
 
 /// A request under the account's path.
-pub(super) async fn send(api: &Api, method: &str, path: &str, body: &str, token: &str) -> Response {
+pub(crate) async fn send(api: &Api, method: &str, path: &str, body: &str, token: &str) -> Response {
     send_at(api, method, &format!("/2010-04-01/Accounts/{}/{path}", api.account_sid), body, token).await
 }
 
@@ -76,24 +78,36 @@ async fn send_at(api: &Api, method: &str, path: &str, body: &str, token: &str) -
 }
 
 /// The account's credentials with this token.
-pub(super) fn basic(api: &Api, token: &str) -> String {
+pub(crate) fn basic(api: &Api, token: &str) -> String {
     let pair = format!("{}:{token}", api.account_sid);
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 
 /// The names of an object's fields.
-pub(super) fn keys(value: &Value) -> BTreeSet<String> {
+pub(crate) fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap().keys().cloned().collect()
 }
 
 /// Status and JSON of an answer to a request under the account's path.
-pub(super) async fn ask(api: &Api, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) async fn ask(api: &Api, method: &str, path: &str, body: &str) -> (u16, Value) {
     json_of(send(api, method, path, body, "secret").await).await
 }
 
 /// Status and JSON of an answer to a request anywhere.
-pub(super) async fn ask_at(api: &Api, method: &str, path: &str, body: &str, token: &str) -> (u16, Value) {
+pub(crate) async fn ask_at(api: &Api, method: &str, path: &str, body: &str, token: &str) -> (u16, Value) {
     json_of(send_at(api, method, path, body, token).await).await
+}
+
+/// Status and JSON of an answer to a request of somebody else than the account.
+pub(crate) async fn ask_with(api: &Api, method: &str, path: &str, user: &str, secret: &str) -> (u16, Value) {
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{secret}"));
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/2010-04-01/Accounts/{}/{path}", api.account_sid))
+        .header(header::AUTHORIZATION, format!("Basic {pair}"))
+        .body(Body::empty())
+        .unwrap();
+    json_of(crate::router(api.clone()).call(request).await.unwrap()).await
 }
 
 async fn json_of(answer: Response) -> (u16, Value) {
@@ -103,7 +117,7 @@ async fn json_of(answer: Response) -> (u16, Value) {
 }
 
 /// What `field` says in each row of a list, page by page to its end; and back, where the same must stand.
-pub(super) async fn followed(api: &Api, path: &str, list: &str, field: &str) -> Vec<Value> {
+pub(crate) async fn followed(api: &Api, path: &str, list: &str, field: &str) -> Vec<Value> {
     let prefix = format!("/2010-04-01/Accounts/{}/", api.account_sid);
     let mut pages = Vec::new();
     for link in ["next_page_uri", "previous_page_uri"] {
@@ -141,7 +155,7 @@ fn row(n: u128, status: CallStatus) -> CallRow {
 }
 
 /// The node answers every command so; what it was asked is given back.
-pub(super) fn node(
+pub(crate) fn node(
     mut taken: mpsc::Receiver<Order>,
     reply: OperatorReply,
 ) -> tokio::task::JoinHandle<Vec<Operator>> {
