@@ -32,7 +32,7 @@ use crate::transfer::ReferTo;
 /// A `<Dial>` that runs.
 #[derive(Clone, Debug)]
 pub(crate) struct DialRun {
-    dial: Dial,
+    dial: Box<Dial>,
     /// Who is rung or talked to.
     children: BTreeMap<CallSid, LegId>,
     /// Who is still to be rung, one after the other (`sequential`).
@@ -87,7 +87,7 @@ impl Call {
     pub(crate) fn begin_dial(&mut self, dial: Dial, ctx: &mut Ctx<'_>) {
         let nouns: VecDeque<Noun> = dial.nouns.iter().cloned().collect();
         self.running = Running::Dial(DialRun {
-            dial,
+            dial: Box::new(dial),
             children: BTreeMap::new(),
             later: nouns,
             chosen: None,

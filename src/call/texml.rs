@@ -56,7 +56,10 @@ impl Call {
             initiated: self.row.start.unwrap_or(self.row.created),
             answered: self.row.answer,
             codec,
-            hangup: self.ended.as_ref().map(|cause| hangup(cause, self.facts.direction)),
+            hangup: self.ended.as_ref().map(|cause| {
+                let answered = self.answered.is_some();
+                hangup(cause, self.facts.direction, answered)
+            }),
             quality,
             dial: self.dialled,
         }))
@@ -64,7 +67,7 @@ impl Call {
 }
 
 /// Why and by whom a call was ended, in the vendor's words.
-fn hangup(cause: &Cause, direction: Direction) -> Hangup {
+fn hangup(cause: &Cause, direction: Direction, answered: bool) -> Hangup {
     let inbound = direction == Direction::Inbound;
     let (peer, ours) = match inbound {
         true => (HangupSource::Caller, HangupSource::Callee),
@@ -72,6 +75,7 @@ fn hangup(cause: &Cause, direction: Direction) -> Hangup {
     };
     let (cause, source) = match cause {
         Cause::Document | Cause::Operator | Cause::Transferred => (HangupCause::NormalClearing, ours),
+        Cause::Released { .. } if answered => (HangupCause::NormalClearing, ours),
         Cause::Peer => (HangupCause::NormalClearing, peer),
         Cause::Rejected { busy: true } => (HangupCause::UserBusy, ours),
         Cause::Rejected { busy: false } => (HangupCause::CallRejected, ours),
@@ -120,7 +124,10 @@ mod tests {
             (Cause::TimeLimit, Inbound, Why::TimeLimit, Who::Unknown),
             (Cause::MediaLost, Inbound, Why::Unspecified, Who::Unknown),
         ] {
-            assert_eq!(hangup(&cause, direction), Hangup { cause: why, source: who }, "{cause:?}");
+            let answered = matches!(cause, Cause::Peer | Cause::Document);
+            assert_eq!(hangup(&cause, direction, answered), Hangup { cause: why, source: who }, "{cause:?}");
         }
+        let let_go = hangup(&Cause::Released { timeout: false }, OutboundDial, true);
+        assert_eq!(let_go, Hangup { cause: Why::NormalClearing, source: Who::Caller }, "they had talked");
     }
 }

@@ -29,6 +29,27 @@ fn prompts_are_heard_in_order() {
     s.expect_rest();
 }
 
+/// Milliseconds from the call until its prompt is heard, whose sound takes so long to be made.
+fn heard_after(sound_ms: u64) -> u64 {
+    let mut s = office("<Say>hello</Say>");
+    s.world.sound_after = Duration::from_millis(sound_ms);
+    let caller = s.carrier_calls(NUMBER);
+    (1..5_000)
+        .find(|_| {
+            s.pass_ms(1);
+            s.heard_clip(&caller, "hello")
+        })
+        .expect("it is heard")
+}
+
+#[test]
+fn a_prompt_starts_when_it_is_ready() {
+    let soon = heard_after(40);
+    for later_ms in [1, 13, 400] {
+        assert_eq!(heard_after(40 + later_ms), soon + later_ms, "not a clock's tick later");
+    }
+}
+
 #[test]
 fn a_loop_is_heard_so_often() {
     for (times, over_at) in [(1, 2_500), (3, 6_500)] {

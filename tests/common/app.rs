@@ -87,7 +87,7 @@ impl App {
 
     /// The stream's sid.
     pub fn sid(&self) -> String {
-        self.wait("start", 1, super::s(10)).1["streamSid"].as_str().unwrap().to_owned()
+        stream_of(&self.wait("start", 1, super::s(10)).1).to_owned()
     }
 
     pub fn handshakes(&self) -> Vec<(String, BTreeMap<String, String>)> {
@@ -155,7 +155,7 @@ impl App {
                     let message: Value = serde_json::from_str(&text).expect("the box says JSON");
                     if manner == Manner::Echoes && message["event"] == "media" {
                         let payload = message["media"]["payload"].as_str().unwrap();
-                        let answer = media(message["streamSid"].as_str().unwrap(), payload);
+                        let answer = media(stream_of(&message), payload);
                         let _ = socket.send(Message::text(answer.to_string()));
                     }
                     self.state.lock().unwrap().heard.push((Instant::now(), message));
@@ -177,4 +177,13 @@ impl App {
 
 fn media(sid: &str, payload: &str) -> Value {
     json!({"event": "media", "streamSid": sid, "media": {"payload": payload}})
+}
+
+/// Whose a message is, in either dialect.
+fn stream_of(message: &Value) -> &str {
+    message
+        .get("streamSid")
+        .or(message.get("stream_id"))
+        .and_then(Value::as_str)
+        .expect("it says whose it is")
 }

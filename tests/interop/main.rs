@@ -32,4 +32,5 @@ mod signalling;
 mod speech;
 mod stage;
 mod stream;
+mod texml;
 mod webhooks;

@@ -77,6 +77,37 @@ fn a_play_is_heard_whole_and_told_when_it_is_over() {
     assert!(over.is_some());
 }
 
+/// Whenever in a frame it is asked for, alone or in the middle of a talk.
+#[test]
+fn a_play_begins_within_one_packet_time() {
+    for codec in [PCMU, CodecKind::G722, CodecKind::Opus] {
+        for (bridged, late_ms) in (0..20).map(|ms| (false, ms)).chain((0..20).step_by(7).map(|ms| (true, ms)))
+        {
+            let mut rig = Rig::new(1);
+            rig.leg(1, codec);
+            if bridged {
+                rig.leg(2, codec);
+                rig.bridge(1, 2);
+            }
+            rig.run_ms(200 + late_ms);
+            let (asked, before) = (rig.now, rig.got(1).len());
+            rig.play(1, 7, vec![clip(440.0, 400)], 1);
+            rig.run_ms(400);
+            let packets = rig.got(1);
+            let first = packets.get(before).expect("something is sent");
+            let waited = first.at - asked;
+            assert!(
+                waited <= 20 * MS,
+                "{codec:?}, {late_ms} ms into a frame, bridged {bridged}: {waited} ns"
+            );
+            // What is sent then is the sound itself; a coder of frames may need one to begin with.
+            let sound = decode(codec, &packets[before..]);
+            let start = sound.iter().position(|sample| sample.abs() > 500).expect("it is heard");
+            assert!(start <= 2 * sound.len() / packets[before..].len(), "{codec:?}: {start}");
+        }
+    }
+}
+
 #[test]
 fn every_play_ends_exactly_once() {
     let mut rig = Rig::new(1);
