@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{CallSid, Mono, RecordingSid, StreamSid};
+use base::{CallSid, Mono, RecordingSid, SiprecSid, StreamSid};
 use media::PlayId;
 use twiml::{
     After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, PlaySource, Service, Verb,
@@ -31,6 +31,7 @@ use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
 use crate::record_verb::{RecordRun, Recording, WholeCall};
 use crate::refer::ReferRun;
 use crate::route::Who;
+use crate::siprec::Siprec;
 use crate::stream::{ConnectRun, Stream};
 use crate::texml::KeptBack;
 use crate::timers::Timer;
@@ -71,6 +72,8 @@ pub(crate) struct Call {
     pub(crate) streams: BTreeMap<StreamSid, Stream>,
     /// Who hears what is told beside its sound.
     pub(crate) messages: UserMessages,
+    /// Recording sessions that are not over.
+    pub(crate) siprecs: BTreeMap<SiprecSid, Siprec>,
     /// The whole call is to be recorded.
     pub(crate) record_all: Option<WholeCall>,
     /// The conference it was made for, until it is there.
@@ -168,6 +171,7 @@ impl Call {
             recordings: BTreeMap::new(),
             streams: BTreeMap::new(),
             messages: UserMessages::default(),
+            siprecs: BTreeMap::new(),
             record_all: None,
             invitation: None,
             time_limit_s: None,
@@ -474,6 +478,7 @@ impl Call {
             Timer::Stuck => self.overdue(ctx),
             Timer::Key => self.pass_held_keys(ctx),
             Timer::InfoKey => self.next_info_key(ctx),
+            Timer::Siprec => self.siprec_overdue(ctx),
         }
         self.drive(ctx);
     }

@@ -20,6 +20,7 @@ use crate::outcome::Outcome;
 use crate::queue::Queues;
 use crate::record::StoreItem;
 use crate::record_verb::Recording;
+use crate::siprec::RecorderIndex;
 use crate::timers::{Timer, Timers};
 use crate::transcribe::Transcribing;
 use crate::transfer::Elsewhere;
@@ -164,6 +165,8 @@ pub(crate) struct Shared {
     pub(crate) queues: Queues,
     /// Media streams the shell was asked for, until they are over.
     pub(crate) streams: BTreeMap<StreamSid, CallSid>,
+    /// Sessions and legs with recorders.
+    pub(crate) recorders: RecorderIndex,
     /// Of whole conferences: one each, until its file is complete.
     pub(crate) conference_recordings: BTreeMap<RecordingSid, Recording>,
     pub(crate) load: Ledger,

@@ -18,10 +18,8 @@ impl Office {
             trunks: self.trunks.values().filter_map(trunk).chain(self.peers()).collect(),
             users: self.phones.values().map(user).collect::<BTreeMap<_, _>>(),
             callers_only: self.callers_only(),
-            limits: EndpointLimits {
-                sessions_max: self.limits.calls_max.saturating_add(EMERGENCY_SESSIONS),
-                ..EndpointLimits::default()
-            },
+            extensions: Vec::new(),
+            limits: EndpointLimits { sessions_max: self.sessions_max(), ..EndpointLimits::default() },
         }
     }
 
@@ -47,6 +45,14 @@ impl Office {
                 register: false,
             })
         })
+    }
+}
+
+impl Office {
+    /// A call, and with recorders a recording session of each.
+    fn sessions_max(&self) -> usize {
+        let each = if self.recorders.is_empty() { 1 } else { 2 };
+        self.limits.calls_max.saturating_mul(each).saturating_add(EMERGENCY_SESSIONS)
     }
 }
 

@@ -25,6 +25,7 @@ impl Call {
         self.answered_until = Some(ctx.now.mono);
         ctx.shared.timers.cancel_all(self.sid());
         self.close_streams(ctx);
+        self.close_siprecs(ctx);
         self.stop_transcriptions(ctx);
         self.close_media(ctx);
         self.end_document(ctx);

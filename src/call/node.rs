@@ -23,6 +23,7 @@ use crate::office::Office;
 use crate::outcome::Cause;
 use crate::queue::Queues;
 use crate::record::{EventKind, QueueRow, StoreItem};
+use crate::siprec::RecorderIndex;
 use crate::timers::Timers;
 use crate::trace::{CallIds, peek_call_id, summary};
 use crate::transfer::Consulted;
@@ -69,6 +70,7 @@ impl Node {
                 announcements: BTreeMap::new(),
                 queues: Queues::default(),
                 streams: BTreeMap::new(),
+                recorders: RecorderIndex::default(),
                 conference_recordings: BTreeMap::new(),
                 load: Ledger::default(),
                 next_id: 0,
@@ -263,6 +265,12 @@ impl Node {
     }
 
     fn on_sip(&mut self, event: Event, now: Now) {
+        if let Some((call, sid)) =
+            event.session().and_then(|session| self.shared.recorders.of_session(session))
+        {
+            self.with(call, now, |call, ctx| call.on_recorder(sid, event, ctx));
+            return;
+        }
         match event {
             Event::Incoming { session, request, flow, from } => {
                 self.on_incoming(session, &request, flow, from, now)
@@ -382,6 +390,11 @@ impl Node {
         if let E::Announced { room, play, .. } = event {
             return self.on_announced(room, play, now);
         }
+        let is_last = matches!(event, E::Closed { .. } | E::OpenFailed { .. });
+        if let Some((call, sid)) = event.leg().and_then(|leg| self.shared.recorders.of_leg(leg, is_last)) {
+            self.with(call, now, |call, ctx| call.on_recorder_media(sid, &event, ctx));
+            return;
+        }
         let Some(sid) = event.leg().and_then(|leg| self.shared.legs.get(&leg).copied()) else {
             self.orphan(event);
             return;
@@ -425,13 +438,16 @@ impl Node {
         let sid = match self.call_ids.get(id) {
             Some(sid) => *sid,
             None => {
-                let session = self.shared.endpoint.session_by_call_id(id);
-                let Some(sid) = session.and_then(|session| self.shared.sessions.get(&session)).copied()
-                else {
+                let Some(session) = self.shared.endpoint.session_by_call_id(id) else { return };
+                if let Some(sid) = self.shared.sessions.get(&session).copied() {
+                    self.show_under(id.to_owned(), sid);
+                    sid
+                } else if let Some((sid, _)) = self.shared.recorders.of_session(session) {
+                    self.show_beside(id.to_owned(), sid);
+                    sid
+                } else {
                     return;
-                };
-                self.show_under(id.to_owned(), sid);
-                sid
+                }
             }
         };
         self.with(sid, now, |call, ctx| call.trace(kind, summary(bytes, peer), ctx));
@@ -440,6 +456,14 @@ impl Node {
     fn show_under(&mut self, call_id: String, sid: CallSid) {
         if let Some(call) = self.calls.get_mut(&sid) {
             call.call_ids.push(call_id.clone());
+            self.call_ids.insert(call_id, sid);
+        }
+    }
+
+    /// The call's own Call-ID stays its last one.
+    fn show_beside(&mut self, call_id: String, sid: CallSid) {
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.call_ids.insert(0, call_id.clone());
             self.call_ids.insert(call_id, sid);
         }
     }

@@ -48,6 +48,9 @@ pub struct Office {
     /// What `byoc` names instead of a trunk: the trunks to try in order, by sid.
     #[serde(default)]
     pub byoc: BTreeMap<String, Vec<String>>,
+    /// Where `<Siprec>` sends sound, by connector name.
+    #[serde(default)]
+    pub recorders: BTreeMap<String, Recorder>,
     /// Which outside numbers may be called, and by which trunk. The first one that matches decides.
     pub routes: Vec<Route>,
     /// Numbers that leave by any working trunk ahead of every other rule.
@@ -109,6 +112,23 @@ pub struct Domain {
     pub registers: BTreeSet<String>,
     /// Whose INVITEs are its calls without a password.
     pub sources: Vec<IpNet>,
+}
+
+/// A SIP recorder: a session recording server (RFC 7866 §3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorder {
+    /// What `<Siprec connectorName>` calls it.
+    pub name: String,
+    /// The SIP URI recording sessions are sent to, as text that parses.
+    pub uri: String,
+    /// For its digest challenge.
+    pub username: Option<String>,
+    /// Likewise.
+    pub password: Option<Secret>,
+    /// Its own codecs, best first; `None`: G.711.
+    pub codecs: Option<Vec<CodecKind>>,
+    /// Its own encryption; `None`: the office's.
+    pub srtp: Option<SrtpPolicy>,
 }
 
 /// A number the office owns.

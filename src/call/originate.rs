@@ -177,6 +177,7 @@ impl Call {
             to_header: None,
             headers: outbound.headers.clone(),
             body: Some(body),
+            recording: None,
             credentials: outbound.credentials.clone(),
         };
         self.leg.signalling = Signalling::Invited;
@@ -389,7 +390,7 @@ fn common(noun: &Noun) -> Common<'_> {
 }
 
 /// A `<Parameter>` as an `X-Param-` header; one that no header can carry is left out.
-fn parameter_header(name: &str, value: &str) -> Option<(HeaderName, String)> {
+pub(crate) fn parameter_header(name: &str, value: &str) -> Option<(HeaderName, String)> {
     let name_fits =
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let value_fits = !value.chars().any(char::is_control);

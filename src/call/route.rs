@@ -305,6 +305,7 @@ mod tests {
             applications: BTreeMap::new(),
             domains: BTreeMap::new(),
             byoc: BTreeMap::new(),
+            recorders: BTreeMap::new(),
             numbers: BTreeMap::from([
                 ("+15550001111".to_owned(), number("+1 555 000 1111")),
                 ("900".to_owned(), number("900")),

@@ -34,6 +34,8 @@ pub(crate) enum Timer {
     Key,
     /// The next of several keys may be sent by INFO.
     InfoKey,
+    /// A recorder never answered.
+    Siprec,
 }
 
 impl Timer {
@@ -52,6 +54,7 @@ impl Timer {
             Timer::Stuck => "outside work overdue",
             Timer::Key => "key by INFO",
             Timer::InfoKey => "keys by INFO",
+            Timer::Siprec => "recorder silent",
         })
     }
 }

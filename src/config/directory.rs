@@ -72,15 +72,10 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
         let register = keys.register.as_ref().is_some_and(|register| register.value);
         let username = keys.username.as_ref().map(|username| username.value.clone());
         let password = keys.password.as_ref().map(|password| password.value.clone());
-        match (&keys.username, &keys.password) {
-            (Some(lonely), None) => found.error(&lonely.span, "trunk.username", "needs a `password`."),
-            (None, Some(lonely)) => found.error(&lonely.span, "trunk.password", "needs a `username`."),
-            (Some(_), Some(_)) => {}
-            (None, None) if register => {
-                let span = keys.register.as_ref().map_or(&keys.span, |register| &register.span);
-                found.error(span, "trunk.register", "needs `username` and `password`.");
-            }
-            (None, None) => {}
+        credentials("trunk", keys.username.as_ref(), keys.password.as_ref(), found);
+        if register && username.is_none() && password.is_none() {
+            let span = keys.register.as_ref().map_or(&keys.span, |register| &register.span);
+            found.error(span, "trunk.register", "needs `username` and `password`.");
         }
         let (codecs, srtp, dtmf) = (keys.codecs.as_ref(), keys.srtp.as_ref(), keys.dtmf.as_ref());
         let media = audio::of_peer("trunk", codecs, srtp, dtmf, found);
@@ -104,6 +99,14 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
 }
 
 fn trunk_address(text: &String) -> Result<String, String> {
+    let uri = sip_uri(text)?;
+    if uri.user.is_some() || uri.password.is_some() {
+        return Err("has a user before the host; write `username` and `password` as keys.".to_owned());
+    }
+    Ok(text.clone())
+}
+
+pub(crate) fn sip_uri(text: &str) -> Result<Uri, String> {
     let wrong = || {
         format!("`{text}` must be a SIP URI, as sip:192.0.2.20:5060 or sip:carrier.example;transport=tcp.")
     };
@@ -112,10 +115,25 @@ fn trunk_address(text: &String) -> Result<String, String> {
     if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) || hostless {
         return Err(wrong());
     }
-    if uri.user.is_some() || uri.password.is_some() {
-        return Err("has a user before the host; write `username` and `password` as keys.".to_owned());
+    Ok(uri)
+}
+
+/// A user and a password go together.
+pub(crate) fn credentials(
+    section: &str,
+    username: Option<&At<String>>,
+    password: Option<&At<Secret>>,
+    found: &mut Findings,
+) {
+    match (username, password) {
+        (Some(lonely), None) => {
+            found.error(&lonely.span, &format!("{section}.username"), "needs a `password`.");
+        }
+        (None, Some(lonely)) => {
+            found.error(&lonely.span, &format!("{section}.password"), "needs a `username`.");
+        }
+        (Some(_), Some(_)) | (None, None) => {}
     }
-    Ok(text.clone())
 }
 
 fn networks(texts: &[String]) -> Result<Vec<IpNet>, String> {

@@ -15,6 +15,7 @@ mod load;
 mod number;
 mod raw;
 mod read;
+mod recorder;
 mod reload;
 mod resolve;
 mod resolved;

@@ -245,6 +245,22 @@ sections! {
         dtmf: String, Default "\"auto\"";
     }
 
+    /// A SIP recorder (SRS) that <Start><Siprec connectorName> names.
+    SiprecKeys = "siprec", repeated true {
+        /// The connectorName.
+        name: String, Example "\"archive\"";
+        /// Where recording sessions are sent; its transport and port are part of it.
+        uri: String, Example "\"sip:record@192.0.2.30:5060;transport=tcp\"";
+        /// For its digest challenge.
+        username: String, Example "\"office\"";
+        /// For its digest challenge.
+        password: Secret, Example "\"secret\"";
+        /// Its codecs, best first.
+        codecs: Vec<String>, Default "[\"pcmu\", \"pcma\"]";
+        /// Its own encryption: off, optional or required. Absent: that of [media].
+        srtp: String, Example "\"optional\"";
+    }
+
     /// A number of the office.
     NumberKeys = "number", repeated true {
         /// As it is dialled, from trunks and from phones.
@@ -325,6 +341,7 @@ pub(crate) struct Raw {
     pub(crate) log: LogKeys,
     pub(crate) phones: Vec<PhoneKeys>,
     pub(crate) trunks: Vec<TrunkKeys>,
+    pub(crate) siprecs: Vec<SiprecKeys>,
     pub(crate) numbers: Vec<NumberKeys>,
     pub(crate) applications: Vec<ApplicationKeys>,
     pub(crate) routes: Vec<RouteKeys>,
@@ -334,7 +351,7 @@ pub(crate) struct Raw {
 pub(crate) type SectionKeys = (&'static str, &'static [Key]);
 
 /// Every section in the order of the default file.
-pub(crate) const SECTIONS: [SectionKeys; 15] = [
+pub(crate) const SECTIONS: [SectionKeys; 16] = [
     (BoxKeys::NAME, BoxKeys::KEYS),
     (SipKeys::NAME, SipKeys::KEYS),
     (MediaKeys::NAME, MediaKeys::KEYS),
@@ -347,6 +364,7 @@ pub(crate) const SECTIONS: [SectionKeys; 15] = [
     (LogKeys::NAME, LogKeys::KEYS),
     (PhoneKeys::NAME, PhoneKeys::KEYS),
     (TrunkKeys::NAME, TrunkKeys::KEYS),
+    (SiprecKeys::NAME, SiprecKeys::KEYS),
     (NumberKeys::NAME, NumberKeys::KEYS),
     (ApplicationKeys::NAME, ApplicationKeys::KEYS),
     (RouteKeys::NAME, RouteKeys::KEYS),
@@ -370,6 +388,7 @@ pub fn reference() -> String {
     write_section::<LogKeys>(&mut text);
     write_section::<PhoneKeys>(&mut text);
     write_section::<TrunkKeys>(&mut text);
+    write_section::<SiprecKeys>(&mut text);
     write_section::<NumberKeys>(&mut text);
     write_section::<ApplicationKeys>(&mut text);
     write_section::<RouteKeys>(&mut text);

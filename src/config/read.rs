@@ -55,6 +55,7 @@ fn read_section(
         "log" => one(&mut raw.log, value, faults),
         "phone" => many(&mut raw.phones, value, faults),
         "trunk" => many(&mut raw.trunks, value, faults),
+        "siprec" => many(&mut raw.siprecs, value, faults),
         "number" => many(&mut raw.numbers, value, faults),
         "application" => many(&mut raw.applications, value, faults),
         "route" => many(&mut raw.routes, value, faults),

@@ -47,6 +47,7 @@ impl Config {
         note("log", self.log != new.log, true);
         entries(&mut changes, "phone", &office.phones, &other.phones);
         entries(&mut changes, "trunk", &office.trunks, &other.trunks);
+        entries(&mut changes, "siprec", &office.recorders, &other.recorders);
         entries(&mut changes, "number", &office.numbers, &other.numbers);
         entries(&mut changes, "application", &office.applications, &other.applications);
         if office.routes != other.routes {

@@ -18,7 +18,7 @@ use crate::raw::{
 use crate::read::Fault;
 use crate::{
     Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, audio,
-    cross, directory, number,
+    cross, directory, number, recorder,
 };
 
 /// Where a text comes from.
@@ -96,6 +96,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
     let realm = domain.clone().unwrap_or_else(|| "tandem".to_owned());
     let phones = directory::phones(&raw.phones, &realm, found);
     let trunks = directory::trunks(&raw.trunks, found);
+    let recorders = recorder::recorders(&raw.siprecs, found);
     let numbers = number::numbers(&raw.numbers, origin.directory(), found);
     let applications = number::applications(&raw.applications, origin.directory(), found);
     let routes = directory::routes(&raw.routes, &trunks, found);
@@ -119,6 +120,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             applications,
             domains: BTreeMap::new(),
             byoc: BTreeMap::new(),
+            recorders,
             routes,
             emergency_numbers: emergency(&raw.sip, found),
             media: preferences(&raw.media, &raw.recording, found),

@@ -13,7 +13,7 @@ use crate::read::read;
 use crate::resolve::{Origin, resolve};
 use crate::{Config, ConfigError, LogFormat, reference};
 
-fn resolved(text: &str) -> Result<Config, Vec<ConfigError>> {
+pub(crate) fn resolved(text: &str) -> Result<Config, Vec<ConfigError>> {
     let origin = Origin { file: Path::new("/srv/office/tandem.toml"), text, state: None };
     let (raw, faults) = read(text);
     if !faults.is_empty() {

@@ -358,6 +358,14 @@ pub enum Command {
         /// Which one.
         feed: TapId,
     },
+    /// From now on the leg's peer hears what a tap hands over, of whichever leg on whichever thread, and silence while
+    /// that says nothing. Replaces what plays; ends with the tap, or with whatever plays next.
+    Hear {
+        /// The leg.
+        leg: LegId,
+        /// Which tap, asked for before or after.
+        tap: TapId,
+    },
     /// Listens who answered (reference: webhooks §4.5); answered by [`Event::AnsweredBy`] unless the leg is closed
     /// before. Replaces one that runs.
     DetectMachine {

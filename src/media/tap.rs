@@ -89,6 +89,11 @@ impl TapRing {
         Some(frame)
     }
 
+    /// Frames that wait. For the reader.
+    pub fn waiting(&self) -> u64 {
+        self.written.load(Ordering::Acquire).saturating_sub(self.read.load(Ordering::Relaxed))
+    }
+
     /// Frames that found no room.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)

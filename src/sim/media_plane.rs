@@ -72,6 +72,8 @@ pub struct StubMedia {
     pub taps: BTreeMap<TapId, (LegId, RecordWhat)>,
     /// See `taps`.
     pub feeds: BTreeMap<TapId, LegId>,
+    /// Whose peers hear taps.
+    pub hearers: BTreeMap<TapId, LegId>,
     /// Legs opened since the start.
     pub opened_total: u64,
     /// Rooms that are recorded: in whose name, and since when.
@@ -108,6 +110,7 @@ impl StubMedia {
             failed: BTreeSet::new(),
             taps: BTreeMap::new(),
             feeds: BTreeMap::new(),
+            hearers: BTreeMap::new(),
             opened_total: 0,
             room_recordings: BTreeMap::new(),
             joins_total: 0,
@@ -162,6 +165,13 @@ impl StubMedia {
             }
             _ => false,
         }
+    }
+
+    /// Whose sound the peer at this RTP address is handed, and which side of it.
+    pub fn hears_tap(&self, remote: SocketAddr) -> Option<(LegId, RecordWhat)> {
+        let leg = self.leg_of(remote)?;
+        let (tap, _) = self.hearers.iter().find(|(_, of)| **of == leg)?;
+        self.taps.get(tap).copied()
     }
 
     /// Whether what the peer at `from` says in a room is heard by the one at `to`.
@@ -362,6 +372,12 @@ impl StubMedia {
             Command::EndFeed { feed, .. } => {
                 self.feeds.remove(&feed);
             }
+            Command::Hear { leg, tap } => {
+                later.extend(self.stop(leg, soon));
+                if self.legs.contains_key(&leg) {
+                    self.hearers.insert(tap, leg);
+                }
+            }
             Command::Echo { leg } => {
                 later.extend(self.stop(leg, soon));
                 self.note(leg, now, Heard::Itself);
@@ -387,6 +403,7 @@ impl StubMedia {
                 self.legs.remove(&leg);
                 self.taps.retain(|_, (of, _)| *of != leg);
                 self.feeds.retain(|_, of| *of != leg);
+                self.hearers.retain(|_, of| *of != leg);
                 // After everything else the leg still says.
                 later.push((soon * 2, Later::Event(Event::Closed { leg, stats: LegStats::default() })));
             }

@@ -118,6 +118,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         applications: BTreeMap::new(),
         domains: BTreeMap::new(),
         byoc: BTreeMap::new(),
+        recorders: BTreeMap::new(),
         routes: vec![route],
         emergency_numbers: BTreeSet::from(["112".to_owned()]),
         media: MediaPreferences::default(),

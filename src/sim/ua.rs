@@ -123,6 +123,8 @@ pub struct SimUa {
     pub on_refer: (u16, Vec<u16>),
     /// Offers nothing in its INVITEs.
     pub offerless: bool,
+    /// It is a recorder: takes sessions of several tracks (RFC 7866).
+    pub records: bool,
     /// It is out of reach: nothing it is sent arrives, nothing leaves; its own clock goes on.
     pub gone: bool,
     /// Every call it had.
@@ -170,6 +172,7 @@ impl SimUa {
         let config = EndpointConfig {
             realm: "phone".to_owned(),
             user_agent: "Sim".to_owned(),
+            extensions: vec!["siprec".to_owned()],
             // It begins by its own transport, and answers and continues by whichever it was reached.
             listen: vec![(transport, address), (other(transport), address)],
             trunks: vec![trunk],
@@ -187,6 +190,7 @@ impl SimUa {
             refuses_offers: None,
             on_refer: (202, vec![100, 200]),
             offerless: false,
+            records: false,
             gone: false,
             calls: BTreeMap::new(),
             endpoint: Endpoint::new(config, rng, now),
@@ -222,6 +226,7 @@ impl SimUa {
             to_header: None,
             headers: Vec::new(),
             body: offer.clone(),
+            recording: None,
             credentials: None,
         };
         let call = UaCall::new(UaState::Calling, rtp, from.to_owned(), offer);
@@ -270,10 +275,14 @@ impl SimUa {
 
     /// Its answer to the offer of a call it got, or an offer when there was none; `None` when nothing fits.
     fn describe(&mut self, session: SessionId) -> Option<Vec<u8>> {
-        let wishes = self.wishes();
+        let (wishes, records) = (self.wishes(), self.records);
         let call = self.calls.get_mut(&session)?;
         let sdp = (session.0, 1);
         match &call.offer {
+            Some(offer) if records => {
+                let answer = media::sdp::answer_tracks(offer, &recorder_tracks(call.rtp, &wishes), sdp);
+                Some(answer.ok()?.0)
+            }
             Some(offer) => {
                 let answer = media::sdp::answer(offer, call.rtp, &wishes, sdp, Direction::SendRecv);
                 let (body, negotiated) = answer.ok()?;
@@ -317,7 +326,17 @@ impl SimUa {
             return;
         };
         let version = now.mono.0 / 1_000_000 + 2;
-        let body = media::sdp::offer(call.rtp, &wishes, (session.0, version), direction);
+        let sdp = (session.0, version);
+        let body = if self.records {
+            let pause = |mut track: media::sdp::Track| {
+                track.direction = if hold { Direction::Inactive } else { Direction::RecvOnly };
+                track
+            };
+            let tracks: Vec<_> = recorder_tracks(call.rtp, &wishes).into_iter().map(pause).collect();
+            media::sdp::offer_tracks(&tracks, sdp)
+        } else {
+            media::sdp::offer(call.rtp, &wishes, sdp, direction)
+        };
         call.reoffer = Some(body.clone());
         self.command(Command::Offer { session, body }, now);
     }
@@ -333,6 +352,8 @@ impl SimUa {
             Event::Incoming { session, request, from, .. } => {
                 debug_assert!(matches!(from, Caller::Trunk { .. }), "only the box calls a phone");
                 let rtp = self.rtp();
+                // A recorder listens at two ports.
+                self.rtp();
                 let user = request
                     .headers
                     .from()
@@ -478,4 +499,15 @@ fn other(transport: TransportKind) -> TransportKind {
             TransportKind::Udp
         }
     }
+}
+
+/// What a recorder says of the two tracks it takes: the first at its RTP port, the second at the next one.
+fn recorder_tracks(rtp: SocketAddr, wishes: &Wishes) -> Vec<media::sdp::Track> {
+    let track = |n: u16| media::sdp::Track {
+        local: SocketAddr::new(rtp.ip(), rtp.port() + 2 * n),
+        label: (n + 1).to_string(),
+        wishes: wishes.clone(),
+        direction: Direction::RecvOnly,
+    };
+    [0, 1].map(track).to_vec()
 }

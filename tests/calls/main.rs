@@ -25,6 +25,7 @@ mod record_control;
 mod refer;
 mod refusing;
 mod service;
+mod siprec;
 mod speech;
 mod srtp;
 mod stream;

@@ -336,22 +336,6 @@ fn too_many_recordings_are_told_and_the_call_goes_on() {
 }
 
 #[test]
-fn a_siprec_session_is_refused_loudly_and_the_call_goes_on() {
-    let mut s = office(
-        "<Start><Siprec name=\"r\" connectorName=\"c\" statusCallback=\"/events\"/></Start>\
-         <Stop><Siprec name=\"r\"/></Stop><Say>hello</Say>",
-    );
-    let caller = s.carrier_calls(NUMBER);
-    s.pass_ms(2_000);
-    assert_eq!(s.notifications(), [31940]);
-    assert_eq!(told(&mut s, EVENTS, "SiprecEvent").as_deref(), Some("siprec-error"));
-    assert_eq!(told(&mut s, EVENTS, "SiprecName").as_deref(), Some("r"));
-    assert_eq!(told(&mut s, EVENTS, "SiprecErrorCode").as_deref(), Some("31940"));
-    assert!(s.heard_clip(&caller, "hello"));
-    s.expect_rest();
-}
-
-#[test]
 fn echo_lasts_until_the_caller_hangs_up() {
     let mut s = office("<Echo/><Say>never</Say>");
     let caller = s.carrier_calls(NUMBER);

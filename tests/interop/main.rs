@@ -29,6 +29,7 @@ mod rest_call_tool;
 mod rest_pages;
 mod roulette;
 mod signalling;
+mod siprec;
 mod speech;
 mod stage;
 mod stream;

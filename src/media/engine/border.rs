@@ -196,6 +196,13 @@ pub enum CoreCommand {
         /// Where its samples come from.
         ring: Arc<Feed>,
     },
+    /// See [`crate::Command::Hear`].
+    Hear {
+        /// The leg.
+        leg: LegId,
+        /// Where its frames come out.
+        ring: Arc<TapRing>,
+    },
     /// See [`crate::Command::EndFeed`].
     EndFeed {
         /// The leg.

@@ -244,6 +244,13 @@ impl MediaCore {
                     out.retire(Garbage::Feed(ring));
                 }
             },
+            CoreCommand::Hear { leg, ring } => match self.leg(leg) {
+                Some((slot, leg)) => {
+                    leg.hear_tap(ring, now, out);
+                    self.clock(slot, now);
+                }
+                None => out.retire(Garbage::Ring(ring)),
+            },
             CoreCommand::EndFeed { leg, feed } => {
                 if let Some((_, leg)) = self.leg(leg) {
                     leg.end_feed(feed, now, out);

@@ -52,7 +52,7 @@ use crate::play::Player;
 use crate::reception::Reception;
 use crate::record::Recorder;
 use crate::rtcp::{Heard, Reporter};
-use crate::tap::Tap;
+use crate::tap::{Tap, TapRing};
 use answering::Answering;
 use echo::EchoLine;
 use listen::Listener;
@@ -119,6 +119,8 @@ enum Playing {
     Digits(Digits),
     /// What a shell says.
     Feed(TapId, Arc<Feed>),
+    /// What a tap hands over.
+    Tap(Arc<TapRing>),
     /// What it says itself.
     Echo(Box<EchoLine>),
 }
@@ -304,6 +306,7 @@ impl Leg {
                 out.retire(Garbage::Digits(digits.sender));
             }
             Playing::Echo(line) => out.retire(Garbage::Echo(line)),
+            Playing::Tap(ring) => out.retire(Garbage::Ring(ring)),
             Playing::Feed(_, feed) => {
                 feed.end();
                 out.retire(Garbage::Feed(feed));

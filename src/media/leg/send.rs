@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::listen::{NARROW_RATE, Sound, WIDE_RATE};
+use super::tap::{Tapped, next_tapped};
 use super::voice::{Coded, Source, Voice};
 use super::watch::{level_of, level_of_payload};
 use super::{HeardPacket, Kind, Leg, Playing, Sounding};
@@ -180,7 +181,7 @@ impl Leg {
         match &mut self.playing {
             Playing::Nothing if self.peer.is_some() => {}
             // A packet of the other leg has just gone; what comes next follows it, not overlaps it.
-            Playing::Nothing | Playing::Items(_) | Playing::Feed(..) | Playing::Echo(_)
+            Playing::Nothing | Playing::Items(_) | Playing::Feed(..) | Playing::Tap(_) | Playing::Echo(_)
                 if self.outgoing.is_early(now) => {}
             Playing::Nothing => self.send_silence(now, out),
             Playing::Items(player) => {
@@ -221,6 +222,14 @@ impl Leg {
                     self.end_playing(true, out);
                 }
             }
+            Playing::Tap(ring) => match next_tapped(ring) {
+                Tapped::Frame(frame) => {
+                    let frame = frame.channel(0);
+                    self.say(&frame, NARROW_RATE, &frame, now, out);
+                }
+                Tapped::Nothing => self.send_silence(now, out),
+                Tapped::Over => self.end_playing(true, out),
+            },
             Playing::Digits(digits) => match digits.sender.tick() {
                 Tick::Event { event, place } => self.press(event, place, now, out),
                 Tick::Gap if negotiated.dtmf.is_some() => {}

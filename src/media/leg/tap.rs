@@ -7,7 +7,35 @@ use crate::command::{RecordWhat, TapId};
 use crate::engine::{Garbage, Out};
 use crate::feed::Feed;
 use crate::record::Recorder;
-use crate::tap::{Tap, TapRing};
+use crate::tap::{Tap, TapFrame, TapRing};
+
+/// What another leg's peer hears next of a tap.
+pub(super) enum Tapped {
+    Frame(TapFrame),
+    /// Nothing has come yet.
+    Nothing,
+    /// Nothing will come any more.
+    Over,
+}
+
+/// The next frame. Two threads that stall do not do so alike: what has piled up is left out, or all that follows
+/// would be late.
+pub(super) fn next_tapped(ring: &TapRing) -> Tapped {
+    // Asked first: what was put in before the end was told is there.
+    let is_over = ring.is_over();
+    let mut frame = ring.take();
+    while ring.waiting() > PILED_UP_MAX {
+        frame = ring.take();
+    }
+    match frame {
+        Some(frame) => Tapped::Frame(frame),
+        None if is_over => Tapped::Over,
+        None => Tapped::Nothing,
+    }
+}
+
+/// Frames that may wait to be heard by another leg's peer: 100 ms.
+const PILED_UP_MAX: u64 = 5;
 
 /// Taps of one leg at a time; more end at once.
 pub const TAPS_MAX: usize = 12;
@@ -62,6 +90,12 @@ impl Leg {
     pub(crate) fn feed(&mut self, id: TapId, feed: Arc<Feed>, now: u64, out: &mut impl Out) {
         self.stop_playing(now, out);
         self.playing = Playing::Feed(id, feed);
+    }
+
+    /// The peer hears what a tap hands over from now on; replaces what plays.
+    pub(crate) fn hear_tap(&mut self, ring: Arc<TapRing>, now: u64, out: &mut impl Out) {
+        self.stop_playing(now, out);
+        self.playing = Playing::Tap(ring);
     }
 
     /// The peer no longer hears what is fed, if it does.

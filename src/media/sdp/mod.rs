@@ -12,6 +12,7 @@ mod opus;
 mod parse;
 mod session;
 mod stream;
+mod tracks;
 mod wishes;
 mod write;
 
@@ -19,6 +20,7 @@ pub use description::{Attribute, Connection, Media, Origin, Sdp};
 pub use negotiate::{accept, answer, codecs, offer};
 pub use parse::{ATTRIBUTES_MAX, BYTES_MAX, FORMATS_MAX, LINE_BYTES_MAX, MEDIA_MAX};
 pub use session::Session;
+pub use tracks::{Track, accept_tracks, answer_tracks, offer_tracks};
 pub use wishes::{SrtpKeys, SrtpWish, Wishes};
 
 /// Why a description is refused.

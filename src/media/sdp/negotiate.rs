@@ -43,6 +43,23 @@ pub(super) fn offer_after(
     session: (u64, u64),
     direction: Direction,
 ) -> Vec<u8> {
+    let place = previous.and_then(|sdp| Some((sdp, sdp.media.iter().position(is_active_audio)?)));
+    let audio = describe(place.map(|(sdp, at)| &sdp.media[at]), numbers, local.port(), wishes, direction);
+    let media = match place {
+        Some((sdp, at)) => write::only(&sdp.media, at, &audio),
+        None => vec![audio],
+    };
+    write::session(local, session, media)
+}
+
+/// Our side of one stream, as we offer it: first, or where it stands as `before`.
+pub(super) fn describe(
+    before: Option<&Media>,
+    numbers: &mut Numbers,
+    port: u16,
+    wishes: &Wishes,
+    direction: Direction,
+) -> Media {
     let codecs = wishes.ordered();
     let mut clocks: Vec<u32> = Vec::new();
     for clock in codecs.iter().map(|kind| kind.info().clock).filter(|_| wishes.events) {
@@ -58,13 +75,12 @@ pub(super) fn offer_after(
     let codecs: Vec<_> = codecs.into_iter().map(|kind| (kind, numbers.of(Format::Codec(kind)))).collect();
     let events: Vec<_> = clocks.into_iter().map(|clock| (clock, numbers.of(Format::Events(clock)))).collect();
 
-    let place = previous.and_then(|sdp| Some((sdp, sdp.media.iter().position(is_active_audio)?)));
-    let (protocol, crypto) = match place {
-        Some((sdp, at)) => said_before(&sdp.media[at]),
+    let (protocol, crypto) = match before {
+        Some(before) => said_before(before),
         None => said_first(&wishes.srtp),
     };
     let audio = Audio {
-        port: local.port(),
+        port,
         protocol: &protocol,
         codecs: &codecs,
         comfort_noise: comfort_noise.then(|| numbers.of(Format::ComfortNoise)),
@@ -73,12 +89,7 @@ pub(super) fn offer_after(
         ptime_ms: wishes.ptime_or_usual(),
         direction,
     };
-    let audio = audio.describe();
-    let media = match place {
-        Some((sdp, at)) => write::only(&sdp.media, at, &audio),
-        None => vec![audio],
-    };
-    write::session(local, session, media)
+    audio.describe()
 }
 
 /// Answers a peer's `offer`. `direction` is what our side would like; the answer is what both allow.
@@ -91,7 +102,21 @@ pub fn answer(
     direction: Direction,
 ) -> Result<(Vec<u8>, Negotiated), SdpError> {
     let offer = Sdp::parse(offer)?;
-    let Choice { at, stream, codec: (codec, payload_type), crypto } = choose(&offer, wishes)?;
+    let choice = choose(&offer, wishes)?;
+    let at = choice.at;
+    let (audio, negotiated) = answer_stream(choice, local.port(), wishes, direction)?;
+    let media = write::only(&offer.media, at, &audio);
+    Ok((write::session(local, session, media), negotiated))
+}
+
+/// Our answer to one stream, and what it means.
+pub(super) fn answer_stream(
+    choice: Choice<'_>,
+    port: u16,
+    wishes: &Wishes,
+    direction: Direction,
+) -> Result<(Media, Negotiated), SdpError> {
+    let Choice { stream, codec: (codec, payload_type), crypto, .. } = choice;
     let (remote, remote_rtcp) = stream.addresses()?;
     let direction = allowed(&stream, direction);
     let events = event_clocks(codec).find_map(|clock| Some((clock, stream.events_at(clock)?)));
@@ -114,7 +139,7 @@ pub fn answer(
         ..Negotiated::plain(remote, codec, payload_type)
     };
     let audio = Audio {
-        port: local.port(),
+        port,
         protocol: &stream.media.protocol,
         codecs: &[(codec, payload_type)],
         comfort_noise,
@@ -123,19 +148,28 @@ pub fn answer(
         ptime_ms: wishes.ptime_ms.unwrap_or(ptime_ms),
         direction,
     };
-    let media = write::only(&offer.media, at, &audio.describe());
-    Ok((write::session(local, session, media), negotiated))
+    Ok((audio.describe(), negotiated))
 }
 
 /// What the peer's `answer` to `our_offer` means. `wishes` are those of the offer.
 pub fn accept(our_offer: &[u8], answer: &[u8], wishes: &Wishes) -> Result<Negotiated, SdpError> {
     let (ours, theirs) = (Sdp::parse(our_offer)?, Sdp::parse(answer)?);
     let at = ours.media.iter().position(is_active_audio).ok_or(SdpError::NoAudio)?;
+    accept_stream(&ours, &theirs, at, wishes)
+}
+
+/// What the peer's answer to one stream of ours means.
+pub(super) fn accept_stream(
+    ours: &Sdp,
+    theirs: &Sdp,
+    at: usize,
+    wishes: &Wishes,
+) -> Result<Negotiated, SdpError> {
     let media = theirs.media.get(at).filter(|m| is_audio(m)).ok_or(SdpError::NoAudio)?;
     if media.port == 0 {
         return Err(SdpError::Declined);
     }
-    let (offered, stream) = (Stream::read(&ours, at), Stream::read(&theirs, at));
+    let (offered, stream) = (Stream::read(ours, at), Stream::read(theirs, at));
     let srtp = agreed_keys(offered.media, media)?;
     // The peer may send whatever both named, under our numbers (RFC 3264 §6.1).
     let mut receive = [None; CODECS_MAX];
@@ -187,7 +221,7 @@ pub fn codecs(description: &[u8]) -> Vec<CodecKind> {
 }
 
 /// What is taken of an offer.
-struct Choice<'a> {
+pub(super) struct Choice<'a> {
     at: usize,
     stream: Stream<'a>,
     codec: (CodecKind, u8),
@@ -198,23 +232,22 @@ struct Choice<'a> {
 /// The first audio stream of an offer that can be used, and what is taken from it.
 fn choose<'a>(offer: &'a Sdp, wishes: &Wishes) -> Result<Choice<'a>, SdpError> {
     let mut why = SdpError::NoAudio;
-    for (at, media) in offer.media.iter().enumerate().filter(|(_, m)| is_active_audio(m)) {
-        let crypto = match offered_crypto(media, &wishes.srtp) {
-            Ok(crypto) => crypto,
-            Err(reason) => {
-                if why == SdpError::NoAudio {
-                    why = reason;
-                }
-                continue;
-            }
-        };
-        let stream = Stream::read(offer, at);
-        match wishes.choose(&stream.codecs) {
-            Some(codec) => return Ok(Choice { at, stream, codec, crypto }),
-            None => why = SdpError::NoCommonCodec,
+    for (at, _) in offer.media.iter().enumerate().filter(|(_, m)| is_active_audio(m)) {
+        match choose_at(offer, at, wishes) {
+            Ok(choice) => return Ok(choice),
+            Err(reason) if why == SdpError::NoAudio || reason == SdpError::NoCommonCodec => why = reason,
+            Err(_) => {}
         }
     }
     Err(why)
+}
+
+/// What is taken of this audio stream.
+pub(super) fn choose_at<'a>(offer: &'a Sdp, at: usize, wishes: &Wishes) -> Result<Choice<'a>, SdpError> {
+    let crypto = offered_crypto(&offer.media[at], &wishes.srtp)?;
+    let stream = Stream::read(offer, at);
+    let codec = wishes.choose(&stream.codecs).ok_or(SdpError::NoCommonCodec)?;
+    Ok(Choice { at, stream, codec, crypto })
 }
 
 /// The first `a=crypto` of an offered stream we can use, as far as our wish and its profile want one.

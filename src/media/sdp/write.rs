@@ -80,8 +80,12 @@ pub(super) fn session(local: SocketAddr, (id, version): (u64, u64), media: Vec<M
 
 /// `streams` as they were, each switched off (RFC 3264 §6: port 0) but the one at `at`.
 pub(super) fn only(streams: &[Media], at: usize, audio: &Media) -> Vec<Media> {
-    let off = |media: &Media| Media { port: 0, connection: None, attributes: vec![], ..media.clone() };
     streams.iter().enumerate().map(|(i, media)| if i == at { audio.clone() } else { off(media) }).collect()
+}
+
+/// A stream that is not wanted.
+pub(super) fn off(media: &Media) -> Media {
+    Media { port: 0, connection: None, attributes: vec![], ..media.clone() }
 }
 
 pub(super) fn attributes(lines: &[Line]) -> Vec<Attribute> {

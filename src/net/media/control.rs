@@ -264,6 +264,7 @@ impl Control {
                 return self.settle_leg(leg, None);
             }
             Command::Feed { leg, feed } => CoreCommand::Feed { leg, feed, ring: self.taps.feed_ring(feed) },
+            Command::Hear { leg, tap } => CoreCommand::Hear { leg, ring: self.taps.ring(tap) },
             Command::DetectMachine { leg, settings } => CoreCommand::DetectMachine { leg, settings },
             Command::Echo { leg } => CoreCommand::Echo { leg },
             Command::EndFeed { leg, feed } => {
@@ -480,6 +481,7 @@ fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
         | Command::Untap { leg, .. }
         | Command::Feed { leg, .. }
         | Command::EndFeed { leg, .. }
+        | Command::Hear { leg, .. }
         | Command::DetectMachine { leg, .. }
         | Command::Echo { leg }
         | Command::Watch { leg, .. }

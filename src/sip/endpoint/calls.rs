@@ -1,6 +1,7 @@
 //! The owner's INVITEs: from [`Outgoing`] to a request on its way.
 
 use super::outbound::{Hop, Purpose, User};
+use super::recording;
 use super::{ALLOW, Destination, Endpoint, Event, Outgoing, SessionId};
 use crate::dialog::MAX_FORWARDS;
 use crate::session::{Calling, Phone, SDP, Session};
@@ -59,9 +60,15 @@ impl Endpoint {
                 name => headers.push(name, value),
             }
         }
-        if let Some(body) = outgoing.body {
-            headers.push(HeaderName::ContentType, SDP);
-            invite.body = body;
+        match (outgoing.body, outgoing.recording) {
+            (Some(offer), Some(metadata)) => {
+                recording::describe(&mut invite, &offer, &metadata, &self.core.rng.hex(16));
+            }
+            (Some(offer), None) => {
+                headers.push(HeaderName::ContentType, SDP);
+                invite.body = offer;
+            }
+            (None, _) => {}
         }
         let digest = outgoing.credentials.or(target.credentials);
         let digest = digest.map(|(user, password)| DigestClient::new(&user, &password));

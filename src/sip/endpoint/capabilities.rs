@@ -27,9 +27,10 @@ pub(super) fn refuse_method(method: &Method) -> Option<u16> {
     }
 }
 
-/// The required extensions we do not have, to be listed in Unsupported (§8.2.2.3).
-pub(super) fn unsupported(headers: &Headers) -> Vec<String> {
-    let known = |tag: &str| SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag));
+/// The required extensions neither we nor our owner has, to be listed in Unsupported (§8.2.2.3).
+pub(super) fn unsupported(headers: &Headers, owners: &[String]) -> Vec<String> {
+    let all = || SUPPORTED.into_iter().chain(owners.iter().map(String::as_str));
+    let known = |tag: &str| all().any(|known| known.eq_ignore_ascii_case(tag));
     [HeaderName::Require, HeaderName::ProxyRequire]
         .iter()
         .flat_map(|name| headers.tokens(name))
@@ -62,6 +63,7 @@ mod tests {
         let mut headers = Headers::new();
         headers.push(HeaderName::Require, "Path, 100rel");
         headers.push(HeaderName::ProxyRequire, "sec-agree");
-        assert_eq!(unsupported(&headers), ["100rel", "sec-agree"]);
+        assert_eq!(unsupported(&headers, &[]), ["100rel", "sec-agree"]);
+        assert_eq!(unsupported(&headers, &["100Rel".to_owned()]), ["sec-agree"]);
     }
 }

@@ -165,6 +165,8 @@ pub struct Outgoing {
     pub headers: Vec<(HeaderName, String)>,
     /// Our SDP offer; `None`: the peer is to offer, and [`Command::Ack`] is owed.
     pub body: Option<Vec<u8>>,
+    /// It is a recording session (RFC 7866 §6.1), and this its metadata (RFC 7865), sent beside the offer.
+    pub recording: Option<Vec<u8>>,
     /// Digest user and password when challenged; a trunk's own come from its configuration.
     pub credentials: Option<(String, String)>,
 }

@@ -32,6 +32,8 @@ pub struct EndpointConfig {
     /// Those of them whose calls are taken but not their REGISTER.
     #[serde(default)]
     pub callers_only: BTreeSet<String>,
+    /// Option tags of extensions that are the owner's to understand (RFC 3261 §19.2); the endpoint has its own.
+    pub extensions: Vec<String>,
     /// Named maxima.
     pub limits: EndpointLimits,
 }

@@ -184,6 +184,31 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The session it is about, if it is about one.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Event::Incoming { session, .. }
+            | Event::Progress { session, .. }
+            | Event::Answered { session, .. }
+            | Event::Refused { session, .. }
+            | Event::Acked { session, .. }
+            | Event::Cancelled { session }
+            | Event::Offered { session, .. }
+            | Event::OfferAnswered { session, .. }
+            | Event::Ended { session, .. }
+            | Event::Info { session, .. }
+            | Event::Referred { session, .. }
+            | Event::ReferAnswered { session, .. }
+            | Event::Notified { session, .. } => Some(*session),
+            Event::Registered { .. }
+            | Event::Unregistered { .. }
+            | Event::TrunkState { .. }
+            | Event::Rejected { .. } => None,
+        }
+    }
+}
+
 /// Why an answered session is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {

@@ -249,7 +249,7 @@ impl Endpoint {
 
     /// Whether a request wanted extensions we do not have, and was refused for that (§8.2.2.3).
     fn refuse_extensions(&mut self, request: &Request, server: ServerId) -> bool {
-        let unsupported = unsupported(&request.headers);
+        let unsupported = unsupported(&request.headers, &self.core.config.extensions);
         if unsupported.is_empty() {
             return false;
         }

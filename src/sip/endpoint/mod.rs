@@ -20,6 +20,7 @@ mod event;
 mod guard;
 mod inbound;
 mod outbound;
+mod recording;
 mod trunk;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::core::{Core, Failure};
-use super::{Output, SessionId};
+use super::{Output, SessionId, recording};
 use crate::transaction::{ClientId, ClientNews, T1_64, cancel_of};
 use crate::{
     CSeq, DigestClient, Flow, HeaderName, Host, Message, Method, Request, Response, Scheme, TransportKind,
@@ -280,7 +280,11 @@ impl Core {
         let via = Via::new(flow.transport.via(), self.advertised(flow), &self.branch());
         request.headers.push_front(HeaderName::Via, via);
         if let Some(contact) = contact {
-            request.headers.push(HeaderName::Contact, self.contact(flow, &contact));
+            let mut contact = self.contact(flow, &contact);
+            if recording::is_begun_by(&request) {
+                contact.params.set(recording::SOURCE, None);
+            }
+            request.headers.push(HeaderName::Contact, contact);
         }
         // The ACK of a 2xx is no transaction (RFC 3261 §13.2.2.4).
         if request.method == Method::Ack {

@@ -215,3 +215,49 @@ fn a_peer_hears_itself_until_something_else_plays() {
         assert!(goertzel_power(&sound[rate as usize / 10..], rate, 440.0) > 0.95, "{codec:?}");
     }
 }
+
+#[test]
+fn a_third_peer_hears_one_side_of_a_bridge_until_the_tap_ends() {
+    for (codec, third) in [(Pcmu, Pcma), (G722, Pcmu), (Opus, Opus)] {
+        let mut rig = Rig::new(1);
+        let mut phones = [Phone::new(&mut rig, 1, codec, |_| {}), Phone::new(&mut rig, 2, codec, |_| {})];
+        let recorder = Phone::new(&mut rig, 3, third, |_| {});
+        rig.bridge(1, 2);
+        for (what, hz) in [(RecordWhat::Received, 900.0), (RecordWhat::Sent, 600.0)] {
+            let before = rig.got(3).len();
+            let ring = tap(&mut rig, 1, 1, what);
+            rig.command(CoreCommand::Hear { leg: LegId(3), ring: ring.clone() });
+            for _ in 0..60 {
+                for (n, phone) in phones.iter_mut().enumerate() {
+                    phone.say(&mut rig, [900.0, 600.0][n]);
+                    rig.run_ms(5);
+                }
+                rig.run_ms(10);
+            }
+            assert!(ring.waiting() <= 1 && ring.lost() == 0, "{} wait", ring.waiting());
+            let (sound, rate) = heard(third, &rig.got(3)[before..]);
+            let share = goertzel_power(&sound[rate as usize / 4..], rate, hz);
+            assert!(share > 0.95, "{codec:?} {third:?} {what:?}: {share}");
+            rig.command(CoreCommand::Untap { leg: LegId(1), tap: TapId(1) });
+            let told = rig.got(3).len();
+            rig.run_ms(400);
+            let (sound, rate) = heard(third, &rig.got(3)[told..]);
+            let rest = &sound[sound.len() - rate as usize / 8..];
+            assert!(rest.iter().all(|sample| sample.abs() < 64), "silence follows, packets go on");
+        }
+        drop(recorder);
+    }
+}
+
+#[test]
+fn what_piles_up_is_left_out() {
+    let mut rig = Rig::new(1);
+    rig.leg(1, Pcmu);
+    let ring = Arc::new(TapRing::default());
+    for _ in 0..20 {
+        ring.put(0, 1, &[1_000; FRAME_SAMPLES]);
+    }
+    rig.command(CoreCommand::Hear { leg: LegId(1), ring: ring.clone() });
+    rig.run_ms(20);
+    assert_eq!(ring.waiting(), 5);
+}

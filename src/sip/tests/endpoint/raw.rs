@@ -114,6 +114,7 @@ impl Bench {
             to_header: None,
             headers: Vec::new(),
             body: Some(SDP.to_vec()),
+            recording: None,
             credentials: Some(("alice".into(), "secret".into())),
         };
         self.command(Command::Invite(Box::new(outgoing)));

@@ -47,6 +47,7 @@ fn a_phone_registers_calls_and_is_called() {
             to_header: Some("<sip:ann@office>".parse().unwrap()),
             headers: vec![(HeaderName::from("X-Queue"), "sales".into()), (HeaderName::Via, "no".into())],
             body: Some(SDP.to_vec()),
+            recording: None,
             credentials: None,
         };
         wire.command(0, Command::Invite(Box::new(outgoing)));

@@ -107,6 +107,7 @@ impl Wire {
             to_header: None,
             headers: Vec::new(),
             body: body.map(<[u8]>::to_vec),
+            recording: None,
             credentials: None,
         };
         self.command(end, Command::Invite(Box::new(outgoing)));
