@@ -4,16 +4,22 @@
 //! It has a call of its own, without a SIP leg: the caller's leg carries its documents out, and they are asked for as an
 //! inbound call to the application. The document that dialled waits meanwhile; several may wait on each other.
 
-use base::{CallSid, Mono};
+use std::time::Duration;
+
+use base::{CallSid, Mono, RecordingSid};
 use twiml::{
-    After, ApplicationNoun, CallFacts, CallStatus, Dial, DialCallStatus, DialFacts, Direction, Interpreter,
-    ProgressEvent, Source, StatusCallback, dial_params,
+    After, ApplicationNoun, CallFacts, CallStatus, Dial, DialCallStatus, DialFacts, DialRecord, Direction,
+    Interpreter, ProgressEvent, Source, StatusCallback, dial_params,
 };
 
 use crate::call::Call;
 use crate::ctx::Ctx;
+use crate::dial::asking;
 use crate::outcome::Outcome;
 use crate::record::{CallRow, EventKind, StoreItem};
+use crate::record_verb::recording_facts;
+use crate::timers::Timer;
+use crate::update::{CallUpdate, Fate};
 
 /// An application at work on a call.
 #[derive(Clone, Debug)]
@@ -27,6 +33,10 @@ pub(crate) struct ApplicationRun {
     facts: CallFacts,
     callback: Option<StatusCallback>,
     callback_seq: u32,
+    /// When its time is over.
+    limit: Mono,
+    /// What it hears and says, recorded, and since when.
+    recording: Option<(RecordingSid, Mono)>,
 }
 
 /// Applications that may wait on each other.
@@ -67,7 +77,11 @@ impl Call {
             Source::Url { url, method } => interpreter.start_with(url, method, parameters(noun, ctx)),
             inline @ Source::Inline(_) => interpreter.handle(twiml::Input::Start(inline), ctx.now),
         }
+        let limit = ctx.now.mono + Duration::from_secs(u64::from(dial.time_limit_s));
+        let recording = self.record_application(&dial, ctx);
         self.applications.push(ApplicationRun {
+            limit,
+            recording,
             dial,
             row,
             began: ctx.now.mono,
@@ -76,15 +90,106 @@ impl Call {
             callback: std::mem::replace(&mut self.callback, callback),
             callback_seq: std::mem::take(&mut self.callback_seq),
         });
+        self.limit_applications(ctx);
         self.tell(ProgressEvent::Initiated, None, ctx);
         self.tell(ProgressEvent::Answered, None, ctx);
     }
 
+    /// The sids of the applications' own calls, the innermost last.
+    pub(crate) fn application_calls(&self) -> impl Iterator<Item = CallSid> {
+        self.applications.iter().map(|run| run.row.sid)
+    }
+
+    /// Somebody changes the call of an application from outside, as any other; its row as it is then.
+    pub(crate) fn update_application(
+        &mut self,
+        sid: CallSid,
+        update: CallUpdate,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<CallRow> {
+        let at = self.applications.iter().position(|run| run.row.sid == sid)?;
+        if let Some(seconds) = update.time_limit_s {
+            let run = &mut self.applications[at];
+            run.limit = run.began + Duration::from_secs(u64::from(seconds));
+            self.limit_applications(ctx);
+        }
+        // What belongs to one that waits for another is kept by that one.
+        let inner = self.applications.get_mut(at + 1);
+        let (interpreter, callback) = match inner {
+            Some(inner) => (&mut inner.interpreter, &mut inner.callback),
+            None => (&mut self.interpreter, &mut self.callback),
+        };
+        if let (Some(interpreter), Some(fallback)) = (interpreter, update.fallback) {
+            interpreter.set_fallback(Some((fallback.url, fallback.method)));
+        }
+        if let Some(wanted) = update.status_callback {
+            let events = callback.take().map_or(vec![ProgressEvent::Completed], |callback| callback.events);
+            *callback = Some(StatusCallback { url: wanted.url, method: wanted.method, events });
+        }
+        let row = self.applications[at].row.clone();
+        let row = match update.fate {
+            Some(Fate::Redirect(source)) => {
+                self.back_to_application(at, ctx);
+                if let Some(interpreter) = &mut self.interpreter {
+                    interpreter.handle(twiml::Input::Replace(source), ctx.now);
+                }
+                row
+            }
+            Some(Fate::Complete) => {
+                self.back_to_application(at, ctx);
+                self.finish_application(DialCallStatus::Completed, ctx).unwrap_or(row)
+            }
+            // It was answered when it began.
+            Some(Fate::Cancel) | None => row,
+        };
+        self.drive(ctx);
+        Some(row)
+    }
+
+    /// The time of an application is over: it ends, and with it whatever it has dialled.
+    pub(crate) fn application_limit(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(at) = self.applications.iter().position(|run| run.limit <= ctx.now.mono) {
+            self.back_to_application(at, ctx);
+            self.application_over(DialCallStatus::Completed, ctx);
+        }
+        self.limit_applications(ctx);
+    }
+
+    /// What runs is stopped, and the applications that this one dialled are over.
+    fn back_to_application(&mut self, at: usize, ctx: &mut Ctx<'_>) {
+        self.kept_given_up(503, ctx);
+        self.stop_running(ctx);
+        while self.applications.len() > at + 1 {
+            self.end_application(DialCallStatus::Completed, ctx);
+        }
+    }
+
+    fn limit_applications(&mut self, ctx: &mut Ctx<'_>) {
+        match self.applications.iter().map(|run| run.limit).min() {
+            Some(limit) => ctx.timer(self.sid(), Timer::Application, limit.since(ctx.now.mono)),
+            None => ctx.cancel_timer(self.sid(), Timer::Application),
+        }
+    }
+
+    /// Records what is heard and said while the application has the call, if its dial asks for that.
+    fn record_application(&mut self, dial: &Dial, ctx: &mut Ctx<'_>) -> Option<(RecordingSid, Mono)> {
+        if dial.record == DialRecord::DoNotRecord {
+            return None;
+        }
+        let asking = asking(dial, ctx);
+        let sid = asking.sid;
+        self.start_recording(asking, ctx).then_some((sid, ctx.now.mono))
+    }
+
     /// The innermost application's document is over, or failed; what waited for it goes on.
     pub(crate) fn application_over(&mut self, status: DialCallStatus, ctx: &mut Ctx<'_>) {
-        let Some(run) = self.end_application(status, ctx) else { return };
-        let (sid, duration) = (run.row.sid, u64::from(run.row.duration_s.unwrap_or(0)));
-        self.application_dial_over(&run.dial, status, Some((sid, duration)), ctx);
+        self.finish_application(status, ctx);
+    }
+
+    fn finish_application(&mut self, status: DialCallStatus, ctx: &mut Ctx<'_>) -> Option<CallRow> {
+        let run = self.end_application(status, ctx)?;
+        self.application_dial_over(&run.dial, status, Some(&run), ctx);
+        Some(run.row)
     }
 
     /// All of them at once: the call is over, or sent to another document.
@@ -94,6 +199,9 @@ impl Call {
 
     /// The caller hung up: whoever waited for an application still asks its action.
     pub(crate) fn applications_hung_up(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.applications.is_empty() {
+            self.owe_action();
+        }
         while !self.applications.is_empty() {
             // What the application itself still owes is asked for in its own name.
             self.drive(ctx);
@@ -101,14 +209,17 @@ impl Call {
             if let Some(interpreter) = &mut self.interpreter {
                 interpreter.handle(twiml::Input::HungUp, ctx.now);
             }
-            let (sid, duration) = (run.row.sid, u64::from(run.row.duration_s.unwrap_or(0)));
-            self.application_dial_over(&run.dial, DialCallStatus::Completed, Some((sid, duration)), ctx);
+            self.application_dial_over(&run.dial, DialCallStatus::Completed, Some(&run), ctx);
         }
     }
 
     /// Writes the application's call down and gives the leg back to what waited for it.
     fn end_application(&mut self, status: DialCallStatus, ctx: &mut Ctx<'_>) -> Option<ApplicationRun> {
         let mut run = self.applications.pop()?;
+        if let Some((recording, _)) = run.recording {
+            ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
+        }
+        self.limit_applications(ctx);
         let duration = ctx.now.mono.since(run.began);
         let duration_s = u32::try_from((duration.as_millis() + 500) / 1_000).unwrap_or(u32::MAX);
         let status = status.call_status();
@@ -130,7 +241,7 @@ impl Call {
         &mut self,
         dial: &Dial,
         status: DialCallStatus,
-        call: Option<(CallSid, u64)>,
+        run: Option<&ApplicationRun>,
         ctx: &mut Ctx<'_>,
     ) {
         self.trace(EventKind::Decision, format!("dial: {}", status.as_str()), ctx);
@@ -140,10 +251,13 @@ impl Call {
         };
         let params = dial_params(&DialFacts {
             status,
-            call_sid: call.map(|(sid, _)| sid),
-            duration_s: call.map(|(_, duration)| duration),
-            bridged: call.is_some(),
-            recording: None,
+            call_sid: run.map(|run| run.row.sid),
+            duration_s: run.map(|run| u64::from(run.row.duration_s.unwrap_or(0))),
+            bridged: run.is_some(),
+            recording: run.and_then(|run| run.recording).map(|(sid, since)| {
+                let ms = u64::try_from(ctx.now.mono.since(since).as_millis()).unwrap_or(u64::MAX);
+                recording_facts(sid, ms, ctx)
+            }),
             sip: None,
             queue: None,
         });

@@ -21,6 +21,7 @@ use crate::dequeue::DequeueRun;
 use crate::dial::DialRun;
 use crate::enqueue::EnqueueRun;
 use crate::gather::GatherRun;
+use crate::kept::Kept;
 use crate::leg::Leg;
 use crate::office::Application;
 use crate::outbound::Outbound;
@@ -28,7 +29,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::play::PlayRun;
 use crate::prompt::Prompting;
 use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
-use crate::record_verb::{RecordRun, Recording, WholeCall};
+use crate::record_verb::{OwedAction, RecordRun, Recording, WholeCall};
 use crate::refer::ReferRun;
 use crate::route::Who;
 use crate::siprec::Siprec;
@@ -64,6 +65,10 @@ pub(crate) struct Call {
     pub(crate) amd_callback: Option<twiml::AmdStatusCallback>,
     /// Applications that have taken it over, the innermost last.
     pub(crate) applications: Vec<ApplicationRun>,
+    /// What waits while a transfer by whom it talks to is tried.
+    pub(crate) kept: Option<Box<Kept>>,
+    /// What an application recorded when the caller hung up: its action waits for the file.
+    pub(crate) owed: Option<Box<OwedAction>>,
     /// It is being transferred by whom it talks to.
     pub(crate) transfer: Option<Box<Transfer>>,
     /// Recordings that are not complete yet.
@@ -167,7 +172,9 @@ impl Call {
             amd_callback: None,
             transcriptions: Vec::new(),
             applications: Vec::new(),
+            kept: None,
             transfer: None,
+            owed: None,
             recordings: BTreeMap::new(),
             streams: BTreeMap::new(),
             messages: UserMessages::default(),
@@ -243,6 +250,9 @@ impl Call {
                 }
                 twiml::Output::Notify(finding, url) => self.notify(&finding, url, ctx),
                 twiml::Output::Execute(verb) if self.ended.is_none() => self.begin(verb, ctx),
+                twiml::Output::ApplicationError { .. } if self.ended.is_none() && self.kept.is_some() => {
+                    self.kept_failed(ctx);
+                }
                 twiml::Output::ApplicationError { .. }
                     if self.ended.is_none() && !self.applications.is_empty() =>
                 {
@@ -289,6 +299,9 @@ impl Call {
             return;
         }
         self.trace(EventKind::Verb, describe(&verb), ctx);
+        if Self::takes_over(&verb) {
+            self.kept_answered(ctx);
+        }
         match verb {
             Verb::Say(say) => self.begin_say(say, ctx),
             Verb::Play(play) => self.begin_play(play, ctx),
@@ -309,6 +322,8 @@ impl Call {
             Verb::Connect(connect) => self.begin_connect(connect, ctx),
             Verb::Echo => self.begin_echo(ctx),
             Verb::Pause(pause) => self.begin_pause(pause, ctx),
+            // A transfer that is only tried comes to its end: nobody is cut off who could be gone back to.
+            Verb::Hangup | Verb::Reject(_) if self.kept.is_some() => self.kept_failed(ctx),
             // An application that was dialled ends for itself alone.
             Verb::Hangup | Verb::Reject(_) if !self.applications.is_empty() => {
                 self.application_over(DialCallStatus::Completed, ctx);
@@ -479,6 +494,7 @@ impl Call {
             Timer::Key => self.pass_held_keys(ctx),
             Timer::InfoKey => self.next_info_key(ctx),
             Timer::Siprec => self.siprec_overdue(ctx),
+            Timer::Application => self.application_limit(ctx),
         }
         self.drive(ctx);
     }
@@ -492,6 +508,7 @@ impl Call {
             Mail::ChildLeft { child } => self.dial_child_left(child, ctx),
             // It may have left its parent meanwhile.
             Mail::Release { .. } if self.child.is_none() => {}
+            Mail::Release { .. } if self.kept_released() => {}
             Mail::Release { timeout } => match &mut self.transfer {
                 Some(transfer) => transfer.alone = true,
                 None => self.end(Cause::Released { timeout }, ctx),
@@ -500,6 +517,7 @@ impl Call {
             Mail::Transferred { code } => self.on_transferred(code, ctx),
             Mail::Recorded { recording, since } => self.recorded_whole = Some((recording, since)),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
+            Mail::Key { .. } if self.kept.is_some() => {}
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
             Mail::CallerWaits(queue) => self.caller_waits(queue, ctx),
             Mail::Dequeued { by, stay, whisper } => self.dequeued(by, stay, whisper, ctx),
@@ -515,6 +533,10 @@ impl Call {
 
     /// The document came to its end.
     fn document_over(&mut self, ctx: &mut Ctx<'_>) {
+        if self.kept.is_some() {
+            self.kept_failed(ctx);
+            return;
+        }
         if !self.applications.is_empty() {
             self.application_over(DialCallStatus::Completed, ctx);
             return;

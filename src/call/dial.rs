@@ -77,6 +77,40 @@ impl DialRun {
         ReferTo::of(&self.dial)
     }
 
+    /// Their leg.
+    pub(crate) fn bridged_leg(&self) -> Option<LegId> {
+        self.bridged.map(|(_, leg, _)| leg)
+    }
+
+    /// Since when they talk, and how long they may.
+    pub(crate) fn limit(&self) -> Option<(Mono, Duration)> {
+        let (_, _, since) = self.bridged?;
+        Some((since, Duration::from_secs(u64::from(self.dial.time_limit_s))))
+    }
+
+    /// The one talked to is over, or has left for a document of its own when there is no outcome; false: it was not
+    /// of this dial.
+    pub(crate) fn lose(&mut self, child: CallSid, outcome: Option<Outcome>) -> bool {
+        if self.children.remove(&child).is_none() {
+            return false;
+        }
+        match outcome {
+            Some(outcome) => self.note(child, outcome, None),
+            None => self.left = Some(child),
+        }
+        true
+    }
+
+    /// It is not gone back to: everybody of it is let go without a word about it.
+    pub(crate) fn let_go(self, leg: LegId, ctx: &mut Ctx<'_>) {
+        if let Some((recording, _)) = self.recording {
+            ctx.media(media::Command::StopRecord { leg, recording });
+        }
+        for child in self.children.into_keys() {
+            ctx.mail(child, Mail::Release { timeout: false });
+        }
+    }
+
     /// Whom the caller talks to.
     pub(crate) fn bridged(&self) -> Option<CallSid> {
         self.bridged.map(|(child, _, _)| child)
@@ -172,6 +206,8 @@ impl Call {
         if !run.children.contains_key(&child) || run.chosen.is_some() {
             return;
         }
+        self.kept_rings(ctx);
+        let Running::Dial(run) = &mut self.running else { return };
         // One callee's own sound is passed on; of several, none would be right (reference: twiml-voice §9.5).
         let single = run.dial.nouns.len() == 1 && run.children.len() == 1 && run.dial.ring_tone.is_none();
         match early {
@@ -227,6 +263,7 @@ impl Call {
     }
 
     fn bridge(&mut self, child: CallSid, leg: LegId, codec: CodecKind, ctx: &mut Ctx<'_>) {
+        self.kept_answered(ctx);
         self.stop_ringback(ctx);
         let Running::Dial(run) = &mut self.running else { return };
         run.bridged = Some((child, leg, ctx.now.mono));
@@ -251,6 +288,9 @@ impl Call {
         sip: Option<Box<DialSip>>,
         ctx: &mut Ctx<'_>,
     ) {
+        if self.kept_child_over(child, Some(outcome)) {
+            return;
+        }
         let Running::Dial(run) = &mut self.running else { return };
         let Some(leg) = run.children.remove(&child) else { return };
         run.note(child, outcome, sip);
@@ -276,6 +316,9 @@ impl Call {
     /// A callee was sent to a document of its own: it took the call, and the dial is over without it (reference:
     /// twiml-voice §9.6).
     pub(crate) fn dial_child_left(&mut self, child: CallSid, ctx: &mut Ctx<'_>) {
+        if self.kept_child_over(child, None) {
+            return;
+        }
         let Running::Dial(run) = &mut self.running else { return };
         if run.children.remove(&child).is_none() {
             return;
@@ -300,12 +343,7 @@ impl Call {
         if let (Some(b), None) = (heard, &self.ended) {
             ctx.media(media::Command::Unbridge { a: self.leg.id, b });
         }
-        if let Some((recording, _)) = run.recording {
-            ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
-        }
-        for child in run.children.into_keys() {
-            ctx.mail(child, Mail::Release { timeout: false });
-        }
+        run.let_go(self.leg.id, ctx);
     }
 
     pub(crate) fn dial_ring_timeout(&mut self, ctx: &mut Ctx<'_>) {
@@ -442,21 +480,8 @@ impl Call {
         if !when.contains(&run.dial.record) || run.recording.is_some() {
             return;
         }
-        let sid = RecordingSid::random(&mut ctx.shared.rng);
-        run.recording = Some((sid, ctx.now.mono));
-        let asking = Asking {
-            sid,
-            source: RecordingSource::DialVerb,
-            what: recorded(&run.dial),
-            beep: false,
-            max_ms: match run.dial.record_max_length_s {
-                0 => u64::from(run.dial.time_limit_s) * 1_000,
-                seconds => u64::from(seconds) * 1_000,
-            },
-            silence_ms: 0,
-            trim: run.dial.trim,
-            callback: run.dial.recording_status_callback.clone(),
-        };
+        let asking = asking(&run.dial, ctx);
+        run.recording = Some((asking.sid, ctx.now.mono));
         self.start_recording(asking, ctx);
     }
 
@@ -492,6 +517,23 @@ impl DialRun {
             }
         }
         self.best = Some(Best { child, outcome, sip });
+    }
+}
+
+/// The recording a dial asks for.
+pub(crate) fn asking(dial: &Dial, ctx: &mut Ctx<'_>) -> Asking {
+    Asking {
+        sid: RecordingSid::random(&mut ctx.shared.rng),
+        source: RecordingSource::DialVerb,
+        what: recorded(dial),
+        beep: false,
+        max_ms: match dial.record_max_length_s {
+            0 => u64::from(dial.time_limit_s) * 1_000,
+            seconds => u64::from(seconds) * 1_000,
+        },
+        silence_ms: 0,
+        trim: dial.trim,
+        callback: dial.recording_status_callback.clone(),
     }
 }
 

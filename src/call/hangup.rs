@@ -90,6 +90,7 @@ impl Call {
         ctx.abort_fetches(self.sid());
         self.stay_away(ParticipantLeft::ParticipantAddFailed, ctx);
         self.transfer = None;
+        self.kept_given_up(487, ctx);
         if let Some(interpreter) = &mut self.interpreter {
             interpreter.handle(twiml::Input::HungUp, ctx.now);
         }

@@ -35,6 +35,7 @@ mod hangup;
 mod hearing;
 mod incoming;
 mod io;
+mod kept;
 mod keys;
 mod leg;
 mod live;

@@ -125,8 +125,8 @@ pub struct Recorder {
     pub username: Option<String>,
     /// Likewise.
     pub password: Option<Secret>,
-    /// Its own codecs, best first; `None`: G.711.
-    pub codecs: Option<Vec<CodecKind>>,
+    /// What it is sent, best first.
+    pub codecs: Vec<CodecKind>,
     /// Its own encryption; `None`: the office's.
     pub srtp: Option<SrtpPolicy>,
 }

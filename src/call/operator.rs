@@ -2,6 +2,7 @@
 
 use base::{CallSid, Now};
 
+use crate::call::Call;
 use crate::ctx::{Asked, Ctx};
 use crate::io::{Operator, OperatorReply, Output};
 use crate::live::{LiveCall, LivePhone, NodeStatus};
@@ -96,6 +97,14 @@ impl Node {
     /// A call that has ended and is only waiting for its last figures is over for everybody outside.
     fn update_call(&mut self, sid: CallSid, update: CallUpdate, now: Now) -> OperatorReply {
         let mut row = None;
+        // An application that was dialled has a call of its own, which another one carries.
+        let carrier = || self.calls.values().find(|call| call.application_calls().any(|own| own == sid));
+        if !self.calls.contains_key(&sid)
+            && let Some(host) = carrier().map(Call::sid)
+        {
+            self.with(host, now, |call, ctx| row = call.update_application(sid, update, ctx).map(Box::new));
+            return row.map_or(OperatorReply::NoSuchCall(sid), OperatorReply::Call);
+        }
         self.with(sid, now, |call, ctx| {
             if call.ended.is_none() {
                 call.update(update, ctx);

@@ -6,8 +6,8 @@
 use base::RecordingSid;
 use media::{RecordEnd, RecordWhat};
 use twiml::{
-    After, RecordChannels, RecordFacts, RecordingCallbackFacts, RecordingEvent, RecordingFacts,
-    RecordingStatusCallback, RecordingTrack, record_params, recording_params,
+    After, CallFacts, Interpreter, RecordChannels, RecordFacts, RecordingCallbackFacts, RecordingEvent,
+    RecordingFacts, RecordingStatusCallback, RecordingTrack, record_params, recording_params,
 };
 
 use crate::call::{Call, Running};
@@ -44,6 +44,21 @@ impl RecordRun {
     pub(crate) fn recording(&self) -> RecordingSid {
         self.sid
     }
+
+    /// What follows when the file is complete.
+    fn after(self, duration_ms: u64, ctx: &Ctx<'_>) -> After {
+        let recording = recording_facts(self.sid, duration_ms, ctx);
+        let params = record_params(&RecordFacts { recording, digits: self.ended_by });
+        After::Action { url: self.verb.action, method: self.verb.method, params }
+    }
+}
+
+/// The action of a `<Record>` whose caller has hung up, of an application that is over already.
+#[derive(Clone, Debug)]
+pub(crate) struct OwedAction {
+    run: RecordRun,
+    interpreter: Interpreter,
+    facts: CallFacts,
 }
 
 /// Four hours: the longest call that is recorded whole.
@@ -168,9 +183,10 @@ impl Call {
             self.warn(RECORDING_FAILED, format!("the recording could not be written: {why}"), ctx);
         }
         complete(&mut recording, duration_ms, bytes, why, ctx);
-        let transcribe = match &self.running {
-            Running::Record(run) if run.sid == sid => run.verb.transcribe.clone(),
-            _ => None,
+        let transcribe = match (&self.running, &self.owed) {
+            (Running::Record(run), _) if run.sid == sid => run.verb.transcribe.clone(),
+            (_, Some(owed)) if owed.run.sid == sid => owed.run.verb.transcribe.clone(),
+            (_, _) => None,
         };
         if let Some(wanted) = transcribe {
             self.transcribe(&recording.row, &wanted, ctx);
@@ -181,14 +197,40 @@ impl Call {
 
     /// The verb's recording is complete: its action follows.
     fn record_over(&mut self, sid: RecordingSid, duration_ms: u64, ctx: &mut Ctx<'_>) {
+        if let Some(owed) = self.owed.take_if(|owed| owed.run.sid == sid) {
+            return self.ask_owed(*owed, duration_ms, ctx);
+        }
         match &self.running {
             Running::Record(run) if run.sid == sid => {}
             _ => return,
         }
         let Running::Record(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
-        let recording = recording_facts(sid, duration_ms, ctx);
-        let params = record_params(&RecordFacts { recording, digits: run.ended_by });
-        self.verb_done(After::Action { url: run.verb.action, method: run.verb.method, params }, ctx);
+        let after = run.after(duration_ms, ctx);
+        self.verb_done(after, ctx);
+    }
+
+    /// The application that records is over, as its caller has hung up: what it is owed waits for the file beside the
+    /// call.
+    pub(crate) fn owe_action(&mut self) {
+        if let (Running::Record(run), Some(interpreter)) = (&self.running, &self.interpreter) {
+            let (run, interpreter, facts) = (run.clone(), interpreter.clone(), self.facts.clone());
+            self.owed = Some(Box::new(OwedAction { run, interpreter, facts }));
+            self.running = Running::Nothing;
+        }
+    }
+
+    /// Asked in the application's own name; nobody is left to carry the answer out.
+    fn ask_owed(&mut self, owed: OwedAction, duration_ms: u64, ctx: &mut Ctx<'_>) {
+        let OwedAction { run, mut interpreter, facts } = owed;
+        interpreter.handle(twiml::Input::VerbDone(run.after(duration_ms, ctx)), ctx.now);
+        while let Some(output) = interpreter.poll_output() {
+            if let twiml::Output::Fetch { url, method, params, .. } = output {
+                self.trace(EventKind::Fetch, format!("{} {}", method.as_str(), twiml::shown(&url)), ctx);
+                let mut all = twiml::standard_params(&facts);
+                all.extend(params);
+                ctx.fetch(self.sid(), Asked::Callback, url, method, all);
+            }
+        }
     }
 }
 

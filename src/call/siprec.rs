@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use base::{CallSid, Mono, SiprecSid};
 use media::sdp::{SrtpKeys, SrtpWish, Track, Wishes, accept_tracks, answer_tracks, offer_tracks};
-use media::{CodecKind, Direction, LegId, Negotiated, RecordWhat, TapId};
+use media::{Direction, LegId, Negotiated, RecordWhat, TapId};
 use sip::{Destination, SessionId, Uri};
 use twiml::{Finding, ServiceCallback, ServiceEvent, SiprecNoun, StreamTrack, siprec_params};
 
@@ -389,9 +389,6 @@ impl Call {
         let Some(siprec) = self.siprecs.get_mut(&sid) else { return Vec::new() };
         let office = ctx.office;
         let policy = siprec.recorder.srtp.unwrap_or(office.media.srtp);
-        // A tap has what a telephone carries: nothing is gained by more.
-        let codecs = siprec.recorder.codecs.clone();
-        let codecs = codecs.unwrap_or_else(|| vec![CodecKind::Pcmu, CodecKind::Pcma]);
         let mut tracks = Vec::new();
         for track in &mut siprec.tracks {
             let Some(local) = track.local() else { continue };
@@ -409,7 +406,7 @@ impl Call {
                     inband: false,
                     ptime_ms: office.media.ptime_ms,
                     srtp,
-                    ..Wishes::of(&codecs)
+                    ..Wishes::of(&siprec.recorder.codecs)
                 },
                 direction: Direction::SendOnly,
             });

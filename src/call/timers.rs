@@ -36,6 +36,8 @@ pub(crate) enum Timer {
     InfoKey,
     /// A recorder never answered.
     Siprec,
+    /// `<Dial timeLimit>` of an application.
+    Application,
 }
 
 impl Timer {
@@ -55,6 +57,7 @@ impl Timer {
             Timer::Key => "key by INFO",
             Timer::InfoKey => "keys by INFO",
             Timer::Siprec => "recorder silent",
+            Timer::Application => "application time limit",
         })
     }
 }

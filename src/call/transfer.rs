@@ -8,7 +8,8 @@
 //!     └──▶ from anybody else: 603 and 13802
 //! ```
 //! A phone may transfer its own calls without a document's leave, by what it may dial itself; a carrier may not, for it
-//! would dial at the office's cost. Whoever transfers is told and let go once the other party is on its way.
+//! would dial at the office's cost. Whoever transfers is told and let go once the other party is on its way, or, where
+//! that is only tried ([`crate::kept`]), once somebody has answered.
 
 use base::CallSid;
 use sip::{NameAddr, Uri};
@@ -28,6 +29,8 @@ use crate::timers::Timer;
 pub(crate) struct ReferTo {
     pub(crate) url: String,
     pub(crate) method: HttpMethod,
+    /// Whoever refers stays until somebody answers.
+    pub(crate) keeps: bool,
 }
 
 impl Transfer {
@@ -38,7 +41,8 @@ impl Transfer {
 
 impl ReferTo {
     pub(crate) fn of(dial: &Dial) -> Option<Self> {
-        dial.refer_url.clone().map(|url| Self { url, method: dial.refer_method })
+        let (method, keeps) = (dial.refer_method, dial.answer_on_bridge);
+        dial.refer_url.clone().map(|url| Self { url, method, keeps })
     }
 }
 
@@ -46,9 +50,11 @@ impl ReferTo {
 #[derive(Clone, Debug)]
 pub(crate) enum Elsewhere {
     /// What this URL says.
-    Ask { url: String, method: HttpMethod, target: String },
+    Ask { refer_to: ReferTo, target: String },
     /// This document, dialling for whoever transferred.
     Document { text: String, dialler: Who },
+    /// Likewise, of a phone that stays until somebody answers, or is rung again if nobody does.
+    Try { text: String, phone: String },
 }
 
 /// A document that is being asked for because the peer referred; the bridge goes on meanwhile.
@@ -57,6 +63,8 @@ pub(crate) struct Transfer {
     interpreter: Interpreter,
     /// Who is told how it went.
     by: CallSid,
+    /// Whether they stay until somebody answers.
+    keeps: bool,
     /// The bridge is over: that party hung up as soon as it was promised a transfer, as phones do.
     pub(crate) alone: bool,
 }
@@ -115,8 +123,8 @@ impl Call {
         let Some(other) = self.near_call() else {
             return Err((603, "a REFER outside a bridge of two is refused"));
         };
-        if let Some(ReferTo { url, method }) = self.refer_to() {
-            return Ok(vec![(other, Elsewhere::Ask { url, method, target })]);
+        if let Some(refer_to) = self.refer_to() {
+            return Ok(vec![(other, Elsewhere::Ask { refer_to, target })]);
         }
         let Some(phone) = self.row.phone.clone() else {
             return Err((603, "a REFER was refused: the Dial has no referUrl"));
@@ -162,12 +170,12 @@ impl Call {
 
     fn dialling(&self, number: &str, phone: String) -> Elsewhere {
         let text = format!("<Response><Dial><Number>{}</Number></Dial></Response>", escape(number));
-        Elsewhere::Document { text, dialler: Who::Phone(phone) }
+        Elsewhere::Try { text, phone }
     }
 
     fn calling(&self, uri: &Uri, phone: String) -> Elsewhere {
         let text = format!("<Response><Dial><Sip>{}</Sip></Dial></Response>", escape(&uri.to_string()));
-        Elsewhere::Document { text, dialler: Who::Phone(phone) }
+        Elsewhere::Try { text, phone }
     }
 
     /// The party we talk to transferred us.
@@ -176,17 +184,24 @@ impl Call {
             return;
         }
         match to {
-            Elsewhere::Ask { url, method, target } => {
+            Elsewhere::Ask { refer_to: ReferTo { url, method, keeps }, target } => {
                 let mut interpreter = Interpreter::new(None, Dialect::default());
                 interpreter.start_with(url, method, vec![("ReferTransferTarget".to_owned(), target)]);
-                self.transfer = Some(Box::new(Transfer { interpreter, by, alone: false }));
+                self.transfer = Some(Box::new(Transfer { interpreter, by, keeps, alone: false }));
                 self.drive_transfer(ctx);
             }
             Elsewhere::Document { text, dialler } => {
-                let mut interpreter = Interpreter::new(None, Dialect::default());
-                interpreter.handle(twiml::Input::Start(Source::Inline(text)), ctx.now);
                 self.dialler = dialler;
-                self.go_elsewhere(interpreter, by, ctx);
+                self.go_elsewhere(inline(text, ctx), by, ctx);
+            }
+            Elsewhere::Try { text, phone } => {
+                let dialler = Who::Phone(phone.clone());
+                if let Err(interpreter) =
+                    self.try_elsewhere(inline(text, ctx), by, dialler.clone(), Some(phone), ctx)
+                {
+                    self.dialler = dialler;
+                    self.go_elsewhere(interpreter, by, ctx);
+                }
             }
         }
     }
@@ -209,7 +224,15 @@ impl Call {
         while let Some(transfer) = &mut self.transfer {
             if transfer.interpreter.has_document() {
                 let Some(transfer) = self.transfer.take() else { return };
-                self.go_elsewhere(transfer.interpreter, transfer.by, ctx);
+                let Transfer { interpreter, by, keeps, alone } = *transfer;
+                let tried = if keeps && !alone {
+                    self.try_elsewhere(interpreter, by, self.dialler.clone(), None, ctx)
+                } else {
+                    Err(interpreter)
+                };
+                if let Err(interpreter) = tried {
+                    self.go_elsewhere(interpreter, by, ctx);
+                }
                 return;
             }
             match transfer.interpreter.poll_output() {
@@ -236,7 +259,7 @@ impl Call {
     }
 
     /// The bridge ended while the document was asked for, and that came to nothing.
-    fn go_on_alone(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn go_on_alone(&mut self, ctx: &mut Ctx<'_>) {
         if self.child.is_some() {
             self.end(Cause::Released { timeout: false }, ctx);
         } else {
@@ -257,10 +280,17 @@ impl Call {
     /// What became of the peer's REFER.
     pub(crate) fn on_transferred(&mut self, code: u16, ctx: &mut Ctx<'_>) {
         ctx.sip(sip::Command::Notify { session: self.leg.session, code });
-        if code < 300 {
+        if (200..300).contains(&code) {
             self.end(Cause::Transferred, ctx);
         }
     }
+}
+
+/// An interpreter of this document.
+pub(crate) fn inline(text: String, ctx: &Ctx<'_>) -> Interpreter {
+    let mut interpreter = Interpreter::new(None, Dialect::default());
+    interpreter.handle(twiml::Input::Start(Source::Inline(text)), ctx.now);
+    interpreter
 }
 
 /// Where two meet who were brought together.

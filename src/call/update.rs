@@ -125,14 +125,21 @@ impl Call {
 
     /// Stops whatever runs, without its action: everything it holds is given back and nothing of it comes later.
     pub(crate) fn interrupt(&mut self, ctx: &mut Ctx<'_>) {
+        self.kept_given_up(503, ctx);
+        if let Some(transfer) = self.transfer.take() {
+            ctx.mail(transfer.by(), Mail::Transferred { code: 503 });
+        }
+        self.stop_running(ctx);
+        self.applications_abandoned(ctx);
+    }
+
+    /// Stops the verb that runs, and nothing beside it.
+    pub(crate) fn stop_running(&mut self, ctx: &mut Ctx<'_>) {
         let sid = self.sid();
         ctx.abort_fetches(sid);
         ctx.cancel_timer(sid, Timer::Stuck);
         if self.outbound.as_mut().is_some_and(|outbound| outbound.sending.take().is_some()) {
             self.stop_digits(ctx);
-        }
-        if let Some(transfer) = self.transfer.take() {
-            ctx.mail(transfer.by(), Mail::Transferred { code: 503 });
         }
         match &self.running {
             Running::Nothing | Running::Answering(_) | Running::AnsweringToApologise { .. } => {}
@@ -160,7 +167,6 @@ impl Call {
             Running::Echo => ctx.media(media::Command::StopPlay { leg: self.leg.id }),
         }
         self.running = Running::Nothing;
-        self.applications_abandoned(ctx);
     }
 
     fn stop_prompt(&self, prompting: &Prompting, ctx: &mut Ctx<'_>) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use call::office::Recorder;
+use media::CodecKind;
 
 use crate::audio;
 use crate::directory::{credentials, name, required, sip_uri, twice};
@@ -25,7 +26,8 @@ pub(crate) fn recorders(keys: &[SiprecKeys], found: &mut Findings) -> BTreeMap<S
             uri,
             username: keys.username.as_ref().map(|username| username.value.clone()),
             password: keys.password.as_ref().map(|password| password.value.clone()),
-            codecs,
+            // A tap has what a telephone carries: nothing is gained by more.
+            codecs: codecs.unwrap_or_else(|| vec![CodecKind::Pcmu, CodecKind::Pcma]),
             srtp,
         };
         if recorders.insert(name.clone(), recorder).is_some() {
@@ -37,8 +39,7 @@ pub(crate) fn recorders(keys: &[SiprecKeys], found: &mut Findings) -> BTreeMap<S
 
 #[cfg(test)]
 mod tests {
-    use media::CodecKind;
-
+    use super::*;
     use crate::tests::{config, resolved};
 
     #[test]
@@ -51,10 +52,13 @@ mod tests {
         assert_eq!(archive.uri, "sip:record@192.0.2.30;transport=tcp");
         assert_eq!(
             (archive.username.as_deref(), archive.codecs.clone()),
-            (Some("box"), Some(vec![CodecKind::Pcma]))
+            (Some("box"), vec![CodecKind::Pcma])
         );
         let plain = &config.office.recorders["b"];
-        assert_eq!((&plain.username, &plain.codecs, plain.srtp), (&None, &None, None));
+        assert_eq!(
+            (&plain.username, &plain.codecs[..], plain.srtp),
+            (&None, &[CodecKind::Pcmu, CodecKind::Pcma][..], None)
+        );
         assert!(!format!("{config:?}").contains("secret"));
     }
 

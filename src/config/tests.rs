@@ -52,7 +52,7 @@ fn the_documented_defaults_are_the_ones_that_hold() {
     let mut text = String::new();
     for (section, keys) in SECTIONS
         .iter()
-        .filter(|(name, _)| !["phone", "trunk", "number", "application", "route"].contains(name))
+        .filter(|(name, _)| !["phone", "trunk", "siprec", "number", "application", "route"].contains(name))
     {
         text.push_str(&format!("[{section}]\n"));
         for key in *keys {
@@ -72,6 +72,8 @@ fn the_documented_defaults_are_the_ones_that_hold() {
         });
         entry.to_owned() + &defaults.collect::<String>()
     };
+    let siprec = "[[siprec]]\nname='a'\nuri='sip:192.0.2.1'\n";
+    assert_eq!(config(&with_defaults(siprec, "siprec")), config(siprec));
     assert_eq!(config(&with_defaults(route, "route")), config(route));
     assert_eq!(config(&with_defaults(number, "number")), config(number));
 }

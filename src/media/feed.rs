@@ -75,6 +75,11 @@ impl Feed {
         self.played.load(Ordering::Acquire)
     }
 
+    /// Up to which place nothing is left to be played: it was, or it is left out.
+    pub fn done(&self) -> u64 {
+        self.played().max(self.cleared.load(Ordering::Acquire))
+    }
+
     /// Whether nobody will play what is put in: the leg is gone, or plays something else.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)

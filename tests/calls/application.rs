@@ -38,7 +38,11 @@ fn office(verbs: &str, desk: &str) -> Scenario {
 }
 
 fn dial(noun: &str) -> String {
-    format!("<Dial action=\"/action\"><Application {noun}</Application></Dial>")
+    dial_with("", noun)
+}
+
+fn dial_with(attributes: &str, noun: &str) -> String {
+    format!("<Dial action=\"/action\" {attributes}><Application {noun}</Application></Dial>")
 }
 
 #[test]
@@ -183,5 +187,86 @@ fn a_call_is_made_for_an_application() {
     s.pass_ms(500);
     let asked = s.asked(EVENTS);
     assert_eq!((asked.len(), param(&asked[0], "CallStatus")), (1, Some("completed")));
+    s.expect_rest();
+}
+
+#[test]
+fn the_time_limit_of_the_dial_ends_the_application_and_what_it_dialled() {
+    for desk in ["<Say>desk</Say><Pause length=\"60\"/>", "<Dial><Client>ann</Client></Dial>"] {
+        let limited = dial_with("timeLimit=\"5\"", &format!(">{}", ApplicationSid(1)));
+        let mut s = office(&limited, desk);
+        let ann = s.phone("ann");
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(4_500);
+        assert!(s.asked(ACTION).is_empty(), "{desk}");
+        s.pass_ms(2_000);
+        assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("completed"), "{desk}");
+        assert_eq!(told(&mut s, ACTION, "DialCallDuration").as_deref(), Some("5"));
+        assert!(s.heard_clip(&caller, "done"));
+        if let Some(callee) = s.latest(ann) {
+            assert_eq!(s.state(&callee), UaState::Over(200), "whom it dialled is let go");
+        }
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn the_recording_of_the_dial_lasts_as_long_as_the_application() {
+    let recorded = dial_with("record=\"record-from-answer\"", &format!(">{}", ApplicationSid(1)));
+    let mut s = office(&recorded, "<Say>desk</Say>");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(4_000);
+    let rows = s.recordings();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].status, twiml::RecordingStatus::Completed);
+    assert!((1_900..2_400).contains(&rows[0].duration_ms.unwrap()), "{:?}", rows[0].duration_ms);
+    assert_eq!(told(&mut s, ACTION, "RecordingSid"), Some(rows[0].sid.to_string()));
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
+fn the_application_is_changed_by_its_own_sid() {
+    let inline = |text: &str| Fate::Redirect(Source::Inline(format!("<Response>{text}</Response>")));
+    for (fate, heard, action) in [
+        (inline("<Say>elsewhere</Say>"), "elsewhere", true),
+        (inline("<Say>elsewhere</Say><Pause length=\"60\"/>"), "elsewhere", false),
+        (Fate::Complete, "done", true),
+    ] {
+        let mut s =
+            office(&dial(&format!(">{}", ApplicationSid(1))), "<Say>desk</Say><Pause length=\"60\"/>");
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(3_000);
+        let call = s.rows()[1].sid;
+        let update = Box::new(CallUpdate { fate: Some(fate), ..CallUpdate::default() });
+        let reply = s.operator(Operator::UpdateCall { call, update: update.clone() });
+        assert!(matches!(reply, OperatorReply::Call(row) if row.sid == call));
+        s.pass_ms(3_000);
+        assert!(s.heard_clip(&caller, heard));
+        assert_eq!(s.asked(ACTION).len(), usize::from(action));
+        assert_eq!(s.state(&caller), UaState::Up, "the caller's own call goes on");
+        let gone = s.operator(Operator::UpdateCall { call, update });
+        assert_eq!(matches!(gone, OperatorReply::NoSuchCall(_)), action);
+        s.pass_ms(1_000);
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn what_the_application_records_is_told_when_the_caller_hangs_up() {
+    let mut s = office(&dial(&format!(">{}", ApplicationSid(1))), "<Record action=\"/recorded\"/>");
+    s.web().serve("http://web.example/recorded", Answer::twiml("<Say>never</Say>"));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(3_000);
+    s.hangs_up(&caller);
+    s.pass_ms(1_000);
+    let (caller_sid, desk_sid) = (s.rows()[0].sid.to_string(), s.rows()[1].sid.to_string());
+    let recorded = "http://web.example/recorded";
+    assert_eq!(told(&mut s, recorded, "Digits").as_deref(), Some("hangup"));
+    assert_eq!(told(&mut s, recorded, "CallSid"), Some(desk_sid), "in the application's own name");
+    assert!(told(&mut s, recorded, "RecordingDuration").unwrap().parse::<u32>().unwrap() >= 2);
+    assert_eq!(told(&mut s, ACTION, "CallSid"), Some(caller_sid));
     s.expect_rest();
 }

@@ -19,7 +19,7 @@ fn recorded(verbs: &str) -> (Scenario, UaId) {
         uri: "sip:record@203.0.113.200".to_owned(),
         username: None,
         password: None,
-        codecs: None,
+        codecs: vec![media::CodecKind::Pcmu, media::CodecKind::Pcma],
         srtp: None,
     };
     office.recorders.insert("archive".to_owned(), archive);

@@ -26,7 +26,10 @@ fn a_phone_transfers_its_caller_to_an_extension_by_itself() {
     let (mut s, caller, ann, carl) = talking("");
     s.refers(&ann, CARL);
     s.pass_ms(3_000);
-    assert_eq!((s.call(&ann).refer_answered, s.call(&ann).notified.clone()), (Some(202), vec![100, 200]));
+    assert_eq!(
+        (s.call(&ann).refer_answered, s.call(&ann).notified.clone()),
+        (Some(202), vec![100, 180, 200])
+    );
     assert_eq!(s.state(&ann), UaState::Over(200), "who transferred is let go");
     let carls = s.latest(carl).expect("carl's phone rings");
     assert!(s.bridged(&caller, &carls));
@@ -48,7 +51,7 @@ fn a_phone_transfers_whom_it_called_itself() {
     assert!(s.bridged(&calls, &outside));
     s.refers(&calls, CARL);
     s.pass_ms(3_000);
-    assert_eq!(s.call(&calls).notified, [100, 200]);
+    assert_eq!(s.call(&calls).notified, [100, 180, 200]);
     let carls = s.latest(carl).expect("carl's phone rings");
     assert!(s.bridged(&outside, &carls));
     assert_eq!(s.state(&calls), UaState::Over(200));
@@ -218,5 +221,169 @@ fn who_transfers_and_hangs_up_meanwhile_does_not_end_the_other() {
         }
         s.hangs_up(other);
         s.expect_rest();
+    }
+}
+
+#[test]
+fn a_blind_transfer_that_fails_gives_the_caller_back() {
+    for (reaction, code) in
+        [(Reaction::Refuse(486), 486), (Reaction::Refuse(603), 603), (Reaction::Ignore, 480)]
+    {
+        let (mut s, caller, ann, carl) = talking("record=\"record-from-answer\"");
+        s.will(carl, reaction);
+        s.refers(&ann, CARL);
+        s.pass_ms(500);
+        let is_tried = reaction == Reaction::Ignore;
+        assert_eq!(s.bridged(&caller, &ann), !is_tried, "who transfers waits meanwhile");
+        s.pass_ms(40_000);
+        let mut notified = s.call(&ann).notified;
+        notified.retain(|code| *code != 180);
+        assert_eq!(notified, [100, code]);
+        assert!(s.bridged(&caller, &ann), "{reaction:?}: as if nothing had been asked");
+        assert!(s.asked(ACTION).is_empty());
+        // It can be tried again, and the dial ends as it would have.
+        s.will(carl, Reaction::Refuse(480));
+        s.refers(&ann, CARL);
+        s.pass_ms(1_000);
+        assert!(s.bridged(&caller, &ann));
+        s.hangs_up(&ann);
+        s.pass_ms(500);
+        assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("completed"));
+        assert_eq!(s.recordings().len(), 1, "one recording from the answer on");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn who_transferred_blindly_and_hung_up_is_rung_again() {
+    for calls_itself in [false, true] {
+        let (mut s, caller, ann, carl) = if calls_itself {
+            let mut s = Scenario::office();
+            let (ann, carl) = (s.phone("ann"), s.phone("carl"));
+            let calls = s.dials(ann, "+15557771234");
+            s.pass_ms(3_000);
+            let carrier = s.carrier();
+            let outside = s.latest(carrier).expect("the carrier is called");
+            (s, outside, calls, carl)
+        } else {
+            talking("")
+        };
+        s.will(carl, Reaction::Refuse(486));
+        s.refers(&ann, CARL);
+        s.hangs_up(&ann);
+        s.pass_ms(3_000);
+        let again = s.latest(ann.ua).expect("it rings");
+        assert_ne!(again, ann);
+        assert!(s.bridged(&caller, &again), "they talk again");
+        s.hangs_up(&again);
+        s.pass_ms(500);
+        assert_eq!(s.state(&caller), UaState::Over(200));
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn nobody_is_left_when_the_one_rung_again_does_not_answer() {
+    let (mut s, caller, ann, carl) = talking("");
+    s.will(carl, Reaction::Refuse(486));
+    s.will(ann.ua, Reaction::Ignore);
+    s.refers(&ann, CARL);
+    s.hangs_up(&ann);
+    s.pass_ms(40_000);
+    assert_eq!(s.state(&caller), UaState::Over(200));
+    s.expect_rest();
+}
+
+/// Both ways round, with a referUrl on a dial that answers on the bridge.
+fn keeping(document: &str, transferor_calls: bool) -> (Scenario, Caller, Caller, UaId) {
+    let (mut s, caller, ann, carl) = talking("referUrl=\"/referred\" answerOnBridge=\"true\"");
+    s.web().serve(REFERRED, Answer::twiml(document));
+    let (by, other) = if transferor_calls { (caller, ann) } else { (ann, caller) };
+    s.will(carl, Reaction::Answer(Duration::from_millis(2_000)));
+    s.refers(&by, "sip:carl@elsewhere.example");
+    (s, by, other, carl)
+}
+
+#[test]
+fn with_answer_on_bridge_who_transferred_stays_until_the_target_answers() {
+    for transferor_calls in [true, false] {
+        let document = "<Say>one moment</Say><Dial><Client>carl</Client></Dial>";
+        let (mut s, by, other, carl) = keeping(document, transferor_calls);
+        s.pass_ms(3_000);
+        assert_eq!(s.call(&by).notified, [100, 180]);
+        assert_eq!(s.state(&by), UaState::Up, "it waits");
+        assert!(!s.bridged(&by, &other) && s.heard_clip(&other, "one moment"));
+        s.pass_ms(2_500);
+        assert_eq!(s.call(&by).notified, [100, 180, 200]);
+        assert_eq!(s.state(&by), UaState::Over(200));
+        let carls = s.latest(carl).expect("carl's phone rings");
+        assert!(s.bridged(&other, &carls));
+        s.hangs_up(&carls);
+        s.pass_ms(500);
+        s.hangs_up(&other);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn with_answer_on_bridge_a_failed_transfer_restores_the_bridge() {
+    for transferor_calls in [true, false] {
+        for document in [
+            "<Dial><Client>carl</Client></Dial>",
+            "<Dial><Client>carl</Client></Dial><Hangup/>",
+            "<Dial action=\"/nowhere\"><Client>carl</Client></Dial>",
+        ] {
+            let (mut s, by, other, carl) = keeping(document, transferor_calls);
+            s.will(carl, Reaction::Refuse(486));
+            s.web().serve("http://web.example/nowhere", Answer::page(500, None, ""));
+            s.pass_ms(4_000);
+            assert_eq!(s.call(&by).notified, [100, 486], "{document}");
+            assert!(s.bridged(&by, &other), "{document} {transferor_calls}");
+            s.hangs_up(&other);
+            s.pass_ms(500);
+            assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("completed"));
+            s.hangs_up(&by);
+            s.expect_rest();
+        }
+    }
+}
+
+#[test]
+fn a_conference_takes_the_transferred_one_at_once() {
+    for transferor_calls in [true, false] {
+        let (mut s, by, other, _) = keeping("<Dial><Conference>c</Conference></Dial>", transferor_calls);
+        s.pass_ms(1_000);
+        assert_eq!((s.call(&by).notified, s.state(&by)), (vec![100, 200], UaState::Over(200)));
+        assert_eq!(s.conferences(), [1]);
+        s.hangs_up(&other);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn whoever_hangs_up_while_a_transfer_is_tried_ends_what_is_theirs() {
+    for transferor_calls in [true, false] {
+        for transferor_leaves in [true, false] {
+            let (mut s, by, other, carl) = keeping("<Dial><Client>carl</Client></Dial>", transferor_calls);
+            s.will(carl, Reaction::Ignore);
+            s.pass_ms(1_000);
+            s.hangs_up(if transferor_leaves { &by } else { &other });
+            s.pass_ms(1_000);
+            if transferor_leaves {
+                assert_eq!(s.state(&other), UaState::Up, "carl may still answer");
+                s.picks_up(carl);
+                s.pass_ms(500);
+                let carls = s.latest(carl).expect("it rings");
+                assert!(s.bridged(&other, &carls));
+                s.hangs_up(&other);
+            } else {
+                let carls = s.latest(carl).expect("it rang");
+                assert_eq!(s.state(&carls), UaState::Over(487), "nobody is left to be answered");
+                assert_eq!(s.call(&by).notified.last(), Some(&487));
+            }
+            s.hangs_up(&by);
+            s.expect_rest();
+        }
     }
 }

@@ -61,8 +61,8 @@ impl Playout {
             feed.put(&piece[..count]);
             room -= count;
         }
-        let played = feed.played();
-        let true_now = self.marks.iter().take_while(|(place, _)| *place <= played).count();
+        let done = feed.done();
+        let true_now = self.marks.iter().take_while(|(place, _)| *place <= done).count();
         self.marks.drain(..true_now).map(|(_, name)| name).collect()
     }
 }
@@ -105,6 +105,8 @@ mod tests {
         playout.pump(&feed);
         play(&feed, 160);
         assert_eq!(playout.clear(&feed), ["a"]);
+        playout.mark("at once".into(), &feed);
+        assert_eq!(playout.pump(&feed), ["at once"], "nothing is before it that is to be played");
         playout.sound(&[CodecKind::Pcmu.encode(1_000); 160]);
         playout.mark("b".into(), &feed);
         assert!(playout.pump(&feed).is_empty());
