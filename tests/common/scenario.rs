@@ -182,9 +182,23 @@ impl Scenario {
     pub fn hang_up(self) -> Self {
         let text = format!(
             "BYE [next_url] SIP/2.0\n{VIA}bye[call_id]\nFrom: [$to];tag=phone[call_number]\nTo: [$from]\n\
-             Call-ID: [call_id]\nCSeq: 1 BYE\n{END}"
+             Call-ID: [call_id]\nCSeq: {} BYE\n{END}",
+            self.cseq
         );
         self.send(&text).raw("<recv response=\"200\"/>")
+    }
+
+    /// REFER from the called side, accepted, and so many NOTIFY of how it goes.
+    pub fn refers(mut self, to: &str, notified: usize) -> Self {
+        let text = format!(
+            "REFER [next_url] SIP/2.0\n{VIA}ref[call_id]\nFrom: [$to];tag=phone[call_number]\nTo: [$from]\n\
+             Call-ID: [call_id]\nCSeq: {} REFER\nContact: <sip:phone@[local_ip]:[local_port]>\n\
+             Refer-To: <{to}>\n{END}",
+            self.cseq
+        );
+        self.cseq += 1;
+        let accepted = self.send(&text).raw("<recv response=\"202\"/>");
+        (0..notified).fold(accepted, |scenario, _| scenario.request("NOTIFY").reply(200, "OK", ""))
     }
 
     /// The finished scenario.

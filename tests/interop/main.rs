@@ -34,4 +34,5 @@ mod speech;
 mod stage;
 mod stream;
 mod texml;
+mod transfer;
 mod webhooks;

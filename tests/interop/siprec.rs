@@ -32,7 +32,8 @@ fn a_recorder_hears_both_sides_apart_until_the_call_ends() {
                  value=\"7\"/></Siprec></Start><Dial><Client>ann</Client></Dial>",
             );
             let recorder = loopback(5);
-            let table = format!("[[siprec]]\nname = \"archive\"\nuri = \"sip:srs@{recorder}:5060{parameter}\"");
+            let table =
+                format!("[[siprec]]\nname = \"archive\"\nuri = \"sip:srs@{recorder}:5060{parameter}\"");
             let tandem = office(&web).table(&table).open();
             let (said, heard) = (Rtp::open(recorder), Rtp::open(recorder));
             let scenario = Scenario::phone().invited().pick_up(&listening(&said, &heard)).byed();
@@ -65,8 +66,14 @@ fn a_recorder_hears_both_sides_apart_until_the_call_ends() {
             let since = Instant::now();
             said.wait_tone(hz::CALLER, 2.0, since, s(8));
             heard.wait_tone(hz::AGENT, 2.0, since, s(8));
-            assert!(tone::seconds_with(&said.heard_since(since), hz::AGENT) < 0.1, "the agent is not the caller");
-            assert!(tone::seconds_with(&heard.heard_since(since), hz::CALLER) < 0.1, "nor the other way round");
+            assert!(
+                tone::seconds_with(&said.heard_since(since), hz::AGENT) < 0.1,
+                "the agent is not the caller"
+            );
+            assert!(
+                tone::seconds_with(&heard.heard_since(since), hz::CALLER) < 0.1,
+                "nor the other way round"
+            );
             // Nothing is missing: fifty packets a second, each the next one.
             for rtp in [&said, &heard] {
                 let packets = rtp.packets();
@@ -92,7 +99,8 @@ fn a_recorder_that_is_not_there_costs_the_call_nothing() {
             "<Start><Siprec connectorName=\"archive\" statusCallback=\"/events\"/></Start><Play loop=\"0\">/prompt.wav\
              </Play>",
         );
-        let table = format!("[[siprec]]\nname = \"archive\"\nuri = \"sip:srs@{}:5060;transport=tcp\"", loopback(5));
+        let table =
+            format!("[[siprec]]\nname = \"archive\"\nuri = \"sip:srs@{}:5060;transport=tcp\"", loopback(5));
         let tandem = office(&web).table(&table).open();
         let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
         let error = web.wait_with("/events", "SiprecEvent", "siprec-error", s(10));
