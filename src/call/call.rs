@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use base::{CallSid, Mono, RecordingSid, SiprecSid, StreamSid};
 use media::PlayId;
-use twiml::{
-    After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, PlaySource, Service, Verb,
-};
+use twiml::{After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, Verb};
 
 use crate::application::ApplicationRun;
 use crate::child::ChildOf;
@@ -36,6 +34,7 @@ use crate::siprec::Siprec;
 use crate::stream::{ConnectRun, Stream};
 use crate::texml::KeptBack;
 use crate::timers::Timer;
+use crate::trace::describe;
 use crate::transcription::LiveTranscription;
 use crate::transfer::{Transfer, is_for_transfer};
 use crate::user_message::UserMessages;
@@ -659,49 +658,6 @@ pub(crate) fn notification(
         response_status: None,
         response_headers: None,
         response_body: None,
-    }
-}
-
-/// A verb in one line of the ladder.
-fn describe(verb: &Verb) -> String {
-    match verb {
-        Verb::Say(say) => format!("Say {:?}", say.text.chars().take(60).collect::<String>()),
-        Verb::Play(play) => match &play.source {
-            PlaySource::Url(url) => format!("Play {}", twiml::shown(url)),
-            PlaySource::Digits(digits) => format!("Play digits {digits}"),
-        },
-        Verb::Pause(pause) => format!("Pause {} s", pause.length_s),
-        Verb::Gather(gather) => format!("Gather, {} s", gather.timeout_s),
-        Verb::Record(record) => format!("Record, at most {} s", record.max_length_s),
-        Verb::Dial(dial) if let Some(noun) = dial.conference() => format!("Dial conference {:?}", noun.name),
-        Verb::Dial(dial) if let Some(noun) = dial.application() => format!("Dial application {}", noun.sid),
-        Verb::Dial(dial) if let Some(noun) = dial.queue() => format!("Dial queue {:?}", noun.name),
-        Verb::Enqueue(enqueue) => format!("Enqueue {:?}", enqueue.name),
-        Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
-        Verb::Start(start) => {
-            format!("Start {}", start.services.iter().map(service).collect::<Vec<_>>().join(", "))
-        }
-        Verb::Stop(stop) => format!("Stop, {} services", stop.services.len()),
-        Verb::Connect(connect) => match &connect.service {
-            ConnectService::Stream(noun) => format!("Connect stream to {}", twiml::shown(&noun.url)),
-            ConnectService::Refused { name, .. } => format!("Connect {name}"),
-        },
-        Verb::Echo => "Echo".to_owned(),
-        Verb::Refer(refer) => format!("Refer to {}", refer.uri),
-        Verb::Redirect(redirect) => format!("Redirect {}", redirect.url),
-        Verb::Hangup => "Hangup".to_owned(),
-        Verb::Reject(reject) => if reject.busy { "Reject as busy" } else { "Reject" }.to_owned(),
-        Verb::Leave => "Leave".to_owned(),
-    }
-}
-
-/// What `<Start>` begins, in a few words.
-fn service(service: &Service) -> String {
-    match service {
-        Service::Stream(noun) => format!("stream to {}", twiml::shown(&noun.url)),
-        Service::Recording(_) => "recording".to_owned(),
-        Service::Siprec(noun) => format!("siprec {:?}", noun.connector_name),
-        Service::Transcription(_) => "transcription".to_owned(),
     }
 }
 
