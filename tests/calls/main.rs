@@ -8,6 +8,7 @@ mod conference;
 mod conference_rest;
 mod debugger;
 mod dial;
+mod domains;
 mod failures;
 mod flows;
 mod gather;
