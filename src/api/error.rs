@@ -49,6 +49,8 @@ impl ApiError {
             20406 => StatusCode::NOT_ACCEPTABLE,
             20408 => StatusCode::REQUEST_TIMEOUT,
             20009 | 20409 => StatusCode::CONFLICT,
+            20410 => StatusCode::GONE,
+            20412 => StatusCode::PRECONDITION_FAILED,
             20413 => StatusCode::PAYLOAD_TOO_LARGE,
             20415 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             20416 => StatusCode::RANGE_NOT_SATISFIABLE,

@@ -18,6 +18,7 @@ mod orders;
 mod paging;
 mod params;
 mod resource;
+mod taskrouter_v1;
 mod v2010;
 mod voice_v1;
 
@@ -90,6 +91,7 @@ pub fn router(api: Api) -> Router {
         .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
         .nest("/2010-04-01/Accounts/{account}", v2010::router())
         .nest("/v1", voice_v1::router())
+        .nest("/v1/Workspaces", taskrouter_v1::router())
         .fallback(nothing_here)
         .layer(from_fn(door::pass))
         // What stands below the door answers as it likes.

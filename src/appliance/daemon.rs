@@ -155,6 +155,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (book, offices) = opened.context("the database")?;
     let mut node = Node::new(book.view().office(), USER_AGENT, rng, clock.now());
     node.restore_queues(store.queues().await.context("the database")?);
+    node.restore_router(store.router_rows().await.context("the database")?, clock.now());
     let world = Arc::new(World {
         transports,
         media,

@@ -111,6 +111,12 @@ sids! {
     ActivitySid = "WA";
     /// A task handed on.
     TransferSid = "TT";
+    /// A kind of work.
+    TaskChannelSid = "TC";
+    /// A worker's share of a kind of work.
+    WorkerChannelSid = "WC";
+    /// Something that happened in a workspace.
+    RouterEventSid = "EV";
 }
 
 /// The 128 bits of a sid that is the same in every run: an account's, for this text (FNV-1a).

@@ -118,7 +118,9 @@ pub(crate) fn failed(
 ) -> NotificationRow {
     let (code, level) = match asked {
         Asked::ConferenceCallback => (16011, Level::Error),
-        Asked::Interpreter(_) | Asked::Callback | Asked::Debugger => (15003, Level::Warning),
+        Asked::Interpreter(_) | Asked::Callback | Asked::Debugger | Asked::RouterEvent => {
+            (15003, Level::Warning)
+        }
     };
     let message = format!("a status callback could not be delivered: {}", failure.message);
     let row = notification(call, code, level, message, ctx);

@@ -253,6 +253,11 @@ impl Conferences {
             .flat_map(|conference| conference.members.keys().map(|call| (conference.sid, *call)))
     }
 
+    /// The conference of that name that is in progress or about to be.
+    pub(crate) fn named(&self, name: &str) -> Option<ConferenceSid> {
+        self.names.get(name).copied()
+    }
+
     fn of_name(&self, name: &str) -> Option<&Conference> {
         self.names.get(name).and_then(|sid| self.open.get(sid))
     }

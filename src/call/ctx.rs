@@ -21,6 +21,7 @@ use crate::queue::Queues;
 use crate::record::StoreItem;
 use crate::record_verb::Recording;
 use crate::siprec::RecorderIndex;
+use crate::taskrouter::TaskRouter;
 use crate::timers::{Timer, Timers};
 use crate::transcribe::Transcribing;
 use crate::transfer::Elsewhere;
@@ -131,6 +132,8 @@ pub(crate) enum Asked {
     ConferenceCallback,
     /// The debugger webhook; its failure is only counted.
     Debugger,
+    /// A workspace's event callback, likewise.
+    RouterEvent,
 }
 
 /// The state of the node that all calls share.
@@ -163,6 +166,7 @@ pub(crate) struct Shared {
     /// What is being announced in them, by its voice.
     pub(crate) announcements: BTreeMap<CallSid, Announcement>,
     pub(crate) queues: Queues,
+    pub(crate) router: TaskRouter,
     /// Media streams the shell was asked for, until they are over.
     pub(crate) streams: BTreeMap<StreamSid, CallSid>,
     /// Sessions and legs with recorders.
@@ -248,7 +252,7 @@ impl Ctx<'_> {
         let id = FetchId(self.next_id());
         let kind = match asked {
             Asked::Interpreter(_) => FetchKind::Document,
-            Asked::Callback | Asked::ConferenceCallback => FetchKind::StatusCallback,
+            Asked::Callback | Asked::ConferenceCallback | Asked::RouterEvent => FetchKind::StatusCallback,
             Asked::Debugger => FetchKind::Debugger,
         };
         match asked {
@@ -256,7 +260,7 @@ impl Ctx<'_> {
                 self.shared.fetches.insert(id, (call, theirs));
                 self.shared.exchanges.insert(call, Exchange::asked(&url, method, &params));
             }
-            Asked::Callback | Asked::ConferenceCallback | Asked::Debugger => {
+            Asked::Callback | Asked::ConferenceCallback | Asked::Debugger | Asked::RouterEvent => {
                 self.shared.callbacks.insert(id, (call, asked), self.now.mono + CALLBACK_FORGOTTEN);
             }
         }
@@ -287,7 +291,7 @@ impl Ctx<'_> {
 }
 
 /// How long a status callback's failure is still of interest.
-const CALLBACK_FORGOTTEN: Duration = Duration::from_secs(300);
+pub(crate) const CALLBACK_FORGOTTEN: Duration = Duration::from_secs(300);
 
 /// Status callbacks remembered at once; beyond it the oldest fails unseen.
 pub(crate) const CALLBACKS_MAX: usize = 20_000;

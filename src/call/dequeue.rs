@@ -18,6 +18,7 @@ use crate::call::{Call, Running};
 use crate::ctx::{CallerGone, Ctx, Mail};
 use crate::record::EventKind;
 use crate::record_verb::recording_facts;
+use crate::taskrouter::Reserved;
 use crate::timers::Timer;
 
 /// A `<Dial><Queue>` that runs.
@@ -31,6 +32,8 @@ pub(crate) struct DequeueRun {
     ringback: bool,
     caller: Option<Caller>,
     recording: Option<(RecordingSid, Mono)>,
+    /// Just this one's caller.
+    reserved: Option<Reserved>,
 }
 
 /// Who was taken.
@@ -50,14 +53,20 @@ impl DequeueRun {
 
 impl Call {
     pub(crate) fn begin_dequeue(&mut self, dial: Dial, noun: QueueNoun, ctx: &mut Ctx<'_>) {
-        if noun.reservation.is_some() {
-            let why = "this box has no workers' reservations";
-            self.notify(&Finding::unplaced(14217, why), None, ctx);
-            self.dequeue_dial_over(&dial, DialCallStatus::Failed, None, None, ctx);
-            return;
-        }
-        let Some(queue) = ctx.shared.queues.named(&noun.name) else {
-            self.trace(EventKind::Decision, format!("there is no queue {:?}", noun.name), ctx);
+        let reserved = match noun.reservation {
+            None => None,
+            Some(sid) => match ctx.shared.router.reserved(sid, noun.post_work_activity) {
+                Ok(reserved) => Some(reserved),
+                Err((code, why)) => {
+                    self.notify(&Finding::unplaced(code, &why), None, ctx);
+                    self.dequeue_dial_over(&dial, DialCallStatus::Failed, None, None, ctx);
+                    return;
+                }
+            },
+        };
+        let name = reserved.map_or_else(|| noun.name.clone(), |reserved| reserved.workflow.to_string());
+        let Some(queue) = ctx.shared.queues.named(&name) else {
+            self.trace(EventKind::Decision, format!("there is no queue {name:?}"), ctx);
             self.dequeue_dial_over(&dial, DialCallStatus::Failed, None, None, ctx);
             return;
         };
@@ -65,7 +74,7 @@ impl Call {
         ctx.timer(self.sid(), Timer::DialRing, patience);
         let deadline = ctx.now.mono + patience;
         let (ringback, caller, recording) = (false, None, None);
-        let run = DequeueRun { dial, noun, queue, deadline, ringback, caller, recording };
+        let run = DequeueRun { dial, noun, queue, deadline, ringback, caller, recording, reserved };
         self.running = Running::Dequeue(Box::new(run));
         self.record_dequeue(&[DialRecord::RecordFromRinging, DialRecord::RecordFromRingingDual], ctx);
         self.take_caller(ctx);
@@ -90,7 +99,13 @@ impl Call {
     fn take_caller(&mut self, ctx: &mut Ctx<'_>) {
         let sid = self.sid();
         let Running::Dequeue(run) = &mut self.running else { return };
-        let (taken, waits) = ctx.shared.queues.take(run.queue, sid, ctx.now.mono);
+        let (taken, waits) = match run.reserved {
+            Some(Reserved { caller, .. }) => {
+                let stay = ctx.shared.queues.take_member(run.queue, caller, ctx.now.mono);
+                (stay.map(|stay| (caller, stay)), false)
+            }
+            None => ctx.shared.queues.take(run.queue, sid, ctx.now.mono),
+        };
         match taken {
             Some((call, stay)) => {
                 run.caller = Some(Caller { call, stay, bridged: None });
@@ -116,6 +131,13 @@ impl Call {
             Running::Dequeue(run)
                 if run.bridged().is_none() && run.caller.is_some_and(|c| c.call == caller) =>
             {
+                if run.reserved.is_some_and(|reserved| !ctx.shared.router.connected(reserved, ctx.now)) {
+                    ctx.mail(caller, Mail::TakerGone { taker: sid });
+                    let why = "the reservation cannot be accepted any more";
+                    self.notify(&Finding::unplaced(14217, why), None, ctx);
+                    self.dequeue_over(DialCallStatus::Failed, true, ctx);
+                    return;
+                }
                 run.caller.iter_mut().for_each(|caller| caller.bridged = Some((leg, now)));
                 let limit = Duration::from_secs(u64::from(run.dial.time_limit_s));
                 ctx.timer(sid, Timer::DialLimit, limit);
@@ -150,6 +172,9 @@ impl Call {
                 self.dequeue_over(DialCallStatus::Completed, true, ctx);
             }
             (false, CallerGone::InError) => self.dequeue_over(DialCallStatus::Failed, true, ctx),
+            (false, CallerGone::HungUp | CallerGone::Redirected) if run.reserved.is_some() => {
+                self.dequeue_over(DialCallStatus::NoAnswer, true, ctx);
+            }
             // The next one, as long as there is time.
             (false, CallerGone::HungUp | CallerGone::Redirected) => {
                 run.caller = None;
@@ -225,6 +250,9 @@ impl Call {
         ctx.cancel_timer(sid, Timer::DialRing);
         ctx.cancel_timer(sid, Timer::DialLimit);
         ctx.shared.queues.give_up(run.queue, sid);
+        if let Some(reserved) = run.reserved.filter(|_| run.bridged().is_some()) {
+            ctx.shared.router.talked(reserved, ctx.now);
+        }
         if let Some((recording, _)) = run.recording {
             ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
         }

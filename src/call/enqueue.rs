@@ -19,6 +19,7 @@ use crate::ctx::{Asked, CallerGone, Ctx, Mail};
 use crate::node::Node;
 use crate::queue::Refused;
 use crate::record::{EventKind, StoreItem};
+use crate::taskrouter::{CallTask, WAITING_MAX};
 
 /// An `<Enqueue>` that runs.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct EnqueueRun {
     queue: QueueSid,
     since: Mono,
     stage: Stage,
+    /// What waits with it for a worker.
+    task: Option<CallTask>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,23 +72,21 @@ impl EnqueueRun {
 
 impl Call {
     pub(crate) fn begin_enqueue(&mut self, verb: Enqueue, ctx: &mut Ctx<'_>) {
-        if verb.workflow.is_some() {
-            // Waiting by a name nobody dials would be waiting for ever.
-            let why = "this box has no workflows; the call is not queued";
-            self.notify(&Finding::unplaced(14220, why), None, ctx);
-            self.enqueue_refused(&verb, QueueResult::Error, ctx);
-            return;
-        }
+        let (name, limit) = match verb.workflow {
+            // Of a workflow's callers the queue is named after it, and holds fewer unless told otherwise.
+            Some(workflow) => (workflow.to_string(), verb.max_queue_size.or(Some(WAITING_MAX))),
+            None => (verb.name.clone(), verb.max_queue_size),
+        };
         let fresh = QueueSid::random(&mut ctx.shared.rng);
         let (sid, now) = (self.sid(), ctx.now);
-        let joined = match ctx.shared.queues.join(&verb.name, sid, verb.max_queue_size, fresh, now) {
+        let joined = match ctx.shared.queues.join(&name, sid, limit, fresh, now) {
             Ok(joined) => joined,
             Err(refused) => {
                 let (code, result) = match refused {
                     Refused::Full => (14207, QueueResult::QueueFull),
                     Refused::TooManyQueues => (99005, QueueResult::SystemError),
                 };
-                self.notify(&Finding::unplaced(code, &format!("{:?}", verb.name)), None, ctx);
+                self.notify(&Finding::unplaced(code, &format!("{name:?}")), None, ctx);
                 self.enqueue_refused(&verb, result, ctx);
                 return;
             }
@@ -93,14 +94,31 @@ impl Call {
         for row in joined.rows {
             ctx.store(StoreItem::Queue(row));
         }
-        self.trace(EventKind::Decision, format!("waits in queue {:?} ({})", verb.name, joined.sid), ctx);
+        self.trace(EventKind::Decision, format!("waits in queue {name:?} ({})", joined.sid), ctx);
+        let task = match self.enqueue_task(&verb, ctx) {
+            Ok(task) => task,
+            Err((code, why)) => {
+                ctx.shared.queues.leave(joined.sid, sid);
+                self.notify(&Finding::unplaced(code, &why), None, ctx);
+                self.enqueue_refused(&verb, QueueResult::Error, ctx);
+                return;
+            }
+        };
         for taker in joined.takers {
             ctx.mail(taker, Mail::CallerWaits(joined.sid));
         }
         let (url, method) = (verb.wait_url.clone(), verb.wait_url_method);
-        let run = EnqueueRun { verb, queue: joined.sid, since: now.mono, stage: Stage::Waiting };
+        let run = EnqueueRun { verb, queue: joined.sid, since: now.mono, stage: Stage::Waiting, task };
         self.running = Running::Enqueue(Box::new(run));
         self.begin_wait(url, method, Context::QueueWait, ctx);
+    }
+
+    /// Hands the call to its workflow as a task.
+    fn enqueue_task(&mut self, verb: &Enqueue, ctx: &mut Ctx<'_>) -> Result<Option<CallTask>, (u32, String)> {
+        let Some(workflow) = verb.workflow else { return Ok(None) };
+        let task = ctx.shared.router.enqueue(workflow, verb.task.as_ref(), &self.facts, ctx.now)?;
+        self.trace(EventKind::Decision, format!("is task {} of {workflow}", task.task), ctx);
+        Ok(Some(task))
     }
 
     /// What a document that is heard here is told: the queue at the moment, or who takes this call.
@@ -267,6 +285,9 @@ impl Call {
             return None;
         };
         ctx.shared.queues.leave(run.queue, self.sid());
+        if let Some(task) = run.task {
+            ctx.shared.router.left_queue(task, result.as_str(), ctx.now);
+        }
         let stay = run.stay(ctx.now.mono);
         self.trace(EventKind::Decision, format!("queue: {}, after {} s", result.as_str(), stay.time_s), ctx);
         Some((run.verb, enqueue_params(result, Some(stay))))

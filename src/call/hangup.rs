@@ -10,6 +10,7 @@ use crate::leg::{MediaState, Side, Signalling};
 use crate::outcome::{Cause, Outcome};
 use crate::quality::summary;
 use crate::record::{EventKind, StoreItem};
+use crate::taskrouter::RingNews;
 use crate::timers::Timer;
 
 impl Call {
@@ -23,6 +24,7 @@ impl Call {
         let outcome = self.record_outcome(&cause, ctx);
         self.ended = Some(cause);
         self.answered_until = Some(ctx.now.mono);
+        ctx.shared.router.ring_news(self.sid(), RingNews::Over);
         ctx.shared.timers.cancel_all(self.sid());
         self.close_streams(ctx);
         self.close_siprecs(ctx);
@@ -150,6 +152,7 @@ impl Call {
             return;
         }
         self.answered = Some(ctx.now.mono);
+        ctx.shared.router.ring_news(self.sid(), RingNews::Answered);
         self.row.answer = Some(ctx.now.wall);
         self.row.sip_code = Some(200);
         self.set_status(CallStatus::InProgress, ctx);

@@ -18,6 +18,7 @@ use crate::queue::QueueFault;
 use crate::record::{CallRow, ConferenceRow, RecordingRow, StoreItem};
 use crate::record_control::{RecordChange, RecordFault, RecordOrder};
 use crate::service::{LiveService, ServiceFault, ServiceOrder};
+use crate::taskrouter::{RouterAsk, RouterReply};
 use crate::update::CallUpdate;
 
 /// A media stream to be connected (reference: media-streams §2).
@@ -459,6 +460,8 @@ pub enum Operator {
         /// How it is requested.
         method: HttpMethod,
     },
+    /// Something about workspaces.
+    Router(Box<RouterAsk>),
     /// Take no new calls; those in progress go on.
     Drain,
 }
@@ -514,4 +517,6 @@ pub enum OperatorReply {
     QueueFault(QueueFault),
     /// Nobody waits in the queue, or not the one asked for.
     NotInQueue,
+    /// To `Router`.
+    Router(Box<RouterReply>),
 }

@@ -64,6 +64,7 @@ mod siprec;
 mod siprec_metadata;
 mod start;
 mod stream;
+pub mod taskrouter;
 mod texml;
 mod timers;
 mod trace;

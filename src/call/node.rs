@@ -24,6 +24,8 @@ use crate::outcome::Cause;
 use crate::queue::Queues;
 use crate::record::{EventKind, QueueRow, StoreItem};
 use crate::siprec::RecorderIndex;
+use crate::taskrouter::TaskRouter;
+use crate::taskrouter::rows::RouterRow;
 use crate::timers::Timers;
 use crate::trace::{CallIds, peek_call_id, summary};
 use crate::transfer::Consulted;
@@ -45,6 +47,7 @@ impl Node {
     /// A node for this office. `user_agent` is written into SIP messages.
     pub fn new(office: Office, user_agent: &str, mut rng: Rng, now: Now) -> Self {
         let endpoint = sip::Endpoint::new(office.endpoint_config(user_agent), rng.fork(), now);
+        let router = TaskRouter::new(rng.fork(), now);
         Self {
             office,
             calls: BTreeMap::new(),
@@ -69,6 +72,7 @@ impl Node {
                 conferences: Conferences::default(),
                 announcements: BTreeMap::new(),
                 queues: Queues::default(),
+                router,
                 streams: BTreeMap::new(),
                 recorders: RecorderIndex::default(),
                 conference_recordings: BTreeMap::new(),
@@ -88,6 +92,12 @@ impl Node {
         self.shared.queues.restore(rows);
     }
 
+    /// The workspaces of earlier days, before the first input.
+    pub fn restore_router(&mut self, rows: Vec<RouterRow>, now: Now) {
+        self.shared.router.restore(rows, now);
+        self.settle(now);
+    }
+
     /// Takes one event of the outside world.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
@@ -98,6 +108,10 @@ impl Node {
                 self.shared.endpoint.handle(input, now);
             }
             Input::Fetched { id, result } => {
+                if self.on_assigned(id, &result, now) {
+                    self.settle(now);
+                    return;
+                }
                 if let Some((sid, theirs)) = self.shared.fetches.remove(&id) {
                     if let (Some(exchange), Ok(answer)) = (self.shared.exchanges.get_mut(&sid), &result) {
                         exchange.answered(answer);
@@ -145,6 +159,7 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Now) {
         self.shared.endpoint.handle_timeout(now);
         while self.shared.callbacks.expire(now.mono).is_some() {}
+        self.router_timeout(now);
         while let Some((sid, timer)) = self.shared.timers.expire(now.mono) {
             self.announcing(sid, Happens::Timer(timer), now);
             self.with(sid, now, |call, ctx| call.on_timer(timer, ctx));
@@ -161,7 +176,8 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<(Mono, Reason)> {
         let calls = self.shared.timers.poll_timeout();
         let endpoint = self.shared.endpoint.poll_timeout();
-        [calls, endpoint].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
+        let router = self.shared.router.poll_timeout();
+        [calls, endpoint, router].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 
     /// Legs in progress.
@@ -197,7 +213,7 @@ impl Node {
                 self.adopt(child, now);
             } else if let Some((sid, mail)) = self.shared.mail.pop_front() {
                 self.deliver(sid, mail, now);
-            } else {
+            } else if !self.router_step(now) {
                 return;
             }
         }
@@ -373,9 +389,10 @@ impl Node {
 
     /// A status callback failed, perhaps after its call was over: either way the call's record says so.
     fn on_callback_failed(&mut self, sid: CallSid, asked: Asked, failure: &twiml::FetchFailure, now: Now) {
-        if asked == Asked::Debugger {
-            self.count("debugger webhook failed");
-            return;
+        match asked {
+            Asked::Debugger => return self.count("debugger webhook failed"),
+            Asked::RouterEvent => return self.count("TaskRouter event callback failed"),
+            Asked::Interpreter(_) | Asked::Callback | Asked::ConferenceCallback => {}
         }
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let row = callback::failed(sid, asked, failure, &mut ctx);

@@ -72,6 +72,7 @@ impl Node {
             Operator::DeleteQueue(queue) => self.delete_queue(queue, now),
             Operator::QueueMember { queue, call } => self.queue_member(queue, call, now),
             Operator::Dequeue { queue, call, url, method } => self.dequeue(queue, call, (url, method), now),
+            Operator::Router(ask) => OperatorReply::Router(Box::new(self.router_ask(*ask, now))),
             Operator::Drain => {
                 self.draining = true;
                 OperatorReply::Done

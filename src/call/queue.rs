@@ -155,6 +155,13 @@ impl Queues {
         (None, waits || queue.takers.back() == Some(&taker))
     }
 
+    /// This caller is taken out, wherever it stands; `None` when it does not wait there.
+    pub(crate) fn take_member(&mut self, sid: QueueSid, call: CallSid, now: Mono) -> Option<QueueStay> {
+        let queue = self.all.get_mut(&sid)?;
+        let at = queue.members.iter().position(|member| member.call == call)?;
+        Some(queue.members.remove(at)?.stay(sid, now))
+    }
+
     /// Does not wait for a caller any more.
     pub(crate) fn give_up(&mut self, sid: QueueSid, taker: CallSid) {
         if let Some(queue) = self.all.get_mut(&sid) {

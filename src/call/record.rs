@@ -7,6 +7,8 @@ use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Time
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, Direction, HttpMethod, Level};
 
+use crate::taskrouter::rows::RouterItem;
+
 pub use twiml::{ConferenceEnd, RecordingSource, RecordingStatus};
 
 /// One row to be written.
@@ -26,6 +28,8 @@ pub enum StoreItem {
     Queue(QueueRow),
     /// Replaces the row with the same sid.
     Conference(ConferenceRow),
+    /// Of a workspace.
+    Router(RouterItem),
 }
 
 /// One leg (`rest-voice` §5.2).

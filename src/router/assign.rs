@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid};
+use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
 use serde_json::Value;
 
 use crate::Expr;
@@ -123,8 +123,24 @@ impl Workspace {
             return self.ask_directly(sid, now);
         }
         let Some(place) = task.place else { return };
+        if self.target(sid, place).is_none() {
+            // The workflow is another one since.
+            return self.route(sid, 0, true, now);
+        }
         let left = self.enter(sid, place, now);
         self.go_on(sid, place.filter, left, now);
+    }
+
+    /// The tasks of a workflow that nobody was offered yet begin it anew: it is another one since.
+    pub fn reevaluate(&mut self, workflow: WorkflowSid, now: Mono) {
+        let waits = |task: &&Task| task.workflow == workflow && task.status == TaskStatus::Pending;
+        let mut waiting: Vec<_> =
+            self.tasks.values().filter(waits).map(|task| (task.started(), task.sid)).collect();
+        waiting.sort_unstable();
+        for (_, sid) in waiting {
+            self.stop_waiting(sid);
+            self.route(sid, 0, true, now);
+        }
     }
 
     fn go_on(&mut self, sid: TaskSid, filter: Option<usize>, left: Option<LeftBy>, now: Mono) {

@@ -1,6 +1,7 @@
 //! What a workspace tells (reference: taskrouter §9) and asks of its owner.
 
 use std::fmt;
+use std::time::Duration;
 
 use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, TransferSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
@@ -40,9 +41,19 @@ pub enum Event {
     /// `task.completed`.
     TaskCompleted(TaskSid),
     /// `task.deleted`: nothing is known of it any more.
-    TaskDeleted(TaskSid),
+    TaskDeleted {
+        /// Which.
+        task: TaskSid,
+        /// The reservations that are gone with it.
+        reservations: Vec<ReservationSid>,
+    },
     /// `task.system-deleted`: it was assigned for too long.
-    TaskSystemDeleted(TaskSid),
+    TaskSystemDeleted {
+        /// Which.
+        task: TaskSid,
+        /// The reservations that are gone with it.
+        reservations: Vec<ReservationSid>,
+    },
     /// `workflow.target-matched`.
     WorkflowTargetMatched {
         /// Which task.
@@ -115,6 +126,8 @@ pub enum Event {
         from: ActivitySid,
         /// What it does.
         to: ActivitySid,
+        /// How long it did that.
+        before: Duration,
     },
 }
 

@@ -286,7 +286,7 @@ mod tests {
         office.task(1, json!({"language": "de"}));
         office.task(2, json!({"language": "de"}));
         assert_eq!(office.offers(), []);
-        office.all.update_task(TaskSid(2), json!({"language": "fr"}), office.mono()).unwrap();
+        office.all.update_task(TaskSid(2), Some(json!({"language": "fr"})), None, office.mono()).unwrap();
         assert_eq!(office.offers(), [(2, 1)]);
     }
 }

@@ -55,7 +55,7 @@ impl Workspace {
             }
             Input::CreateTask(task) => self.create_task(task, now),
             Input::CreateTaskFor { task, direct } => self.create_task_for(task, direct, now),
-            Input::UpdateTask { task, attributes } => self.update_task(task, attributes, now),
+            Input::UpdateTask { task, attributes } => self.update_task(task, Some(attributes), None, now),
             Input::Accept(reservation) => self.accept(reservation, now),
             Input::Reject { reservation, activity } => self.reject(reservation, activity, now),
             Input::WrapUp(task) => self.wrap_up(task, now),

@@ -5,6 +5,7 @@
 
 mod as_list;
 mod assign;
+mod attributes;
 pub mod clock;
 mod event;
 pub mod expr;
@@ -12,8 +13,10 @@ mod feed;
 #[cfg(test)]
 mod history;
 mod input;
+mod instruction;
 mod life;
 mod line;
+mod manage;
 mod names;
 #[cfg(test)]
 mod office;
@@ -21,6 +24,7 @@ mod queue;
 #[cfg(test)]
 mod reference;
 mod replay;
+mod restore;
 pub mod statistics;
 mod task;
 mod transfer;
@@ -28,13 +32,17 @@ mod worker;
 mod workflow;
 mod workspace;
 
+pub use attributes::{ATTRIBUTES_CHARS_MAX, read_attributes, with_attribute};
 pub use event::{Event, Obstacle, Output, TransferStep, Why};
 pub use expr::{Expr, ExprError};
 pub use input::Input;
+pub use instruction::{CallOut, ConferenceOut, Dequeue, Instruction, InstructionError};
 pub use life::NewTask;
+pub use manage::ACTIVITIES_MAX;
 pub use names::{TaskAndWorker, WorkerCounts, WorkerNames};
 pub use queue::{QueueConfig, TaskOrder};
 pub use replay::{Difference, Entry, replay};
+pub use serde_json::Value as Json;
 pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
 pub use transfer::{Direct, NewTransfer, Transfer, TransferMode, TransferStatus};
 pub use worker::{Activity, Worker, WorkerChannel};

@@ -31,10 +31,10 @@ pub struct NewTask {
 }
 
 /// Work that is never declared done ends after so long (reference: taskrouter §1).
-const ASSIGNED_MAX: Duration = Duration::from_secs(86_400);
+pub(crate) const ASSIGNED_MAX: Duration = Duration::from_secs(86_400);
 
 /// What is over is known for so long.
-const REMEMBERED: Duration = Duration::from_secs(300);
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl Workspace {
     /// Something is to be done; its workflow decides by whom.
@@ -101,7 +101,7 @@ impl Workspace {
             match timer {
                 Timer::Target(task) => self.target_timed_out(task, now),
                 Timer::Reservation(reservation) => self.reservation_timed_out(reservation, now),
-                Timer::Forget(task) => self.forget(task, Event::TaskDeleted(task), at),
+                Timer::Forget(task) => self.forget(task, false, at),
                 Timer::Life(task) => self.life_over(task, now),
                 Timer::Look(worker) => self.look_on(worker, now),
             }
@@ -151,6 +151,14 @@ impl Workspace {
         if let Some(activity) = activity {
             self.set_activity(worker, activity, now)?;
         }
+        self.passed_back(sid, worker, now);
+        Ok(())
+    }
+
+    /// The application could not say what is to become of an offer: it is taken back, and the worker keeps its turn.
+    pub fn withdraw(&mut self, sid: ReservationSid, now: Mono) -> Result<(), RouterError> {
+        let worker = self.reservation(sid).ok_or(RouterError::Unknown("reservation"))?.worker;
+        self.end(sid, ReservationStatus::Canceled, now)?;
         self.passed_back(sid, worker, now);
         Ok(())
     }
@@ -299,18 +307,39 @@ impl Workspace {
         self.let_go(sid, now);
     }
 
-    /// Other attributes. Where the task stands does not change by that.
-    pub fn update_task(&mut self, sid: TaskSid, attributes: Value, now: Mono) -> Result<(), RouterError> {
+    /// Changes a task; what is `None` stays. Where it stands in its workflow does not change by that, its place among
+    /// those that wait may.
+    pub fn update_task(
+        &mut self,
+        sid: TaskSid,
+        attributes: Option<Value>,
+        priority: Option<u32>,
+        now: Mono,
+    ) -> Result<(), RouterError> {
         let waits = self.waits(sid);
         self.leave_line(sid);
         let task = self.tasks.get_mut(&sid).ok_or(RouterError::Unknown("task"))?;
-        task.attributes = attributes;
+        task.attributes = attributes.unwrap_or_else(|| std::mem::take(&mut task.attributes));
+        task.priority = priority.unwrap_or(task.priority);
+        self.recount(sid);
         self.tell(Event::TaskUpdated(sid), now);
         if waits {
             // Another answer may be given to it now.
             self.wait(sid);
             self.offer(sid, now);
         }
+        Ok(())
+    }
+
+    /// A task goes that is over, or that nobody does yet.
+    pub fn delete_task(&mut self, sid: TaskSid, now: Mono) -> Result<(), RouterError> {
+        let task = self.tasks.get(&sid).ok_or(RouterError::Unknown("task"))?;
+        if task.status.is_waiting() {
+            self.cancel_as(sid, "deleted", now);
+        } else if !task.status.is_over() {
+            return Err(RouterError::WrongState("task"));
+        }
+        self.forget(sid, false, now);
         Ok(())
     }
 
@@ -330,16 +359,23 @@ impl Workspace {
         }
         self.end_transfer(sid, now);
         self.let_go(sid, now);
-        self.forget(sid, Event::TaskSystemDeleted(sid), now);
+        self.forget(sid, true, now);
     }
 
-    fn forget(&mut self, sid: TaskSid, event: Event, at: Mono) {
-        self.tell(event, at);
+    fn forget(&mut self, sid: TaskSid, by_system: bool, at: Mono) {
+        let reservations = self.tasks.get(&sid).map(|task| task.history.clone()).unwrap_or_default();
+        for reservation in &reservations {
+            self.reservations.remove(reservation);
+        }
+        self.tell(
+            match by_system {
+                true => Event::TaskSystemDeleted { task: sid, reservations },
+                false => Event::TaskDeleted { task: sid, reservations },
+            },
+            at,
+        );
         let Some(task) = self.tasks.remove(&sid) else { return };
         self.statistics.forget(&task);
-        for reservation in task.history {
-            self.reservations.remove(&reservation);
-        }
         for timer in [Timer::Target(sid), Timer::Life(sid), Timer::Forget(sid)] {
             self.cancel_timer(timer);
         }

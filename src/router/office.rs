@@ -129,7 +129,7 @@ impl Office {
                 Event::TaskCreated(_) => "task.created".to_owned(),
                 Event::TaskCanceled { reason, .. } => format!("task.canceled {reason}"),
                 Event::TaskCompleted(_) => "task.completed".to_owned(),
-                Event::TaskDeleted(_) => "task.deleted".to_owned(),
+                Event::TaskDeleted { .. } => "task.deleted".to_owned(),
                 Event::WorkflowTargetMatched { filter, .. } => format!("target-matched {filter:?}"),
                 Event::WorkflowEntered { .. } => "workflow.entered".to_owned(),
                 Event::WorkflowTimeout(_) => "workflow.timeout".to_owned(),

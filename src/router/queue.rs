@@ -21,7 +21,7 @@ pub enum TaskOrder {
 }
 
 /// How a queue is made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueConfig {
     /// Its sid.
     pub sid: TaskQueueSid,
@@ -36,7 +36,7 @@ pub struct QueueConfig {
 }
 
 /// A queue and its indices.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Queue {
     pub(crate) config: QueueConfig,
     /// Who may serve it.

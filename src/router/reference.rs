@@ -575,7 +575,7 @@ fn said(event: &Event, whose: &BTreeMap<ReservationSid, (TaskSid, WorkerSid)>) -
         Event::TaskCanceled { task, reason } => Said::Canceled(*task, reason.clone()),
         Event::TaskWrapup(task) => Said::Wrapup(*task),
         Event::TaskCompleted(task) => Said::Completed(*task),
-        Event::TaskDeleted(task) | Event::TaskSystemDeleted(task) => Said::Gone(*task),
+        Event::TaskDeleted { task, .. } | Event::TaskSystemDeleted { task, .. } => Said::Gone(*task),
         Event::WorkerActivity { worker, to, .. } => Said::Does(*worker, *to),
         Event::TaskUpdated(_) | Event::TaskTransfer { .. } => unreachable!("these histories have none"),
     }

@@ -83,7 +83,7 @@ impl ReservationStatus {
 }
 
 /// Something to be done by a worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Its sid.
     pub sid: TaskSid,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::history::Day;
-use crate::office::{AVAILABLE, FLOW, OFFLINE, ONE_QUEUE, Office};
+use crate::office::{AVAILABLE, FLOW, OFFLINE, ONE_QUEUE, Office, WRAP_UP};
 use crate::queue::TaskOrder;
 
 #[test]
@@ -352,4 +352,94 @@ fn whatever_happens_nothing_is_stuck_or_counted_twice() {
         assert!(day.all.meant.is_empty(), "seed {seed}");
         assert!(day.all.workers.values().all(|worker| worker.reservations.is_empty()), "seed {seed}");
     }
+}
+
+#[test]
+fn what_is_in_use_does_not_go() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), OFFLINE);
+    office.task(1, json!({}));
+    let in_use = |what| Err(RouterError::WrongState(what));
+    assert_eq!(office.all.remove_activity(OFFLINE), in_use("activity"));
+    assert_eq!(office.all.remove_queue(TaskQueueSid(3)), in_use("queue"));
+    assert_eq!(office.all.remove_workflow(FLOW), in_use("workflow"));
+    assert_eq!(office.all.remove_queue(TaskQueueSid(4)), Ok(()));
+    office.activity(1, AVAILABLE);
+    assert_eq!(office.all.remove_worker(WorkerSid(1)), in_use("worker"));
+    office.all.reject(office.offer_to(1), Some(WRAP_UP), office.mono()).unwrap();
+    assert_eq!(office.all.remove_worker(WorkerSid(1)), Ok(()));
+    assert_eq!(office.all.remove_worker(WorkerSid(1)), Err(RouterError::Unknown("worker")));
+    office.all.cancel(TaskSid(1), "no", office.mono()).unwrap();
+    assert_eq!(office.all.remove_workflow(FLOW), Ok(()));
+    assert_eq!(office.all.remove_queue(TaskQueueSid(3)), Ok(()));
+    assert_eq!(office.all.remove_activity(WRAP_UP), Ok(()));
+}
+
+#[test]
+fn another_priority_is_another_place_in_the_line() {
+    let mut office = Office::new(ONE_QUEUE);
+    for n in 1..=3 {
+        office.task(n, json!({}));
+        office.pass(1);
+    }
+    office.all.update_task(TaskSid(3), None, Some(9), office.mono()).unwrap();
+    office.worker(1, json!({}), AVAILABLE);
+    assert_eq!(office.offers(), [(3, 1)]);
+}
+
+/// The same workspace rebuilt from what is written of it.
+fn restarted(office: &Office) -> Office {
+    let old = &office.all;
+    let activities = old.activities().cloned().collect();
+    let mut all = Workspace::new(activities, old.timeout_activity(), Rng::seeded(2));
+    old.queues().for_each(|queue| all.put_queue(queue.clone(), Mono::default()).unwrap());
+    old.workflows().for_each(|flow| all.put_workflow(flow.clone()).unwrap());
+    old.workers().for_each(|worker| all.restore_worker(worker.clone()));
+    old.tasks().for_each(|task| all.restore_task(task.clone()));
+    let mut made: Vec<_> = old.reservations().cloned().collect();
+    made.sort_by_key(|one| one.born);
+    made.into_iter().for_each(|one| all.restore_reservation(one));
+    all.resume(office.mono());
+    Office { all, now: office.now }
+}
+
+#[test]
+fn a_restart_loses_nothing_and_offers_nothing_twice() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.worker(2, json!({}), AVAILABLE);
+    office.worker(3, json!({}), OFFLINE);
+    for n in 1..=5 {
+        office.task_on(n, json!({}), if n == 5 { 9 } else { 0 }, "voice");
+    }
+    office.accept(1);
+    office.pass(3);
+    let mut again = restarted(&office);
+    assert_eq!(again.offers(), [(2, 2)], "worker 1 is busy with task 1");
+    assert_eq!(again.told(), Vec::<String>::new());
+    let statuses = |office: &Office| (1..=5).map(|n| office.status(n)).collect::<Vec<_>>();
+    assert_eq!(statuses(&again), statuses(&office));
+    // The clock of the offer goes on: two seconds are left of five.
+    again.pass(2);
+    assert_eq!(again.told(), ["reservation Timeout", "worker 2 does 1"]);
+    again.all.complete(TaskSid(1), "done", again.mono()).unwrap();
+    assert_eq!(again.offers(), [(5, 1)], "the order of those who wait is what it was");
+    // What was due while nobody was there happens at once.
+    office.now += 60;
+    let mut late = restarted(&office);
+    assert_eq!(late.told(), ["reservation Timeout", "worker 2 does 1"]);
+    assert_eq!(late.status(2), TaskStatus::Pending);
+}
+
+#[test]
+fn a_row_that_was_not_written_does_not_lead_to_a_second_offer() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    let sid = office.offer_to(1);
+    // The task's row is older than the reservation's.
+    let task = office.all.tasks.get_mut(&TaskSid(1)).unwrap();
+    (task.status, task.reservations) = (TaskStatus::Pending, [].into());
+    let again = restarted(&office);
+    assert_eq!((again.offers(), again.offer_to(1)), (vec![(1, 1)], sid));
 }

@@ -20,7 +20,7 @@ pub struct Activity {
 }
 
 /// Somebody who takes tasks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
     /// Its sid.
     pub sid: WorkerSid,

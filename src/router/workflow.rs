@@ -10,7 +10,7 @@ use crate::{Expr, ExprError};
 pub const CONFIGURATION_BYTES_MAX: usize = 1_038_576;
 
 /// A configuration that has been read: everything inherited is filled in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workflow {
     /// In order; the first whose expression is true owns the task.
     pub filters: Vec<Filter>,
@@ -19,7 +19,7 @@ pub struct Workflow {
 }
 
 /// Which tasks, and where they go one after the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// `filter_friendly_name`.
     pub name: Option<String>,
@@ -30,7 +30,7 @@ pub struct Filter {
 }
 
 /// Where a task waits, and for whom.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Its own, or that of the target before.
     pub queue: TaskQueueSid,

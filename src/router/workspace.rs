@@ -21,7 +21,7 @@ use crate::worker::{Activity, Worker, WorkerChannel};
 use crate::workflow::Workflow;
 
 /// How a workflow is run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowConfig {
     /// Its sid.
     pub sid: WorkflowSid,
@@ -254,7 +254,7 @@ impl Workspace {
                 one.idle_since = now;
             }
             self.statistics.activity(worker, from, since, now);
-            self.tell(Event::WorkerActivity { worker, from, to: activity }, now);
+            self.tell(Event::WorkerActivity { worker, from, to: activity, before: now.since(since) }, now);
         }
         self.join_idle(worker);
         if !next {

@@ -86,7 +86,8 @@ impl Watch {
             StoreItem::Notification(_)
             | StoreItem::Transcription(_)
             | StoreItem::Queue(_)
-            | StoreItem::Conference(_) => {}
+            | StoreItem::Conference(_)
+            | StoreItem::Router(_) => {}
         }
         Ok(())
     }

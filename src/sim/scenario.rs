@@ -365,6 +365,7 @@ impl Scenario {
                 | StoreItem::Recording(_)
                 | StoreItem::Queue(_)
                 | StoreItem::Conference(_)
+                | StoreItem::Router(_)
                 | StoreItem::Transcription(_) => None,
             })
             .collect()

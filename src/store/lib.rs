@@ -12,6 +12,7 @@ mod listing;
 mod pending;
 mod read;
 mod resources;
+mod router;
 mod rows;
 #[cfg(test)]
 mod sample;
@@ -29,5 +30,6 @@ pub use read::{
     CallFilter, ConferenceFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter,
 };
 pub use resources::{ResourceChange, ResourceRow};
+pub use router::RouterEventFilter;
 pub use store::Store;
 pub use usage::{Counted, Usage};

@@ -10,6 +10,7 @@ use base::{CallSid, ConferenceSid, QueueSid, RecordingSid, TranscriptionSid};
 use call::record::{
     CallRow, ConferenceRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem, TranscriptionRow,
 };
+use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey};
 
 /// Calls whose rows may wait; beyond it a call not yet waiting is dropped and counted.
 pub(crate) const CALLS_PENDING_MAX: usize = 100_000;
@@ -28,6 +29,11 @@ pub(crate) const EVENT_BYTES_PENDING_MAX: usize = 64 * 1024 * 1024;
 /// Notifications that may wait; beyond it the newest are dropped and counted.
 pub(crate) const NOTIFICATIONS_PENDING_MAX: usize = 20_000;
 
+/// Workspaces' rows that may wait; beyond it one not yet waiting is dropped and counted.
+pub(crate) const ROUTER_PENDING_MAX: usize = 500_000;
+/// Workspaces' events that may wait; beyond it the newest are dropped and counted.
+pub(crate) const ROUTER_EVENTS_PENDING_MAX: usize = 100_000;
+
 /// A row with its place in the order of acceptance.
 type Numbered<T> = (u64, T);
 
@@ -42,6 +48,8 @@ pub(crate) struct Pending {
     queues: Latest<QueueSid, QueueRow>,
     conferences: Latest<ConferenceSid, ConferenceRow>,
     transcriptions: Latest<TranscriptionSid, TranscriptionRow>,
+    router: Latest<RouterKey, RouterItem>,
+    router_events: VecDeque<Numbered<Box<RouterEventRow>>>,
     events: VecDeque<Numbered<EventRow>>,
     event_bytes: usize,
     notifications: VecDeque<Numbered<NotificationRow>>,
@@ -63,6 +71,7 @@ impl Pending {
             StoreItem::Transcription(row) => {
                 self.transcriptions.push(number, row.sid, row, TRANSCRIPTIONS_PENDING_MAX)
             }
+            StoreItem::Router(item) => self.push_router(number, item),
             StoreItem::Event(row) => self.push_event(number, row),
             StoreItem::Notification(row) => {
                 let room = self.notifications.len() < NOTIFICATIONS_PENDING_MAX;
@@ -74,6 +83,25 @@ impl Pending {
         };
         if !kept {
             self.dropped += 1;
+        }
+    }
+
+    fn push_router(&mut self, number: u64, item: RouterItem) -> bool {
+        match item {
+            RouterItem::Put(row) => {
+                let key = row.key();
+                self.router.push(number, key, RouterItem::Put(row), ROUTER_PENDING_MAX)
+            }
+            RouterItem::Gone(key) => {
+                self.router.push(number, key.clone(), RouterItem::Gone(key), ROUTER_PENDING_MAX)
+            }
+            RouterItem::Event(row) => {
+                let room = self.router_events.len() < ROUTER_EVENTS_PENDING_MAX;
+                if room {
+                    self.router_events.push_back((number, row));
+                }
+                room
+            }
         }
     }
 
@@ -101,6 +129,10 @@ impl Pending {
                 (number, StoreItem::Queue(row))
             } else if let Some((number, row)) = self.transcriptions.pop() {
                 (number, StoreItem::Transcription(row))
+            } else if let Some((number, item)) = self.router.pop() {
+                (number, StoreItem::Router(item))
+            } else if let Some((number, row)) = self.router_events.pop_front() {
+                (number, StoreItem::Router(RouterItem::Event(row)))
             } else if let Some((number, row)) = self.notifications.pop_front() {
                 (number, StoreItem::Notification(row))
             } else if let Some((number, row)) = self.events.pop_front() {
@@ -123,6 +155,13 @@ impl Pending {
                 StoreItem::Queue(row) => self.queues.put_back(number, row.sid, row),
                 StoreItem::Conference(row) => self.conferences.put_back(number, row.sid, row),
                 StoreItem::Transcription(row) => self.transcriptions.put_back(number, row.sid, row),
+                StoreItem::Router(RouterItem::Put(row)) => {
+                    self.router.put_back(number, row.key(), RouterItem::Put(row));
+                }
+                StoreItem::Router(RouterItem::Gone(key)) => {
+                    self.router.put_back(number, key.clone(), RouterItem::Gone(key));
+                }
+                StoreItem::Router(RouterItem::Event(row)) => self.router_events.push_front((number, row)),
                 StoreItem::Event(row) => {
                     self.event_bytes += row.text.len();
                     self.events.push_front((number, row));
@@ -142,7 +181,9 @@ impl Pending {
             + self.recordings.rows.len()
             + self.queues.rows.len()
             + self.conferences.rows.len()
-            + self.transcriptions.rows.len();
+            + self.transcriptions.rows.len()
+            + self.router.rows.len()
+            + self.router_events.len();
         replaced + self.events.len() + self.notifications.len()
     }
 
@@ -167,6 +208,8 @@ impl Pending {
             self.queues.oldest(),
             self.conferences.oldest(),
             self.transcriptions.oldest(),
+            self.router.oldest(),
+            self.router_events.front().map(|(number, _)| *number),
             self.events.front().map(|(number, _)| *number),
             self.notifications.front().map(|(number, _)| *number),
         ];
@@ -180,7 +223,7 @@ struct Latest<K, R> {
     rows: BTreeMap<K, R>,
 }
 
-impl<K: Ord + Copy, R> Latest<K, R> {
+impl<K: Ord + Clone, R> Latest<K, R> {
     fn push(&mut self, number: u64, key: K, row: R, rows_max: usize) -> bool {
         if let Some(waiting) = self.rows.get_mut(&key) {
             *waiting = row;
@@ -189,7 +232,7 @@ impl<K: Ord + Copy, R> Latest<K, R> {
         if self.rows.len() >= rows_max {
             return false;
         }
-        self.order.push_back((number, key));
+        self.order.push_back((number, key.clone()));
         self.rows.insert(key, row);
         true
     }
@@ -199,7 +242,7 @@ impl<K: Ord + Copy, R> Latest<K, R> {
             waiting.0 = waiting.0.min(number);
             return;
         }
-        self.order.push_front((number, key));
+        self.order.push_front((number, key.clone()));
         self.rows.insert(key, row);
     }
 
@@ -236,6 +279,7 @@ mod tests {
                 StoreItem::Notification(_) => 'n',
                 StoreItem::Queue(_) => 'q',
                 StoreItem::Conference(_) => 'f',
+                StoreItem::Router(_) => 'w',
             })
             .collect()
     }

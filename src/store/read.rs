@@ -13,8 +13,8 @@ use twiml::{CallStatus, Level};
 use crate::listing::Page;
 use crate::rows::{
     CALL_COLUMNS, CONFERENCE_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
-    TRANSCRIPTION_COLUMNS, read_call, read_conference, read_event, read_notification, read_queue, read_recording,
-    read_transcription,
+    TRANSCRIPTION_COLUMNS, read_call, read_conference, read_event, read_notification, read_queue,
+    read_recording, read_transcription,
 };
 use crate::{Store, StoreError};
 
@@ -200,7 +200,7 @@ impl Store {
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
-    async fn row<T>(
+    pub(crate) async fn row<T>(
         &self,
         query: Select,
         read: impl Fn(&AnyRow) -> Result<T, sqlx::Error>,

@@ -39,6 +39,7 @@ pub(crate) async fn write(
         StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
         StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
         StoreItem::Conference(row) => write_conference(connection, box_id, row).await,
+        StoreItem::Router(item) => crate::router::write(connection, box_id, item).await,
     }
 }
 
@@ -429,7 +430,7 @@ fn status(text: &str) -> Option<CallStatus> {
 }
 
 /// PostgreSQL's `TEXT` cannot hold NUL, and one such row would hold up all that follow it.
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -454,11 +455,11 @@ fn optional_number<T: TryFrom<i64>>(row: &AnyRow, column: &str) -> Result<Option
     value.map(|value| T::try_from(value).map_err(|_| wrong(column, "a number out of range"))).transpose()
 }
 
-fn parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<T, Error> {
+pub(crate) fn parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<T, Error> {
     word(row, column, |text| text.parse().ok())
 }
 
-fn optional_parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<Option<T>, Error> {
+pub(crate) fn optional_parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<Option<T>, Error> {
     let text: Option<String> = row.try_get(column)?;
     text.map(|text| text.parse().map_err(|_| wrong(column, "a word no version of the box has written")))
         .transpose()

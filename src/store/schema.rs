@@ -83,6 +83,20 @@ const STEPS: &[&[&str]] = &[
         "CREATE INDEX conferences_by_name ON conferences (name, created_at, sid)",
         "CREATE INDEX conferences_by_status ON conferences (status, created_at, sid)",
     ],
+    // A workspace's things are read whole at the start and never looked for here: their sid and the row as JSON.
+    &[
+        "CREATE TABLE router_rows (
+        workspace TEXT NOT NULL, sid TEXT NOT NULL, box TEXT NOT NULL, row TEXT NOT NULL,
+        PRIMARY KEY (workspace, sid))",
+        "CREATE INDEX router_rows_by_box ON router_rows (box)",
+        "CREATE TABLE router_events (
+        sid TEXT PRIMARY KEY, box TEXT NOT NULL, workspace TEXT NOT NULL, at BIGINT NOT NULL, kind TEXT NOT NULL,
+        description TEXT NOT NULL, resource_type TEXT NOT NULL, resource_sid TEXT NOT NULL,
+        task TEXT, worker TEXT, queue TEXT, workflow TEXT, reservation TEXT, data TEXT NOT NULL)",
+        "CREATE INDEX router_events_by_time ON router_events (workspace, at, sid)",
+        "CREATE INDEX router_events_by_task ON router_events (task)",
+        "CREATE INDEX router_events_by_worker ON router_events (worker, at)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

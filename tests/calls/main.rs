@@ -30,6 +30,7 @@ mod siprec;
 mod speech;
 mod srtp;
 mod stream;
+mod taskrouter;
 mod texml;
 mod transcription;
 mod transfer;

@@ -33,6 +33,7 @@ mod siprec;
 mod speech;
 mod stage;
 mod stream;
+mod taskrouter;
 mod texml;
 mod transfer;
 mod webhooks;

@@ -28,7 +28,7 @@ pub const EXPR_CHARS_MAX: usize = 4_096;
 const DEPTH_MAX: u32 = 32;
 
 /// An expression that has been read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Expr {
     source: String,
@@ -52,14 +52,14 @@ pub enum Step {
 }
 
 /// Part of an expression.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Compare(Operand, Op, Operand),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Operand {
     Key(Vec<Step>),
     Literal(Value),

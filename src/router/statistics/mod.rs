@@ -57,7 +57,7 @@ impl Window {
 }
 
 /// What went on with tasks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cumulative {
     /// What was counted really: the asked window, grown to whole minutes, or to hours and days where it lies back
     /// further than eight hours and three days.
@@ -77,7 +77,7 @@ pub struct Cumulative {
 }
 
 /// How many waited no longer than a threshold, and how many did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// Seconds.
     pub threshold_s: u32,
@@ -92,7 +92,7 @@ pub struct Split {
 }
 
 /// How tasks stand now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RealTime {
     /// `tasks_by_status`; `total_tasks` is their [`StatusCounts::total`].
     pub by_status: StatusCounts,
@@ -111,7 +111,7 @@ pub struct RealTime {
 }
 
 /// What went on with workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkersCumulative {
     /// What was counted really.
     pub covered: (Mono, Mono),
@@ -214,8 +214,8 @@ fn owners(event: &Event, task: &Task, reservation: Option<&Reservation>) -> [Opt
         Event::WorkflowTimeout(_) => [workspace, workflow, None],
         Event::TaskCanceled { .. }
         | Event::TaskCompleted(_)
-        | Event::TaskDeleted(_)
-        | Event::TaskSystemDeleted(_) => in_queue(task.queue),
+        | Event::TaskDeleted { .. }
+        | Event::TaskSystemDeleted { .. } => in_queue(task.queue),
         Event::ReservationCreated { .. } | Event::ReservationBecame { .. } => {
             in_queue(reservation.and_then(|reservation| reservation.queue))
         }
@@ -246,7 +246,9 @@ fn count(sums: &mut Sums, event: &Event, task: &Task, reservation: Option<&Reser
             sums.tasks().canceled_after(at.since(task.waits_from));
         }
         Event::TaskCompleted(_) => counts(sums, |counts| &mut counts.completed),
-        Event::TaskDeleted(_) | Event::TaskSystemDeleted(_) => counts(sums, |counts| &mut counts.deleted),
+        Event::TaskDeleted { .. } | Event::TaskSystemDeleted { .. } => {
+            counts(sums, |counts| &mut counts.deleted)
+        }
         Event::ReservationCreated { .. } | Event::ReservationBecame { .. } => {
             let Some(reservation) = reservation else { return };
             sums.reservations.became(reservation.status);
@@ -386,8 +388,8 @@ impl Workspace {
             | Event::TaskCanceled { task, .. }
             | Event::TaskWrapup(task)
             | Event::TaskCompleted(task)
-            | Event::TaskDeleted(task)
-            | Event::TaskSystemDeleted(task)
+            | Event::TaskDeleted { task, .. }
+            | Event::TaskSystemDeleted { task, .. }
             | Event::WorkflowTargetMatched { task, .. }
             | Event::WorkflowEntered { task, .. }
             | Event::WorkflowTimeout(task)

@@ -1,0 +1,213 @@
+//! `/v1/Workspaces…`: TaskRouter, one file for each resource (reference: taskrouter §2–§9).
+
+mod activities;
+mod events;
+mod reservations;
+mod statistics;
+mod task_channels;
+mod task_queues;
+mod tasks;
+mod worker_channels;
+mod workers;
+mod workflows;
+mod workspaces;
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use base::{Timestamp, WorkspaceSid};
+use call::taskrouter::{DeskAsk, RouterAsk, RouterReply};
+use call::{Operator, OperatorReply};
+use serde_json::Value;
+
+use crate::Api;
+use crate::auth::Authorized;
+use crate::door::Origin;
+use crate::error::ApiError;
+use crate::paging::Paging;
+use crate::params::Params;
+
+/// Everything under `/v1/Workspaces`.
+pub(crate) fn router() -> Router<Api> {
+    Router::new()
+        .merge(workspaces::routes())
+        .merge(activities::routes())
+        .merge(task_channels::routes())
+        .merge(workers::routes())
+        .merge(worker_channels::routes())
+        .merge(task_queues::routes())
+        .merge(workflows::routes())
+        .merge(tasks::routes())
+        .merge(reservations::routes())
+        .merge(events::routes())
+        .merge(statistics::routes())
+}
+
+/// A request of somebody known, and what its answer needs.
+pub(crate) struct Site {
+    pub(crate) api: Api,
+    /// The request's own address, without its query.
+    url: String,
+    /// What everything here begins with: `http://host/v1/Workspaces`.
+    root: String,
+    pub(crate) query: Params,
+    /// `If-Match`.
+    pub(crate) if_match: Option<u64>,
+    path: String,
+    _authorized: Authorized,
+}
+
+impl FromRequestParts<Api> for Site {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let authorized = Authorized::from_request_parts(parts, api).await?;
+        let Origin(origin) =
+            Origin::from_request_parts(parts, api).await.unwrap_or_else(|never| match never {});
+        let OriginalUri(uri) =
+            OriginalUri::from_request_parts(parts, api).await.unwrap_or_else(|never| match never {});
+        let if_match = match parts.headers.get(header::IF_MATCH) {
+            None => None,
+            Some(value) => {
+                let text =
+                    value.to_str().unwrap_or_default().trim().trim_start_matches("W/").trim_matches('"');
+                Some(text.parse().map_err(|_| ApiError::new(20412, "If-Match names no version"))?)
+            }
+        };
+        Ok(Self {
+            api: api.clone(),
+            url: format!("{origin}{}", uri.path()),
+            root: format!("{origin}/v1/Workspaces"),
+            query: Params::read(uri.query().unwrap_or_default().as_bytes()),
+            if_match,
+            path: uri.path().to_owned(),
+            _authorized: authorized,
+        })
+    }
+}
+
+impl Site {
+    /// The sid in a path.
+    pub(crate) fn sid<T: FromStr>(&self, text: &str) -> Result<T, ApiError> {
+        text.parse().map_err(|_| self.nothing())
+    }
+
+    /// There is no such thing here.
+    pub(crate) fn nothing(&self) -> ApiError {
+        ApiError::not_found(&self.path)
+    }
+
+    /// The address of something of a workspace.
+    pub(crate) fn at(&self, workspace: WorkspaceSid, rest: impl Display) -> String {
+        format!("{}/{workspace}{rest}", self.root)
+    }
+
+    pub(crate) fn account(&self) -> String {
+        self.api.account_sid.to_string()
+    }
+
+    /// Asks; a refusal is the answer's.
+    pub(crate) async fn ask(&self, ask: RouterAsk) -> Result<RouterReply, ApiError> {
+        match self.api.orders.ask(Operator::Router(Box::new(ask))).await? {
+            OperatorReply::Router(reply) => match *reply {
+                RouterReply::Fault(fault) if fault.code == 20404 => Err(self.nothing()),
+                RouterReply::Fault(fault) => Err(ApiError::new(fault.code, fault.why)),
+                reply => Ok(reply),
+            },
+            _ => Err(ApiError::unexpected()),
+        }
+    }
+
+    /// Asks something of a workspace.
+    pub(crate) async fn ask_in(&self, workspace: &str, ask: DeskAsk) -> Result<RouterReply, ApiError> {
+        self.ask(RouterAsk::In(self.sid(workspace)?, ask)).await
+    }
+
+    /// Changes something; answered once it is stored.
+    pub(crate) async fn change(&self, workspace: &str, ask: DeskAsk) -> Result<RouterReply, ApiError> {
+        let reply = self.ask_in(workspace, ask).await?;
+        self.api.store.flush().await?;
+        Ok(reply)
+    }
+
+    /// Removes something.
+    pub(crate) async fn remove(&self, workspace: &str, ask: DeskAsk) -> Result<StatusCode, ApiError> {
+        self.change(workspace, ask).await?;
+        Ok(StatusCode::NO_CONTENT)
+    }
+
+    /// The only one.
+    pub(crate) fn one<T>(&self, rows: Vec<T>) -> Result<T, ApiError> {
+        rows.into_iter().next().ok_or_else(|| self.nothing())
+    }
+
+    /// One page of rows that are all in memory, sorted by `key`.
+    pub(crate) fn page<T, Sid: FromStr + Ord + Display>(
+        &self,
+        name: &str,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> (Timestamp, Sid),
+        show: impl Fn(&T) -> Value,
+    ) -> Result<Json<Value>, ApiError> {
+        let paging = Paging::read(&self.query)?;
+        rows.sort_by_key(|row| key(row));
+        let rows = paging.among(rows, &key)?;
+        Ok(Json(paging.meta(&self.url, name, rows, key, show)))
+    }
+
+    /// Whether a filter of the query lets this text through.
+    pub(crate) fn wants(&self, name: &str, value: &str) -> bool {
+        self.query.text(name).is_none_or(|wanted| wanted == value)
+    }
+}
+
+/// An answer with a version.
+pub(crate) fn versioned(status: StatusCode, version: u64, body: Value) -> Response {
+    let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits in quotes are a header's value");
+    (status, [(header::ETAG, tag)], Json(body)).into_response()
+}
+
+/// `true`, `1` or `yes`, and their opposites.
+pub(crate) fn yes(form: &Params, name: &str) -> Result<Option<bool>, ApiError> {
+    match form.text(name).map(str::to_ascii_lowercase).as_deref() {
+        None => Ok(None),
+        Some("true" | "1" | "yes") => Ok(Some(true)),
+        Some("false" | "0" | "no") => Ok(Some(false)),
+        Some(_) => Err(ApiError::new(20001, format!("{name} must be true or false"))),
+    }
+}
+
+/// A sid in a form.
+pub(crate) fn sid_of<T: FromStr>(form: &Params, name: &str) -> Result<Option<T>, ApiError> {
+    let Some(text) = form.text(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| ApiError::new(20001, format!("{name} is no sid: {text}")))
+}
+
+/// A URL in a form; empty takes it back.
+pub(crate) fn url_of(form: &Params, name: &str) -> Result<Option<String>, ApiError> {
+    match form.given(name) {
+        Some("") => Ok(Some(String::new())),
+        Some(_) | None => form.url(name, 20001),
+    }
+}
+
+/// Attributes in a form.
+pub(crate) fn attributes_of(form: &Params) -> Result<Option<router::Json>, ApiError> {
+    let read = |text| router::read_attributes(text).map_err(|why| ApiError::new(20001, why));
+    form.given("Attributes").map(read).transpose()
+}
+
+/// An expression in a form.
+pub(crate) fn expression_of(form: &Params, name: &str) -> Result<Option<router::Expr>, ApiError> {
+    let read =
+        |text| router::Expr::parse(text).map_err(|error| ApiError::new(20001, format!("{name}: {error}")));
+    form.given(name).map(read).transpose()
+}
+
+#[cfg(test)]
+mod tests;

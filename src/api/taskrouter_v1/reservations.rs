@@ -1,0 +1,177 @@
+//! `…/Tasks/WT…/Reservations` and `…/Workers/WK…/Reservations` (reference: taskrouter §7, §8.2).
+
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use base::{ReservationSid, TaskSid, WorkerSid};
+use call::taskrouter::rows::ReservationRow;
+use call::taskrouter::{DeskAsk, ReservationChange, RouterReply};
+use router::{Instruction, ReservationStatus};
+use serde_json::{Value, json};
+
+use super::{Site, versioned};
+use crate::Api;
+use crate::error::ApiError;
+use crate::params::Params;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/{workspace}/Tasks/{owner}/Reservations", get(list))
+        .route("/{workspace}/Workers/{owner}/Reservations", get(list))
+        .route("/{workspace}/Tasks/{owner}/Reservations/{sid}", get(fetch).post(update))
+        .route("/{workspace}/Workers/{owner}/Reservations/{sid}", get(fetch).post(update))
+}
+
+/// A reservation and its worker's name.
+type Named = (ReservationRow, String);
+
+/// Whose reservations.
+#[derive(Clone, Copy)]
+enum Owner {
+    Task(TaskSid),
+    Worker(WorkerSid),
+}
+
+impl Owner {
+    fn of(site: &Site, owner: &str) -> Result<Self, ApiError> {
+        match owner.starts_with("WK") {
+            true => Ok(Owner::Worker(site.sid(owner)?)),
+            false => Ok(Owner::Task(site.sid(owner)?)),
+        }
+    }
+
+    async fn all(self, site: &Site, workspace: &str) -> Result<Vec<Named>, ApiError> {
+        let ask = match self {
+            Owner::Task(sid) => DeskAsk::Reservations(Some(sid), None),
+            Owner::Worker(sid) => DeskAsk::Reservations(None, Some(sid)),
+        };
+        match site.ask_in(workspace, ask).await? {
+            RouterReply::Reservations(all) => Ok(all),
+            _ => Err(ApiError::unexpected()),
+        }
+    }
+}
+
+async fn list(site: Site, Path((workspace, owner)): Path<(String, String)>) -> Result<Json<Value>, ApiError> {
+    let owner = Owner::of(&site, &owner)?;
+    let mut all = owner.all(&site, &workspace).await?;
+    all.retain(|(row, _)| {
+        site.wants("ReservationStatus", word(row.reservation.status))
+            && site.wants("WorkerSid", &row.reservation.worker.to_string())
+    });
+    let key = |(row, _): &Named| (row.dates.created, row.reservation.sid);
+    site.page("reservations", all, key, |named| show(named, owner, &site))
+}
+
+async fn fetch(
+    site: Site,
+    Path((workspace, owner, sid)): Path<(String, String, String)>,
+) -> Result<Response, ApiError> {
+    let owner = Owner::of(&site, &owner)?;
+    let named = find(&site, &workspace, owner, &sid).await?;
+    Ok(versioned(StatusCode::OK, named.0.dates.version, show(&named, owner, &site)))
+}
+
+async fn find(site: &Site, workspace: &str, owner: Owner, sid: &str) -> Result<Named, ApiError> {
+    let sid: ReservationSid = site.sid(sid)?;
+    let all = owner.all(site, workspace).await?;
+    site.one(all.into_iter().filter(|(row, _)| row.reservation.sid == sid).collect())
+}
+
+async fn update(
+    site: Site,
+    Path((workspace, owner, sid)): Path<(String, String, String)>,
+    form: Params,
+) -> Result<Response, ApiError> {
+    let owner = Owner::of(&site, &owner)?;
+    let sid = find(&site, &workspace, owner, &sid).await?.0.reservation.sid;
+    let change = read(&form)?;
+    let ask = DeskAsk::UpdateReservation { sid, change, if_match: site.if_match };
+    let RouterReply::Reservations(all) = site.change(&workspace, ask).await? else {
+        return Err(ApiError::unexpected());
+    };
+    let named = site.one(all)?;
+    Ok(versioned(StatusCode::OK, named.0.dates.version, show(&named, owner, &site)))
+}
+
+/// An instruction with its own names, or a state.
+fn read(form: &Params) -> Result<ReservationChange, ApiError> {
+    let instruct = |word: &str, activity: &str| {
+        let read = Instruction::read(word, |name| value(form, word, activity, name));
+        read.map(ReservationChange::Instruct).map_err(|error| ApiError::new(error.code, error.message))
+    };
+    if let Some(word) = form.text("Instruction") {
+        return instruct(&word.to_ascii_lowercase(), "WorkerActivitySid");
+    }
+    match form.text("ReservationStatus") {
+        Some("accepted") => instruct("accept", ""),
+        Some("rejected") => instruct("reject", "WorkerActivitySid"),
+        Some("wrapping") => Ok(ReservationChange::Become(ReservationStatus::Wrapping)),
+        Some("completed") => Ok(ReservationChange::Become(ReservationStatus::Completed)),
+        Some(other) => Err(ApiError::new(20001, format!("ReservationStatus cannot be set to `{other}`"))),
+        None => Err(ApiError::new(20001, "Instruction or ReservationStatus is missing")),
+    }
+}
+
+/// What stands in the form under the name an instruction's key has there.
+fn value(form: &Params, instruction: &str, activity: &str, key: &str) -> Option<String> {
+    let camel: String = key
+        .split('_')
+        .map(|part| {
+            let mut letters = part.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect::<String>()
+        })
+        .collect();
+    let name = match instruction {
+        "dequeue" => format!("Dequeue{camel}"),
+        "call" => format!("Call{camel}").replace("CallCall", "Call"),
+        "redirect" => format!("Redirect{camel}"),
+        "reject" if key == "activity_sid" => activity.to_owned(),
+        _ => camel,
+    };
+    let list = form.list(&name).join(" ");
+    (!list.is_empty()).then_some(list)
+}
+
+/// `reservation_status`.
+fn word(status: ReservationStatus) -> &'static str {
+    match status {
+        ReservationStatus::Pending => "pending",
+        ReservationStatus::Accepted => "accepted",
+        ReservationStatus::Rejected => "rejected",
+        ReservationStatus::Timeout => "timeout",
+        ReservationStatus::Canceled => "canceled",
+        ReservationStatus::Rescinded => "rescinded",
+        ReservationStatus::Wrapping => "wrapping",
+        ReservationStatus::Completed => "completed",
+    }
+}
+
+fn show((row, worker): &Named, owner: Owner, site: &Site) -> Value {
+    let one = &row.reservation;
+    let at = |rest: String| site.at(row.workspace, rest);
+    let url = match owner {
+        Owner::Task(task) => format!("/Tasks/{task}/Reservations/{}", one.sid),
+        Owner::Worker(worker) => format!("/Workers/{worker}/Reservations/{}", one.sid),
+    };
+    json!({
+        "sid": one.sid,
+        "account_sid": site.account(),
+        "workspace_sid": row.workspace,
+        "task_sid": one.task,
+        "worker_sid": one.worker,
+        "worker_name": worker,
+        "reservation_status": word(one.status),
+        "date_created": row.dates.created.iso8601(),
+        "date_updated": row.dates.updated.iso8601(),
+        "url": at(url),
+        "links": {
+            "task": at(format!("/Tasks/{}", one.task)),
+            "worker": at(format!("/Workers/{}", one.worker)),
+            "workspace": at(String::new()),
+        },
+    })
+}

@@ -1,0 +1,250 @@
+//! Whom the application wants to have a task: the assignment callback, and telling events (reference: taskrouter §7,
+//! §9).
+//!
+//! ```text
+//! reservation ──▶ assignment URL ──200 JSON──▶ instruction, or nothing now
+//!                     │ 5 s, or in error
+//!                     ▼
+//!                 fallback URL ──likewise
+//!                     │ 5 s, or in error
+//!                     ▼
+//!                 withdrawn a moment later: the task is offered again
+//! ```
+
+use std::time::Duration;
+
+use base::{CallSid, Now, ReservationSid, WorkspaceSid};
+use router::clock::wall;
+use router::{Instruction, ReservationStatus};
+use twiml::{Dialect, FetchFailure, Fetched, HttpMethod, Level};
+
+use super::RingNews;
+use super::desk::Duty;
+use super::rows::RouterEventRow;
+use crate::call::notification;
+use crate::ctx::{Asked, CALLBACK_FORGOTTEN, Ctx};
+use crate::io::{FetchId, FetchKind, FetchRequest, Output};
+use crate::node::Node;
+use crate::record::StoreItem;
+
+/// How long the application may take to answer (reference: taskrouter §7).
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An offer about which nobody could say anything is kept so long: whoever is broken is not asked without a pause.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// A question under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Asking {
+    workspace: WorkspaceSid,
+    reservation: ReservationSid,
+    /// Asked next.
+    fallback: Option<String>,
+}
+
+impl Node {
+    /// Workspaces without a moment's rest: their deadlines have passed.
+    pub(crate) fn router_timeout(&mut self, now: Now) {
+        let at = self.shared.router.clock(now);
+        for desk in self.shared.router.desks.values_mut() {
+            if desk.core.poll_timeout().is_some_and(|(due, _)| due <= at) {
+                desk.core.handle_timeout(at);
+            }
+        }
+        while let Some((due, id)) =
+            self.shared.router.patience.first().copied().filter(|(due, _)| *due <= now.mono)
+        {
+            self.shared.router.patience.remove(&(due, id));
+            self.shared.outputs.push_back(Output::Abort(id));
+            if let Some(asking) = self.shared.router.asking.remove(&id) {
+                self.assignment_failed(asking, 11200, "no answer within 5 s".to_owned(), now);
+            }
+        }
+        while let Some(one) = self.shared.router.unanswered.first().copied().filter(|one| one.0 <= now.mono) {
+            self.shared.router.unanswered.remove(&one);
+            if let Some(desk) = self.shared.router.desks.get_mut(&one.1) {
+                // It may have ended by itself.
+                let _ = desk.core.withdraw(one.2, at);
+            }
+        }
+    }
+
+    /// Does the next thing workspaces have to do; false when there is none.
+    pub(crate) fn router_step(&mut self, now: Now) -> bool {
+        if let Some((call, news)) = self.shared.router.news.pop_front() {
+            match news {
+                RingNews::Answered => self.ring_answered(call, now),
+                RingNews::Over => self.ring_over(call, now),
+            }
+            return true;
+        }
+        if let Some(duty) = self.shared.router.last_words.pop_front() {
+            if let Duty::Store(item) = duty {
+                self.shared.outputs.push_back(Output::Store(StoreItem::Router(item)));
+            }
+            return true;
+        }
+        let at = self.shared.router.clock(now);
+        let mut next = None;
+        for (sid, desk) in &mut self.shared.router.desks {
+            desk.settle(at);
+            if let Some(duty) = desk.duties.pop_front() {
+                next = Some((*sid, duty));
+                break;
+            }
+        }
+        let Some((workspace, duty)) = next else { return false };
+        match duty {
+            Duty::Store(item) => self.shared.outputs.push_back(Output::Store(StoreItem::Router(item))),
+            Duty::Tell(event) => self.tell_event(workspace, *event, now),
+            Duty::Assign(reservation) => self.ask_assignment(workspace, reservation, now),
+            Duty::Over(reservation) => self.reservation_over(reservation, now),
+            Duty::Forget(task) => self.shared.outputs.push_back(Output::CallOver(CallSid(task.0))),
+        }
+        true
+    }
+
+    fn tell_event(&mut self, workspace: WorkspaceSid, event: RouterEventRow, now: Now) {
+        let url =
+            self.shared.router.desks.get(&workspace).and_then(|desk| desk.row.event_callback_url.clone());
+        let Some(url) = url else { return };
+        let mut params = event.data;
+        params.push(("AccountSid".to_owned(), self.office.account_sid.to_string()));
+        // Those of one workspace arrive in their order, as those of one call do.
+        let lane = CallSid(workspace.0);
+        let id = self.router_fetch(lane, FetchKind::StatusCallback, url, params);
+        self.shared.callbacks.insert(id, (lane, Asked::RouterEvent), now.mono + CALLBACK_FORGOTTEN);
+    }
+
+    fn router_fetch(
+        &mut self,
+        lane: CallSid,
+        kind: FetchKind,
+        url: String,
+        params: Vec<(String, String)>,
+    ) -> FetchId {
+        self.shared.next_id += 1;
+        let id = FetchId(self.shared.next_id);
+        let (method, dialect) = (HttpMethod::Post, Dialect::Twiml);
+        let request = FetchRequest { id, call: lane, kind, dialect, url, method, params };
+        self.shared.outputs.push_back(Output::Fetch(request));
+        id
+    }
+
+    fn ask_assignment(&mut self, workspace: WorkspaceSid, reservation: ReservationSid, now: Now) {
+        let Some(desk) = self.shared.router.desks.get(&workspace) else { return };
+        let workflow = desk.core.reservation(reservation).and_then(|one| desk.core.task(one.task));
+        let workflow = workflow.and_then(|task| desk.workflows.get(&task.workflow));
+        let Some(workflow) = workflow else { return };
+        let fallback = workflow.fallback_url.clone();
+        // Without a URL the workers' own application answers.
+        if let Some(url) = workflow.assignment_url.clone() {
+            self.ask(Asking { workspace, reservation, fallback }, url, now);
+        }
+    }
+
+    fn ask(&mut self, asking: Asking, url: String, now: Now) {
+        let Some((task, params)) = self.assignment_params(&asking, now) else { return };
+        let id = self.router_fetch(task, FetchKind::Document, url, params);
+        self.shared.router.patience.insert((now.mono + PATIENCE, id));
+        self.shared.router.asking.insert(id, asking);
+    }
+
+    fn assignment_params(&self, asking: &Asking, now: Now) -> Option<(CallSid, Vec<(String, String)>)> {
+        let desk = self.shared.router.desks.get(&asking.workspace)?;
+        let at = self.shared.router.clock(now);
+        let reservation = desk.core.reservation(asking.reservation)?;
+        let (task, worker) = (desk.core.task(reservation.task)?, desk.core.worker(reservation.worker)?);
+        let channel = desk.channel(&task.channel);
+        let params = [
+            ("Timestamp", (wall(at).0 / 1_000_000).to_string()),
+            ("AccountSid", self.office.account_sid.to_string()),
+            ("WorkspaceSid", asking.workspace.to_string()),
+            ("WorkflowSid", task.workflow.to_string()),
+            ("TaskQueueSid", task.queue.map(|sid| sid.to_string()).unwrap_or_default()),
+            ("WorkerSid", worker.sid.to_string()),
+            ("WorkerName", worker.name.clone()),
+            ("WorkerAttributes", worker.attributes.to_string()),
+            ("TaskSid", task.sid.to_string()),
+            ("TaskAttributes", task.attributes.to_string()),
+            ("TaskAge", task.age(at).as_secs().to_string()),
+            ("TaskPriority", task.priority.to_string()),
+            ("TaskChannelSid", channel.map(|channel| channel.sid.to_string()).unwrap_or_default()),
+            ("TaskChannelUniqueName", task.channel.clone()),
+            ("DefaultActivitySid", desk.row.default_activity.to_string()),
+            ("ReservationSid", asking.reservation.to_string()),
+        ];
+        let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        // A task's requests share cookies as a call's do.
+        Some((CallSid(task.sid.0), params))
+    }
+
+    /// An answer to an assignment callback; false when it is none.
+    pub(crate) fn on_assigned(
+        &mut self,
+        id: FetchId,
+        result: &Result<Fetched, FetchFailure>,
+        now: Now,
+    ) -> bool {
+        let Some(asking) = self.shared.router.asking.remove(&id) else { return false };
+        self.shared.router.patience.retain(|(_, asked)| *asked != id);
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(failure) => {
+                self.assignment_failed(asking, failure.code, failure.message.clone(), now);
+                return true;
+            }
+        };
+        let is_json = answer.content_type.as_deref().is_some_and(|kind| {
+            kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        });
+        if answer.status != 200 {
+            let why = format!("it was answered with status {}", answer.status);
+            self.assignment_failed(asking, 11200, why, now);
+        } else if !is_json && !answer.body.is_empty() {
+            self.assignment_failed(asking, 40000, "the answer is not application/json".to_owned(), now);
+        } else {
+            match Instruction::parse(&answer.body) {
+                Ok(None) => {}
+                Ok(Some(instruction)) => {
+                    let done = self.instruct(asking.workspace, asking.reservation, instruction, now);
+                    if let Err(fault) = done {
+                        self.router_note(&asking, fault.code, fault.why, now);
+                    }
+                }
+                Err(error) => self.router_note(&asking, error.code, error.message, now),
+            }
+        }
+        true
+    }
+
+    fn assignment_failed(&mut self, asking: Asking, code: u32, why: String, now: Now) {
+        self.router_note(&asking, code, format!("an assignment callback failed: {why}"), now);
+        let pending = self.shared.router.desks.get(&asking.workspace).and_then(|desk| {
+            desk.core.reservation(asking.reservation).map(|one| one.status == ReservationStatus::Pending)
+        });
+        if pending != Some(true) {
+            return;
+        }
+        match asking.fallback {
+            Some(url) => self.ask(Asking { fallback: None, ..asking }, url, now),
+            None => {
+                let one = (now.mono + PAUSE, asking.workspace, asking.reservation);
+                self.shared.router.unanswered.insert(one);
+            }
+        }
+    }
+
+    /// A warning or an error that concerns a reservation; it stands with the call that waits.
+    fn router_note(&mut self, asking: &Asking, code: u32, message: String, now: Now) {
+        let level = if matches!(code, 40001 | 40005) { Level::Warning } else { Level::Error };
+        let call = self.shared.router.desks.get(&asking.workspace).and_then(|desk| {
+            let task = desk.core.reservation(asking.reservation)?.task;
+            desk.tasks.get(&task)?.call
+        });
+        let message = format!("{}: {message}", asking.reservation);
+        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
+        let row = notification(CallSid(0), code, level, message, &mut ctx);
+        ctx.store(StoreItem::Notification(crate::record::NotificationRow { call, ..row }));
+    }
+}

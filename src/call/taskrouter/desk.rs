@@ -1,0 +1,249 @@
+//! One workspace: the core that decides, and beside it names, dates and whom to tell.
+//!
+//! What the core tells is worked off after each input: rows that changed are written, events are kept and told, and
+//! what somebody has to do is handed on as a [`Duty`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use base::{
+    ActivitySid, CallSid, Mono, ReservationSid, Rng, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp,
+    WorkerSid, WorkflowSid,
+};
+use router::clock::wall;
+use router::{Event, Output, ReservationStatus, Workspace};
+
+use super::rows::{
+    ActivityRow, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey, RouterRow,
+    TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
+};
+
+/// A workspace.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) row: WorkspaceRow,
+    pub(crate) core: Workspace,
+    pub(crate) activities: BTreeMap<ActivitySid, (Timestamp, Timestamp)>,
+    pub(crate) channels: BTreeMap<TaskChannelSid, TaskChannelRow>,
+    pub(crate) workers: BTreeMap<WorkerSid, Dates>,
+    pub(crate) queues: BTreeMap<TaskQueueSid, (QueueActivities, Dates)>,
+    pub(crate) workflows: BTreeMap<WorkflowSid, WorkflowRow>,
+    pub(crate) tasks: BTreeMap<TaskSid, TaskFacts>,
+    pub(crate) reservations: BTreeMap<ReservationSid, (Option<router::Why>, Dates)>,
+    /// What is to be done, in this order.
+    pub(crate) duties: VecDeque<Duty>,
+    pub(crate) rng: Rng,
+    changed: Changed,
+}
+
+/// What is known of a task beside what decides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TaskFacts {
+    /// The call that waits for it.
+    pub(crate) call: Option<CallSid>,
+    pub(crate) dates: Dates,
+}
+
+/// What the node has to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Duty {
+    /// Write this.
+    Store(RouterItem),
+    /// Tell whoever is told.
+    Tell(Box<RouterEventRow>),
+    /// Ask what to do with this reservation.
+    Assign(ReservationSid),
+    /// A reservation nobody has to do anything about any more.
+    Over(ReservationSid),
+    /// A task nothing will be asked about any more.
+    Forget(TaskSid),
+}
+
+/// Rows that differ from what was written.
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    tasks: BTreeSet<TaskSid>,
+    workers: BTreeSet<WorkerSid>,
+    reservations: BTreeSet<ReservationSid>,
+}
+
+impl Desk {
+    pub(crate) fn new(row: WorkspaceRow, core: Workspace, rng: Rng) -> Self {
+        Self {
+            row,
+            core,
+            activities: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            workflows: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            duties: VecDeque::new(),
+            rng,
+            changed: Changed::default(),
+        }
+    }
+
+    /// Works off what the core tells.
+    pub(crate) fn settle(&mut self, now: Mono) {
+        // A task may be too old when it comes.
+        if self.core.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.core.handle_timeout(now);
+        }
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Assign(sid) => self.duties.push_back(Duty::Assign(sid)),
+                Output::Event { at, event } => self.on_event(&event, at),
+            }
+        }
+        self.write_changed();
+    }
+
+    fn on_event(&mut self, event: &Event, at: Mono) {
+        let stamp = wall(at);
+        match event {
+            Event::TaskCreated(task)
+            | Event::TaskUpdated(task)
+            | Event::TaskCanceled { task, .. }
+            | Event::TaskWrapup(task)
+            | Event::TaskCompleted(task)
+            | Event::WorkflowTargetMatched { task, .. }
+            | Event::WorkflowEntered { task, .. }
+            | Event::WorkflowTimeout(task)
+            | Event::WorkflowSkipped(task)
+            | Event::TaskTransfer { task, .. }
+            | Event::QueueTimeout { task, .. }
+            | Event::QueueEntered { task, .. }
+            | Event::QueueMoved { task, .. } => self.task_changed(*task, stamp),
+            Event::ReservationCreated { reservation, why } => {
+                self.reservations.insert(*reservation, (Some(why.clone()), Dates::new(stamp)));
+                self.reservation_changed(*reservation, stamp);
+            }
+            Event::ReservationBecame { reservation, status } => {
+                if let Some((_, dates)) = self.reservations.get_mut(reservation) {
+                    dates.touch(stamp);
+                }
+                self.reservation_changed(*reservation, stamp);
+                let goes_on = [
+                    ReservationStatus::Accepted,
+                    ReservationStatus::Wrapping,
+                    ReservationStatus::Completed,
+                    ReservationStatus::Pending,
+                ];
+                if !goes_on.contains(status) {
+                    self.duties.push_back(Duty::Over(*reservation));
+                }
+            }
+            Event::WorkerActivity { worker, .. } => self.worker_changed(*worker, stamp),
+            Event::TaskDeleted { task, reservations } | Event::TaskSystemDeleted { task, reservations } => {
+                self.tell_event(event, at);
+                self.forget(*task, reservations);
+                return;
+            }
+        }
+        self.tell_event(event, at);
+    }
+
+    /// A task's row is to be written.
+    pub(crate) fn task_changed(&mut self, sid: TaskSid, at: Timestamp) {
+        if let Some(facts) = self.tasks.get_mut(&sid)
+            && self.changed.tasks.insert(sid)
+        {
+            facts.dates.touch(at);
+        }
+    }
+
+    /// A worker's row is to be written.
+    pub(crate) fn worker_changed(&mut self, sid: WorkerSid, at: Timestamp) {
+        if let Some(dates) = self.workers.get_mut(&sid)
+            && self.changed.workers.insert(sid)
+        {
+            dates.touch(at);
+        }
+    }
+
+    fn reservation_changed(&mut self, sid: ReservationSid, at: Timestamp) {
+        self.changed.reservations.insert(sid);
+        if let Some((task, worker)) = self.core.reservation(sid).map(|one| (one.task, one.worker)) {
+            self.task_changed(task, at);
+            self.changed.workers.insert(worker);
+        }
+    }
+
+    fn forget(&mut self, task: TaskSid, reservations: &[ReservationSid]) {
+        for sid in reservations {
+            self.reservations.remove(sid);
+            self.changed.reservations.remove(sid);
+            self.gone(sid.to_string());
+        }
+        if self.tasks.remove(&task).is_some() {
+            self.changed.tasks.remove(&task);
+            self.gone(task.to_string());
+            self.duties.push_back(Duty::Forget(task));
+        }
+    }
+
+    /// A row goes.
+    pub(crate) fn gone(&mut self, sid: String) {
+        let key = RouterKey { workspace: self.row.sid, sid };
+        self.duties.push_back(Duty::Store(RouterItem::Gone(key)));
+    }
+
+    /// A row is written.
+    pub(crate) fn put(&mut self, row: RouterRow) {
+        self.duties.push_back(Duty::Store(RouterItem::Put(Box::new(row))));
+    }
+
+    fn write_changed(&mut self) {
+        let Changed { tasks, workers, reservations } = std::mem::take(&mut self.changed);
+        for row in tasks.into_iter().filter_map(|sid| self.task_row(sid)).collect::<Vec<_>>() {
+            self.put(RouterRow::Task(row));
+        }
+        for row in reservations.into_iter().filter_map(|sid| self.reservation_row(sid)).collect::<Vec<_>>() {
+            self.put(RouterRow::Reservation(row));
+        }
+        for row in workers.into_iter().filter_map(|sid| self.worker_row(sid)).collect::<Vec<_>>() {
+            self.put(RouterRow::Worker(row));
+        }
+    }
+
+    /// A task as it is now.
+    pub(crate) fn task_row(&self, sid: TaskSid) -> Option<TaskRow> {
+        let TaskFacts { call, dates } = *self.tasks.get(&sid)?;
+        let task = self.core.task(sid)?.clone();
+        Some(TaskRow { workspace: self.row.sid, task, call, dates })
+    }
+
+    /// A worker as it is now.
+    pub(crate) fn worker_row(&self, sid: WorkerSid) -> Option<WorkerRow> {
+        let dates = *self.workers.get(&sid)?;
+        let worker = self.core.worker(sid)?.clone();
+        Some(WorkerRow { workspace: self.row.sid, worker, dates })
+    }
+
+    /// A reservation as it is now.
+    pub(crate) fn reservation_row(&self, sid: ReservationSid) -> Option<ReservationRow> {
+        let (why, dates) = self.reservations.get(&sid)?.clone();
+        let reservation = self.core.reservation(sid)?.clone();
+        Some(ReservationRow { workspace: self.row.sid, reservation, why, dates })
+    }
+
+    /// A queue as it is now.
+    pub(crate) fn queue_row(&self, sid: TaskQueueSid) -> Option<TaskQueueRow> {
+        let (activities, dates) = *self.queues.get(&sid)?;
+        let queue = self.core.queue(sid)?.clone();
+        Some(TaskQueueRow { workspace: self.row.sid, queue, activities, dates })
+    }
+
+    /// An activity as it is now.
+    pub(crate) fn activity_row(&self, sid: ActivitySid) -> Option<ActivityRow> {
+        let (created, updated) = *self.activities.get(&sid)?;
+        let activity = self.core.activity(sid)?.clone();
+        Some(ActivityRow { workspace: self.row.sid, activity, created, updated })
+    }
+
+    /// The channel tasks call so, or of that sid.
+    pub(crate) fn channel(&self, name: &str) -> Option<&TaskChannelRow> {
+        self.channels.values().find(|channel| channel.unique_name == name || channel.sid.to_string() == name)
+    }
+}

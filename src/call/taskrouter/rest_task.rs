@@ -1,0 +1,218 @@
+//! Tasks and reservations as the API makes and changes them (reference: taskrouter §8).
+
+use std::time::Duration;
+
+use base::{Mono, Now, ReservationSid, TaskSid, WorkerSid, WorkspaceSid};
+use router::clock::wall;
+use router::{Direct, Json, NewTask, ReservationStatus, Task, TaskStatus};
+
+use super::ask::{Filter, ReservationChange, RouterFault, RouterReply, TaskForm, TaskView};
+use super::desk::{Desk, TaskFacts};
+use super::rest::{Done, check_version, is_asked};
+use super::rows::{Dates, ReservationRow};
+use crate::node::Node;
+
+/// How old a task may become unless it says otherwise, and the oldest, seconds (reference: taskrouter §1).
+pub(super) const TTL_S: u32 = 86_400;
+
+impl Desk {
+    pub(super) fn list_tasks(&self, filter: &Filter, at: Mono) -> Vec<TaskView> {
+        let is_wanted = |task: &&Task| {
+            (filter.statuses.is_empty() || filter.statuses.contains(&task.status))
+                && is_asked(filter.workflow, task.workflow)
+                && filter.queue.is_none_or(|queue| task.queue == Some(queue))
+                && is_asked(filter.priority, task.priority)
+                && filter.attributes.as_ref().is_none_or(|expr| expr.is_true(&task.attributes))
+        };
+        let mut found: Vec<&Task> = match filter.sid {
+            Some(sid) => self.core.task(sid).into_iter().collect(),
+            None => self.core.tasks().filter(is_wanted).collect(),
+        };
+        found.sort_by_key(|task| (task.born, task.sid));
+        found.into_iter().filter_map(|task| self.task_view(task.sid, at)).collect()
+    }
+
+    fn task_view(&self, sid: TaskSid, at: Mono) -> Option<TaskView> {
+        let row = self.task_row(sid)?;
+        Some(TaskView {
+            workflow_name: self
+                .core
+                .workflow(row.task.workflow)
+                .map(|flow| flow.name.clone())
+                .unwrap_or_default(),
+            queue_name: row.task.queue.and_then(|sid| self.core.queue(sid)).map(|queue| queue.name.clone()),
+            channel: self.channel(&row.task.channel).map(|channel| channel.sid),
+            age_s: row.task.age(at).as_secs(),
+            row,
+        })
+    }
+
+    pub(super) fn create_task(&mut self, form: TaskForm, at: Mono) -> Done {
+        let workflow = match (form.workflow, self.workflows.len()) {
+            (Some(sid), _) => sid,
+            (None, 1) => *self.workflows.keys().next().expect("there is one"),
+            (None, _) => return Err(RouterFault::new(20001, "WorkflowSid is missing")),
+        };
+        if !self.workflows.contains_key(&workflow) {
+            return Err(RouterFault::new(20001, "WorkflowSid names no workflow of the workspace"));
+        }
+        let channel = form.channel.unwrap_or_else(|| "default".to_owned());
+        let channel =
+            self.channel(&channel).ok_or_else(|| RouterFault::new(20001, "TaskChannel names no channel"))?;
+        let channel = channel.unique_name.clone();
+        if form.virtual_start.is_some_and(|start| start > wall(at)) {
+            return Err(RouterFault::new(20001, "VirtualStartTime lies in the future"));
+        }
+        let head_start = form.virtual_start.map(|start| wall(at) - start).unwrap_or_default();
+        let new = NewTask {
+            sid: TaskSid::random(&mut self.rng),
+            workflow,
+            attributes: form.attributes.unwrap_or_else(|| Json::Object(Default::default())),
+            channel,
+            priority: form.priority.unwrap_or(0),
+            ttl: Duration::from_secs(u64::from(form.timeout_s.unwrap_or(TTL_S))),
+            head_start,
+        };
+        let sid = new.sid;
+        self.add_task(new, form.direct, None, at)?;
+        self.reply_task(sid, at)
+    }
+
+    /// A task begins, perhaps a call's.
+    pub(super) fn add_task(
+        &mut self,
+        new: NewTask,
+        direct: Option<Direct>,
+        call: Option<base::CallSid>,
+        at: Mono,
+    ) -> Result<(), RouterFault> {
+        let sid = new.sid;
+        let facts = TaskFacts { call, dates: Dates::new(wall(at)) };
+        self.tasks.insert(sid, facts);
+        let made = match direct {
+            Some(direct) => self.core.create_task_for(new, direct, at),
+            None => self.core.create_task(new, at),
+        };
+        if let Err(error) = made {
+            self.tasks.remove(&sid);
+            return Err(error.into());
+        }
+        self.settle(at);
+        Ok(())
+    }
+
+    fn reply_task(&self, sid: TaskSid, at: Mono) -> Done {
+        let view = self.task_view(sid, at).ok_or_else(|| RouterFault::unknown("task"))?;
+        Ok(RouterReply::Tasks(vec![view]))
+    }
+
+    pub(super) fn update_task(&mut self, sid: TaskSid, form: TaskForm, at: Mono) -> Done {
+        let version = self.tasks.get(&sid).ok_or_else(|| RouterFault::unknown("task"))?.dates.version;
+        check_version(form.if_match, version)?;
+        if form.attributes.is_some() || form.priority.is_some() {
+            self.core.update_task(sid, form.attributes, form.priority, at)?;
+        }
+        let reason = form.reason.unwrap_or_default();
+        match form.status {
+            Some(TaskStatus::Canceled | TaskStatus::Completed) if reason.is_empty() => {
+                return Err(RouterFault::new(20001, "Reason is missing"));
+            }
+            Some(TaskStatus::Canceled) => self.core.cancel(sid, &reason, at)?,
+            Some(TaskStatus::Completed) => self.core.complete(sid, &reason, at)?,
+            Some(TaskStatus::Wrapping) => self.core.wrap_up(sid, at)?,
+            Some(TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned) => {
+                let why = "AssignmentStatus can be set to canceled, wrapping or completed";
+                return Err(RouterFault::new(20001, why));
+            }
+            None => {}
+        }
+        self.settle(at);
+        self.reply_task(sid, at)
+    }
+
+    pub(super) fn delete_task(&mut self, sid: TaskSid, if_match: Option<u64>, at: Mono) -> Done {
+        let version = self.tasks.get(&sid).ok_or_else(|| RouterFault::unknown("task"))?.dates.version;
+        check_version(if_match, version)?;
+        self.core.delete_task(sid, at)?;
+        Ok(RouterReply::Done)
+    }
+
+    pub(super) fn list_reservations(
+        &self,
+        task: Option<TaskSid>,
+        worker: Option<WorkerSid>,
+    ) -> Vec<(ReservationRow, String)> {
+        let named = |sid: ReservationSid| {
+            let row = self.reservation_row(sid)?;
+            let worker = self.core.worker(row.reservation.worker).map(|worker| worker.name.clone());
+            Some((row, worker.unwrap_or_default()))
+        };
+        let mut found: Vec<_> = match task {
+            Some(task) => {
+                self.core.reservations_of(task).map(|one| (one.born, one.sid, one.worker)).collect()
+            }
+            None => self.core.reservations().map(|one| (one.born, one.sid, one.worker)).collect(),
+        };
+        found.retain(|(_, _, of)| is_asked(worker, *of));
+        found.sort_unstable();
+        found.into_iter().filter_map(|(_, sid, _)| named(sid)).collect()
+    }
+}
+
+impl Node {
+    pub(super) fn update_reservation(
+        &mut self,
+        workspace: WorkspaceSid,
+        sid: ReservationSid,
+        change: ReservationChange,
+        if_match: Option<u64>,
+        now: Now,
+    ) -> Done {
+        let desk = self.shared.router.desks.get(&workspace);
+        let desk = desk.ok_or_else(|| RouterFault::unknown("workspace"))?;
+        let (_, dates) = desk.reservations.get(&sid).ok_or_else(|| RouterFault::unknown("reservation"))?;
+        check_version(if_match, dates.version)?;
+        let ReservationChange::Instruct(instruction) = change else {
+            return self.reservation_becomes(workspace, sid, change, now);
+        };
+        self.instruct(workspace, sid, instruction, now)?;
+        self.reply_reservation(workspace, sid)
+    }
+
+    fn reservation_becomes(
+        &mut self,
+        workspace: WorkspaceSid,
+        sid: ReservationSid,
+        change: ReservationChange,
+        now: Now,
+    ) -> Done {
+        let at = self.shared.router.clock(now);
+        let Some(desk) = self.shared.router.desks.get_mut(&workspace) else {
+            return Err(RouterFault::unknown("workspace"));
+        };
+        match change {
+            ReservationChange::Become(ReservationStatus::Wrapping) => {
+                desk.core.wrap_up_reservation(sid, at)?
+            }
+            ReservationChange::Become(ReservationStatus::Completed) => {
+                desk.core.complete_reservation(sid, "completed by the worker", at)?;
+            }
+            ReservationChange::Become(_) | ReservationChange::Instruct(_) => {
+                let why = "ReservationStatus can be set to accepted, rejected, wrapping or completed";
+                return Err(RouterFault::new(20001, why));
+            }
+        }
+        desk.settle(at);
+        self.reply_reservation(workspace, sid)
+    }
+
+    fn reply_reservation(&self, workspace: WorkspaceSid, sid: ReservationSid) -> Done {
+        let desk = self.shared.router.desks.get(&workspace);
+        let row = desk.and_then(|desk| {
+            let row = desk.reservation_row(sid)?;
+            let worker = desk.core.worker(row.reservation.worker)?.name.clone();
+            Some((row, worker))
+        });
+        row.map(|row| RouterReply::Reservations(vec![row])).ok_or_else(|| RouterFault::unknown("reservation"))
+    }
+}

@@ -1,0 +1,111 @@
+//! A workspace as it was when the box last stopped: its tasks, workers and reservations are put back, then
+//! [`Workspace::resume`] works out what follows from them.
+//!
+//! What the parts say of each other may differ by what was not written in the last moment. A reservation is believed
+//! before a task or a worker that does not know it, so that nothing is offered twice.
+
+use base::Mono;
+
+use crate::life::{ASSIGNED_MAX, REMEMBERED};
+use crate::task::{Reservation, ReservationStatus, Task, TaskStatus};
+use crate::worker::Worker;
+use crate::workspace::{Timer, Workspace};
+
+impl Workspace {
+    /// A worker of earlier days.
+    pub fn restore_worker(&mut self, mut worker: Worker) {
+        worker.reservations.clear();
+        worker.channels.values_mut().for_each(|share| share.used = 0);
+        if !self.activities.contains_key(&worker.activity) {
+            worker.activity = self.timeout_activity;
+        }
+        self.offers = self.offers.max(worker.offered);
+        self.workers.insert(worker.sid, worker);
+    }
+
+    /// A task of earlier days, after its workflow.
+    pub fn restore_task(&mut self, mut task: Task) {
+        if !self.workflows.contains_key(&task.workflow) || self.know_channel(&task.channel).is_err() {
+            return;
+        }
+        task.reservations.clear();
+        task.history.clear();
+        task.serving = None;
+        task.counted = None;
+        self.tasks.insert(task.sid, task);
+    }
+
+    /// A reservation of earlier days, after its task and its worker; in the order they were made.
+    pub fn restore_reservation(&mut self, reservation: Reservation) {
+        let Some(task) = self.tasks.get_mut(&reservation.task) else { return };
+        let sid = reservation.sid;
+        task.history.push(sid);
+        if reservation.status.occupies() && !task.status.is_over() {
+            let Some(worker) = self.workers.get_mut(&reservation.worker) else { return };
+            if !reservation.handed_on {
+                task.reservations.insert(sid);
+            }
+            worker.reservations.insert(sid);
+            worker.channel_mut(&task.channel).used += 1;
+        }
+        self.reservations.insert(sid, reservation);
+    }
+
+    /// Everything is back: states agree with the reservations, clocks run, and what was due happens.
+    pub fn resume(&mut self, now: Mono) {
+        let tasks: Vec<_> = self.tasks.keys().copied().collect();
+        for sid in &tasks {
+            self.agree(*sid);
+            let Some(task) = self.tasks.get(sid) else { continue };
+            let (timer, at) = match task.status {
+                TaskStatus::Pending | TaskStatus::Reserved => (Timer::Life(*sid), task.when_aged(task.ttl)),
+                TaskStatus::Assigned | TaskStatus::Wrapping => (Timer::Life(*sid), now + ASSIGNED_MAX),
+                TaskStatus::Completed | TaskStatus::Canceled => (Timer::Forget(*sid), now + REMEMBERED),
+            };
+            self.set_timer(timer, at);
+        }
+        let pending = self.reservations.values().filter(|one| one.status == ReservationStatus::Pending);
+        let pending: Vec<_> = pending.map(|one| (one.sid, one.task, one.born)).collect();
+        for (sid, task, born) in pending {
+            let workflow = self.tasks.get(&task).and_then(|task| self.workflows.get(&task.workflow));
+            let timeout = workflow.map(|workflow| workflow.reservation_timeout).unwrap_or_default();
+            self.set_timer(Timer::Reservation(sid), born + timeout);
+        }
+        let workers: Vec<_> = self.workers.keys().copied().collect();
+        workers.into_iter().for_each(|worker| self.reindex(worker));
+        // The clock first: who did not answer in time is asked no more.
+        self.handle_timeout(now);
+        for sid in tasks {
+            let status = self.tasks.get(&sid).map(|task| task.status);
+            match (status, self.tasks.get(&sid).and_then(|task| task.place)) {
+                (Some(TaskStatus::Pending), Some(_)) => self.look_again(sid, now),
+                (Some(TaskStatus::Pending), None) if self.is_direct(sid) => self.look_again(sid, now),
+                (Some(TaskStatus::Pending), None) => self.route(sid, 0, true, now),
+                (Some(TaskStatus::Reserved), Some(_)) => {
+                    self.offer(sid, now);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_direct(&self, sid: base::TaskSid) -> bool {
+        self.tasks.get(&sid).is_some_and(|task| task.direct.is_some())
+    }
+
+    /// A task is what its reservations say.
+    fn agree(&mut self, sid: base::TaskSid) {
+        let Some(task) = self.tasks.get(&sid).filter(|task| !task.status.is_over()) else { return };
+        let found = task.reservations.iter().filter_map(|sid| self.reservations.get(sid));
+        let found = found.map(|one| match one.status {
+            ReservationStatus::Wrapping => (TaskStatus::Wrapping, Some(one.sid)),
+            ReservationStatus::Accepted => (TaskStatus::Assigned, Some(one.sid)),
+            _ => (TaskStatus::Reserved, None),
+        });
+        let (status, serving) = found.max().unwrap_or((TaskStatus::Pending, None));
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            (task.status, task.serving) = (status, serving);
+        }
+        self.recount(sid);
+    }
+}
