@@ -108,7 +108,7 @@ impl Resource for Numbers {
             ("address_requirements", json!("none")),
             ("beta", json!(false)),
             ("capabilities", json!({ "voice": true, "sms": false, "mms": false, "fax": false })),
-            ("emergency_address_status", Value::Null),
+            ("emergency_address_status", json!("unregistered")),
             ("origin", json!(ORIGIN)),
             ("status", json!("in-use")),
             ("type", json!(kind_of(number))),

@@ -69,7 +69,11 @@ pub(super) async fn fetch(
     request: Request,
 ) -> Result<Response, ApiError> {
     let Some(stem) = recording_media::stem(&name) else {
-        let row = row(&api, &name, &uri).await?;
+        let query = Params::read(uri.query().unwrap_or_default().as_bytes());
+        let row = match query.flag("IncludeSoftDeleted")? {
+            true => any_row(&api, &name, &uri).await?,
+            false => row(&api, &name, &uri).await?,
+        };
         return Ok(Json(show(&row, api.account_sid, &origin)).into_response());
     };
     let row = row(&api, stem, &uri).await?;
@@ -129,9 +133,14 @@ pub(super) async fn forget(api: &Api, mut row: RecordingRow) -> Result<StatusCod
 }
 
 pub(super) async fn row(api: &Api, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
+    let row = any_row(api, name, uri).await?;
+    if row.status == RecordingStatus::Deleted { Err(ApiError::not_found(uri.path())) } else { Ok(row) }
+}
+
+/// Of those too whose sound was deleted.
+async fn any_row(api: &Api, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
     let recording: RecordingSid = sid(name, uri.path())?;
-    let row = api.store.recording(recording).await?;
-    row.filter(|row| row.status != RecordingStatus::Deleted).ok_or_else(|| ApiError::not_found(uri.path()))
+    api.store.recording(recording).await?.ok_or_else(|| ApiError::not_found(uri.path()))
 }
 
 async fn row_of_call(api: &Api, call: &str, name: &str, uri: &Uri) -> Result<RecordingRow, ApiError> {
@@ -306,6 +315,8 @@ mod tests {
             assert_eq!(ask(&api, "GET", &name, "").await.1["code"], 20404, "{name}");
         }
         assert_eq!(send(&api, "DELETE", &format!("{path}.json"), "", "secret").await.status(), 404);
+        let (status, known) = ask(&api, "GET", &format!("{path}.json?IncludeSoftDeleted=true"), "").await;
+        assert_eq!((status, &known["status"]), (200, &json!("deleted")));
         assert_eq!(listed(&api, "Recordings.json").await.len(), 2);
         assert_eq!(listed(&api, "Recordings.json?IncludeSoftDeleted=true").await.len(), 3);
         let running = format!("Calls/{}/Recordings/{}.json", CallSid(2), RecordingSid(3));
