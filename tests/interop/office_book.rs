@@ -7,10 +7,12 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use crate::common::baresip::{Account, Baresip};
-use crate::common::network::{Line, in_own_network};
+use crate::common::network::{Line, in_own_network, loopback};
 use crate::common::office::{ACCOUNT_SID, AUTH_TOKEN, Office};
+use crate::common::rtp::Rtp;
+use crate::common::web::Reply;
 use crate::common::{hz, ms, s, tone, wait_for};
-use crate::stage::{Caller, NUMBER, web};
+use crate::stage::{Caller, NUMBER, answering_until_byed, outside, web};
 
 /// A request to the API; the answer's JSON, which must be a success.
 fn rest(method: &str, path: &str, form: &str) -> Value {
@@ -119,5 +121,44 @@ fn a_phone_and_a_number_made_over_http_work_at_once_and_after_a_kill() {
         phone.dial(&format!("sip:anything@{}", line.near));
         phone.wait("CALL_CLOSED", s(10));
         assert_eq!(web.asked("/desk").len(), 1);
+    });
+}
+
+/// Six digits that are not these.
+fn other(code: &str) -> String {
+    code.chars().map(|digit| if digit == '9' { '0' } else { '9' }).collect()
+}
+
+#[test]
+fn a_caller_id_is_validated_by_a_call_that_is_keyed_the_code() {
+    in_own_network(|| {
+        let web = web();
+        web.on("/verified", |_| Reply::empty());
+        let _tandem = Office::new().carrier().number(NUMBER, &web.url("/voice"), "").open();
+        for (right, status) in [(false, "failed"), (true, "success")] {
+            let rtp = Rtp::open(loopback(2));
+            let mut callee = outside(&answering_until_byed(&rtp));
+            let form = format!("PhoneNumber=%2B15557778888&StatusCallback={}", web.url("/verified"));
+            let asked = rest("POST", "OutgoingCallerIds.json", &form);
+            let code = asked["validation_code"].as_str().unwrap();
+            rtp.talk_to(callee.wait("INVITE", s(8)).media().unwrap());
+            callee.wait("ACK", s(5));
+            std::thread::sleep(ms(700));
+            // Three codes that are wrong end it.
+            let keyed = if right { vec![code.to_owned()] } else { vec![other(code); 3] };
+            for keys in keyed {
+                rtp.press(&keys);
+                std::thread::sleep(ms(3_000));
+            }
+            let told = web.wait_with("/verified", "VerificationStatus", status, s(30));
+            assert_eq!(told.get("CallSid"), asked["call_sid"]);
+            callee.succeeds(s(8));
+            let list = rest("GET", "OutgoingCallerIds.json", "");
+            let known = list["outgoing_caller_ids"].as_array().unwrap();
+            assert_eq!(known.len(), usize::from(right), "{list}");
+            if right {
+                assert_eq!(told.get("OutgoingCallerIdSid"), sid(&known[0]));
+            }
+        }
     });
 }
