@@ -37,6 +37,8 @@ pub(crate) struct Conference {
     pub(crate) members: BTreeMap<CallSid, Participant>,
     /// Those who are called to come.
     pub(crate) invited: BTreeMap<CallSid, Invited>,
+    /// Something is said to all of them.
+    pub(crate) announcing: bool,
     /// The first one's that wants it, until it begins.
     to_record: Option<ToRecord>,
     recorded: bool,
@@ -138,6 +140,7 @@ impl Conference {
             sequence: 0,
             members: BTreeMap::new(),
             invited: BTreeMap::new(),
+            announcing: false,
             to_record: None,
             recorded: false,
         }
@@ -264,7 +267,7 @@ impl Conference {
         let coached = facts.coaches.and_then(|coached| self.members.get(&coached));
         Some(Member {
             // Whose pupil has left has nobody to talk to.
-            muted: facts.muted || (facts.coaches.is_some() && coached.is_none()),
+            muted: facts.muted || (facts.coaches.is_some() && coached.is_none()) || !self.may_talk(),
             on_hold: self.hears(call) != Some(Hears::Conference),
             coaches: coached.map(|coached| coached.leg),
             tells_speech: self
@@ -275,13 +278,19 @@ impl Conference {
         })
     }
 
-    /// Who waits alone, and not for a moderator, hears how it goes with those who are called.
+    /// Those who wait and only hear an announcement do not hear each other.
+    fn may_talk(&self) -> bool {
+        self.in_progress || !self.announcing
+    }
+
+    /// Who waits alone, and not for a moderator, hears how it goes with those who are called; all who wait hear what
+    /// is announced.
     pub(crate) fn hears(&self, call: CallSid) -> Option<Hears> {
         let one = self.members.get(&call)?;
         let rings = self.members.len() == 1 && self.invited.values().any(|one| one.early);
         Some(if one.facts.hold {
             Hears::Hold(one.hold.clone())
-        } else if self.in_progress || (rings && one.facts.start_on_enter) {
+        } else if self.in_progress || self.announcing || (rings && one.facts.start_on_enter) {
             Hears::Conference
         } else {
             Hears::Waiting(one.wait.clone())

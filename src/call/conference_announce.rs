@@ -16,7 +16,7 @@ use twiml::{After, ConferenceNews, Context, Dialect, Finding, HttpMethod, Interp
 use crate::call::{OVERDUE, notification};
 use crate::conference::Conference;
 use crate::conference_dial::{moment, send};
-use crate::ctx::{Asked, Ctx};
+use crate::ctx::{Asked, Ctx, Mail};
 use crate::io::Output;
 use crate::node::Node;
 use crate::prompt::{Part, Prompting};
@@ -218,7 +218,12 @@ pub(crate) fn announce(conference: &Conference, url: String, method: HttpMethod,
         running: Running::Nothing,
         asked: 0,
     };
+    let conference = announcement.conference;
     go_on(announcement, Announcement::drive, ctx);
+    let goes_on = ctx.shared.announcements.contains_key(&voice);
+    for member in ctx.shared.conferences.announcing(conference, goes_on) {
+        ctx.mail(member, Mail::ConferenceChanged(conference));
+    }
 }
 
 /// A conference is over, and with it what is announced there.
@@ -241,7 +246,11 @@ fn go_on(
         }
         Next::Over(news) => {
             let (moment, voice) = (moment(ctx), announcement.voice);
-            let letter = ctx.shared.conferences.tell(announcement.conference, &news, moment);
+            let conference = announcement.conference;
+            let letter = ctx.shared.conferences.tell(conference, &news, moment);
+            for member in ctx.shared.conferences.announcing(conference, false) {
+                ctx.mail(member, Mail::ConferenceChanged(conference));
+            }
             send(voice, Vec::from_iter(letter), ctx);
             announcement.end(ctx);
         }

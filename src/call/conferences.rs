@@ -209,6 +209,14 @@ impl Conferences {
         self.open.get_mut(&sid)?.tell(news, moment)
     }
 
+    /// Something begins to be said to all, or has been; who may hear something else from now on.
+    pub(crate) fn announcing(&mut self, sid: ConferenceSid, on: bool) -> Vec<CallSid> {
+        let Some(conference) = self.open.get_mut(&sid) else { return Vec::new() };
+        conference.announcing = on;
+        // Once it is in progress everybody hears it anyway.
+        if conference.in_progress { Vec::new() } else { conference.members.keys().copied().collect() }
+    }
+
     /// How a call takes part at the moment.
     pub(crate) fn member(&self, sid: ConferenceSid, call: CallSid) -> Option<Member> {
         self.open.get(&sid)?.member(call)
@@ -554,6 +562,25 @@ mod tests {
             assert!(all.member(sid, CallSid(1)).unwrap().on_hold);
             assert_eq!(all.seats().count(), 1);
         }
+    }
+
+    #[test]
+    fn those_who_wait_hear_an_announcement_and_not_each_other() {
+        const WAITS: &str = "startConferenceOnEnter='false'";
+        let mut all = Conferences::default();
+        let sid = enter(&mut all, 1, WAITS).unwrap().sid;
+        enter(&mut all, 2, WAITS).unwrap();
+        assert_eq!(all.announcing(sid, true), [CallSid(1), CallSid(2)]);
+        let member = all.member(sid, CallSid(1)).unwrap();
+        assert_eq!((member.on_hold, member.muted), (false, true));
+        all.announcing(sid, false);
+        let member = all.member(sid, CallSid(1)).unwrap();
+        assert_eq!((member.on_hold, member.muted), (true, false));
+        all.announcing(sid, true);
+        enter(&mut all, 3, "").unwrap();
+        let member = all.member(sid, CallSid(1)).unwrap();
+        assert_eq!((member.on_hold, member.muted), (false, false), "it has begun");
+        assert_eq!(all.announcing(sid, false), []);
     }
 
     #[test]

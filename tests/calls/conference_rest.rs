@@ -362,6 +362,22 @@ fn an_announcement_to_all_is_heard_by_all_over_what_they_say() {
 }
 
 #[test]
+fn one_who_still_waits_hears_what_is_announced_and_waits_on() {
+    let mut s = office("");
+    let (ann, _) = comes(&mut s, "ann", noun());
+    s.web().serve(NEWS, Answer::twiml("<Say>five minutes</Say>"));
+    let (url, method) = (NEWS.to_owned(), HttpMethod::Get);
+    s.operator(Operator::Announce { conference: desk(), url, method });
+    s.pass_ms(1_000);
+    assert!(last_clip(&mut s, &ann).contains("five minutes"));
+    s.pass_ms(4_000);
+    assert!(last_clip(&mut s, &ann).contains("hold-music"));
+    assert_eq!(told(&mut s), ["participant-join", "announcement-end"]);
+    s.hangs_up(&ann);
+    s.expect_rest();
+}
+
+#[test]
 fn a_coach_changes_sides() {
     let mut s = office("");
     let (agent, agents) = comes(&mut s, "ann", noun());
