@@ -38,7 +38,7 @@ fn a_transferred_caller_hears_the_target_and_is_heard() {
         let (agent, target) = (Rtp::open(loopback(11)), Rtp::open(loopback(13)));
         let mut ann = tandem.phone("ann", 11, &transferring(&agent, 3).byed());
         let mut cem = tandem.phone("cem", 13, &answering(&target));
-        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        let mut caller = Caller::calls_until_byed(&tandem);
         let to = ann.wait("INVITE", s(10)).media().expect("an offer");
         agent.talk_to(to).say(hz::AGENT);
         caller.rtp.say(hz::CALLER);
@@ -56,7 +56,7 @@ fn a_transferred_caller_hears_the_target_and_is_heard() {
 
         cem.go_on();
         cem.succeeds(s(10));
-        caller.hangs_up();
+        caller.sipp.succeeds(s(10));
     });
 }
 
