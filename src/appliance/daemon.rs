@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{self, Clock};
 use crate::control::{self, Desk};
 use crate::gauges;
+use crate::retention;
 use crate::shell::{self, Ask, Inbox, World};
 
 /// Written into SIP messages and web requests. Applications look for the second word.
@@ -23,7 +24,7 @@ const WEB_USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"), " Twi
 /// What may wait between a shell and the node.
 const SIP_INPUTS_MAX: usize = 4_096;
 const MEDIA_EVENTS_MAX: usize = 16_384;
-const FAILURES_MAX: usize = 1_024;
+const CALLBACKS_MAX: usize = 8_192;
 const STREAM_EVENTS_MAX: usize = 1_024;
 const ASKS_MAX: usize = 64;
 
@@ -90,19 +91,26 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let mut rng = Rng::from_entropy(entropy()?);
     let (sip_tx, sip_rx) = mpsc::channel(SIP_INPUTS_MAX);
     let (media_tx, media_rx) = mpsc::channel(MEDIA_EVENTS_MAX);
-    let (failures_tx, failures_rx) = mpsc::channel(FAILURES_MAX);
+    let (callbacks_tx, callbacks_rx) = mpsc::channel(CALLBACKS_MAX);
     let (streams_tx, streams_rx) = mpsc::channel(STREAM_EVENTS_MAX);
     let (asks_tx, asks_rx) = mpsc::channel(ASKS_MAX);
 
     let webhooks = net::webhook::Webhooks::new(
         net::webhook::WebhookConfig {
             auth_token: config.auth_token.reveal().into(),
+            own_recordings: Some(net::webhook::OwnRecordings {
+                prefix: format!(
+                    "{}/2010-04-01/Accounts/{}/Recordings/",
+                    config.http.public_url, config.office.account_sid
+                ),
+                account: config.office.account_sid.to_string(),
+            }),
             documents_root: config.file.parent().map(Path::to_path_buf),
             user_agent: WEB_USER_AGENT.to_owned(),
             ..Default::default()
         },
         rng.fork(),
-        failures_tx,
+        callbacks_tx,
     )?;
     let sounds = speech::Sounds::new(
         speech::SoundsConfig {
@@ -195,7 +203,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         sip: sip_rx,
         media: media_rx,
         streams: streams_rx,
-        failures: failures_rx,
+        callbacks: callbacks_rx,
         asks: asks_rx,
         orders: orders_rx,
         offices,
@@ -207,9 +215,12 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     tracing::info!(office = config.office.name, listen = ?world.transports.local_addrs(), http = %config.http.listen, "taking calls");
     crate::tables::say(&greeting(&config));
     let gauges = tokio::spawn(gauges::keep(desk.clone()));
+    let recordings = config.state.join(RECORDINGS);
+    let forgetting = tokio::spawn(retention::keep(world.store.clone(), recordings, config.retention));
     let reloading = Reloading { file: config_file, state, current: config.clone(), book };
     watch_signals(&desk, reload_rx, &ready, reloading).await?;
     gauges.abort();
+    forgetting.abort();
     tell_systemd(sd_notify::NotifyState::Stopping);
 
     // What the last calls left behind is sent and written before the process ends.

@@ -12,6 +12,7 @@ mod daemon;
 mod gauges;
 mod ladder;
 mod lint;
+mod retention;
 mod shell;
 mod tables;
 

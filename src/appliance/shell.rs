@@ -33,8 +33,8 @@ pub(crate) struct Inbox {
     pub(crate) media: mpsc::Receiver<media::Event>,
     /// What media streams tell.
     pub(crate) streams: mpsc::Receiver<Input>,
-    /// Failed status callbacks.
-    pub(crate) failures: mpsc::Receiver<(call::FetchId, twiml::FetchFailure)>,
+    /// What became of status callbacks.
+    pub(crate) callbacks: mpsc::Receiver<(FetchId, Result<twiml::Fetched, twiml::FetchFailure>)>,
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// What the API asks.
     pub(crate) orders: mpsc::Receiver<api::Order>,
@@ -72,7 +72,7 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
             Some(event) = inbox.media.recv() => Some(Input::Media(event)),
             Some(input) = results.recv() => Some(input),
             Some(input) = inbox.streams.recv() => Some(input),
-            Some((id, failure)) = inbox.failures.recv() => Some(Input::Fetched { id, result: Err(failure) }),
+            Some((id, result)) = inbox.callbacks.recv() => Some(Input::Fetched { id, result }),
             Some(order) = inbox.orders.recv() => {
                 next_ask += 1;
                 waiting.insert(next_ask, order.reply);

@@ -89,6 +89,8 @@ pub(crate) struct Call {
     /// Why it was ended; set once.
     pub(crate) ended: Option<Cause>,
     pub(crate) answered: Option<Mono>,
+    /// Its record is to be deleted once it can no longer change.
+    pub(crate) forgotten: bool,
     /// What the last `<Dial>` came to: the refusal of a caller whose only document was that dial.
     pub(crate) last_dial: Option<Outcome>,
     /// The Call-IDs whose messages belong to it: one, and one more for each further way it was tried.
@@ -183,6 +185,7 @@ impl Call {
             time_limit_s: None,
             documents: Documents::default(),
             ended: None,
+            forgotten: false,
             answered: None,
             last_dial: None,
             call_ids: Vec::new(),
@@ -583,7 +586,7 @@ impl Call {
             column: Some(finding.column).filter(|column| *column > 0),
             ..notification(self.sid(), finding.code, finding.level, finding.message.clone(), ctx)
         };
-        let exchange = ctx.shared.exchanges.get(&self.sid());
+        let exchange = ctx.shared.exchanges.latest(self.sid());
         let row =
             match exchange.filter(|exchange| row.url.as_deref().is_some_and(|url| exchange.concerns(url))) {
                 Some(exchange) => debugger::with_exchange(row, exchange),

@@ -193,7 +193,7 @@ impl Announcement {
     fn end(self, ctx: &mut Ctx<'_>) {
         ctx.abort_fetches(self.voice);
         ctx.shared.timers.cancel_all(self.voice);
-        ctx.shared.exchanges.remove(&self.voice);
+        ctx.shared.exchanges.forget(self.voice);
         for waiting in ctx.shared.sounds.values_mut() {
             waiting.remove(&self.voice);
         }

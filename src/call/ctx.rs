@@ -13,6 +13,7 @@ use twiml::{DialSip, Dialect, Exchange, HttpMethod, QueueStay};
 use crate::call::Call;
 use crate::conference_announce::Announcement;
 use crate::conferences::Conferences;
+use crate::exchange::Exchanges;
 use crate::io::{FetchId, FetchKind, FetchRequest, HearingId, Output, SoundSource};
 use crate::load::Ledger;
 use crate::office::Office;
@@ -151,8 +152,8 @@ pub(crate) struct Shared {
     pub(crate) fetches: BTreeMap<FetchId, (CallSid, u64)>,
     /// Calls whose documents are of the other dialect.
     pub(crate) texml: BTreeSet<CallSid>,
-    /// Each call's latest request for a document.
-    pub(crate) exchanges: BTreeMap<CallSid, Exchange>,
+    /// Requests to web servers and their answers.
+    pub(crate) exchanges: Exchanges,
     /// Warnings and errors so far, by their code.
     pub(crate) notifications: BTreeMap<u32, u64>,
     /// Status callbacks that may still fail; a success is not reported.
@@ -258,9 +259,14 @@ impl Ctx<'_> {
         match asked {
             Asked::Interpreter(theirs) => {
                 self.shared.fetches.insert(id, (call, theirs));
-                self.shared.exchanges.insert(call, Exchange::asked(&url, method, &params));
+                let exchange = Exchange::asked(&url, method, &params);
+                self.shared.exchanges.document_asked(id, call, exchange, self.now);
             }
             Asked::Callback | Asked::ConferenceCallback | Asked::Debugger | Asked::RouterEvent => {
+                if matches!(asked, Asked::Callback | Asked::ConferenceCallback) {
+                    let exchange = Exchange::asked(&url, method, &params);
+                    self.shared.exchanges.asked(id, call, exchange, self.now);
+                }
                 self.shared.callbacks.insert(id, (call, asked), self.now.mono + CALLBACK_FORGOTTEN);
             }
         }
@@ -275,6 +281,7 @@ impl Ctx<'_> {
             self.shared.fetches.iter().filter(|(_, (sid, _))| *sid == call).map(|(id, _)| *id).collect();
         for id in theirs {
             self.shared.fetches.remove(&id);
+            self.shared.exchanges.given_up(id);
             self.shared.outputs.push_back(Output::Abort(id));
         }
     }

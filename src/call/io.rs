@@ -233,7 +233,7 @@ pub struct FetchRequest {
 pub enum FetchKind {
     /// The call waits for a document.
     Document,
-    /// Nobody waits: delivered in order for its call; only a failure is reported back.
+    /// Nobody waits: delivered in order for its call; what became of it is for the record.
     StatusCallback,
     /// Likewise, for whoever looks after the box; those of one call have an order of their own.
     Debugger,
@@ -356,6 +356,8 @@ pub enum Operator {
         /// What.
         update: Box<CallUpdate>,
     },
+    /// Delete what is on record of a call that is over.
+    ForgetCall(CallSid),
     /// Record a call in progress, or change a recording of it that runs.
     Recording {
         /// Which call.
@@ -491,6 +493,8 @@ pub enum OperatorReply {
     NotPlaced(NotPlaced),
     /// Done.
     Done,
+    /// To `ForgetCall`: it is not over.
+    StillLive(CallSid),
     /// There is no such call in progress.
     NoSuchCall(CallSid),
     /// To `Participants`: in which conference, and who, the newest first.

@@ -30,6 +30,7 @@ mod dial;
 mod echo;
 mod endpoint_config;
 mod enqueue;
+mod exchange;
 mod gather;
 mod hangup;
 mod hearing;

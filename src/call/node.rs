@@ -14,6 +14,7 @@ use crate::callback;
 use crate::conference_announce::Happens;
 use crate::conferences::Conferences;
 use crate::ctx::{Asked, CALLBACKS_MAX, CallerGone, Ctx, Mail, Shared};
+use crate::exchange::Exchanges;
 use crate::incoming;
 use crate::io::{Input, Output};
 use crate::keys::Source;
@@ -22,7 +23,7 @@ use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Cause;
 use crate::queue::Queues;
-use crate::record::{EventKind, QueueRow, StoreItem};
+use crate::record::{EventKind, Gone, QueueRow, StoreItem};
 use crate::siprec::RecorderIndex;
 use crate::taskrouter::TaskRouter;
 use crate::taskrouter::rows::RouterRow;
@@ -63,7 +64,7 @@ impl Node {
                 legs: BTreeMap::new(),
                 fetches: BTreeMap::new(),
                 texml: BTreeSet::new(),
-                exchanges: BTreeMap::new(),
+                exchanges: Exchanges::new(),
                 notifications: BTreeMap::new(),
                 callbacks: ExpiringMap::new(CALLBACKS_MAX),
                 sounds: BTreeMap::new(),
@@ -112,10 +113,10 @@ impl Node {
                     self.settle(now);
                     return;
                 }
+                if let Some(row) = self.shared.exchanges.answered(id, &result, now) {
+                    self.shared.outputs.push_back(Output::Store(StoreItem::Exchange(row)));
+                }
                 if let Some((sid, theirs)) = self.shared.fetches.remove(&id) {
-                    if let (Some(exchange), Ok(answer)) = (self.shared.exchanges.get_mut(&sid), &result) {
-                        exchange.answered(answer);
-                    }
                     if let Some(Happens::Fetched(theirs, result)) =
                         self.announcing(sid, Happens::Fetched(theirs, result), now)
                     {
@@ -160,6 +161,7 @@ impl Node {
         self.shared.endpoint.handle_timeout(now);
         while self.shared.callbacks.expire(now.mono).is_some() {}
         self.router_timeout(now);
+        self.shared.exchanges.expire(now.mono);
         while let Some((sid, timer)) = self.shared.timers.expire(now.mono) {
             self.announcing(sid, Happens::Timer(timer), now);
             self.with(sid, now, |call, ctx| call.on_timer(timer, ctx));
@@ -266,7 +268,10 @@ impl Node {
         self.shared.sessions.remove(&call.leg.session);
         self.shared.legs.remove(&call.leg.id);
         self.shared.timers.cancel_all(sid);
-        self.shared.exchanges.remove(&sid);
+        self.shared.exchanges.forget(sid);
+        if call.forgotten {
+            self.shared.outputs.push_back(Output::Store(StoreItem::Gone(Gone::Call(sid))));
+        }
         self.shared.texml.remove(&sid);
         self.shared.load.release(sid, call.row.trunk.as_deref(), call.row.phone.as_deref());
         for id in &call.call_ids {

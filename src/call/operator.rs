@@ -9,6 +9,7 @@ use crate::live::{LiveCall, LivePhone, NodeStatus};
 use crate::node::Node;
 use crate::outcome::Cause;
 use crate::place::{NewCall, place};
+use crate::record::{Gone, StoreItem};
 use crate::record_control::RecordFault;
 use crate::service::ServiceFault;
 use crate::update::CallUpdate;
@@ -27,6 +28,7 @@ impl Node {
             Operator::Hangup(sid) => OperatorReply::NoSuchCall(sid),
             Operator::Originate(new) => self.place(*new, now),
             Operator::UpdateCall { call: sid, update } => self.update_call(sid, *update, now),
+            Operator::ForgetCall(sid) => self.forget_call(sid),
             Operator::Recording { call: sid, order } if self.calls.contains_key(&sid) => {
                 let mut done = Err(RecordFault::NotInProgress);
                 self.with(sid, now, |call, ctx| done = call.order_recording(*order, ctx));
@@ -113,6 +115,17 @@ impl Node {
             }
         });
         row.map_or(OperatorReply::NoSuchCall(sid), OperatorReply::Call)
+    }
+
+    /// What a call that has ended still has to say comes after its record is gone, and goes with it.
+    fn forget_call(&mut self, sid: CallSid) -> OperatorReply {
+        match self.calls.get_mut(&sid) {
+            Some(call) if call.ended.is_none() => return OperatorReply::StillLive(sid),
+            Some(call) => call.forgotten = true,
+            None => {}
+        }
+        self.shared.outputs.push_back(Output::Store(StoreItem::Gone(Gone::Call(sid))));
+        OperatorReply::Done
     }
 
     fn status(&self) -> NodeStatus {

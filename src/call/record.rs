@@ -5,7 +5,7 @@
 
 use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp, TranscriptionSid};
 use serde::{Deserialize, Serialize};
-use twiml::{CallStatus, Direction, HttpMethod, Level};
+use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
 use crate::taskrouter::rows::RouterItem;
 
@@ -30,6 +30,10 @@ pub enum StoreItem {
     Conference(ConferenceRow),
     /// Of a workspace.
     Router(RouterItem),
+    /// Appended.
+    Exchange(ExchangeRow),
+    /// Takes rows away, those written before it.
+    Gone(Gone),
 }
 
 /// One leg (`rest-voice` §5.2).
@@ -92,6 +96,30 @@ pub struct EventRow {
     pub kind: EventKind,
     /// What happened, in one line or as the message itself.
     pub text: String,
+}
+
+/// A request to a web server on behalf of a call, and its answer (`rest-voice` §12, Events).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeRow {
+    /// Whose.
+    pub call: CallSid,
+    /// Its number among the call's, rising, with gaps.
+    pub seq: u64,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// How long the answer, or the failure, took, in milliseconds.
+    pub duration_ms: u32,
+    /// Both.
+    pub exchange: Exchange,
+}
+
+/// What is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gone {
+    /// A call with its events and exchanges; its recordings and notifications stay.
+    Call(CallSid),
+    /// A transcription.
+    Transcription(TranscriptionSid),
 }
 
 /// What kind of thing happened to a call.

@@ -19,6 +19,7 @@ mod recorder;
 mod reload;
 mod resolve;
 mod resolved;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -31,3 +32,4 @@ pub use load::{find_config, load};
 pub use raw::reference;
 pub use reload::Change;
 pub use resolved::{Config, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig};
+pub use retention::{KeepConfig, RetentionConfig};

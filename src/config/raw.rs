@@ -145,6 +145,26 @@ sections! {
         min_free_mb: u64, Default "200";
     }
 
+    /// How long what has been is remembered; what goes, goes for good. 0: for ever, and any number.
+    RetentionKeys = "retention", repeated false {
+        /// Days a call's record is kept after its end.
+        calls_days: u64, Default "0";
+        /// Calls that are kept.
+        calls_max: u64, Default "0";
+        /// Days a recording is kept, with its file and what was said in it.
+        recordings_days: u64, Default "0";
+        /// Megabytes recordings may take; beyond it the oldest go.
+        recordings_max_mb: u64, Default "0";
+        /// Days a warning or error is kept.
+        notifications_days: u64, Default "0";
+        /// Warnings and errors that are kept.
+        notifications_max: u64, Default "0";
+        /// Days the steps of a call are kept: its messages, and its requests to web servers.
+        events_days: u64, Default "90";
+        /// Steps that are kept, and requests likewise.
+        events_max: u64, Default "0";
+    }
+
     /// HTTP: REST API, status and metrics.
     HttpKeys = "http", repeated false {
         /// The socket, address:port.
@@ -333,6 +353,7 @@ pub(crate) struct Raw {
     pub(crate) sip: SipKeys,
     pub(crate) media: MediaKeys,
     pub(crate) recording: RecordingKeys,
+    pub(crate) retention: RetentionKeys,
     pub(crate) http: HttpKeys,
     pub(crate) webhooks: WebhookKeys,
     pub(crate) store: StoreKeys,
@@ -351,11 +372,12 @@ pub(crate) struct Raw {
 pub(crate) type SectionKeys = (&'static str, &'static [Key]);
 
 /// Every section in the order of the default file.
-pub(crate) const SECTIONS: [SectionKeys; 16] = [
+pub(crate) const SECTIONS: [SectionKeys; 17] = [
     (BoxKeys::NAME, BoxKeys::KEYS),
     (SipKeys::NAME, SipKeys::KEYS),
     (MediaKeys::NAME, MediaKeys::KEYS),
     (RecordingKeys::NAME, RecordingKeys::KEYS),
+    (RetentionKeys::NAME, RetentionKeys::KEYS),
     (HttpKeys::NAME, HttpKeys::KEYS),
     (WebhookKeys::NAME, WebhookKeys::KEYS),
     (StoreKeys::NAME, StoreKeys::KEYS),
@@ -380,6 +402,7 @@ pub fn reference() -> String {
     write_section::<SipKeys>(&mut text);
     write_section::<MediaKeys>(&mut text);
     write_section::<RecordingKeys>(&mut text);
+    write_section::<RetentionKeys>(&mut text);
     write_section::<HttpKeys>(&mut text);
     write_section::<WebhookKeys>(&mut text);
     write_section::<StoreKeys>(&mut text);

@@ -47,6 +47,7 @@ fn read_section(
         "sip" => one(&mut raw.sip, value, faults),
         "media" => one(&mut raw.media, value, faults),
         "recording" => one(&mut raw.recording, value, faults),
+        "retention" => one(&mut raw.retention, value, faults),
         "http" => one(&mut raw.http, value, faults),
         "webhooks" => one(&mut raw.webhooks, value, faults),
         "store" => one(&mut raw.store, value, faults),

@@ -36,6 +36,7 @@ impl Config {
         note("media.threads", self.media.threads != new.media.threads, false);
         note("media", office.media != other.media, false);
         note("recording.min_free_mb", self.recordings_free_min != new.recordings_free_min, true);
+        note("retention", self.retention != new.retention, true);
         note("http.listen", self.http.listen != new.http.listen, true);
         let limits = |http: &crate::HttpConfig| (http.requests_per_second, http.requests_at_once);
         note("http.requests", limits(&self.http) != limits(&new.http), true);

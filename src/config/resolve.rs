@@ -16,6 +16,7 @@ use crate::raw::{
     At, BoxKeys, HttpKeys, LimitKeys, LogKeys, MediaKeys, Raw, RecordingKeys, SipKeys, SpeechKeys, StoreKeys,
 };
 use crate::read::Fault;
+use crate::retention::retention;
 use crate::{
     Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, audio,
     cross, directory, number, recorder,
@@ -133,6 +134,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
         sip,
         media: media(&raw.media, found),
         recordings_free_min: free_min(&raw.recording, found),
+        retention: retention(&raw.retention, found),
         http,
         store_url: store(&raw.store, found),
         speech: speech(&raw.speech, found),

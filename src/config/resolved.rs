@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use call::office::{Office, Secret};
 use sip::TransportKind;
 
-use crate::ConfigError;
+use crate::{ConfigError, RetentionConfig};
 
 /// Everything the box was told, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Bytes that must be free for a recording to begin.
     pub recordings_free_min: u64,
+    /// How long what has been is remembered.
+    pub retention: RetentionConfig,
     /// The HTTP listener.
     pub http: HttpConfig,
     /// `sqlite:` (a file in state), `sqlite:<path>`, or `postgres://…`.

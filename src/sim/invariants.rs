@@ -87,7 +87,9 @@ impl Watch {
             | StoreItem::Transcription(_)
             | StoreItem::Queue(_)
             | StoreItem::Conference(_)
-            | StoreItem::Router(_) => {}
+            | StoreItem::Router(_)
+            | StoreItem::Exchange(_)
+            | StoreItem::Gone(_) => {}
         }
         Ok(())
     }

@@ -366,6 +366,8 @@ impl Scenario {
                 | StoreItem::Queue(_)
                 | StoreItem::Conference(_)
                 | StoreItem::Router(_)
+                | StoreItem::Exchange(_)
+                | StoreItem::Gone(_)
                 | StoreItem::Transcription(_) => None,
             })
             .collect()

@@ -12,6 +12,7 @@ mod listing;
 mod pending;
 mod read;
 mod resources;
+mod retention;
 mod router;
 mod rows;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use read::{
     CallFilter, ConferenceFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter,
 };
 pub use resources::{ResourceChange, ResourceRow};
+pub use retention::{Keep, Retention};
 pub use router::RouterEventFilter;
 pub use store::Store;
 pub use usage::{Counted, Usage};

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base::{CallSid, ConferenceSid, QueueSid, RecordingSid, TranscriptionSid};
 use call::record::{
-    CallRow, ConferenceRow, EventRow, NotificationRow, QueueRow, RecordingRow, StoreItem, TranscriptionRow,
+    CallRow, ConferenceRow, EventRow, ExchangeRow, Gone, NotificationRow, QueueRow, RecordingRow, StoreItem,
+    TranscriptionRow,
 };
 use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey};
 
@@ -26,6 +27,10 @@ pub(crate) const TRANSCRIPTIONS_PENDING_MAX: usize = 20_000;
 pub(crate) const EVENTS_PENDING_MAX: usize = 200_000;
 /// Bytes of their texts, likewise.
 pub(crate) const EVENT_BYTES_PENDING_MAX: usize = 64 * 1024 * 1024;
+/// Exchanges that may wait, likewise: each has up to 32 KB.
+pub(crate) const EXCHANGES_PENDING_MAX: usize = 4_000;
+/// Deletions that may wait; beyond it they are dropped and counted.
+pub(crate) const GONE_PENDING_MAX: usize = 20_000;
 /// Notifications that may wait; beyond it the newest are dropped and counted.
 pub(crate) const NOTIFICATIONS_PENDING_MAX: usize = 20_000;
 
@@ -53,6 +58,9 @@ pub(crate) struct Pending {
     events: VecDeque<Numbered<EventRow>>,
     event_bytes: usize,
     notifications: VecDeque<Numbered<NotificationRow>>,
+    exchanges: VecDeque<Numbered<ExchangeRow>>,
+    /// Taken after everything else, so that what was accepted before them is written before it is deleted.
+    gone: VecDeque<Numbered<Gone>>,
     accepted: u64,
     dropped: u64,
 }
@@ -74,12 +82,10 @@ impl Pending {
             StoreItem::Router(item) => self.push_router(number, item),
             StoreItem::Event(row) => self.push_event(number, row),
             StoreItem::Notification(row) => {
-                let room = self.notifications.len() < NOTIFICATIONS_PENDING_MAX;
-                if room {
-                    self.notifications.push_back((number, row));
-                }
-                room
+                append(&mut self.notifications, (number, row), NOTIFICATIONS_PENDING_MAX)
             }
+            StoreItem::Exchange(row) => append(&mut self.exchanges, (number, row), EXCHANGES_PENDING_MAX),
+            StoreItem::Gone(gone) => append(&mut self.gone, (number, gone), GONE_PENDING_MAX),
         };
         if !kept {
             self.dropped += 1;
@@ -115,7 +121,7 @@ impl Pending {
         room
     }
 
-    /// Takes up to `rows_max` rows: calls first, then recordings, conferences, queues, notifications, events.
+    /// Takes up to `rows_max` rows: calls first, deletions last.
     pub(crate) fn take(&mut self, rows_max: usize) -> Batch {
         let mut batch = Batch::new();
         while batch.len() < rows_max {
@@ -138,6 +144,10 @@ impl Pending {
             } else if let Some((number, row)) = self.events.pop_front() {
                 self.event_bytes -= row.text.len();
                 (number, StoreItem::Event(row))
+            } else if let Some((number, row)) = self.exchanges.pop_front() {
+                (number, StoreItem::Exchange(row))
+            } else if let Some((number, gone)) = self.gone.pop_front() {
+                (number, StoreItem::Gone(gone))
             } else {
                 break;
             };
@@ -167,6 +177,8 @@ impl Pending {
                     self.events.push_front((number, row));
                 }
                 StoreItem::Notification(row) => self.notifications.push_front((number, row)),
+                StoreItem::Exchange(row) => self.exchanges.push_front((number, row)),
+                StoreItem::Gone(gone) => self.gone.push_front((number, gone)),
             }
         }
     }
@@ -184,7 +196,7 @@ impl Pending {
             + self.transcriptions.rows.len()
             + self.router.rows.len()
             + self.router_events.len();
-        replaced + self.events.len() + self.notifications.len()
+        replaced + self.events.len() + self.notifications.len() + self.exchanges.len() + self.gone.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -212,9 +224,20 @@ impl Pending {
             self.router_events.front().map(|(number, _)| *number),
             self.events.front().map(|(number, _)| *number),
             self.notifications.front().map(|(number, _)| *number),
+            self.exchanges.front().map(|(number, _)| *number),
+            self.gone.front().map(|(number, _)| *number),
         ];
         heads.into_iter().flatten().min().unwrap_or(self.accepted)
     }
+}
+
+/// False: there is no room.
+fn append<T>(queue: &mut VecDeque<T>, item: T, items_max: usize) -> bool {
+    let room = queue.len() < items_max;
+    if room {
+        queue.push_back(item);
+    }
+    room
 }
 
 /// A queue in which a newer row takes the place of an older one with the same key.
@@ -280,6 +303,8 @@ mod tests {
                 StoreItem::Queue(_) => 'q',
                 StoreItem::Conference(_) => 'f',
                 StoreItem::Router(_) => 'w',
+                StoreItem::Exchange(_) => 'x',
+                StoreItem::Gone(_) => 'g',
             })
             .collect()
     }
@@ -317,6 +342,19 @@ mod tests {
             .filter_map(|(_, item)| if let StoreItem::Event(row) = item { Some(row.seq) } else { None })
             .collect();
         assert_eq!(seqs, [0, 1]);
+    }
+
+    #[test]
+    fn deletions_are_carried_out_last() {
+        let mut pending = Pending::default();
+        pending.push(StoreItem::Gone(Gone::Call(sample::call(1).sid)));
+        pending.push(StoreItem::Exchange(sample::exchange(1, 0)));
+        pending.push(StoreItem::Call(sample::call(1)));
+        let batch = pending.take(10);
+        assert_eq!(kinds(&batch), "cxg");
+        pending.put_back(batch);
+        assert_eq!((pending.len(), kinds(&pending.take(10)).as_str()), (3, "cxg"));
+        assert!(pending.is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use base::{CallSid, ConferenceSid, NotificationSid, RecordingSid, Timestamp, TranscriptionSid};
 use call::record::{
-    CallRow, ConferenceRow, ConferenceStatus, EventRow, NotificationRow, QueueRow, RecordingRow,
+    CallRow, ConferenceRow, ConferenceStatus, EventRow, ExchangeRow, NotificationRow, QueueRow, RecordingRow,
     TranscriptionRow,
 };
 use sqlx::any::{AnyArguments, AnyRow};
@@ -10,16 +10,18 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use twiml::{CallStatus, Level};
 
-use crate::listing::Page;
+use crate::listing::{Listing, Page};
 use crate::rows::{
-    CALL_COLUMNS, CONFERENCE_COLUMNS, EVENT_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS, RECORDING_COLUMNS,
-    TRANSCRIPTION_COLUMNS, read_call, read_conference, read_event, read_notification, read_queue,
-    read_recording, read_transcription,
+    CALL_COLUMNS, CONFERENCE_COLUMNS, EVENT_COLUMNS, EXCHANGE_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS,
+    RECORDING_COLUMNS, TRANSCRIPTION_COLUMNS, read_call, read_conference, read_event, read_exchange,
+    read_notification, read_queue, read_recording, read_transcription,
 };
 use crate::{Store, StoreError};
 
 /// Rows in one page (`rest-voice` §3); one more may be asked for, which says whether there is another page.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
+/// Exchanges of one call that are read: more than a call has.
+const EXCHANGES_READ_MAX: u32 = 2_000;
 /// Events of one call that are read; a call that has more is shown up to there.
 pub const EVENTS_READ_MAX: u32 = 100_000;
 
@@ -161,18 +163,25 @@ impl Store {
         self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_transcription).await
     }
 
-    /// The transcriptions of a recording, newest first.
-    pub async fn transcriptions_of(
+    /// Transcriptions, of all recordings or of one, newest first.
+    pub async fn transcriptions(
         &self,
-        recording: RecordingSid,
+        recording: Option<RecordingSid>,
+        page: &Page<TranscriptionSid>,
     ) -> Result<Vec<TranscriptionRow>, StoreError> {
-        let sql = format!(
-            "SELECT {TRANSCRIPTION_COLUMNS} FROM transcriptions WHERE recording = $1 \
-             ORDER BY created_at DESC, sid DESC LIMIT $2"
-        );
+        Listing::of("transcriptions", TRANSCRIPTION_COLUMNS)
+            .with("recording =", recording.map(|sid| sid.to_string()))
+            .page(self, "created_at", page, read_transcription)
+            .await
+    }
+
+    /// A call's exchanges with web servers, the oldest first.
+    pub async fn exchanges(&self, call: CallSid) -> Result<Vec<ExchangeRow>, StoreError> {
+        let sql =
+            format!("SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE call = $1 ORDER BY at, seq LIMIT $2");
         let query =
-            sqlx::query(AssertSqlSafe(sql)).bind(recording.to_string()).bind(i64::from(PAGE_ROWS_MAX));
-        self.rows(query, read_transcription).await
+            sqlx::query(AssertSqlSafe(sql)).bind(call.to_string()).bind(i64::from(EXCHANGES_READ_MAX));
+        self.rows(query, read_exchange).await
     }
 
     /// Notifications, newest first.

@@ -4,13 +4,14 @@ use std::str::FromStr;
 
 use base::Timestamp;
 use call::record::{
-    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventKind, EventRow, NotificationRow, QueueRow,
-    RecordingRow, RecordingSource, RecordingStatus, StoreItem, TranscriptionRow, TranscriptionStatus,
+    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventKind, EventRow, ExchangeRow, Gone,
+    NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus, StoreItem, TranscriptionRow,
+    TranscriptionStatus,
 };
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
-use twiml::{CallStatus, Direction, HttpMethod, Level};
+use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
 pub(crate) const CALL_COLUMNS: &str = "sid, parent, direction, from_party, to_party, caller_name, forwarded_from, \
     number, trunk, phone, status, created_at, updated_at, started_at, answered_at, ended_at, duration_s, sip_code, \
@@ -22,6 +23,8 @@ pub(crate) const TRANSCRIPTION_COLUMNS: &str =
     "sid, recording, call, status, text, duration_s, created_at, updated_at";
 pub(crate) const NOTIFICATION_COLUMNS: &str = "sid, call, at, code, level, message, url, method, line_no, \
     column_no, request_variables, response_status, response_headers, response_body";
+pub(crate) const EXCHANGE_COLUMNS: &str = "call, seq, at, duration_ms, url, method, request_variables, answered_by, \
+    status, response_headers, response_body";
 pub(crate) const QUEUE_COLUMNS: &str = "sid, name, max_size, on_demand, created_at, updated_at";
 pub(crate) const CONFERENCE_COLUMNS: &str = "sid, name, status, created_at, updated_at, ended_why, ended_by";
 
@@ -40,6 +43,8 @@ pub(crate) async fn write(
         StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
         StoreItem::Conference(row) => write_conference(connection, box_id, row).await,
         StoreItem::Router(item) => crate::router::write(connection, box_id, item).await,
+        StoreItem::Exchange(row) => write_exchange(connection, box_id, row).await,
+        StoreItem::Gone(gone) => forget(connection, *gone).await,
     }
 }
 
@@ -232,6 +237,33 @@ async fn write_conference(
     Ok(())
 }
 
+async fn write_exchange(
+    connection: &mut AnyConnection,
+    box_id: &str,
+    row: &ExchangeRow,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO exchanges (call, seq, at, duration_ms, url, method, request_variables, \
+        answered_by, status, response_headers, response_body, box) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12) ON CONFLICT (call, seq) DO NOTHING";
+    let exchange = &row.exchange;
+    sqlx::query(SQL)
+        .bind(row.call.to_string())
+        .bind(signed(row.seq))
+        .bind(row.at.0)
+        .bind(i64::from(row.duration_ms))
+        .bind(text(&exchange.url))
+        .bind(exchange.method.as_str())
+        .bind(text(&exchange.request_variables))
+        .bind(text(&exchange.answered_by))
+        .bind(exchange.status.map(i64::from))
+        .bind(text(&exchange.response_headers))
+        .bind(text(&exchange.response_body))
+        .bind(box_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub(crate) fn read_conference(row: &AnyRow) -> Result<ConferenceRow, Error> {
     let why: Option<String> = row.try_get("ended_why")?;
     Ok(ConferenceRow {
@@ -244,6 +276,42 @@ pub(crate) fn read_conference(row: &AnyRow) -> Result<ConferenceRow, Error> {
         updated: Timestamp(row.try_get("updated_at")?),
         ended_why: why.and_then(|text| ConferenceEnd::ALL.into_iter().find(|why| why.as_str() == text)),
         ended_by: optional_parsed(row, "ended_by")?,
+    })
+}
+
+async fn forget(connection: &mut AnyConnection, gone: Gone) -> Result<(), Error> {
+    let (sid, statements): (String, &[&'static str]) = match gone {
+        Gone::Call(sid) => (
+            sid.to_string(),
+            &[
+                "DELETE FROM events WHERE call = $1",
+                "DELETE FROM exchanges WHERE call = $1",
+                "DELETE FROM calls WHERE sid = $1",
+            ],
+        ),
+        Gone::Transcription(sid) => (sid.to_string(), &["DELETE FROM transcriptions WHERE sid = $1"]),
+    };
+    for statement in statements {
+        sqlx::query(*statement).bind(sid.clone()).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read_exchange(row: &AnyRow) -> Result<ExchangeRow, Error> {
+    Ok(ExchangeRow {
+        call: parsed(row, "call")?,
+        seq: number(row, "seq")?,
+        at: Timestamp(row.try_get("at")?),
+        duration_ms: number(row, "duration_ms")?,
+        exchange: Exchange {
+            url: row.try_get("url")?,
+            method: word(row, "method", HttpMethod::parse)?,
+            request_variables: row.try_get("request_variables")?,
+            answered_by: row.try_get("answered_by")?,
+            status: optional_number(row, "status")?,
+            response_headers: row.try_get("response_headers")?,
+            response_body: row.try_get("response_body")?,
+        },
     })
 }
 

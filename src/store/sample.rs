@@ -2,10 +2,10 @@
 
 use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp};
 use call::record::{
-    CallRow, ConferenceRow, ConferenceStatus, EventKind, EventRow, NotificationRow, QueueRow, RecordingRow,
-    RecordingSource, RecordingStatus,
+    CallRow, ConferenceRow, ConferenceStatus, EventKind, EventRow, ExchangeRow, NotificationRow, QueueRow,
+    RecordingRow, RecordingSource, RecordingStatus,
 };
-use twiml::{CallStatus, Direction, HttpMethod, Level};
+use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
 pub(crate) fn call(n: u128) -> CallRow {
     let at = Timestamp(1_000_000 * n as i64);
@@ -20,6 +20,12 @@ pub(crate) fn event(call: u128, seq: u32) -> EventRow {
         kind: EventKind::SipIn,
         text: "INVITE sip:101@box SIP/2.0\r\n\r\n".to_owned(),
     }
+}
+
+pub(crate) fn exchange(call: u128, seq: u64) -> ExchangeRow {
+    let exchange = Exchange::asked("http://127.0.0.1/voice", HttpMethod::Post, &[]);
+    let at = Timestamp(i64::try_from(seq).unwrap());
+    ExchangeRow { call: CallSid(call), seq, at, duration_ms: 12, exchange }
 }
 
 pub(crate) fn recording(n: u128, call: u128) -> RecordingRow {

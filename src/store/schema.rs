@@ -97,6 +97,14 @@ const STEPS: &[&[&str]] = &[
         "CREATE INDEX router_events_by_task ON router_events (task)",
         "CREATE INDEX router_events_by_worker ON router_events (worker, at)",
     ],
+    &[
+        "CREATE TABLE exchanges (
+        call TEXT NOT NULL, seq BIGINT NOT NULL, box TEXT NOT NULL, at BIGINT NOT NULL,
+        duration_ms BIGINT NOT NULL, url TEXT NOT NULL, method TEXT NOT NULL, request_variables TEXT NOT NULL,
+        answered_by TEXT NOT NULL, status BIGINT, response_headers TEXT NOT NULL, response_body TEXT NOT NULL,
+        PRIMARY KEY (call, seq))",
+        "CREATE INDEX exchanges_by_time ON exchanges (at)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

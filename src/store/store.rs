@@ -170,21 +170,6 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Forgets ended calls and conferences, events and notifications older than `before`. Recordings stay: their files are
-    /// not the store's. Returns how many rows went.
-    pub async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let mut rows = 0;
-        for sql in [
-            "DELETE FROM calls WHERE ended_at < $1",
-            "DELETE FROM conferences WHERE status = 'completed' AND updated_at < $1",
-            "DELETE FROM events WHERE at < $1",
-            "DELETE FROM notifications WHERE at < $1",
-        ] {
-            rows += sqlx::query(sql).bind(before.0).execute(&self.inner.pool).await?.rows_affected();
-        }
-        Ok(rows)
-    }
-
     /// Waits a moment for rows still in memory, so that a reader finds what was written before it asked.
     pub(crate) async fn settle(&self) {
         let Health { degraded, pending, .. } = self.health();

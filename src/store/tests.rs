@@ -3,7 +3,7 @@
 
 use base::{CallSid, ConferenceSid, RecordingSid, Timestamp, TranscriptionSid};
 use call::record::{
-    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventRow, NotificationRow, QueueRow,
+    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventRow, Gone, NotificationRow, QueueRow,
     RecordingRow, RecordingStatus, StoreItem, TranscriptionRow, TranscriptionStatus,
 };
 use sqlx::{Connection, SqliteConnection};
@@ -12,7 +12,8 @@ use twiml::{CallStatus, Direction, Level};
 
 use crate::pending::EVENTS_PENDING_MAX;
 use crate::{
-    CallFilter, ConferenceFilter, Cut, NotificationFilter, Page, RecordingFilter, Store, StoreError, sample,
+    CallFilter, ConferenceFilter, Cut, Keep, NotificationFilter, Page, RecordingFilter, Retention, Store,
+    StoreError, sample,
 };
 
 fn directory() -> TempDir {
@@ -120,7 +121,14 @@ async fn rows_survive(store: &Store) {
     assert_eq!(store.call(CallSid(3)).await.unwrap(), None);
     assert_eq!(store.recording(recording.sid).await.unwrap(), Some(recording));
     assert_eq!(store.transcription(heard.sid).await.unwrap(), Some(heard.clone()));
-    assert_eq!(store.transcriptions_of(heard.recording).await.unwrap(), [heard]);
+    let of_recording = store.transcriptions(Some(heard.recording), &Page::first(10)).await.unwrap();
+    assert_eq!(of_recording, [heard.clone()]);
+    let exchange = sample::exchange(1, 7);
+    store.write(StoreItem::Exchange(exchange.clone()));
+    store.write(StoreItem::Exchange(exchange.clone()));
+    assert_eq!(store.exchanges(CallSid(1)).await.unwrap(), [exchange]);
+    store.write(StoreItem::Gone(Gone::Transcription(heard.sid)));
+    assert_eq!(store.transcription(heard.sid).await.unwrap(), None);
     assert_eq!(store.notification(notification.sid).await.unwrap(), Some(notification));
     assert_eq!(store.notification(bare.sid).await.unwrap(), Some(bare));
     let events = store.events(CallSid(1)).await.unwrap();
@@ -235,8 +243,13 @@ async fn orphans_end_and_old_rows_go(store: &Store) {
     let closed = store.conference(ConferenceSid(300)).await.unwrap().unwrap();
     assert_eq!((closed.status, closed.updated), (ConferenceStatus::Completed, Timestamp(400)));
     assert_eq!(store.end_orphans(Timestamp(500)).await.unwrap(), 0);
-    assert!(store.purge(Timestamp(401)).await.unwrap() >= 1);
+    store.write(StoreItem::Event(sample::event(300, 0)));
+    store.write(StoreItem::Gone(Gone::Call(CallSid(300))));
+    assert!(store.events(CallSid(300)).await.unwrap().is_empty(), "what was written before is deleted");
     assert_eq!(store.call(CallSid(300)).await.unwrap(), None);
+    let conferences = Keep { age: Some(std::time::Duration::ZERO), most: None };
+    let retention = Retention { calls: conferences, ..Retention::default() };
+    store.sweep(&retention, std::path::Path::new("."), Timestamp(i64::MAX)).await.unwrap();
     assert_eq!(store.conference(ConferenceSid(300)).await.unwrap(), None);
     let mut cut_off = sample::recording(900, 300);
     store.write(StoreItem::Recording(cut_off.clone()));
@@ -365,9 +378,12 @@ async fn a_full_disk_degrades_the_store_and_room_heals_it() {
     // Reading still works, and writing still does not wait.
     assert!(store.call(CallSid(1)).await.unwrap().is_some());
     store.write(StoreItem::Call(CallRow { status: CallStatus::Completed, ..sample::call(1) }));
-    store.purge(Timestamp(i64::MAX)).await.unwrap();
+    let nothing = Keep { age: None, most: Some(0) };
+    let retention =
+        Retention { calls: nothing, events: nothing, notifications: nothing, ..Retention::default() };
+    store.sweep(&retention, state.path(), Timestamp(i64::MAX)).await.unwrap();
     while store.flush().await.is_err() {
-        store.purge(Timestamp(i64::MAX)).await.unwrap();
+        store.sweep(&retention, state.path(), Timestamp(i64::MAX)).await.unwrap();
     }
     let health = store.health();
     assert_eq!((health.degraded, health.pending, health.dropped), (None, 0, 0));

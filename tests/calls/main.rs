@@ -9,6 +9,7 @@ mod conference_rest;
 mod debugger;
 mod dial;
 mod domains;
+mod exchanges;
 mod failures;
 mod flows;
 mod gather;

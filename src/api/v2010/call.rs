@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
-use base::{AccountSid, CallSid, Timestamp};
+use axum::http::StatusCode;
+use base::{AccountSid, CallSid, Timestamp, TrunkSid, derived};
 use call::office::DocumentRef;
 use call::record::CallRow;
 use call::route::normalise;
 use call::{CallUpdate, Fate, Operator, OperatorReply};
 use config::number_sid;
 use serde_json::{Value, json};
-use twiml::{Dialect, Source};
+use twiml::{CallStatus, Dialect, Source};
 
 use super::sid;
 use crate::Api;
@@ -46,6 +47,29 @@ pub(super) async fn update(
             Err(ApiError::new(21220, format!("Call is not in-progress. Cannot redirect: {call}")))
         }
         _ => Err(ApiError::not_found(uri.path())),
+    }
+}
+
+/// DELETE: what is on record of a call that is over; its recordings stay.
+pub(super) async fn delete(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let call: CallSid = sid(&name, uri.path())?;
+    let row = api.store.call(call).await?.ok_or_else(|| ApiError::not_found(uri.path()))?;
+    let live = || ApiError::new(20009, format!("Call {call} is not finished"));
+    if matches!(row.status, CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress) {
+        return Err(live());
+    }
+    match api.orders.ask(Operator::ForgetCall(call)).await? {
+        OperatorReply::Done => {
+            api.store.flush().await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        OperatorReply::StillLive(_) => Err(live()),
+        _ => Err(ApiError::unexpected()),
     }
 }
 
@@ -129,7 +153,7 @@ pub(super) fn show(row: &CallRow, account: AccountSid) -> Value {
         "caller_name": row.caller_name,
         "group_sid": null,
         "queue_time": row.queue_time_ms.to_string(),
-        "trunk_sid": null,
+        "trunk_sid": row.trunk.as_deref().map(|name| TrunkSid(derived(account, name))),
         "api_version": "2010-04-01",
         "date_created": row.created.rfc2822(),
         "date_updated": row.updated.rfc2822(),

@@ -134,17 +134,20 @@ const CREATE: &[&str] = &[
 fn read_call(form: &Params) -> Result<NewCall, ApiError> {
     let (to, from) = parties(form)?;
     let nothing = || ApiError::new(21205, "Url, Twiml or ApplicationSid must be given");
-    let callback = document_ref(form, "StatusCallback", "StatusCallbackMethod")?;
-    let events = form.progress_events("StatusCallbackEvent")?;
+    let application = application(form)?;
+    // An application has documents and callbacks of its own: what is said of these beside it is not even read.
+    let own = if application.is_some() { &Params::default() } else { form };
+    let callback = document_ref(own, "StatusCallback", "StatusCallbackMethod")?;
+    let events = own.progress_events("StatusCallbackEvent")?;
     Ok(NewCall {
         to: to.to_owned(),
         from: from.to_owned(),
         caller_id: form.text("CallerId").map(str::to_owned),
-        document: match application(form)? {
+        document: match application {
             Some(sid) => CallDocument::Of(sid),
             None => CallDocument::Given(document(form)?.ok_or_else(nothing)?),
         },
-        fallback: document_ref(form, "FallbackUrl", "FallbackMethod")?,
+        fallback: document_ref(own, "FallbackUrl", "FallbackMethod")?,
         dialect: Dialect::Twiml,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
         send_digits: send_digits(form)?,
@@ -263,6 +266,16 @@ pub(super) fn recording_callback(
 }
 
 pub(super) fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {
+    for (name, too_long, illegal) in [("SipAuthUsername", 21221, 21222), ("SipAuthPassword", 21223, 21224)] {
+        let text = form.text(name).unwrap_or_default();
+        if text.chars().count() > SIP_AUTH_CHARS_MAX {
+            let what = format!("{name} is longer than {SIP_AUTH_CHARS_MAX} characters");
+            return Err(ApiError::new(too_long, what));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(ApiError::new(illegal, format!("{name} has characters it may not have")));
+        }
+    }
     match (form.text("SipAuthUsername"), form.text("SipAuthPassword")) {
         (Some(user), Some(password)) => Ok(Some((user.to_owned(), Secret(password.to_owned())))),
         (None, None) => Ok(None),
@@ -271,6 +284,8 @@ pub(super) fn credentials(form: &Params) -> Result<Option<(String, Secret)>, Api
     }
 }
 
+/// Characters of a name or a password for SIP.
+const SIP_AUTH_CHARS_MAX: usize = 256;
 /// Characters of an address.
 const PARTY_CHARS_MAX: usize = 256;
 /// Keys sent after the answer.
@@ -308,6 +323,17 @@ mod tests {
     }
 
     #[test]
+    fn an_application_takes_the_place_of_documents_and_callbacks() {
+        let sid = ApplicationSid(7);
+        let form = format!(
+            "To=1&From=2&ApplicationSid={sid}&Url=here&Method=PUT&FallbackUrl=x&StatusCallback=y&StatusCallbackEvent=z"
+        );
+        let new = read(&form).unwrap();
+        assert_eq!(new.document, CallDocument::Of(sid.to_string()));
+        assert_eq!((new.fallback, new.status_callback), (None, None));
+    }
+
+    #[test]
     fn every_mistake_has_its_number() {
         let with = |more: &str| format!("{LEAST}&{more}");
         for (form, code) in [
@@ -323,6 +349,21 @@ mod tests {
             (with("RecordingChannels=three"), 20001),
             (with("StatusCallbackEvent=never"), 20001),
             (with("SipAuthUsername=u"), 21225),
+            (with("SipAuthPassword=p"), 21225),
+            (with(&format!("SipAuthUsername={}&SipAuthPassword=p", "u".repeat(257))), 21221),
+            (with("SipAuthUsername=u%0Ax&SipAuthPassword=p"), 21222),
+            (with(&format!("SipAuthUsername=u&SipAuthPassword={}", "p".repeat(257))), 21223),
+            (with("SipAuthUsername=u&SipAuthPassword=p%0Aq"), 21224),
+            (with("MachineDetection=perhaps"), 21234),
+            (with("MachineDetection=Enable&MachineDetectionTimeout=60"), 21263),
+            (with("MachineDetection=Enable&MachineDetectionSpeechThreshold=1"), 21263),
+            (with("TimeLimit=86401"), 20001),
+            (with("RecordingTrack=mine"), 20001),
+            (with("Trim=some"), 20001),
+            (with("FallbackUrl=here"), 21205),
+            (with("FallbackUrl=http://w/&FallbackMethod=PUT"), 21209),
+            (with("StatusCallback=here"), 21205),
+            ("To=1&From=2&Twiml=%3CResponse%3E".to_owned(), 12100),
         ] {
             assert_eq!(read(&form).unwrap_err().code(), code, "{form}");
         }

@@ -8,6 +8,7 @@ mod calls;
 mod conference_recordings;
 mod conferences;
 mod credential_lists;
+mod events;
 mod incoming_numbers;
 mod ip_access_control_lists;
 mod keys;
@@ -29,6 +30,7 @@ mod sip_mappings;
 mod siprec;
 mod streams;
 mod tokens;
+mod transcriptions;
 mod unsupported;
 mod usage;
 mod usage_triggers;
@@ -52,7 +54,7 @@ pub(crate) fn router() -> Router<Api> {
     Router::new()
         .route("/Calls.json", get(calls::list).post(calls::create))
         .route("/Calls", get(calls::list).post(calls::create))
-        .route("/Calls/{call}", get(call::fetch).post(call::update))
+        .route("/Calls/{call}", get(call::fetch).post(call::update).delete(call::delete))
         .route("/Calls/{call}/Notifications.json", get(notifications::list_of_call))
         .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
         .route("/Calls/{call}/Recordings.json", get(recordings::list_of_call).post(recording_control::start))
@@ -79,10 +81,12 @@ pub(crate) fn router() -> Router<Api> {
         .merge(balance::routes())
         .merge(credential_lists::routes())
         .merge(incoming_numbers::routes())
+        .merge(events::routes())
         .merge(payments::routes())
         .merge(realtime_transcriptions::routes())
         .merge(siprec::routes())
         .merge(streams::routes())
+        .merge(transcriptions::routes())
         .merge(user_messages::routes())
         .merge(conferences::routes())
         .merge(conference_recordings::routes())

@@ -2,7 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use axum::response::{IntoResponse, Response};
 use call::record::{RecordingRow, RecordingStatus};
 use tower_http::services::ServeFile;
@@ -19,21 +20,37 @@ pub(super) async fn serve(api: &Api, row: &RecordingRow, request: Request) -> Re
     if query.number("RequestedChannels", 1..=2, 16113)? == Some(2) && row.channels == 1 {
         return Err(ApiError::new(16113, "The recording has one channel"));
     }
-    let kind = match row.path.rsplit_once('.') {
-        Some((_, "ogg")) => "audio/ogg",
-        Some((_, "mp3")) => "audio/mpeg",
+    let ending = row.path.rsplit_once('.').map(|(_, ending)| ending);
+    if path.ends_with(".mp3") && ending != Some("mp3") {
+        let what =
+            "The recording is not MP3: [recording] format says what is made; without .mp3 it comes as it is";
+        return Err(ApiError::new(20406, what));
+    }
+    let is_done = row.status == RecordingStatus::Completed;
+    // A finished file never changes, so that its row tells it apart from whatever else was under this name.
+    let tag = is_done.then(|| format!("\"{}-{}\"", row.sid, row.updated.0));
+    if let Some(tag) = &tag
+        && request.headers().get_all(IF_NONE_MATCH).iter().any(|known| names(known, tag))
+    {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag.clone())]).into_response());
+    }
+    let kind = match ending {
+        Some("ogg") => "audio/ogg",
+        Some("mp3") => "audio/mpeg",
         _ => "audio/x-wav",
     };
     let kind = kind.parse().expect("each is a media type");
     // The row's path was written by the box and names a file in its own folder.
     let mut file = ServeFile::new_with_mime(api.recordings.join(&row.path), &kind);
     match file.try_call(request).await {
-        Ok(answer) if answer.status() == axum::http::StatusCode::NOT_FOUND => Err(ApiError::not_found(&path)),
+        Ok(answer) if answer.status() == StatusCode::NOT_FOUND => Err(ApiError::not_found(&path)),
         Ok(answer) => {
             let mut answer = answer.map(Body::new).into_response();
-            let is_done = row.status == RecordingStatus::Completed;
             let cache = if is_done { "private, max-age=31536000, immutable" } else { "no-cache" };
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+            if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+                answer.headers_mut().insert(ETAG, tag);
+            }
             Ok(answer)
         }
         Err(error) => {
@@ -41,6 +58,12 @@ pub(super) async fn serve(api: &Api, row: &RecordingRow, request: Request) -> Re
             Err(ApiError::not_found(&path))
         }
     }
+}
+
+/// Whether `If-None-Match` names this tag, or any (RFC 9110 §13.1.2).
+fn names(known: &HeaderValue, tag: &str) -> bool {
+    let Ok(known) = known.to_str() else { return false };
+    known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
 /// What of the name of a recording is its sid, where its sound is asked for; `None` for the resource itself.
@@ -54,7 +77,7 @@ pub(super) fn stem(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
-    use axum::http::{StatusCode, header};
+    use axum::http::header;
     use base::{CallSid, RecordingSid, Timestamp};
     use call::record::{RecordingSource, StoreItem};
 
@@ -123,6 +146,33 @@ mod tests {
                 assert_eq!(told(&body), (2, 300), "{kind}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_client_has_already_is_not_sent_again_and_there_is_no_other_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = api(folder.path()).await;
+        let first = get(&api, &format!("{}.wav", RecordingSid(1)), "secret").await;
+        let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+        assert!(first.headers().contains_key(header::LAST_MODIFIED));
+        for (known, status) in [
+            (tag.as_str(), StatusCode::NOT_MODIFIED),
+            (&format!("\"other\", W/{tag}"), StatusCode::NOT_MODIFIED),
+            ("*", StatusCode::NOT_MODIFIED),
+            ("\"other\"", StatusCode::OK),
+        ] {
+            let account = api.account_sid;
+            let request = axum::http::Request::builder()
+                .uri(format!("/2010-04-01/Accounts/{account}/Recordings/{}.wav", RecordingSid(1)))
+                .header(header::IF_NONE_MATCH, known)
+                .header(header::AUTHORIZATION, crate::v2010::tests::basic(&api, "secret"));
+            let request = request.body(Body::empty()).unwrap();
+            let answer =
+                tower_service::Service::call(&mut crate::router(api.clone()), request).await.unwrap();
+            assert_eq!(answer.status(), status, "{known}");
+        }
+        let mp3 = get(&api, &format!("{}.mp3", RecordingSid(1)), "secret").await;
+        assert_eq!(mp3.status(), StatusCode::NOT_ACCEPTABLE);
     }
 
     #[tokio::test]

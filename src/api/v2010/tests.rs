@@ -301,6 +301,26 @@ async fn raw(
 }
 
 #[tokio::test]
+async fn what_is_on_record_of_an_ended_call_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, taken) = api(folder.path()).await;
+    let node = node(taken, OperatorReply::Done);
+    api.store.write(StoreItem::Call(row(1, CallStatus::InProgress)));
+    api.store.write(StoreItem::Call(row(2, CallStatus::Completed)));
+    let one = |n| format!("Calls/{}.json", CallSid(n));
+    for (n, status, code) in [(1, 409, 20009), (3, 404, 20404)] {
+        let (told, body) = ask(&api, "DELETE", &one(n), "").await;
+        assert_eq!((told, &body["code"]), (status, &json!(code)));
+    }
+    let answer = send(&api, "DELETE", &one(2), "", "secret").await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert!(to_bytes(answer.into_body(), 10).await.unwrap().is_empty());
+    assert!(api.store.call(CallSid(2)).await.unwrap().is_some(), "the node has it deleted");
+    drop(api);
+    assert_eq!(node.await.unwrap(), [Operator::ForgetCall(CallSid(2))]);
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_refused_in_the_published_form() {
     let folder = tempfile::tempdir().unwrap();
     let (api, _taken) = api(folder.path()).await;

@@ -101,7 +101,9 @@ impl Webhooks {
             });
         }
         let usual = twiml::Overrides::default().total_timeout_ms;
-        let mut exchange = Exchange::new(Target::of(url)?, &overrides);
+        let mut target = Target::of(url)?;
+        target.user = target.user.or_else(|| settings.own(&target.url));
+        let mut exchange = Exchange::new(target, &overrides);
         let mut stream = exchange.total;
         if overrides.total_timeout_ms == usual {
             exchange.total = TOTAL;

@@ -44,7 +44,7 @@ use call::{FetchId, FetchRequest};
 pub use self::connect::Trust;
 pub use self::destination::Destinations;
 pub use self::media::{MediaAnswer, MediaRequest, MediaRest};
-pub use self::settings::{Secret, WebhookConfig};
+pub use self::settings::{OwnRecordings, Secret, WebhookConfig};
 
 /// Bytes of a status callback's answer that are read before the connection is given up.
 const DISCARD_MAX: usize = 1024 * 1024;
@@ -63,7 +63,7 @@ struct Inner {
     jars: Jars,
     cache: Cache,
     status: StatusQueues,
-    failures: mpsc::Sender<(FetchId, FetchFailure)>,
+    told: mpsc::Sender<(FetchId, Result<Fetched, FetchFailure>)>,
     runtime: Handle,
 }
 
@@ -73,12 +73,12 @@ struct Inner {
 pub struct WebhooksError(#[from] reqwest::Error);
 
 impl Webhooks {
-    /// A client; must be called inside a tokio runtime. A status callback that fails is told through `failures`
-    /// as warning 15003; when nobody takes it, it is only logged.
+    /// A client; must be called inside a tokio runtime. What becomes of a status callback is told
+    /// through `told`, a failure as warning 15003; when nobody takes it, it is only logged.
     pub fn new(
         config: WebhookConfig,
         rng: Rng,
-        failures: mpsc::Sender<(FetchId, FetchFailure)>,
+        told: mpsc::Sender<(FetchId, Result<Fetched, FetchFailure>)>,
     ) -> Result<Self, WebhooksError> {
         let resolver = Resolver::system();
         let settings = Settings::new(config, resolver.clone())?;
@@ -90,7 +90,7 @@ impl Webhooks {
                 jars: Jars::default(),
                 cache: Cache::default(),
                 status: StatusQueues::new(),
-                failures,
+                told,
                 runtime: Handle::current(),
             }),
         })
@@ -208,7 +208,11 @@ impl Webhooks {
         let id = request.id;
         let mut exchange = Exchange::asked(&request.url, request.method, &request.params);
         let told = match self.status_callback(request, jar).await {
-            Ok(answer) if (200..300).contains(&answer.status) => return,
+            Ok(answer) if (200..300).contains(&answer.status) => {
+                // Of a record that has no room there is no more to say.
+                let _ = self.inner.told.try_send((id, Ok(answer)));
+                return;
+            }
             Ok(answer) => {
                 exchange.answered(&answer);
                 format!("it was answered with status {}", answer.status)
@@ -249,7 +253,7 @@ impl Webhooks {
     fn report(&self, id: FetchId, told: String, exchange: Option<Exchange>) {
         tracing::debug!(?id, told, "a status callback failed");
         let failure = FetchFailure { exchange: exchange.map(Box::new), ..failure(CALLBACK_FAILED, told) };
-        let _ = self.inner.failures.try_send((id, failure));
+        let _ = self.inner.told.try_send((id, Err(failure)));
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use url::Url;
+
 use super::connect::{Clients, Trust};
 use super::destination::Destinations;
 use super::ed25519::SigningKey;
@@ -14,6 +16,8 @@ use crate::dns::Resolver;
 pub struct WebhookConfig {
     /// The account's auth token, which signs every request.
     pub auth_token: Secret,
+    /// The box's own recordings, which it may hear without being told its own password.
+    pub own_recordings: Option<OwnRecordings>,
     /// Where `file:` URLs are read; absent: they are refused.
     pub documents_root: Option<PathBuf>,
     /// The `User-Agent` header; empty: [`WebhookConfig::USER_AGENT`].
@@ -22,6 +26,15 @@ pub struct WebhookConfig {
     pub trust: Trust,
     /// Where requests may go.
     pub destinations: Destinations,
+}
+
+/// Where the box's own recordings are fetched (reference: rest-voice §8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnRecordings {
+    /// What their URLs begin with, up to and with the slash before the sid.
+    pub prefix: String,
+    /// Who may fetch them, with the account's token as the password.
+    pub account: String,
 }
 
 impl WebhookConfig {
@@ -56,6 +69,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) auth_token: Secret,
+    own_recordings: Option<OwnRecordings>,
     /// Signs requests of the other dialect.
     pub(super) key: SigningKey,
     pub(super) documents_root: Option<PathBuf>,
@@ -74,10 +88,18 @@ impl Settings {
         Ok(Self {
             key: SigningKey::of(config.auth_token.as_str()),
             auth_token: config.auth_token,
+            own_recordings: config.own_recordings,
             documents_root: config.documents_root,
             destinations,
             clients,
         })
+    }
+
+    /// Name and password for a URL that gives none, when it is one of the box's own recordings.
+    pub(super) fn own(&self, url: &Url) -> Option<(String, String)> {
+        let own = self.own_recordings.as_ref()?;
+        let ours = url.as_str().starts_with(&own.prefix);
+        ours.then(|| (own.account.clone(), self.auth_token.as_str().to_owned()))
     }
 }
 
