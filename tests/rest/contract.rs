@@ -110,10 +110,10 @@ impl Survey {
             }
             let mut text = url::form_urlencoded::Serializer::new(rest);
             text.append_pair(&parameter.name, value);
-            if let Some((other, value)) = companion(&parameter.name) {
-                if !required.contains(&format!("{other}=")) {
-                    text.append_pair(other, value);
-                }
+            if let Some((other, value)) = companion(&parameter.name)
+                && !required.contains(&format!("{other}="))
+            {
+                text.append_pair(other, value);
             }
             text.finish()
         };
