@@ -37,6 +37,13 @@ pub struct OwnRecordings {
     pub account: String,
 }
 
+impl OwnRecordings {
+    fn credentials(&self, url: &Url, token: &Secret) -> Option<(String, String)> {
+        let ours = url.as_str().starts_with(&self.prefix);
+        ours.then(|| (self.account.clone(), token.as_str().to_owned()))
+    }
+}
+
 impl WebhookConfig {
     /// Our name and, because some applications ask for it, the vendor's.
     pub const USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"), " TwilioProxy/1.1");
@@ -97,9 +104,7 @@ impl Settings {
 
     /// Name and password for a URL that gives none, when it is one of the box's own recordings.
     pub(super) fn own(&self, url: &Url) -> Option<(String, String)> {
-        let own = self.own_recordings.as_ref()?;
-        let ours = url.as_str().starts_with(&own.prefix);
-        ours.then(|| (own.account.clone(), self.auth_token.as_str().to_owned()))
+        self.own_recordings.as_ref()?.credentials(url, &self.auth_token)
     }
 }
 
@@ -111,5 +116,21 @@ mod tests {
     fn a_configuration_prints_without_its_secret() {
         let config = WebhookConfig { auth_token: "hush".into(), ..WebhookConfig::default() };
         assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn the_box_gives_its_password_for_its_own_recordings_alone() {
+        let prefix = "http://box.example:8080/2010-04-01/Accounts/AC1/Recordings/".to_owned();
+        let own = OwnRecordings { prefix: prefix.clone(), account: "AC1".to_owned() };
+        for (url, given) in [
+            (format!("{prefix}RE1.wav"), true),
+            (format!("{prefix}../Calls.json"), false),
+            ("http://box.example:8080/2010-04-01/Accounts/AC1/Calls.json".to_owned(), false),
+            ("http://other.example/2010-04-01/Accounts/AC1/Recordings/RE1".to_owned(), false),
+        ] {
+            let credentials = own.credentials(&Url::parse(&url).unwrap(), &"hush".into());
+            let expected = given.then(|| ("AC1".to_owned(), "hush".to_owned()));
+            assert_eq!(credentials, expected, "{url}");
+        }
     }
 }

@@ -153,27 +153,6 @@ async fn a_server_that_challenges_gets_a_digest_instead() {
 }
 
 #[tokio::test]
-async fn the_box_hears_its_own_recordings_and_gives_its_password_to_nobody_else() {
-    let server = Server::start(|_, _| Reply::Raw(answer(200, "Content-Type: audio/wav\r\n", "RIFF"))).await;
-    let prefix = format!("{}/2010-04-01/Accounts/AC1/Recordings/", server.url);
-    let own_recordings = Some(OwnRecordings { prefix: prefix.clone(), account: "AC1".to_owned() });
-    let (client, _) = client_with(WebhookConfig { own_recordings, ..WebhookConfig::default() });
-    for url in [
-        format!("{prefix}RE1.wav"),
-        format!("{}/2010-04-01/Accounts/AC1/Calls.json", server.url),
-        format!("{prefix}../Calls.json"),
-        format!("{prefix}RE1").replace("//", "//ann:pw@"),
-    ] {
-        let request = MediaRequest { url, ..media(&server, 1_000) };
-        client.get_media(request).await.unwrap();
-    }
-    let told: Vec<_> = server.seen().iter().map(|seen| seen.header("authorization").to_owned()).collect();
-    let basic = |pair: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-    let (ours, theirs) = (basic(&format!("AC1:{TOKEN}")), basic("ann:pw"));
-    assert_eq!(told, [ours.as_str(), "", "", theirs.as_str()]);
-}
-
-#[tokio::test]
 async fn error_statuses_and_odd_types_are_answers() {
     for (status, kind, body) in
         [(500, "text/html", "<h1>oops"), (404, "text/plain", ""), (200, "image/png", "x")]
