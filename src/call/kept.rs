@@ -47,6 +47,7 @@ pub(crate) struct Kept {
 impl Call {
     /// Carries the document out while `by` waits. The interpreter is given back if this call is in no bridge that could
     /// be gone back to.
+    #[allow(clippy::result_large_err, reason = "what is refused goes back as it came")]
     pub(crate) fn try_elsewhere(
         &mut self,
         interpreter: Interpreter,

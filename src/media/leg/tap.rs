@@ -10,6 +10,10 @@ use crate::record::Recorder;
 use crate::tap::{Tap, TapFrame, TapRing};
 
 /// What another leg's peer hears next of a tap.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and the path of a frame does not allocate"
+)]
 pub(super) enum Tapped {
     Frame(TapFrame),
     /// Nothing has come yet.
