@@ -19,7 +19,7 @@ pub use sid::{
     TrunkSid, WorkerSid, WorkflowSid, WorkspaceSid,
 };
 pub use sid::{
-    LiveTranscriptionSid, MessageSubscriptionSid, RouterEventSid, TaskChannelSid, TranscriptionSid, TransferSid,
-    UserMessageSid, WorkerChannelSid, derived,
+    LiveTranscriptionSid, MessageSubscriptionSid, RouterEventSid, TaskChannelSid, TranscriptionSid,
+    TransferSid, UserMessageSid, WorkerChannelSid, derived,
 };
 pub use time::{Mono, Now, Timestamp};

@@ -9,11 +9,11 @@ use std::time::Duration;
 use base::CallSid;
 use media::LegId;
 use sip::{Destination, HeaderName, Host, NameAddr, SessionId, Uri};
-use twiml::{CallFacts, CallStatus, Dial, HttpMethod, Noun, ProgressEvent};
+use twiml::{CallFacts, CallStatus, ClientNoun, Dial, HttpMethod, Noun, ProgressEvent};
 
 use crate::call::Call;
 use crate::child::{ChildOf, Stage};
-use crate::ctx::{Ctx, Mail};
+use crate::ctx::{Asked, Ctx, Mail};
 use crate::leg::{Leg, Side, Signalling};
 use crate::outbound::Outbound;
 use crate::outcome::Cause;
@@ -63,6 +63,7 @@ impl Call {
         dial: &Dial,
         ctx: &mut Ctx<'_>,
     ) -> Result<Vec<Call>, Refusal> {
+        self.notify_client(noun, ctx);
         let common = common(noun);
         let (to, places) = places(noun, &self.dialler, ctx)?;
         let unlimited = places.iter().flatten().any(|way| way.unlimited);
@@ -135,6 +136,15 @@ impl Call {
             children.push(child);
         }
         Ok(children)
+    }
+
+    /// Who wakes phones is told which one is wanted, in the name of the call that dials: there may be a child call for
+    /// each of its devices, or none.
+    fn notify_client(&mut self, noun: &Noun, ctx: &mut Ctx<'_>) {
+        let Noun::Client(ClientNoun { identity, notification_url: Some(url), .. }) = noun else { return };
+        let mut params = twiml::standard_params(&self.facts);
+        params.push(("Client".to_owned(), format!("client:{identity}")));
+        ctx.fetch(self.sid(), Asked::Callback, url.clone(), HttpMethod::Post, params);
     }
 
     /// A new child begins: a port first.

@@ -59,7 +59,8 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
     let mut trunks = BTreeMap::new();
     for keys in keys {
         let name = required(found, "trunk.name", &keys.span, keys.name.as_ref(), name);
-        let address = required(found, "trunk.address", &keys.span, keys.address.as_ref(), trunk_address);
+        let address =
+            required(found, "trunk.address", &keys.span, keys.address.as_ref(), |text| trunk_address(text));
         let accept_from = found
             .read("trunk.accept_from", keys.accept_from.as_ref(), |texts| networks(texts))
             .unwrap_or_default();
@@ -98,12 +99,12 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
     trunks
 }
 
-fn trunk_address(text: &String) -> Result<String, String> {
+fn trunk_address(text: &str) -> Result<String, String> {
     let uri = sip_uri(text)?;
     if uri.user.is_some() || uri.password.is_some() {
         return Err("has a user before the host; write `username` and `password` as keys.".to_owned());
     }
-    Ok(text.clone())
+    Ok(text.to_owned())
 }
 
 pub(crate) fn sip_uri(text: &str) -> Result<Uri, String> {
@@ -206,7 +207,7 @@ fn pattern(text: &String) -> Result<String, String> {
             "`{text}` must be digits, + in front, ? for one character, * at the end, as +1*."
         ));
     }
-    Ok(text.clone())
+    Ok(text.to_owned())
 }
 
 fn known_trunks(names: &[String], trunks: &BTreeMap<String, Trunk>) -> Result<Vec<String>, String> {
@@ -241,7 +242,7 @@ pub(crate) fn name(text: &String) -> Result<String, String> {
     if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.chars().all(right) {
         return Err(format!("`{text}` must be letters, digits, dots, hyphens and underscores."));
     }
-    Ok(text.clone())
+    Ok(text.to_owned())
 }
 
 fn number(text: &str) -> Result<String, String> {

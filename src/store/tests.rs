@@ -122,7 +122,7 @@ async fn rows_survive(store: &Store) {
     assert_eq!(store.recording(recording.sid).await.unwrap(), Some(recording));
     assert_eq!(store.transcription(heard.sid).await.unwrap(), Some(heard.clone()));
     let of_recording = store.transcriptions(Some(heard.recording), &Page::first(10)).await.unwrap();
-    assert_eq!(of_recording, [heard.clone()]);
+    assert_eq!(of_recording, std::slice::from_ref(&heard));
     let exchange = sample::exchange(1, 7);
     store.write(StoreItem::Exchange(exchange.clone()));
     store.write(StoreItem::Exchange(exchange.clone()));

@@ -68,7 +68,7 @@ static ELEMENTS: &[Refused] = &[
 ];
 
 /// Understood, and without effect: warning 99006.
-static ATTRIBUTES: &[(&str, &str)] = &[("Client", "clientNotificationUrl"), ("Stream", "enableReconnect")];
+static ATTRIBUTES: &[(&str, &str)] = &[("Stream", "enableReconnect")];
 
 #[cfg(test)]
 mod tests {
@@ -100,8 +100,8 @@ mod tests {
     #[test]
     fn attributes_that_do_nothing_are_told_when_they_ask_for_something() {
         for (xml, codes) in [
-            ("<Dial><Client clientNotificationUrl='/n'>ann</Client></Dial>", vec![99006]),
-            ("<Dial><Client clientNotificationUrl=''>ann</Client></Dial>", vec![]),
+            ("<Start><Stream url='wss://a.example/' enableReconnect='true'/></Start>", vec![99006]),
+            ("<Start><Stream url='wss://a.example/' enableReconnect=''/></Start>", vec![]),
         ] {
             let document = parse(&format!("<Response>{xml}</Response>"), Dialect::Texml).unwrap();
             assert_eq!(document.findings.iter().map(|f| f.code).collect::<Vec<_>>(), codes, "{xml}");

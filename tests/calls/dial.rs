@@ -33,6 +33,20 @@ fn all_ring_and_the_first_to_answer_wins() {
 }
 
 #[test]
+fn who_wakes_phones_is_told_whom_to_wake() {
+    for name in ["ann", "nobody"] {
+        let mut s = office(&format!(
+            "<Dial><Client clientNotificationUrl=\"/events\">{name}</Client></Dial><Say>next</Say>"
+        ));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        assert_eq!(told(&mut s, EVENTS, "Client"), Some(format!("client:{name}")));
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
 fn one_after_the_other_when_sequential() {
     let mut s = office(&format!("<Dial sequential=\"true\" timeout=\"5\">{BOTH}</Dial>"));
     let (ann, bob) = (s.phone("ann"), s.phone("bob"));

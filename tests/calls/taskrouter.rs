@@ -56,11 +56,17 @@ impl Desk {
         let after = DeskAsk::PutActivity { sid: None, name: Some("Wrap-Up".to_owned()), available: false };
         put(after);
         let RouterReply::Activities(activities) = put(DeskAsk::Activities(None)) else { panic!() };
-        let named =
-            |name: &str| activities.iter().find(|one| one.activity.name == name).unwrap().activity.sid;
+        let named = |name: &str| {
+            activities
+                .iter()
+                .find(|one| one.activity.name == name)
+                .expect("a new workspace has it")
+                .activity
+                .sid
+        };
         let queue = QueueForm {
             name: Some("German".to_owned()),
-            target_workers: Some(Expr::parse("languages HAS 'de'").unwrap()),
+            target_workers: Some(Expr::parse("languages HAS 'de'").expect("it parses")),
             ..QueueForm::default()
         };
         let RouterReply::Queues(queues) = put(DeskAsk::PutQueue(None, queue)) else { panic!() };
@@ -80,7 +86,7 @@ impl Desk {
         let attributes = "{\"languages\":[\"de\"],\"contact_uri\":\"client:ann\"}";
         let worker = WorkerForm {
             name: Some("Ann".to_owned()),
-            attributes: Some(read_attributes(attributes).unwrap()),
+            attributes: Some(read_attributes(attributes).expect("they are an object")),
             ..WorkerForm::default()
         };
         let RouterReply::Workers(workers) = put(DeskAsk::PutWorker(None, worker)) else { panic!() };
@@ -155,13 +161,16 @@ impl Desk {
 
     fn reservation(&mut self) -> ReservationSid {
         let RouterReply::Reservations(all) = self.ask(DeskAsk::Reservations(None, None)) else { panic!() };
-        all.last().unwrap().0.reservation.sid
+        all.last().expect("somebody was offered it").0.reservation.sid
     }
 
     /// The kinds of what was told, in order.
     fn happened(&mut self) -> Vec<String> {
         let asked = self.s.asked(HAPPENED);
-        asked.iter().map(|request| param(request, "EventType").unwrap().to_owned()).collect()
+        asked
+            .iter()
+            .map(|request| param(request, "EventType").expect("every event has a type").to_owned())
+            .collect()
     }
 
     /// Everything this workspace is made of, as the store has it at last.

@@ -20,9 +20,9 @@ impl Rest {
 
     /// A form's names and values sent to a path under the account's: status and JSON, null where there is none.
     pub fn post(self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
-        let escape =
-            |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
-        let pairs: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        let escape = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        let pairs: Vec<String> =
+            form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
         json(self.send("POST", path, &pairs.join("&")))
     }
 

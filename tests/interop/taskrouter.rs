@@ -69,11 +69,16 @@ fn a_caller_waits_as_a_task_and_talks_to_the_worker_who_is_rung() {
         let configuration = json!({"task_routing": {"filters": [{"filter_friendly_name": "Spanish",
             "expression": "selected_language == 'es'", "targets": [{"queue": queue}]}]}});
         let assignment = web.url("/assignment");
-        let workflow = [("FriendlyName", "Calls"), ("Configuration", &configuration.to_string()),
-            ("AssignmentCallbackUrl", &assignment)];
+        let workflow = [
+            ("FriendlyName", "Calls"),
+            ("Configuration", &configuration.to_string()),
+            ("AssignmentCallbackUrl", &assignment),
+        ];
         let workflow = sid(&ask(&format!("{ws}/Workflows"), &workflow));
-        let alice = [("FriendlyName", "Alice"),
-            ("Attributes", "{\"languages\":[\"en\",\"es\"],\"contact_uri\":\"client:ann\"}")];
+        let alice = [
+            ("FriendlyName", "Alice"),
+            ("Attributes", "{\"languages\":[\"en\",\"es\"],\"contact_uri\":\"client:ann\"}"),
+        ];
         let alice = format!("{ws}/Workers/{}", sid(&ask(&format!("{ws}/Workers"), &alice)));
         *answer.lock().unwrap() =
             json!({"instruction": "dequeue", "from": NUMBER, "post_work_activity_sid": wrap_up}).to_string();
@@ -104,7 +109,10 @@ fn a_caller_waits_as_a_task_and_talks_to_the_worker_who_is_rung() {
         let free = Instant::now();
         ask(&alice, &[("ActivitySid", &available)]);
         let asked = web.wait("/assignment", s(1));
-        assert_eq!((asked.get("TaskSid"), asked.get("WorkerSid")), (&*sid(&task), alice.rsplit('/').next().unwrap()));
+        assert_eq!(
+            (asked.get("TaskSid"), asked.get("WorkerSid")),
+            (&*sid(&task), alice.rsplit('/').next().unwrap())
+        );
         assert!(asked.headers.contains_key("x-twilio-signature"), "{:?}", asked.headers);
         let invite = ann.wait("INVITE", s(5));
         assert!(invite.header("From").contains(NUMBER), "{}", invite.header("From"));

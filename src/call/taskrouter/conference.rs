@@ -36,7 +36,7 @@ impl Node {
         let task = task.ok_or_else(|| RouterFault::unknown("reservation"))?;
         let document = conference_document(&task.to_string(), &room.room);
         let record =
-            room.record.then(|| RecordWish { what: media::RecordWhat::Both, trim: false, callback: None });
+            room.record.then_some(RecordWish { what: media::RecordWhat::Both, trim: false, callback: None });
         let timeout_s = room.timeout_s;
         let new = NewCall { timeout_s, record, ..new_call(to, from, Source::Inline(document)) };
         let kind = RingKind::Conference(Box::new(room));

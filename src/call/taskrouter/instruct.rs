@@ -142,7 +142,7 @@ impl Node {
                 events: events(&[]),
             }),
             timeout_s: call.timeout_s,
-            record: call.record.then(|| RecordWish {
+            record: call.record.then_some(RecordWish {
                 what: media::RecordWhat::Both,
                 trim: false,
                 callback: None,

@@ -109,7 +109,10 @@ impl Resolver<'_> {
                     self.amd(&mut sip.machine_detection);
                     (&mut sip.url, &mut sip.status_callback)
                 }
-                Noun::Client(client) => (&mut client.url, &mut client.status_callback),
+                Noun::Client(client) => {
+                    self.if_possible_or_told(&mut client.notification_url, 11100);
+                    (&mut client.url, &mut client.status_callback)
+                }
             };
             self.if_possible(url);
             *callback = self.status_callback(callback.take());

@@ -19,6 +19,8 @@ pub struct ClientNoun {
     pub method: HttpMethod,
     /// Where the leg's progress is told.
     pub status_callback: Option<StatusCallback>,
+    /// Told by POST that the client is dialled, registered or not: something that can wake it.
+    pub notification_url: Option<String>,
 }
 
 /// `None` when nobody is named (12200).
@@ -42,6 +44,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<ClientNo
         url: owned(node, "url").filter(|url| !url.is_empty()),
         method: reading.method(node, "method", 13221),
         status_callback: reading.status_callback(node, 13221),
+        notification_url: owned(node, "clientNotificationUrl").filter(|url| !url.is_empty()),
     };
     let length = noun.identity.chars().count();
     let named = (1..=IDENTITY_CHARS_MAX).contains(&length) && !noun.identity.contains(char::is_control);
@@ -101,6 +104,7 @@ mod tests {
             url: None,
             method: HttpMethod::Post,
             status_callback: None,
+            notification_url: None,
         };
         let told = |parameters: &[(&str, &str)]| ClientNoun {
             parameters: parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
@@ -122,6 +126,12 @@ mod tests {
                 Some(ClientNoun { url: Some("/w".into()), ..ann.clone() }),
                 vec![],
             ),
+            (
+                "<Client clientNotificationUrl='/n'>ann</Client>",
+                Some(ClientNoun { notification_url: Some("/n".into()), ..ann.clone() }),
+                vec![],
+            ),
+            ("<Client clientNotificationUrl=''>ann</Client>", Some(ann.clone()), vec![]),
             ("<Client method='x'>ann</Client>", Some(ann.clone()), vec![13221]),
             ("<Client sendDigits='1'>ann</Client>", Some(ann.clone()), vec![12200]),
             ("<Client><Say>x</Say>ann</Client>", Some(ann.clone()), vec![12200]),
