@@ -171,7 +171,7 @@ mod tests {
         // Nobody closed it: as after a kill.
         drop(store);
         let store = Store::open("sqlite:", state.path()).await.unwrap();
-        assert_eq!(store.resources().await.unwrap(), [changed, over]);
+        assert_eq!(store.resources().await.unwrap(), [over, changed]);
     }
 
     #[tokio::test]
