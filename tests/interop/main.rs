@@ -26,6 +26,7 @@ mod queue;
 mod recording;
 mod rest;
 mod rest_call_tool;
+mod rest_conference;
 mod rest_pages;
 mod roulette;
 mod signalling;
