@@ -56,6 +56,9 @@ pub(crate) struct Invited {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ToRecord {
     pub(crate) trim: bool,
+    pub(crate) beep: bool,
+    /// Milliseconds; `None`: as long as the conference.
+    pub(crate) ms_max: Option<u64>,
     pub(crate) callback: Option<RecordingStatusCallback>,
 }
 
@@ -223,7 +226,8 @@ impl Conference {
     ) -> Joined {
         if noun.record && !self.recorded && self.to_record.is_none() {
             let callback = noun.recording_status_callback.clone();
-            self.to_record = Some(ToRecord { trim: noun.trim, callback });
+            let ms_max = noun.record_s_max.map(|seconds| u64::from(seconds) * 1_000);
+            self.to_record = Some(ToRecord { trim: noun.trim, beep: noun.record_beep, ms_max, callback });
         }
         let participant = match self.invited.remove(&call) {
             // It may have been changed while it was called.

@@ -72,6 +72,9 @@ impl Call {
         send(sid, joined.letters, ctx);
         joined.row.into_iter().for_each(|row| ctx.store(StoreItem::Conference(row)));
         if let Some(wanted) = joined.record {
+            if wanted.beep {
+                beep(joined.room, ctx);
+            }
             self.record_conference(joined.sid, wanted, ctx);
         }
         let recording = self.record_part(&dial, ctx);

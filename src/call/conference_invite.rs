@@ -202,6 +202,7 @@ mod tests {
                 url: "http://h/r".to_owned(),
                 method: HttpMethod::Post,
                 events: vec![RecordingEvent::Completed, RecordingEvent::Absent],
+                sends_url: true,
             }),
             ..plain.clone()
         };

@@ -50,7 +50,8 @@ impl Call {
         let recording = Recording { row, track: RecordingTrack::Both, callback: wanted.callback };
         ctx.shared.conference_recordings.insert(sid, recording);
         self.trace(EventKind::Media, format!("recording {sid} of the conference"), ctx);
-        let (leg, recording, max_ms, trim) = (self.leg.id, sid, CONFERENCE_MS_MAX, wanted.trim);
+        let max_ms = wanted.ms_max.unwrap_or(CONFERENCE_MS_MAX);
+        let (leg, recording, trim) = (self.leg.id, sid, wanted.trim);
         ctx.media(media::Command::RecordRoom { leg, recording, path, max_ms, trim, format });
     }
 }

@@ -268,7 +268,7 @@ pub(crate) fn tell_recording(recording: &Recording, event: RecordingEvent, ctx: 
         call_sid: row.call,
         conference_sid: row.conference,
         recording_sid: row.sid,
-        url: recording_url(ctx, row.sid),
+        url: callback.sends_url.then(|| recording_url(ctx, row.sid)),
         status: row.status,
         duration_s: row.duration_ms.map(seconds),
         channels: row.channels,

@@ -89,6 +89,7 @@ pub(crate) enum Later {
     PlayEnds { leg: LegId, play: PlayId, number: u64 },
     RecordEnds { leg: LegId, recording: RecordingSid, number: u64, why: RecordEnd },
     Announced(RoomId, Event),
+    RoomRecordEnds(RecordingSid),
 }
 
 /// How long every announcement sounds.
@@ -325,7 +326,7 @@ impl StubMedia {
                     later.push((soon, Later::Event(event)));
                 }
             }
-            Command::RecordRoom { leg, recording, .. } => {
+            Command::RecordRoom { leg, recording, max_ms, .. } => {
                 let Some((room, _)) = self.legs.get(&leg).and_then(|leg| leg.room) else {
                     return Err(Violation(format!("{leg:?} is in no room that could be recorded")));
                 };
@@ -333,6 +334,7 @@ impl StubMedia {
                     return Err(Violation(format!("{room:?} is recorded twice")));
                 }
                 self.room_recordings.insert(recording, (room, leg, now));
+                later.push((Duration::from_millis(max_ms), Later::RoomRecordEnds(recording)));
                 later.push((soon, Later::Event(Event::RecordStarted { leg, recording })));
             }
             Command::StopRecord { recording, .. } if self.room_recordings.contains_key(&recording) => {
@@ -437,6 +439,10 @@ impl StubMedia {
                     return None;
                 }
                 self.end_recording(leg, recording, now, why)
+            }
+            Later::RoomRecordEnds(recording) => {
+                let (_, leg, since) = self.room_recordings.remove(&recording)?;
+                Some(room_recorded(recording, leg, since, now))
             }
         }
     }

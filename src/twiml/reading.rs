@@ -220,9 +220,10 @@ impl<'t> Reading<'t> {
         ];
         let events = self.events(node, "recordingStatusCallbackEvent", EVENTS, 13621);
         let method = self.method(node, "recordingStatusCallbackMethod", 13256);
+        let sends_url = self.dialect == Dialect::Twiml || self.boolean(node, "sendRecordingUrl", true, 12200);
         let url = attribute(node, "recordingStatusCallback").filter(|url| !url.is_empty())?.to_owned();
         let events = if events.is_empty() { vec![RecordingEvent::Completed] } else { events };
-        Some(RecordingStatusCallback { url, method, events })
+        Some(RecordingStatusCallback { url, method, events, sends_url })
     }
 
     /// A space-separated list of words, each once, bad ones left out.

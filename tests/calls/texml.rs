@@ -1,7 +1,7 @@
 //! The other dialect, whole calls of it (reference: texml-delta §2, §3, §5).
 
 use media::AnsweredBy;
-use sim::{Answer, Faults, NUMBER, Scenario, VOICE, param};
+use sim::{Answer, Faults, Heard, NUMBER, Scenario, VOICE, param};
 use twiml::{Dialect, HttpMethod};
 
 use crate::{ACTION, EVENTS};
@@ -144,6 +144,33 @@ fn a_dial_has_a_sound_of_its_own_a_name_and_a_limit_to_its_recording() {
 }
 
 /// The callee answers, presses a key, and hangs up.
+#[test]
+fn a_conferences_recording_beeps_ends_by_itself_and_keeps_its_url() {
+    let attributes = "record=\"true\" beep=\"false\" recordingStatusCallback=\"/events\"";
+    let conference =
+        |more: &str| format!("<Dial><Conference waitUrl=\"\" {attributes} {more}>desk</Conference></Dial>");
+    for (more, beeps, url) in [
+        ("recordingTimeout=\"3\" sendRecordingUrl=\"false\"", true, false),
+        ("recordBeep=\"false\"", false, true),
+    ] {
+        let mut s = texml(&conference(more));
+        let ann = s.carrier_calls(NUMBER);
+        s.pass_ms(500);
+        let bob = s.carrier_calls(NUMBER);
+        s.pass_ms(500);
+        assert_eq!(s.heard(&bob).contains(&Heard::Beep), beeps, "{more}: {:?}", s.heard(&bob));
+        s.pass_ms(4_000);
+        assert_eq!(s.asked(EVENTS).len(), usize::from(beeps), "{more}: it has ended by itself, or not yet");
+        s.hangs_up(&ann);
+        s.hangs_up(&bob);
+        s.pass_ms(1_000);
+        let told = s.asked(EVENTS);
+        assert_eq!((told.len(), param(&told[0], "RecordingStatus")), (1, Some("completed")), "{more}");
+        assert_eq!(param(&told[0], "RecordingUrl").is_some(), url, "{more}");
+        s.expect_rest();
+    }
+}
+
 #[test]
 fn a_legs_events_tell_who_answered_its_keys_and_its_end() {
     let mut s = texml(

@@ -262,7 +262,7 @@ pub(super) fn recording_callback(
         events.push(RecordingEvent::Completed);
     }
     let to = document_ref(form, &name, &format!("{name}Method"))?;
-    Ok(to.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events }))
+    Ok(to.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events, sends_url: true }))
 }
 
 pub(super) fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {

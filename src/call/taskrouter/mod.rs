@@ -6,7 +6,7 @@
 //!                                    ▼
 //!              assignment callback ──▶ instruction ──▶ the worker's phone rings ──▶ bridged: accepted
 //! ```
-//! What decides is the core (`router`); [`desk`](self::desk) keeps what people want to know beside it. A workspace's
+//! What decides is the core (`router`); [`desk`] keeps what people want to know beside it. A workspace's
 //! clock counts from 1970, so that what was written down yesterday means the same today.
 
 mod ask;

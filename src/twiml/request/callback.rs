@@ -141,8 +141,8 @@ pub struct RecordingCallbackFacts {
     pub conference_sid: Option<ConferenceSid>,
     /// Which.
     pub recording_sid: RecordingSid,
-    /// Absolute, without an extension.
-    pub url: String,
+    /// Absolute, without an extension; `None` where it is not to be told.
+    pub url: Option<String>,
     /// What is told about it.
     pub status: RecordingStatus,
     /// Whole seconds; told once it is completed.
@@ -241,7 +241,7 @@ pub fn recording_params(facts: &RecordingCallbackFacts) -> Vec<(String, String)>
         None => params.set("CallSid", facts.call_sid.to_string()),
     }
     params.set("RecordingSid", facts.recording_sid.to_string());
-    params.set("RecordingUrl", facts.url.as_str());
+    params.set_some("RecordingUrl", facts.url.as_deref());
     params.set("RecordingStatus", facts.status.as_str());
     params.set("RecordingChannels", facts.channels.to_string());
     params.set("RecordingSource", facts.source.as_str());
@@ -397,7 +397,7 @@ mod tests {
             call_sid: CallSid(1),
             conference_sid: None,
             recording_sid: RecordingSid(7),
-            url: "u".into(),
+            url: Some("u".into()),
             status: RecordingStatus::Completed,
             duration_s: Some(40),
             channels: 2,

@@ -86,6 +86,8 @@ pub struct RecordingStatusCallback {
     pub method: HttpMethod,
     /// Which events; `completed` alone when none were named.
     pub events: Vec<RecordingEvent>,
+    /// `RecordingUrl` is told too; TeXML's `sendRecordingUrl` may say no.
+    pub sends_url: bool,
 }
 
 /// What can be told about a recording (reference: webhooks §4.4, `RecordingStatus`).

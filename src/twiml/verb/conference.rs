@@ -33,6 +33,10 @@ pub struct ConferenceNoun {
     pub record: bool,
     /// Cut silence off both ends of the recording.
     pub trim: bool,
+    /// Everybody hears that the recording begins (TeXML's `recordBeep`).
+    pub record_beep: bool,
+    /// Seconds after which the recording ends; `None`: with the conference (TeXML's `recordingTimeout`).
+    pub record_s_max: Option<u32>,
     /// Is heard by this participant alone.
     pub coach: Option<CallSid>,
     /// Where the conference's events are told.
@@ -73,6 +77,9 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Conferen
     reading.no_children(node);
     let name = name(node, reading);
     let label = label(node, reading);
+    let texml = reading.dialect == Dialect::Texml;
+    let record_s_max =
+        if texml { reading.whole(node, "recordingTimeout", 0..=RECORD_S_MAX, 0, 12200) } else { 0 };
     let noun = ConferenceNoun {
         name: name.clone().unwrap_or_default(),
         muted: reading.boolean(node, "muted", false, 13230),
@@ -90,7 +97,9 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Conferen
             12200,
         ),
         record: reading.one_of(node, "record", RECORD, false, 13217),
-        trim: reading.one_of(node, "trim", TRIM, reading.dialect == Dialect::Twiml, 13239),
+        trim: reading.one_of(node, "trim", TRIM, !texml, 13239),
+        record_beep: texml && reading.boolean(node, "recordBeep", true, 12200),
+        record_s_max: Some(record_s_max).filter(|&seconds| seconds > 0),
         coach: coach(node, reading),
         status_callback: status_callback(node, reading),
         recording_status_callback: reading.recording_callback(node),
@@ -190,14 +199,15 @@ const ATTRIBUTES: &[&str] = &[
 ];
 const TEXML_ATTRIBUTES: &[&str] = &["recordBeep", "recordingTimeout", "sendRecordingUrl"];
 const NAME_CHARS_MAX: usize = 128;
+const RECORD_S_MAX: u32 = 14_400;
 const PARTICIPANTS_MAX: u32 = 250;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecordingEvent;
-    use crate::verb::Noun;
-    use crate::verb::table::{noun_in_dial, one};
+    use crate::verb::table::{noun_in_dial, one, one_in};
+    use crate::verb::{Noun, Verb};
+    use crate::{Dialect, RecordingEvent};
 
     fn plain() -> ConferenceNoun {
         ConferenceNoun {
@@ -212,6 +222,8 @@ mod tests {
             max_participants: 250,
             record: false,
             trim: true,
+            record_beep: false,
+            record_s_max: None,
             coach: None,
             status_callback: None,
             recording_status_callback: None,
@@ -296,6 +308,22 @@ mod tests {
             });
             assert_eq!(told.as_deref(), name, "{content}");
             assert_eq!(codes, if name.is_some() { vec![] } else { vec![13237] }, "{content}");
+        }
+    }
+
+    #[test]
+    fn the_other_dialects_recording() {
+        for (attributes, beep, seconds, codes) in [
+            ("", true, None, vec![]),
+            ("recordBeep='false' recordingTimeout='60'", false, Some(60), vec![]),
+            ("recordingTimeout='0'", true, None, vec![]),
+            ("recordBeep='x' recordingTimeout='14401'", true, None, vec![12200, 12200]),
+        ] {
+            let xml = format!("<Dial><Conference {attributes}>room</Conference></Dial>");
+            let (Some(Verb::Dial(dial)), told) = one_in(&xml, Dialect::Texml) else { panic!("{xml}") };
+            let [Noun::Conference(noun)] = dial.nouns.as_slice() else { panic!("{xml}") };
+            let recorded = (noun.record_beep, noun.record_s_max, noun.trim);
+            assert_eq!((recorded, told), ((beep, seconds, false), codes), "{xml}");
         }
     }
 

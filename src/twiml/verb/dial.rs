@@ -228,31 +228,23 @@ fn ring_tone(node: Node<'_>, reading: &mut Reading<'_>) -> Option<String> {
     None
 }
 
-/// `detection` is for the nouns that ask for none of their own.
+/// `detection` is for the nouns that say nothing of it themselves.
 fn nouns(node: Node<'_>, detection: Option<&MachineDetection>, reading: &mut Reading<'_>) -> Vec<Noun> {
-    let mut nouns = written(node, reading);
-    for noun in &mut nouns {
-        let own = match noun {
-            Noun::Number(number) => &mut number.machine_detection,
-            Noun::Sip(sip) => &mut sip.machine_detection,
-            Noun::Client(_) | Noun::Conference(_) | Noun::Application(_) | Noun::Queue(_) => continue,
-        };
-        *own = own.take().or_else(|| detection.cloned());
-    }
-    nouns
-}
-
-fn written(node: Node<'_>, reading: &mut Reading<'_>) -> Vec<Noun> {
     let elements: Vec<Node<'_>> = node.children().filter(|c| c.is_element()).collect();
     let number = text(node);
     if elements.is_empty() && !number.is_empty() {
         let at = node.first_child().map_or(node.range().start, |c| c.range().start);
-        return number::bare(&number, at, reading).map(Noun::Number).into_iter().collect();
+        let mut noun = number::bare(&number, at, reading).map(Noun::Number);
+        noun.iter_mut().for_each(|noun| inherit(noun, detection));
+        return noun.into_iter().collect();
     }
     reading.no_text(node);
     let mut nouns = Vec::new();
     for child in alone_or_together(elements, reading) {
-        if let Some(noun) = noun(child, reading) {
+        if let Some(mut noun) = noun(child, reading) {
+            if attribute(child, "machineDetection").is_none_or(str::is_empty) {
+                inherit(&mut noun, detection);
+            }
             if nouns.len() < DIAL_NOUNS_MAX {
                 nouns.push(noun);
             } else {
@@ -265,6 +257,14 @@ fn written(node: Node<'_>, reading: &mut Reading<'_>) -> Vec<Noun> {
         }
     }
     nouns
+}
+
+fn inherit(noun: &mut Noun, detection: Option<&MachineDetection>) {
+    match noun {
+        Noun::Number(number) => number.machine_detection = detection.cloned(),
+        Noun::Sip(sip) => sip.machine_detection = detection.cloned(),
+        Noun::Client(_) | Noun::Conference(_) | Noun::Application(_) | Noun::Queue(_) => {}
+    }
 }
 
 /// A conference goes together with nothing: only the first of such a mixture is dialled (13000).

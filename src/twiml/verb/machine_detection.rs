@@ -190,6 +190,14 @@ mod tests {
             let expected = MachineDetection { timeout_ms, ..MachineDetection::new(false) };
             assert_eq!((number.machine_detection.clone(), told), (Some(expected), codes), "{xml}");
         }
+        let xml = "<Dial machineDetection='Enable'><Number>1</Number><Number machineDetection='Disable'>2</Number>\
+                   <Number machineDetection='DetectMessageEnd'>3</Number></Dial>";
+        let (Some(Verb::Dial(dial)), _) = one_in(xml, Dialect::Texml) else { panic!() };
+        let modes = dial.nouns.iter().map(|noun| match noun {
+            Noun::Number(number) => number.machine_detection.as_ref().map(|detection| detection.message_end),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(modes.collect::<Vec<_>>(), [Some(false), None, Some(true)]);
         let sending = "<Number machineDetection='Enable' sendDigits='1'>+15550001111</Number>";
         let (Some(Noun::Number(number)), codes) = noun_in_dial(sending) else { panic!() };
         assert_eq!((number.machine_detection, codes), (None, vec![21263]));

@@ -203,7 +203,12 @@ mod tests {
     #[test]
     fn attributes_and_their_bad_values() {
         let callback = |method, events: &[RecordingEvent]| {
-            let callback = RecordingStatusCallback { url: "/r".into(), method, events: events.to_vec() };
+            let callback = RecordingStatusCallback {
+                url: "/r".into(),
+                method,
+                events: events.to_vec(),
+                sends_url: true,
+            };
             Record { recording_status_callback: Some(callback), ..plain() }
         };
         use RecordingEvent::{Absent, Completed, InProgress};

@@ -184,6 +184,7 @@ mod tests {
                 url: "/r".into(),
                 method,
                 events: events.to_vec(),
+                sends_url: true,
             }),
             ..plain()
         };
