@@ -1,48 +1,18 @@
 //! What is said in a live call, told as it is said: `…/Calls/CA…/Transcriptions.json` (reference: rest-voice §12).
 
-use axum::extract::{OriginalUri, Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Router;
 use call::{ServiceKind, ServiceOrder};
-use serde_json::Value;
 use twiml::{StreamTrack, TranscriptionNoun};
 
-use super::{services, sid};
+use super::services;
 use crate::Api;
-use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::params::Params;
 
 pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/Calls/{call}/Transcriptions.json", post(start))
-        .route("/Calls/{call}/Transcriptions", post(start))
-        .route("/Calls/{call}/Transcriptions/{transcription}", post(stop))
-}
-
-/// POST on the list: begins one.
-async fn start(
-    _: Authorized,
-    State(api): State<Api>,
-    OriginalUri(uri): OriginalUri,
-    Path((_, call)): Path<(String, String)>,
-    form: Params,
-) -> Result<Json<Value>, ApiError> {
-    let call = sid(&call, uri.path())?;
-    form.note_unknown(START);
-    services::start(&api, call, ServiceOrder::Transcription(Box::new(read(&form)?)), LIST, &uri).await
-}
-
-/// POST on one: ends it.
-async fn stop(
-    _: Authorized,
-    State(api): State<Api>,
-    OriginalUri(uri): OriginalUri,
-    Path((_, call, which)): Path<(String, String, String)>,
-    form: Params,
-) -> Result<Json<Value>, ApiError> {
-    let call = sid(&call, uri.path())?;
-    services::stop(&api, call, (ServiceKind::Transcription, &which), LIST, &form, &uri).await
+    services::routes("Transcriptions", ServiceKind::Transcription, START, |form| {
+        Ok(ServiceOrder::Transcription(Box::new(read(form)?)))
+    })
 }
 
 fn read(form: &Params) -> Result<TranscriptionNoun, ApiError> {
@@ -74,7 +44,6 @@ fn language(form: &Params) -> Result<String, ApiError> {
     Err(ApiError::new(20001, format!("LanguageCode is no language: {text}")))
 }
 
-const LIST: &str = "Transcriptions";
 const LANGUAGE_BYTES_MAX: usize = 35;
 /// What belongs to a service the box does not have is taken and means nothing.
 const START: &[&str] = &[

@@ -1,45 +1,60 @@
 //! What the API's resources of a live call's services have in common: begun by POST on the list, ended by
 //! `Status=stopped`, neither listed nor fetched (reference: rest-voice §12).
 
-use axum::Json;
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::Uri;
+use axum::routing::post;
+use axum::{Json, Router};
 use base::CallSid;
 use call::{LiveService, Operator, OperatorReply, ServiceFault, ServiceKind, ServiceOrder};
 use serde_json::{Value, json};
 use twiml::{ServiceCallback, StreamTrack};
 
+use super::sid;
 use crate::Api;
+use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::params::Params;
 
-/// Begins one of the resources `list`.
-pub(super) async fn start(
-    api: &Api,
-    call: CallSid,
-    order_of_it: ServiceOrder,
-    list: &str,
-    uri: &Uri,
-) -> Result<Json<Value>, ApiError> {
-    let service = order(api, call, order_of_it, uri).await?;
-    Ok(Json(show(&service, "in-progress", api, call, list)))
-}
+/// What a form asks to be begun.
+type Read = fn(&Params) -> Result<ServiceOrder, ApiError>;
 
-/// Ends one by its sid or its name.
-pub(super) async fn stop(
-    api: &Api,
-    call: CallSid,
-    (kind, which): (ServiceKind, &str),
-    list: &str,
-    form: &Params,
-    uri: &Uri,
-) -> Result<Json<Value>, ApiError> {
-    form.note_unknown(&["Status"]);
-    if form.one_of("Status", &["stopped"], 20001)?.is_none() {
-        return Err(ApiError::new(20001, "Status is missing"));
-    }
-    let which = which.strip_suffix(".json").unwrap_or(which).to_owned();
-    let service = order(api, call, ServiceOrder::Stop { kind, which }, uri).await?;
-    Ok(Json(show(&service, "stopped", api, call, list)))
+/// POST on `list` begins what `read` reads, with the parameters `known` and those of the service itself; POST on one
+/// of them, by sid or name, ends it.
+pub(super) fn routes(
+    list: &'static str,
+    kind: ServiceKind,
+    known: &'static [&'static str],
+    read: Read,
+) -> Router<Api> {
+    let begin = move |_: Authorized,
+                      State(api): State<Api>,
+                      OriginalUri(uri): OriginalUri,
+                      Path((_, call)): Path<(String, String)>,
+                      form: Params| async move {
+        let call = sid(&call, uri.path())?;
+        note_unknown(&form, known);
+        let service = order(&api, call, read(&form)?, &uri).await?;
+        Ok::<_, ApiError>(Json(show(&service, "in-progress", &api, call, list)))
+    };
+    let end = move |_: Authorized,
+                    State(api): State<Api>,
+                    OriginalUri(uri): OriginalUri,
+                    Path((_, call, which)): Path<(String, String, String)>,
+                    form: Params| async move {
+        let call = sid(&call, uri.path())?;
+        form.note_unknown(&["Status"]);
+        if form.one_of("Status", &["stopped"], 20001)?.is_none() {
+            return Err(ApiError::new(20001, "Status is missing"));
+        }
+        let which = which.strip_suffix(".json").unwrap_or(&which).to_owned();
+        let service = order(&api, call, ServiceOrder::Stop { kind, which }, &uri).await?;
+        Ok(Json(show(&service, "stopped", &api, call, list)))
+    };
+    Router::new()
+        .route(&format!("/Calls/{{call}}/{list}.json"), post(begin))
+        .route(&format!("/Calls/{{call}}/{list}"), post(begin))
+        .route(&format!("/Calls/{{call}}/{list}/{{service}}"), post(end))
 }
 
 /// Has the node carry an order out.
@@ -107,7 +122,7 @@ pub(super) fn parameters(form: &Params) -> Result<Vec<(String, String)>, ApiErro
 }
 
 /// As [`Params::note_unknown`], for services that have parameters of their own.
-pub(super) fn note_unknown(form: &Params, known: &[&str]) {
+fn note_unknown(form: &Params, known: &[&str]) {
     let own = form.iter().map(|(name, _)| name).filter(|name| is_parameter(name));
     let known: Vec<&str> = known.iter().copied().chain(own).collect();
     form.note_unknown(&known);

@@ -1,48 +1,16 @@
 //! SIP recording sessions of a live call: `…/Calls/CA…/Siprec.json` (reference: rest-voice §12).
 
-use axum::extract::{OriginalUri, Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Router;
 use call::{ServiceKind, ServiceOrder};
-use serde_json::Value;
 use twiml::{SiprecNoun, StreamTrack};
 
-use super::{services, sid};
+use super::services;
 use crate::Api;
-use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::params::Params;
 
 pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/Calls/{call}/Siprec.json", post(start))
-        .route("/Calls/{call}/Siprec", post(start))
-        .route("/Calls/{call}/Siprec/{session}", post(stop))
-}
-
-/// POST on the list: begins one.
-async fn start(
-    _: Authorized,
-    State(api): State<Api>,
-    OriginalUri(uri): OriginalUri,
-    Path((_, call)): Path<(String, String)>,
-    form: Params,
-) -> Result<Json<Value>, ApiError> {
-    let call = sid(&call, uri.path())?;
-    services::note_unknown(&form, START);
-    services::start(&api, call, ServiceOrder::Siprec(read(&form)?), LIST, &uri).await
-}
-
-/// POST on one: ends it.
-async fn stop(
-    _: Authorized,
-    State(api): State<Api>,
-    OriginalUri(uri): OriginalUri,
-    Path((_, call, which)): Path<(String, String, String)>,
-    form: Params,
-) -> Result<Json<Value>, ApiError> {
-    let call = sid(&call, uri.path())?;
-    services::stop(&api, call, (ServiceKind::Siprec, &which), LIST, &form, &uri).await
+    services::routes("Siprec", ServiceKind::Siprec, START, |form| Ok(ServiceOrder::Siprec(read(form)?)))
 }
 
 fn read(form: &Params) -> Result<SiprecNoun, ApiError> {
@@ -58,7 +26,6 @@ fn read(form: &Params) -> Result<SiprecNoun, ApiError> {
     })
 }
 
-const LIST: &str = "Siprec";
 const START: &[&str] = &["ConnectorName", "Name", "StatusCallback", "StatusCallbackMethod", "Track"];
 
 #[cfg(test)]

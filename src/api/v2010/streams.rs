@@ -1,48 +1,16 @@
 //! Media streams of a live call: `…/Calls/CA…/Streams.json` (reference: rest-voice §12).
 
-use axum::extract::{OriginalUri, Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Router;
 use call::{ServiceKind, ServiceOrder};
-use serde_json::Value;
 use twiml::{StreamNoun, StreamTrack, stream_url};
 
-use super::{services, sid};
+use super::services;
 use crate::Api;
-use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::params::Params;
 
 pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/Calls/{call}/Streams.json", post(start))
-        .route("/Calls/{call}/Streams", post(start))
-        .route("/Calls/{call}/Streams/{stream}", post(stop))
-}
-
-/// POST on the list: begins one.
-async fn start(
-    _: Authorized,
-    State(api): State<Api>,
-    OriginalUri(uri): OriginalUri,
-    Path((_, call)): Path<(String, String)>,
-    form: Params,
-) -> Result<Json<Value>, ApiError> {
-    let call = sid(&call, uri.path())?;
-    services::note_unknown(&form, START);
-    services::start(&api, call, ServiceOrder::Stream(read(&form)?), LIST, &uri).await
-}
-
-/// POST on one: ends it.
-async fn stop(
-    _: Authorized,
-    State(api): State<Api>,
-    OriginalUri(uri): OriginalUri,
-    Path((_, call, which)): Path<(String, String, String)>,
-    form: Params,
-) -> Result<Json<Value>, ApiError> {
-    let call = sid(&call, uri.path())?;
-    services::stop(&api, call, (ServiceKind::Stream, &which), LIST, &form, &uri).await
+    services::routes("Streams", ServiceKind::Stream, START, |form| Ok(ServiceOrder::Stream(read(form)?)))
 }
 
 fn read(form: &Params) -> Result<StreamNoun, ApiError> {
@@ -58,7 +26,6 @@ fn read(form: &Params) -> Result<StreamNoun, ApiError> {
     })
 }
 
-const LIST: &str = "Streams";
 const START: &[&str] = &["Name", "StatusCallback", "StatusCallbackMethod", "Track", "Url"];
 
 #[cfg(test)]
