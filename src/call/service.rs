@@ -130,8 +130,7 @@ impl Call {
                 Some((sid.to_string(), name))
             }
             ServiceKind::Siprec => {
-                let sid = self.siprec_named(which)?;
-                let name = Some(which.to_owned()).filter(|which| *which != sid.to_string());
+                let (sid, name) = self.siprec_named(which)?;
                 self.close_siprec(sid, ctx).then(|| (sid.to_string(), name))
             }
             ServiceKind::Transcription => {

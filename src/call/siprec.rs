@@ -159,11 +159,11 @@ impl Call {
     }
 
     /// The one that runs under this name, or whose sid this is.
-    pub(crate) fn siprec_named(&self, name: &str) -> Option<SiprecSid> {
+    pub(crate) fn siprec_named(&self, which: &str) -> Option<(SiprecSid, Option<String>)> {
         let is_meant = |siprec: &&Siprec| {
-            siprec.named.name.as_deref() == Some(name) || siprec.named.sid.to_string() == name
+            siprec.named.name.as_deref() == Some(which) || siprec.named.sid.to_string() == which
         };
-        self.siprecs.values().find(is_meant).map(|siprec| siprec.named.sid)
+        self.siprecs.values().find(is_meant).map(|siprec| (siprec.named.sid, siprec.named.name.clone()))
     }
 
     /// Ends one as it should; false: it is over already.

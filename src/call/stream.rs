@@ -134,7 +134,7 @@ impl Call {
                     }
                 }
                 StopService::Siprec(name) => match self.siprec_named(name) {
-                    Some(sid) => {
+                    Some((sid, _)) => {
                         self.close_siprec(sid, ctx);
                     }
                     None => {

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use base::{CallSid, Now, ReservationSid, WorkspaceSid};
+use base::{CallSid, Mono, Now, ReservationSid, WorkspaceSid};
 use router::clock::wall;
 use router::{Instruction, ReservationStatus};
 use twiml::{Dialect, FetchFailure, Fetched, HttpMethod, Level};
@@ -40,6 +40,8 @@ pub(crate) struct Asking {
     reservation: ReservationSid,
     /// Asked next.
     fallback: Option<String>,
+    /// When the answer is given up, on the node's clock.
+    due: Mono,
 }
 
 impl Node {
@@ -139,14 +141,14 @@ impl Node {
         let fallback = workflow.fallback_url.clone();
         // Without a URL the workers' own application answers.
         if let Some(url) = workflow.assignment_url.clone() {
-            self.ask(Asking { workspace, reservation, fallback }, url, now);
+            self.ask(Asking { workspace, reservation, fallback, due: now.mono + PATIENCE }, url, now);
         }
     }
 
     fn ask(&mut self, asking: Asking, url: String, now: Now) {
         let Some((task, params)) = self.assignment_params(&asking, now) else { return };
         let id = self.router_fetch(task, FetchKind::Document, url, params);
-        self.shared.router.patience.insert((now.mono + PATIENCE, id));
+        self.shared.router.patience.insert((asking.due, id));
         self.shared.router.asking.insert(id, asking);
     }
 
@@ -187,7 +189,7 @@ impl Node {
         now: Now,
     ) -> bool {
         let Some(asking) = self.shared.router.asking.remove(&id) else { return false };
-        self.shared.router.patience.retain(|(_, asked)| *asked != id);
+        self.shared.router.patience.remove(&(asking.due, id));
         let answer = match result {
             Ok(answer) => answer,
             Err(failure) => {
@@ -227,7 +229,7 @@ impl Node {
             return;
         }
         match asking.fallback {
-            Some(url) => self.ask(Asking { fallback: None, ..asking }, url, now),
+            Some(url) => self.ask(Asking { fallback: None, due: now.mono + PATIENCE, ..asking }, url, now),
             None => {
                 let one = (now.mono + PAUSE, asking.workspace, asking.reservation);
                 self.shared.router.unanswered.insert(one);
