@@ -1,44 +1,38 @@
 //! One call: a leg, the document that decides about it, and the verb that runs.
 //!
 //! The call is where the three cores meet, so its own methods only pass things on: what a verb does stands
-//! in the verb's file, answering in `answer`, dialling in `originate`, ending in `hangup`.
+//! in the verb's file, beginning one in `running`, what arrives in `inputs`, answering in `answer`, dialling in
+//! `originate`, ending in `hangup`.
 
 use std::collections::BTreeMap;
 
 use base::{CallSid, Mono, RecordingSid, SiprecSid, StreamSid};
-use media::PlayId;
-use twiml::{After, CallStatus, ConnectService, DialCallStatus, Interpreter, Level, Verb};
+use twiml::{CallStatus, DialCallStatus, Interpreter};
 
 use crate::application::ApplicationRun;
 use crate::child::ChildOf;
-use crate::conference_dial::ConferenceRun;
 use crate::conference_invite::Invitation;
-use crate::ctx::{Asked, Ctx, Mail};
-use crate::debugger;
-use crate::dequeue::DequeueRun;
-use crate::dial::DialRun;
-use crate::enqueue::EnqueueRun;
-use crate::gather::GatherRun;
+use crate::ctx::{Asked, Ctx};
+use crate::documents::Documents;
 use crate::kept::Kept;
 use crate::leg::Leg;
 use crate::office::Application;
 use crate::outbound::Outbound;
 use crate::outcome::{Cause, Outcome};
-use crate::play::PlayRun;
-use crate::prompt::Prompting;
-use crate::record::{CallRow, EventKind, NotificationRow, StoreItem};
-use crate::record_verb::{OwedAction, RecordRun, Recording, WholeCall};
-use crate::refer::ReferRun;
+use crate::record::{CallRow, EventKind, StoreItem};
+use crate::record_verb::{OwedAction, Recording, WholeCall};
 use crate::route::Who;
 use crate::siprec::Siprec;
-use crate::stream::{ConnectRun, Stream};
+use crate::stream::Stream;
 use crate::texml::KeptBack;
 use crate::timers::Timer;
-use crate::trace::describe;
 use crate::transcription::LiveTranscription;
-use crate::transfer::{Transfer, is_for_transfer};
+use crate::transfer::Transfer;
 use crate::user_message::UserMessages;
-use crate::wait::{Wait, is_for_wait};
+use crate::wait::Wait;
+
+pub(crate) use crate::notes::notification;
+pub(crate) use crate::running::Running;
 
 /// One call (leg), from its first message to its record.
 #[derive(Clone, Debug)]
@@ -85,7 +79,7 @@ pub(crate) struct Call {
     /// Seconds it may last once answered.
     pub(crate) time_limit_s: Option<u32>,
     /// How fast its documents follow each other.
-    documents: Documents,
+    pub(crate) documents: Documents,
     /// Why it was ended; set once.
     pub(crate) ended: Option<Cause>,
     pub(crate) answered: Option<Mono>,
@@ -107,54 +101,6 @@ pub(crate) struct Call {
     pub(crate) recorded_whole: Option<(RecordingSid, Mono)>,
     /// When an answered call ended.
     pub(crate) answered_until: Option<Mono>,
-}
-
-/// The verb that runs.
-#[derive(Clone, Debug)]
-pub(crate) enum Running {
-    /// None: a document is awaited, or the call is bridged by its parent.
-    Nothing,
-    /// This one, as soon as the call is answered.
-    Answering(Box<Verb>),
-    Pause,
-    Play(PlayRun),
-    Gather(GatherRun),
-    Record(RecordRun),
-    Dial(DialRun),
-    Refer(Box<ReferRun>),
-    Conference(Box<ConferenceRun>),
-    Enqueue(Box<EnqueueRun>),
-    Dequeue(Box<DequeueRun>),
-    Connect(ConnectRun),
-    Echo,
-    /// The announcement that something is broken, as soon as the call is answered.
-    AnsweringToApologise {
-        code: u32,
-    },
-    /// The announcement that something is broken; the call ends after it.
-    Apology(Prompting),
-}
-
-impl Running {
-    /// For `tandem calls`.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Running::Nothing => "",
-            Running::Answering(_) | Running::AnsweringToApologise { .. } => "answering",
-            Running::Pause => "pause",
-            Running::Play(_) => "play",
-            Running::Gather(_) => "gather",
-            Running::Record(_) => "record",
-            Running::Dial(_) => "dial",
-            Running::Refer(_) => "refer",
-            Running::Conference(_) => "conference",
-            Running::Enqueue(_) => "enqueue",
-            Running::Dequeue(_) => "dial queue",
-            Running::Connect(_) => "connect",
-            Running::Echo => "echo",
-            Running::Apology(_) => "apology",
-        }
-    }
 }
 
 impl Call {
@@ -269,270 +215,6 @@ impl Call {
         }
     }
 
-    /// Counts one more document; true when they follow each other too fast.
-    pub(crate) fn asks_too_often(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.documents.is_running_wild(ctx.now.mono)
-    }
-
-    /// Begins a verb: at once, or once the call is answered.
-    pub(crate) fn begin(&mut self, verb: Verb, ctx: &mut Ctx<'_>) {
-        let needs_answer = match &verb {
-            Verb::Say(_)
-            | Verb::Play(_)
-            | Verb::Gather(_)
-            | Verb::Record(_)
-            | Verb::Refer(_)
-            | Verb::Enqueue(_) => true,
-            Verb::Dial(dial) => {
-                !dial.answer_on_bridge || dial.conference().is_some() || dial.queue().is_some()
-            }
-            Verb::Start(_) | Verb::Echo => true,
-            Verb::Connect(connect) => matches!(connect.service, ConnectService::Stream(_)),
-            Verb::Pause(_)
-            | Verb::Stop(_)
-            | Verb::Hangup
-            | Verb::Reject(_)
-            | Verb::Redirect(_)
-            | Verb::Leave => false,
-        };
-        if needs_answer && !self.leg.is_up() {
-            self.running = Running::Answering(Box::new(verb));
-            self.answer(ctx);
-            return;
-        }
-        self.trace(EventKind::Verb, describe(&verb), ctx);
-        if Self::takes_over(&verb) {
-            self.kept_answered(ctx);
-        }
-        match verb {
-            Verb::Say(say) => self.begin_say(say, ctx),
-            Verb::Play(play) => self.begin_play(play, ctx),
-            Verb::Gather(gather) => self.begin_gather(gather, ctx),
-            Verb::Record(record) => self.begin_record(record, ctx),
-            Verb::Dial(dial) => match (dial.conference().cloned(), dial.queue().cloned()) {
-                (Some(noun), _) => self.begin_conference(dial, &noun, ctx),
-                (None, Some(noun)) => self.begin_dequeue(dial, noun, ctx),
-                (None, None) => match dial.application().cloned() {
-                    Some(noun) => self.begin_application(dial, &noun, ctx),
-                    None => self.begin_dial(dial, ctx),
-                },
-            },
-            Verb::Refer(refer) => self.begin_refer(refer, ctx),
-            Verb::Enqueue(enqueue) => self.begin_enqueue(enqueue, ctx),
-            Verb::Start(start) => self.begin_start(&start, ctx),
-            Verb::Stop(stop) => self.begin_stop(&stop, ctx),
-            Verb::Connect(connect) => self.begin_connect(connect, ctx),
-            Verb::Echo => self.begin_echo(ctx),
-            Verb::Pause(pause) => self.begin_pause(pause, ctx),
-            // A transfer that is only tried comes to its end: nobody is cut off who could be gone back to.
-            Verb::Hangup | Verb::Reject(_) if self.kept.is_some() => self.kept_failed(ctx),
-            // An application that was dialled ends for itself alone.
-            Verb::Hangup | Verb::Reject(_) if !self.applications.is_empty() => {
-                self.application_over(DialCallStatus::Completed, ctx);
-            }
-            Verb::Hangup => self.end(Cause::Document, ctx),
-            Verb::Reject(reject) => self.end(Cause::Rejected { busy: reject.busy }, ctx),
-            // Outside a queue's wait document there is nothing to leave (reference: twiml-voice §11.2), and
-            // the interpreter carries redirects out itself.
-            Verb::Leave | Verb::Redirect(_) => self.verb_done(After::Next, ctx),
-        }
-    }
-
-    /// The verb is over; what follows is the interpreter's to say.
-    pub(crate) fn verb_done(&mut self, after: After, ctx: &mut Ctx<'_>) {
-        self.running = Running::Nothing;
-        if let Some(interpreter) = &mut self.interpreter {
-            interpreter.handle(twiml::Input::VerbDone(after), ctx.now);
-        }
-    }
-
-    /// The call is answered and its audio agreed on.
-    pub(crate) fn on_up(&mut self, ctx: &mut Ctx<'_>) {
-        match std::mem::replace(&mut self.running, Running::Nothing) {
-            Running::Answering(verb) => self.begin(*verb, ctx),
-            Running::AnsweringToApologise { code } => self.apologise(code, ctx),
-            Running::Dial(run) => {
-                self.running = Running::Dial(run);
-                self.dial_caller_up(ctx);
-            }
-            other => self.running = other,
-        }
-        self.drive(ctx);
-    }
-
-    pub(crate) fn on_fetched(
-        &mut self,
-        id: u64,
-        result: Result<twiml::Fetched, twiml::FetchFailure>,
-        ctx: &mut Ctx<'_>,
-    ) {
-        ctx.cancel_timer(self.sid(), Timer::Stuck);
-        let text = match &result {
-            Ok(fetched) => {
-                format!("{} {} bytes from {}", fetched.status, fetched.body.len(), twiml::shown(&fetched.url))
-            }
-            Err(failure) => format!("{} {}", failure.code, failure.message),
-        };
-        self.trace(EventKind::Fetch, text, ctx);
-        if is_for_wait(id) {
-            self.wait_fetched(id, result, ctx);
-        } else if is_for_transfer(id) {
-            self.transfer_fetched(id, result, ctx);
-        } else if let Some(interpreter) = &mut self.interpreter {
-            interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
-        }
-        self.drive(ctx);
-    }
-
-    pub(crate) fn on_sound(&mut self, key: &media::ClipKey, result: &Result<(), String>, ctx: &mut Ctx<'_>) {
-        if let Err(why) = result {
-            self.warn(SOUND_FAILED, format!("a sound cannot be had and is left out: {why}"), ctx);
-        }
-        let good = result.is_ok();
-        self.heard(ctx, |call, ctx| {
-            let (leg, sid) = (call.leg.id, call.row.sid);
-            if let Some(prompting) = call.running.prompting()
-                && prompting.on_sound(key, good)
-                && !prompting.play(sid, leg, ctx)
-            {
-                call.on_prompted(ctx);
-            }
-        });
-        self.drive(ctx);
-    }
-
-    pub(crate) fn on_played(&mut self, play: PlayId, ctx: &mut Ctx<'_>) {
-        self.heard(ctx, |call, ctx| {
-            let ours = match call.running.prompting() {
-                Some(prompting) => prompting.is(play),
-                None => false,
-            };
-            if ours {
-                call.on_prompted(ctx);
-            } else if let Running::Play(run) = &call.running
-                && run.sends(play)
-            {
-                call.verb_done(After::Next, ctx);
-            } else {
-                call.callee_played(play, ctx);
-            }
-        });
-        self.drive(ctx);
-    }
-
-    /// What was to be heard has been heard.
-    fn on_prompted(&mut self, ctx: &mut Ctx<'_>) {
-        match &self.running {
-            Running::Play(_) => self.verb_done(After::Next, ctx),
-            Running::Gather(_) => self.gather_prompted(ctx),
-            Running::Apology(_) => self.end(Cause::Document, ctx),
-            Running::Nothing
-            | Running::Answering(_)
-            | Running::AnsweringToApologise { .. }
-            | Running::Pause
-            | Running::Record(_)
-            | Running::Connect(_)
-            | Running::Echo
-            | Running::Dial(_)
-            | Running::Refer(_)
-            | Running::Conference(_)
-            | Running::Enqueue(_)
-            | Running::Dequeue(_) => {}
-        }
-    }
-
-    pub(crate) fn on_digit(&mut self, digit: char, ctx: &mut Ctx<'_>) {
-        self.trace(EventKind::Media, format!("key {digit}"), ctx);
-        self.tell_key(digit, ctx);
-        if self.wait.is_some() {
-            self.heard(ctx, |call, ctx| {
-                if let Running::Gather(_) = &call.running {
-                    call.gather_digit(digit, ctx);
-                }
-            });
-        }
-        match &self.running {
-            Running::Gather(_) => self.gather_digit(digit, ctx),
-            Running::Record(_) => self.record_digit(digit, ctx),
-            Running::Dial(_) => self.dial_digit(digit, ctx),
-            Running::Conference(_) => self.conference_digit(digit, ctx),
-            Running::Dequeue(_) => self.dequeue_digit(digit, ctx),
-            Running::Connect(_) => self.connect_digit(digit, ctx),
-            // A key pressed before a Gather began is not typed ahead (reference: twiml-voice §7).
-            Running::Nothing
-            | Running::Answering(_)
-            | Running::AnsweringToApologise { .. }
-            | Running::Pause
-            | Running::Play(_)
-            | Running::Refer(_)
-            | Running::Enqueue(_)
-            | Running::Echo
-            | Running::Apology(_) => {}
-        }
-        self.drive(ctx);
-    }
-
-    pub(crate) fn on_timer(&mut self, timer: Timer, ctx: &mut Ctx<'_>) {
-        match timer {
-            Timer::Pause => self.heard(ctx, |call, ctx| {
-                if matches!(call.running, Running::Pause) {
-                    call.verb_done(After::Next, ctx);
-                }
-            }),
-            Timer::Gather => self.heard(ctx, Call::gather_timeout),
-            Timer::Wait => self.wait_again(ctx),
-            Timer::DialRing if matches!(self.running, Running::Dequeue(_)) => self.dequeue_timeout(ctx),
-            Timer::DialLimit if matches!(self.running, Running::Dequeue(_)) => self.release_caller(ctx),
-            Timer::DialRing if self.rings_in_vain() => self.end(Cause::Released { timeout: true }, ctx),
-            Timer::DialRing => self.dial_ring_timeout(ctx),
-            Timer::DialLimit if matches!(self.running, Running::Conference(_)) => self.conference_left(ctx),
-            Timer::DialLimit => self.dial_limit(ctx),
-            Timer::Refer => self.refer_silent(ctx),
-            Timer::CallLimit => self.end(Cause::TimeLimit, ctx),
-            Timer::Way => self.way_silent(ctx),
-            Timer::Open => self.on_open_failed("no port within the time", ctx),
-            Timer::Linger => self.on_linger(ctx),
-            Timer::Stuck => self.overdue(ctx),
-            Timer::Key => self.pass_held_keys(ctx),
-            Timer::InfoKey => self.next_info_key(ctx),
-            Timer::Siprec => self.siprec_overdue(ctx),
-            Timer::Application => self.application_limit(ctx),
-        }
-        self.drive(ctx);
-    }
-
-    pub(crate) fn on_mail(&mut self, mail: Mail, ctx: &mut Ctx<'_>) {
-        match mail {
-            Mail::ChildRinging { child, early } => self.dial_child_ringing(child, early, ctx),
-            Mail::ChildAnswered { child } => self.dial_child_answered(child, ctx),
-            Mail::ChildReady { child, leg, codec } => self.dial_child_ready(child, leg, codec, ctx),
-            Mail::ChildEnded { child, outcome, sip } => self.dial_child_ended(child, outcome, sip, ctx),
-            Mail::ChildLeft { child } => self.dial_child_left(child, ctx),
-            // It may have left its parent meanwhile.
-            Mail::Release { .. } if self.child.is_none() => {}
-            Mail::Release { .. } if self.kept_released() => {}
-            Mail::Release { timeout } => match &mut self.transfer {
-                Some(transfer) => transfer.alone = true,
-                None => self.end(Cause::Released { timeout }, ctx),
-            },
-            Mail::Transfer { by, to } => self.on_transfer(by, *to, ctx),
-            Mail::Transferred { code } => self.on_transferred(code, ctx),
-            Mail::Recorded { recording, since } => self.recorded_whole = Some((recording, since)),
-            Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
-            Mail::Key { .. } if self.kept.is_some() => {}
-            Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
-            Mail::CallerWaits(queue) => self.caller_waits(queue, ctx),
-            Mail::Dequeued { by, stay, whisper } => self.dequeued(by, stay, whisper, ctx),
-            Mail::CallerReady { caller, leg, codec } => self.caller_ready(caller, leg, codec, ctx),
-            Mail::CallerGone { caller, why } => self.caller_gone(caller, why, ctx),
-            Mail::TakerGone { taker } => self.taker_gone(taker, ctx),
-            Mail::ConferenceStarted(sid) => self.conference_started(sid, ctx),
-            Mail::ConferenceChanged(sid) => self.conference_changed(sid, ctx),
-            Mail::ConferenceOver(sid) => self.conference_over(sid, ctx),
-        }
-        self.drive(ctx);
-    }
-
     /// The document came to its end.
     fn document_over(&mut self, ctx: &mut Ctx<'_>) {
         if self.kept.is_some() {
@@ -554,55 +236,6 @@ impl Call {
         self.end(cause, ctx);
     }
 
-    /// Something outside that always answers did not: give the waiting part a failure instead of waiting on.
-    fn overdue(&mut self, ctx: &mut Ctx<'_>) {
-        let ours: Vec<_> = ctx
-            .shared
-            .fetches
-            .iter()
-            .filter(|(_, (sid, _))| *sid == self.sid())
-            .map(|(id, (_, theirs))| (*id, *theirs))
-            .collect();
-        for (id, theirs) in ours {
-            ctx.shared.fetches.remove(&id);
-            let failure = twiml::FetchFailure::new(11200, "no answer at all");
-            self.on_fetched(theirs, Err(failure), ctx);
-        }
-        self.stream_overdue(ctx);
-        let keys = self.prompting().map(|p| p.waiting()).unwrap_or_default();
-        for key in keys {
-            if let Some(waiting) = ctx.shared.sounds.get_mut(&key) {
-                waiting.remove(&self.row.sid);
-            }
-            self.on_sound(&key, &Err("it was not ready in time".to_owned()), ctx);
-        }
-    }
-
-    /// A finding of the interpreter becomes a notification of the call.
-    pub(crate) fn notify(&mut self, finding: &twiml::Finding, url: Option<String>, ctx: &mut Ctx<'_>) {
-        let row = NotificationRow {
-            url,
-            line: Some(finding.line).filter(|line| *line > 0),
-            column: Some(finding.column).filter(|column| *column > 0),
-            ..notification(self.sid(), finding.code, finding.level, finding.message.clone(), ctx)
-        };
-        let exchange = ctx.shared.exchanges.latest(self.sid());
-        let row =
-            match exchange.filter(|exchange| row.url.as_deref().is_some_and(|url| exchange.concerns(url))) {
-                Some(exchange) => debugger::with_exchange(row, exchange),
-                None => row,
-            };
-        self.trace(EventKind::Note, format!("{} {}", finding.code, finding.message), ctx);
-        ctx.store(StoreItem::Notification(row));
-    }
-
-    /// A warning of the call itself.
-    pub(crate) fn warn(&mut self, code: u32, message: String, ctx: &mut Ctx<'_>) {
-        self.trace(EventKind::Note, format!("{code} {message}"), ctx);
-        let row = notification(self.sid(), code, Level::Warning, message, ctx);
-        ctx.store(StoreItem::Notification(row));
-    }
-
     /// Changes the status, in the record and in what webhooks say.
     pub(crate) fn set_status(&mut self, status: CallStatus, ctx: &mut Ctx<'_>) {
         self.row.status = status;
@@ -612,60 +245,5 @@ impl Call {
     }
 }
 
-/// How many documents a call asked for in the last while.
-///
-/// The interpreter counts redirects; documents can also chase each other through the actions of verbs that take
-/// no time, such as a `<Dial>` of nobody. Neither a call nor the web server is to spin (error 11215).
-#[derive(Clone, Copy, Debug, Default)]
-struct Documents {
-    since: Mono,
-    count: u32,
-}
-
-impl Documents {
-    /// Beyond what the interpreter itself lets redirects do.
-    const MAX: u32 = 250;
-    const WHILE: std::time::Duration = std::time::Duration::from_secs(10);
-
-    /// Counts one more; true when they are too many.
-    fn is_running_wild(&mut self, now: Mono) -> bool {
-        if now.since(self.since) > Self::WHILE {
-            *self = Self { since: now, count: 0 };
-        }
-        self.count += 1;
-        // The one after the first too many is the fallback's chance to do better.
-        self.count > Self::MAX && self.count != Self::MAX + 2
-    }
-}
-
-/// A notification that is about no place in a document.
-pub(crate) fn notification(
-    call: CallSid,
-    code: u32,
-    level: Level,
-    message: String,
-    ctx: &mut Ctx<'_>,
-) -> NotificationRow {
-    NotificationRow {
-        sid: base::NotificationSid::random(&mut ctx.shared.rng),
-        call: Some(call),
-        at: ctx.now.wall,
-        code,
-        level,
-        message,
-        url: None,
-        method: None,
-        line: None,
-        column: None,
-        request_variables: None,
-        response_status: None,
-        response_headers: None,
-        response_body: None,
-    }
-}
-
 /// Longer than any outside work may take (webhooks: 15 s in all; sounds: 20 s).
 pub(crate) const OVERDUE: std::time::Duration = std::time::Duration::from_secs(40);
-
-/// Media could not be fetched (reference: twiml-voice §5).
-const SOUND_FAILED: u32 = 11200;
