@@ -159,7 +159,7 @@ sections! {
         notifications_days: u64, Default "0";
         /// Warnings and errors that are kept.
         notifications_max: u64, Default "0";
-        /// Days the steps of a call are kept: its messages, and its requests to web servers.
+        /// Days the steps of a call are kept: its messages, and its requests to web servers; workspaces' events likewise.
         events_days: u64, Default "90";
         /// Steps that are kept, and requests likewise.
         events_max: u64, Default "0";

@@ -10,6 +10,8 @@ mod filter;
 mod health;
 mod listing;
 mod pending;
+#[cfg(test)]
+mod plans;
 mod read;
 mod resources;
 mod retention;
@@ -18,6 +20,7 @@ mod rows;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod sql;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,7 @@ pub use read::{
     CallFilter, ConferenceFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter,
 };
 pub use resources::{ResourceChange, ResourceRow};
-pub use retention::{Keep, Retention};
+pub use retention::{Keep, Retention, other_form, remove_recording};
 pub use router::RouterEventFilter;
 pub use store::Store;
 pub use usage::{Counted, Usage};

@@ -63,9 +63,9 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// All rows of a table.
-    pub(crate) fn of(table: &'static str, columns: &'static str) -> Self {
-        Self { sql: format!("SELECT {columns} FROM {table} WHERE 1 = 1"), bounds: Vec::new() }
+    /// All rows of a table: `list` is one of the beginnings in [`crate::sql`].
+    pub(crate) fn of(list: &'static str) -> Self {
+        Self { sql: list.to_owned(), bounds: Vec::new() }
     }
 
     /// Only those that fulfil `condition`, a column and a comparison, with this value; all when there is none.

@@ -5,18 +5,17 @@ use call::record::{
     CallRow, ConferenceRow, ConferenceStatus, EventRow, ExchangeRow, NotificationRow, QueueRow, RecordingRow,
     TranscriptionRow,
 };
+use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, AssertSqlSafe};
 use twiml::{CallStatus, Level};
 
-use crate::listing::{Listing, Page};
+use crate::listing::Page;
 use crate::rows::{
-    CALL_COLUMNS, CONFERENCE_COLUMNS, EVENT_COLUMNS, EXCHANGE_COLUMNS, NOTIFICATION_COLUMNS, QUEUE_COLUMNS,
-    RECORDING_COLUMNS, TRANSCRIPTION_COLUMNS, read_call, read_conference, read_event, read_exchange,
-    read_notification, read_queue, read_recording, read_transcription,
+    read_call, read_conference, read_event, read_exchange, read_notification, read_queue, read_recording,
+    read_transcription,
 };
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// Rows in one page (`rest-voice` §3); one more may be asked for, which says whether there is another page.
 pub const PAGE_ROWS_MAX: u32 = 1_000;
@@ -101,14 +100,12 @@ impl Store {
 
     /// One call.
     pub async fn call(&self, sid: CallSid) -> Result<Option<CallRow>, StoreError> {
-        let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE sid = $1");
-        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_call).await
+        self.row(sqlx::query(sql::CALL).bind(sid.to_string()), read_call).await
     }
 
     /// A call's events in their order.
     pub async fn events(&self, call: CallSid) -> Result<Vec<EventRow>, StoreError> {
-        let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE call = $1 ORDER BY seq LIMIT $2");
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(call.to_string()).bind(i64::from(EVENTS_READ_MAX));
+        let query = sqlx::query(sql::EVENTS).bind(call.to_string()).bind(i64::from(EVENTS_READ_MAX));
         self.rows(query, read_event).await
     }
 
@@ -123,17 +120,15 @@ impl Store {
 
     /// Recordings of this box that nobody completed, the oldest first; at its start, those of a crash.
     pub async fn unfinished_recordings(&self) -> Result<Vec<RecordingRow>, StoreError> {
-        let sql = format!(
-            "SELECT {RECORDING_COLUMNS} FROM recordings \
-             WHERE box = $1 AND status IN ('in-progress', 'paused', 'processing') ORDER BY created_at, sid"
-        );
-        self.rows(sqlx::query(AssertSqlSafe(sql)).bind(self.inner.box_id.clone()), read_recording).await
+        let query = sqlx::query(sql::UNFINISHED_RECORDINGS).bind(self.inner.box_id.clone());
+        let mut rows = self.rows(query, read_recording).await?;
+        rows.sort_by_key(|row| (row.created, row.sid));
+        Ok(rows)
     }
 
     /// One recording.
     pub async fn recording(&self, sid: RecordingSid) -> Result<Option<RecordingRow>, StoreError> {
-        let sql = format!("SELECT {RECORDING_COLUMNS} FROM recordings WHERE sid = $1");
-        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_recording).await
+        self.row(sqlx::query(sql::RECORDING).bind(sid.to_string()), read_recording).await
     }
 
     /// Conferences, newest first.
@@ -147,20 +142,17 @@ impl Store {
 
     /// One conference.
     pub async fn conference(&self, sid: ConferenceSid) -> Result<Option<ConferenceRow>, StoreError> {
-        let sql = format!("SELECT {CONFERENCE_COLUMNS} FROM conferences WHERE sid = $1");
-        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_conference).await
+        self.row(sqlx::query(sql::CONFERENCE).bind(sid.to_string()), read_conference).await
     }
 
     /// The voice queues of this box, the oldest first.
     pub async fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
-        let sql = format!("SELECT {QUEUE_COLUMNS} FROM queues WHERE box = $1 ORDER BY created_at, sid");
-        self.rows(sqlx::query(AssertSqlSafe(sql)).bind(self.inner.box_id.clone()), read_queue).await
+        self.rows(sqlx::query(sql::QUEUES).bind(self.inner.box_id.clone()), read_queue).await
     }
 
     /// One transcription.
     pub async fn transcription(&self, sid: TranscriptionSid) -> Result<Option<TranscriptionRow>, StoreError> {
-        let sql = format!("SELECT {TRANSCRIPTION_COLUMNS} FROM transcriptions WHERE sid = $1");
-        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_transcription).await
+        self.row(sqlx::query(sql::TRANSCRIPTION).bind(sid.to_string()), read_transcription).await
     }
 
     /// Transcriptions, of all recordings or of one, newest first.
@@ -169,19 +161,15 @@ impl Store {
         recording: Option<RecordingSid>,
         page: &Page<TranscriptionSid>,
     ) -> Result<Vec<TranscriptionRow>, StoreError> {
-        Listing::of("transcriptions", TRANSCRIPTION_COLUMNS)
-            .with("recording =", recording.map(|sid| sid.to_string()))
-            .page(self, "created_at", page, read_transcription)
-            .await
+        crate::filter::transcriptions(recording).page(self, "created_at", page, read_transcription).await
     }
 
     /// A call's exchanges with web servers, the oldest first.
     pub async fn exchanges(&self, call: CallSid) -> Result<Vec<ExchangeRow>, StoreError> {
-        let sql =
-            format!("SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE call = $1 ORDER BY at, seq LIMIT $2");
-        let query =
-            sqlx::query(AssertSqlSafe(sql)).bind(call.to_string()).bind(i64::from(EXCHANGES_READ_MAX));
-        self.rows(query, read_exchange).await
+        let query = sqlx::query(sql::EXCHANGES).bind(call.to_string()).bind(i64::from(EXCHANGES_READ_MAX));
+        let mut rows = self.rows(query, read_exchange).await?;
+        rows.sort_by_key(|row| (row.at, row.seq));
+        Ok(rows)
     }
 
     /// Notifications, newest first.
@@ -195,8 +183,7 @@ impl Store {
 
     /// One notification.
     pub async fn notification(&self, sid: NotificationSid) -> Result<Option<NotificationRow>, StoreError> {
-        let sql = format!("SELECT {NOTIFICATION_COLUMNS} FROM notifications WHERE sid = $1");
-        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_notification).await
+        self.row(sqlx::query(sql::NOTIFICATION).bind(sid.to_string()), read_notification).await
     }
 
     pub(crate) async fn rows<T>(

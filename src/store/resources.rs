@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection, Error, Row};
 use tokio::time::{Duration, timeout};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// One thing the REST API made, or changed over what the configuration says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +47,8 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 impl Store {
     /// All of this box's.
     pub async fn resources(&self) -> Result<Vec<ResourceRow>, StoreError> {
-        let sql = "SELECT kind, parent, sid, body, over_mark, gone, created_at, updated_at FROM resources \
-            WHERE box = $1 ORDER BY kind, parent, sid";
-        let rows = sqlx::query(sql).bind(self.inner.box_id.clone()).fetch_all(&self.inner.pool).await?;
+        let rows =
+            sqlx::query(sql::RESOURCES).bind(self.inner.box_id.clone()).fetch_all(&self.inner.pool).await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
@@ -91,11 +90,7 @@ impl Store {
 async fn apply(connection: &mut AnyConnection, box_id: &str, change: &ResourceChange) -> Result<(), Error> {
     match change {
         ResourceChange::Put(row) => {
-            const SQL: &str = "INSERT INTO resources (box, kind, parent, sid, body, over_mark, gone, created_at, \
-                updated_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) ON CONFLICT (box, kind, parent, sid) DO UPDATE \
-                SET body=excluded.body, over_mark=excluded.over_mark, gone=excluded.gone, \
-                created_at=excluded.created_at, updated_at=excluded.updated_at";
-            sqlx::query(SQL)
+            sqlx::query(sql::PUT_RESOURCE)
                 .bind(box_id)
                 .bind(row.kind.as_str())
                 .bind(row.parent.as_str())
@@ -110,9 +105,7 @@ async fn apply(connection: &mut AnyConnection, box_id: &str, change: &ResourceCh
                 .await?;
         }
         ResourceChange::Remove(kind, parent, sid) => {
-            const SQL: &str =
-                "DELETE FROM resources WHERE box = $1 AND kind = $2 AND parent = $3 AND sid = $4";
-            sqlx::query(SQL)
+            sqlx::query(sql::DELETE_RESOURCE)
                 .bind(box_id)
                 .bind(kind.as_str())
                 .bind(parent.as_str())

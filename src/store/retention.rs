@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use base::Timestamp;
 use call::record::RecordingRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 
-use crate::rows::{RECORDING_COLUMNS, read_recording};
-use crate::{Store, StoreError};
+use crate::rows::read_recording;
+use crate::{Store, StoreError, sql};
 
 /// How long things are kept, and how many; `None`: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,25 +31,24 @@ pub struct Retention {
     pub recordings: Keep,
     /// Warnings and errors.
     pub notifications: Keep,
-    /// The steps of calls' ladders, and their exchanges with web servers.
+    /// The steps of calls' ladders, their exchanges with web servers, and what happened in workspaces.
     pub events: Keep,
 }
 
-/// A table whose rows go by themselves.
+/// Rows that go by themselves: how, and where the newest that is too many stands.
 struct Sort {
-    table: &'static str,
-    time: &'static str,
-    key: &'static str,
-    /// What else must be so.
-    only: &'static str,
+    forget: &'static str,
+    newest_but: &'static str,
 }
 
-const CALLS: Sort = Sort { table: "calls", time: "ended_at", key: "sid", only: "ended_at IS NOT NULL" };
-const CONFERENCES: Sort =
-    Sort { table: "conferences", time: "created_at", key: "sid", only: "status = 'completed'" };
-const NOTIFICATIONS: Sort = Sort { table: "notifications", time: "at", key: "sid", only: "1 = 1" };
-const EVENTS: Sort = Sort { table: "events", time: "at", key: "call, seq", only: "1 = 1" };
-const EXCHANGES: Sort = Sort { table: "exchanges", time: "at", key: "call, seq", only: "1 = 1" };
+const CALLS: Sort = Sort { forget: sql::FORGET_CALLS, newest_but: sql::NEWEST_CALL_BUT };
+const CONFERENCES: Sort = Sort { forget: sql::FORGET_CONFERENCES, newest_but: sql::NEWEST_CONFERENCE_BUT };
+const NOTIFICATIONS: Sort =
+    Sort { forget: sql::FORGET_NOTIFICATIONS, newest_but: sql::NEWEST_NOTIFICATION_BUT };
+const EVENTS: Sort = Sort { forget: sql::FORGET_EVENTS, newest_but: sql::NEWEST_EVENT_BUT };
+const EXCHANGES: Sort = Sort { forget: sql::FORGET_EXCHANGES, newest_but: sql::NEWEST_EXCHANGE_BUT };
+const ROUTER_EVENTS: Sort =
+    Sort { forget: sql::FORGET_ROUTER_EVENTS, newest_but: sql::NEWEST_ROUTER_EVENT_BUT };
 
 /// Rows that go in one step.
 const STEP_ROWS_MAX: u32 = 200;
@@ -70,6 +69,7 @@ impl Store {
         for (sort, keep) in [
             (EVENTS, retention.events),
             (EXCHANGES, retention.events),
+            (ROUTER_EVENTS, retention.events),
             (NOTIFICATIONS, retention.notifications),
             (CALLS, retention.calls),
             (CONFERENCES, retention.calls),
@@ -86,14 +86,9 @@ impl Store {
             None => None,
         };
         let Some(cut) = by_age.max(by_number) else { return Ok(0) };
-        let Sort { table, time, key, only } = sort;
-        let sql = format!(
-            "DELETE FROM {table} WHERE ({key}) IN \
-             (SELECT {key} FROM {table} WHERE {only} AND {time} < $1 ORDER BY {time} LIMIT {STEP_ROWS_MAX})"
-        );
         let mut gone = 0;
         loop {
-            let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(cut.0);
+            let query = sqlx::query(sort.forget).bind(cut.0).bind(i64::from(STEP_ROWS_MAX));
             let step = query.execute(&self.inner.pool).await?.rows_affected();
             gone += step;
             if step < u64::from(STEP_ROWS_MAX) {
@@ -105,10 +100,8 @@ impl Store {
 
     /// Just after the newest row that is one too many.
     async fn newest_too_many(&self, sort: &Sort, most: u64) -> Result<Option<Timestamp>, StoreError> {
-        let Sort { table, time, only, .. } = sort;
-        let sql = format!("SELECT {time} FROM {table} WHERE {only} ORDER BY {time} DESC LIMIT 1 OFFSET $1");
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let row = sqlx::query(AssertSqlSafe(sql)).bind(most).fetch_optional(&self.inner.pool).await?;
+        let row = sqlx::query(sort.newest_but).bind(most).fetch_optional(&self.inner.pool).await?;
         Ok(row.map(|row| row.try_get::<i64, _>(0)).transpose()?.map(|at| Timestamp(at.saturating_add(1))))
     }
 
@@ -129,12 +122,8 @@ impl Store {
                 if !too_old && too_much == 0 {
                     break;
                 }
-                let path = folder.join(&row.path);
-                // A file that is gone already is as it should be; one that cannot be deleted keeps its row.
-                let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
-                if let Ok(Err(error)) = &removed
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
+                // One that cannot be deleted keeps its row.
+                if let Err(error) = remove_recording(folder, &row).await {
                     tracing::warn!(sid = %row.sid, %error, "a recording cannot be deleted");
                     break;
                 }
@@ -152,21 +141,17 @@ impl Store {
     }
 
     async fn recorded_bytes(&self) -> Result<u64, StoreError> {
-        // A sum is a DECIMAL to PostgreSQL, which the driver does not read.
-        let sql = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM recordings \
-             WHERE box = $1 AND status <> 'deleted'";
-        let row = sqlx::query(sql).bind(self.inner.box_id.clone()).fetch_one(&self.inner.pool).await?;
+        let row = sqlx::query(sql::RECORDED_BYTES)
+            .bind(self.inner.box_id.clone())
+            .fetch_one(&self.inner.pool)
+            .await?;
         Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))
     }
 
     /// Of this box, and complete: the files of another are not here.
     async fn oldest_recordings(&self) -> Result<Vec<RecordingRow>, StoreError> {
-        let sql = format!(
-            "SELECT {RECORDING_COLUMNS} FROM recordings WHERE box = $1 \
-             AND status NOT IN ('in-progress', 'paused', 'processing') \
-             ORDER BY created_at, sid LIMIT {STEP_FILES_MAX}"
-        );
-        self.rows(sqlx::query(AssertSqlSafe(sql)).bind(self.inner.box_id.clone()), read_recording).await
+        let query = sqlx::query(sql::OLDEST_RECORDINGS).bind(self.inner.box_id.clone());
+        self.rows(query.bind(i64::from(STEP_FILES_MAX)), read_recording).await
     }
 
     async fn forget_recordings(&self, rows: &[RecordingRow]) -> Result<(), StoreError> {
@@ -175,10 +160,8 @@ impl Store {
         }
         let mut tx = self.inner.pool.begin().await?;
         for row in rows {
-            for sql in
-                ["DELETE FROM transcriptions WHERE recording = $1", "DELETE FROM recordings WHERE sid = $1"]
-            {
-                sqlx::query(sql).bind(row.sid.to_string()).execute(&mut *tx).await?;
+            for statement in [sql::DELETE_TRANSCRIPTIONS_OF_RECORDING, sql::DELETE_RECORDING] {
+                sqlx::query(statement).bind(row.sid.to_string()).execute(&mut *tx).await?;
             }
         }
         tx.commit().await?;
@@ -186,22 +169,48 @@ impl Store {
     }
 }
 
+/// Where another form of a recording lies that was made of it when somebody asked for it: beside it, in one channel or
+/// as it was, with another ending.
+pub fn other_form(path: &str, is_mono: bool, ending: &str) -> String {
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    format!("{stem}{}.{ending}", if is_mono { ".mono" } else { "" })
+}
+
+/// Deletes a recording's sound in whatever form; what is gone already is as it should be.
+pub async fn remove_recording(folder: &Path, row: &RecordingRow) -> std::io::Result<()> {
+    let others = [(true, "wav"), (false, "mp3"), (true, "mp3")];
+    let others = others.map(|(is_mono, ending)| other_form(&row.path, is_mono, ending));
+    // The recording itself goes last: as long as it is there, it is known that there may be more.
+    let paths: Vec<_> = others.into_iter().chain([row.path.clone()]).map(|path| folder.join(path)).collect();
+    let work = tokio::task::spawn_blocking(move || {
+        for path in paths {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    });
+    work.await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into()))
+}
+
 fn before(now: Timestamp, age: Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Instant;
 
-    use base::{CallSid, RecordingSid, TranscriptionSid};
+    use base::{CallSid, RecordingSid, TranscriptionSid, WorkspaceSid};
     use call::record::{
         CallRow, EventRow, RecordingStatus, StoreItem, TranscriptionRow, TranscriptionStatus,
     };
+    use call::taskrouter::rows::RouterItem;
     use twiml::CallStatus;
 
     use super::*;
-    use crate::{CallFilter, NotificationFilter, Page, RecordingFilter, sample};
+    use crate::{CallFilter, NotificationFilter, Page, RecordingFilter, RouterEventFilter, sample};
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -218,8 +227,7 @@ mod tests {
     }
 
     /// Something of every sort on each of ten days; the call of the first day goes on.
-    async fn filled(folder: &Path) -> Store {
-        let store = Store::open("sqlite:", folder).await.unwrap();
+    async fn fill(store: &Store, folder: &Path) {
         for n in 1..=10_u64 {
             let (sid, at) = (u128::from(n), day(n));
             let (status, end) =
@@ -229,8 +237,12 @@ mod tests {
             store.write(StoreItem::Exchange(call::record::ExchangeRow { at, ..sample::exchange(sid, 1) }));
             let notification = sample::notification(sid, sid);
             store.write(StoreItem::Notification(call::record::NotificationRow { at, ..notification }));
+            let event = crate::router::tests::event(sid, None);
+            let event = call::taskrouter::rows::RouterEventRow { at, ..event };
+            store.write(StoreItem::Router(RouterItem::Event(Box::new(event))));
             let path = format!("{n}.wav");
             std::fs::write(folder.join(&path), [0; 100]).unwrap();
+            std::fs::write(folder.join(other_form(&path, true, "mp3")), [0; 10]).unwrap();
             let status = if n == 2 { RecordingStatus::InProgress } else { RecordingStatus::Completed };
             let recording = sample::recording(sid, sid);
             store.write(StoreItem::Recording(RecordingRow {
@@ -252,7 +264,12 @@ mod tests {
             }));
         }
         store.flush().await.unwrap();
-        store
+    }
+
+    /// The numbers of the workspace's events that are there.
+    async fn router_events(store: &Store) -> Vec<u128> {
+        let rows = store.router_events(WorkspaceSid(1), &RouterEventFilter::default(), 100).await.unwrap();
+        rows.iter().map(|row| row.sid.0).rev().collect()
     }
 
     async fn calls(store: &Store) -> Vec<u128> {
@@ -268,16 +285,23 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_old_goes_and_what_is_not_over_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let store = filled(folder.path()).await;
-        let nothing = store.sweep(&Retention::default(), folder.path(), day(1_000)).await.unwrap();
+        let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        what_is_too_old_goes(&store, folder.path()).await;
+    }
+
+    pub(crate) async fn what_is_too_old_goes(store: &Store, folder: &Path) {
+        fill(store, folder).await;
+        let nothing = store.sweep(&Retention::default(), folder, day(1_000)).await.unwrap();
         assert_eq!(nothing, 0, "no limit");
         let retention =
             Retention { calls: aged(5), recordings: aged(3), notifications: aged(8), events: aged(1) };
-        let gone = store.sweep(&retention, folder.path(), day(10)).await.unwrap();
-        assert_eq!(calls(&store).await, [1, 5, 6, 7, 8, 9, 10], "that of day 1 goes on");
-        assert_eq!(recordings(&store).await, [2, 7, 8, 9, 10], "that of day 2 is being made");
-        let files = (1..=10).filter(|n| folder.path().join(format!("{n}.wav")).exists());
+        let gone = store.sweep(&retention, folder, day(10)).await.unwrap();
+        assert_eq!(calls(store).await, [1, 5, 6, 7, 8, 9, 10], "that of day 1 goes on");
+        assert_eq!(recordings(store).await, [2, 7, 8, 9, 10], "that of day 2 is being made");
+        let files = (1..=10).filter(|n| folder.join(format!("{n}.wav")).exists());
         assert_eq!(files.collect::<Vec<_>>(), [2, 7, 8, 9, 10]);
+        let others = (1..=10).filter(|n| folder.join(format!("{n}.mono.mp3")).exists());
+        assert_eq!(others.collect::<Vec<_>>(), [2, 7, 8, 9, 10], "they go with it");
         assert_eq!(store.transcription(TranscriptionSid(6)).await.unwrap(), None);
         assert!(store.transcription(TranscriptionSid(7)).await.unwrap().is_some());
         let notifications = store.notifications(&NotificationFilter::default(), &Page::first(1_000)).await;
@@ -286,28 +310,39 @@ mod tests {
         assert_eq!(store.events(CallSid(9)).await.unwrap().len(), 1);
         assert!(store.exchanges(CallSid(8)).await.unwrap().is_empty());
         assert_eq!(store.exchanges(CallSid(9)).await.unwrap().len(), 1);
-        assert_eq!(gone, 3 + 5 + 1 + 8 + 8);
-        assert_eq!(store.sweep(&retention, folder.path(), day(10)).await.unwrap(), 0, "once");
-        assert!(store.sweep(&retention, folder.path(), day(12)).await.unwrap() > 0, "time has passed");
+        assert_eq!(router_events(store).await, [9, 10]);
+        assert_eq!(gone, 3 + 5 + 1 + 8 + 8 + 8);
+        assert_eq!(store.sweep(&retention, folder, day(10)).await.unwrap(), 0, "once");
+        assert!(store.sweep(&retention, folder, day(12)).await.unwrap() > 0, "time has passed");
     }
 
     #[tokio::test]
     async fn what_is_too_much_goes_the_oldest_first() {
         let folder = tempfile::tempdir().unwrap();
-        let store = filled(folder.path()).await;
+        let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        what_is_too_much_goes(&store, folder.path()).await;
+    }
+
+    pub(crate) async fn what_is_too_much_goes(store: &Store, folder: &Path) {
+        fill(store, folder).await;
         let retention = Retention {
             calls: at_most(4),
             recordings: at_most(350),
             notifications: at_most(2),
             events: at_most(20),
         };
-        store.sweep(&retention, folder.path(), day(10)).await.unwrap();
-        assert_eq!(calls(&store).await, [1, 7, 8, 9, 10]);
-        assert_eq!(recordings(&store).await, [2, 9, 10], "350 bytes are three files");
-        assert!(!folder.path().join("8.wav").exists());
+        store.sweep(&retention, folder, day(10)).await.unwrap();
+        assert_eq!(calls(store).await, [1, 7, 8, 9, 10]);
+        assert_eq!(recordings(store).await, [2, 9, 10], "350 bytes are three files");
+        assert!(!folder.join("8.wav").exists());
         let notifications = store.notifications(&NotificationFilter::default(), &Page::first(1_000)).await;
         assert_eq!(notifications.unwrap().len(), 2);
         assert_eq!(store.events(CallSid(1)).await.unwrap().len(), 1, "ten are not too many");
+        let few = Retention { events: at_most(3), ..Retention::default() };
+        assert_eq!(store.sweep(&few, folder, day(10)).await.unwrap(), 3 * 7);
+        assert_eq!(router_events(store).await, [8, 9, 10]);
+        assert!(store.events(CallSid(7)).await.unwrap().is_empty());
+        assert_eq!(store.exchanges(CallSid(8)).await.unwrap().len(), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -3,13 +3,10 @@
 use base::{RouterEventSid, Timestamp, WorkspaceSid};
 use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey, RouterRow};
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Error, Row};
+use sqlx::{AnyConnection, Error, Row};
 
 use crate::rows::{optional_parsed, parsed, text};
-use crate::{Store, StoreError};
-
-const EVENT_COLUMNS: &str = "sid, workspace, at, kind, description, resource_type, resource_sid, task, worker, queue, \
-    workflow, reservation, data";
+use crate::{Cut, Page, Store, StoreError, sql};
 
 /// Which events (reference: taskrouter §9). A bound in time is included; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,11 +44,9 @@ pub(crate) async fn write(
 }
 
 async fn put(connection: &mut AnyConnection, box_id: &str, row: &RouterRow) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO router_rows (workspace, sid, box, row) VALUES ($1,$2,$3,$4) \
-        ON CONFLICT (workspace, sid) DO UPDATE SET row=excluded.row, box=excluded.box";
     let key = row.key();
     let json = serde_json::to_string(row).map_err(|error| Error::Encode(Box::new(error)))?;
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_ROUTER_ROW)
         .bind(key.workspace.to_string())
         .bind(key.sid)
         .bind(box_id)
@@ -62,7 +57,7 @@ async fn put(connection: &mut AnyConnection, box_id: &str, row: &RouterRow) -> R
 }
 
 async fn gone(connection: &mut AnyConnection, key: &RouterKey) -> Result<(), Error> {
-    sqlx::query("DELETE FROM router_rows WHERE workspace = $1 AND sid = $2")
+    sqlx::query(sql::DELETE_ROUTER_ROW)
         .bind(key.workspace.to_string())
         .bind(key.sid.as_str())
         .execute(connection)
@@ -75,11 +70,8 @@ async fn write_event(
     box_id: &str,
     row: &RouterEventRow,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO router_events (sid, workspace, at, kind, description, resource_type, resource_sid, \
-        task, worker, queue, workflow, reservation, data, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14) ON CONFLICT (sid) DO NOTHING";
     let data = serde_json::to_string(&row.data).map_err(|error| Error::Encode(Box::new(error)))?;
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_ROUTER_EVENT)
         .bind(row.sid.to_string())
         .bind(row.workspace.to_string())
         .bind(row.at.0)
@@ -126,7 +118,7 @@ fn read_event(row: &AnyRow) -> Result<RouterEventRow, Error> {
 impl Store {
     /// Everything this box's workspaces are made of, in no order.
     pub async fn router_rows(&self) -> Result<Vec<RouterRow>, StoreError> {
-        let query = sqlx::query("SELECT row FROM router_rows WHERE box = $1").bind(self.inner.box_id.clone());
+        let query = sqlx::query(sql::ROUTER_ROWS).bind(self.inner.box_id.clone());
         self.rows(query, read_row).await
     }
 
@@ -137,39 +129,19 @@ impl Store {
         filter: &RouterEventFilter,
         limit: u32,
     ) -> Result<Vec<RouterEventRow>, StoreError> {
-        let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM router_events WHERE workspace = $1 \
-             AND ($2 IS NULL OR at >= $2) AND ($3 IS NULL OR at <= $3) AND ($4 IS NULL OR kind = $4) \
-             AND ($5 IS NULL OR task = $5) AND ($6 IS NULL OR worker = $6) AND ($7 IS NULL OR queue = $7) \
-             AND ($8 IS NULL OR workflow = $8) AND ($9 IS NULL OR reservation = $9) \
-             AND ($10 IS NULL OR at < $10 OR (at = $10 AND sid < $11)) \
-             ORDER BY at DESC, sid DESC LIMIT $12"
-        );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(workspace.to_string())
-            .bind(filter.from.map(|at| at.0))
-            .bind(filter.to.map(|at| at.0))
-            .bind(filter.kind.clone())
-            .bind(filter.task.clone())
-            .bind(filter.worker.clone())
-            .bind(filter.queue.clone())
-            .bind(filter.workflow.clone())
-            .bind(filter.reservation.clone())
-            .bind(filter.after.as_ref().map(|(at, _)| at.0))
-            .bind(filter.after.as_ref().map(|(_, sid)| sid.clone()))
-            .bind(i64::from(limit.min(crate::PAGE_ROWS_MAX + 1)));
-        self.rows(query, read_event).await
+        let page =
+            Page { limit, cut: filter.after.clone().map_or(Cut::Newest, |(at, sid)| Cut::After(at, sid)) };
+        filter.listing(workspace).page(self, "at", &page, read_event).await
     }
 
     /// One of them.
     pub async fn router_event(&self, sid: RouterEventSid) -> Result<Option<RouterEventRow>, StoreError> {
-        let sql = format!("SELECT {EVENT_COLUMNS} FROM router_events WHERE sid = $1");
-        self.row(sqlx::query(AssertSqlSafe(sql)).bind(sid.to_string()), read_event).await
+        self.row(sqlx::query(sql::ROUTER_EVENT).bind(sid.to_string()), read_event).await
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use base::TaskSid;
     use call::record::StoreItem;
     use call::taskrouter::rows::TaskChannelRow;
@@ -188,7 +160,7 @@ mod tests {
         })
     }
 
-    fn event(n: u128, task: Option<TaskSid>) -> RouterEventRow {
+    pub(crate) fn event(n: u128, task: Option<TaskSid>) -> RouterEventRow {
         RouterEventRow {
             sid: RouterEventSid(n),
             workspace: WorkspaceSid(1),
@@ -210,6 +182,10 @@ mod tests {
     async fn rows_replace_each_other_and_go() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        rows_replace_each_other(&store).await;
+    }
+
+    pub(crate) async fn rows_replace_each_other(store: &Store) {
         let put = |row| store.write(StoreItem::Router(RouterItem::Put(Box::new(row))));
         put(channel("Voice"));
         store.flush().await.unwrap();
@@ -223,6 +199,10 @@ mod tests {
     async fn events_are_found_newest_first() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        events_are_found(&store).await;
+    }
+
+    pub(crate) async fn events_are_found(store: &Store) {
         for n in 1..=4 {
             let event = event(n, (n % 2 == 0).then_some(TaskSid(n)));
             store.write(StoreItem::Router(RouterItem::Event(Box::new(event))));

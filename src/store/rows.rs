@@ -13,20 +13,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
 use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
-pub(crate) const CALL_COLUMNS: &str = "sid, parent, direction, from_party, to_party, caller_name, forwarded_from, \
-    number, trunk, phone, status, created_at, updated_at, started_at, answered_at, ended_at, duration_s, sip_code, \
-    answered_by, ended_by, queue_time_ms";
-pub(crate) const EVENT_COLUMNS: &str = "call, seq, at, kind, text";
-pub(crate) const RECORDING_COLUMNS: &str = "sid, call, conference, path, channels, status, source, track, \
-    created_at, updated_at, started_at, duration_ms, bytes, error_code";
-pub(crate) const TRANSCRIPTION_COLUMNS: &str =
-    "sid, recording, call, status, text, duration_s, created_at, updated_at";
-pub(crate) const NOTIFICATION_COLUMNS: &str = "sid, call, at, code, level, message, url, method, line_no, \
-    column_no, request_variables, response_status, response_headers, response_body";
-pub(crate) const EXCHANGE_COLUMNS: &str = "call, seq, at, duration_ms, url, method, request_variables, answered_by, \
-    status, response_headers, response_body";
-pub(crate) const QUEUE_COLUMNS: &str = "sid, name, max_size, on_demand, created_at, updated_at";
-pub(crate) const CONFERENCE_COLUMNS: &str = "sid, name, status, created_at, updated_at, ended_why, ended_by";
+use crate::sql;
 
 /// Writes one row. Writing it again leaves the table as it is.
 pub(crate) async fn write(
@@ -49,19 +36,7 @@ pub(crate) async fn write(
 }
 
 async fn write_call(connection: &mut AnyConnection, box_id: &str, row: &CallRow) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO calls (sid, parent, direction, from_party, to_party, caller_name, forwarded_from, \
-        number, trunk, phone, status, created_at, updated_at, started_at, answered_at, ended_at, duration_s, \
-        sip_code, answered_by, ended_by, queue_time_ms, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22) \
-        ON CONFLICT (sid) DO UPDATE SET parent=excluded.parent, direction=excluded.direction, \
-        from_party=excluded.from_party, to_party=excluded.to_party, caller_name=excluded.caller_name, \
-        forwarded_from=excluded.forwarded_from, number=excluded.number, trunk=excluded.trunk, \
-        phone=excluded.phone, status=excluded.status, created_at=excluded.created_at, \
-        updated_at=excluded.updated_at, started_at=excluded.started_at, answered_at=excluded.answered_at, \
-        ended_at=excluded.ended_at, duration_s=excluded.duration_s, sip_code=excluded.sip_code, \
-        answered_by=excluded.answered_by, ended_by=excluded.ended_by, queue_time_ms=excluded.queue_time_ms, \
-        box=excluded.box";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_CALL)
         .bind(row.sid.to_string())
         .bind(row.parent.map(|sid| sid.to_string()))
         .bind(row.direction.as_str())
@@ -90,9 +65,7 @@ async fn write_call(connection: &mut AnyConnection, box_id: &str, row: &CallRow)
 }
 
 async fn write_event(connection: &mut AnyConnection, box_id: &str, row: &EventRow) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO events (call, seq, at, kind, text, box) VALUES ($1,$2,$3,$4,$5,$6) \
-        ON CONFLICT (call, seq) DO NOTHING";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_EVENT)
         .bind(row.call.to_string())
         .bind(i64::from(row.seq))
         .bind(row.at.0)
@@ -109,15 +82,7 @@ async fn write_recording(
     box_id: &str,
     row: &RecordingRow,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO recordings (sid, call, conference, path, channels, status, source, track, \
-        created_at, updated_at, started_at, duration_ms, bytes, error_code, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) \
-        ON CONFLICT (sid) DO UPDATE SET call=excluded.call, conference=excluded.conference, \
-        path=excluded.path, channels=excluded.channels, status=excluded.status, source=excluded.source, \
-        track=excluded.track, created_at=excluded.created_at, updated_at=excluded.updated_at, \
-        started_at=excluded.started_at, duration_ms=excluded.duration_ms, bytes=excluded.bytes, \
-        error_code=excluded.error_code, box=excluded.box";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_RECORDING)
         .bind(row.sid.to_string())
         .bind(row.call.to_string())
         .bind(row.conference.map(|sid| sid.to_string()))
@@ -143,11 +108,7 @@ async fn write_transcription(
     box_id: &str,
     row: &TranscriptionRow,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO transcriptions (sid, recording, call, status, text, duration_s, created_at, \
-        updated_at, box) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) \
-        ON CONFLICT (sid) DO UPDATE SET status=excluded.status, text=excluded.text, \
-        duration_s=excluded.duration_s, updated_at=excluded.updated_at, box=excluded.box";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_TRANSCRIPTION)
         .bind(row.sid.to_string())
         .bind(row.recording.to_string())
         .bind(row.call.to_string())
@@ -167,10 +128,7 @@ async fn write_notification(
     box_id: &str,
     row: &NotificationRow,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO notifications (sid, call, at, code, level, message, url, method, line_no, \
-        column_no, request_variables, response_status, response_headers, response_body, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) ON CONFLICT (sid) DO NOTHING";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_NOTIFICATION)
         .bind(row.sid.to_string())
         .bind(row.call.map(|sid| sid.to_string()))
         .bind(row.at.0)
@@ -193,16 +151,10 @@ async fn write_notification(
 
 async fn write_queue(connection: &mut AnyConnection, box_id: &str, row: &QueueRow) -> Result<(), Error> {
     if row.deleted.is_some() {
-        sqlx::query("DELETE FROM queues WHERE sid = $1")
-            .bind(row.sid.to_string())
-            .execute(connection)
-            .await?;
+        sqlx::query(sql::DELETE_QUEUE).bind(row.sid.to_string()).execute(connection).await?;
         return Ok(());
     }
-    const SQL: &str = "INSERT INTO queues (sid, name, max_size, on_demand, created_at, updated_at, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (sid) DO UPDATE SET name=excluded.name, \
-        max_size=excluded.max_size, on_demand=excluded.on_demand, updated_at=excluded.updated_at";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_QUEUE)
         .bind(row.sid.to_string())
         .bind(text(&row.name))
         .bind(i64::from(row.max_size))
@@ -220,10 +172,7 @@ async fn write_conference(
     box_id: &str,
     row: &ConferenceRow,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO conferences (sid, name, status, created_at, updated_at, ended_why, ended_by, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT (sid) DO UPDATE SET status=excluded.status, \
-        updated_at=excluded.updated_at, ended_why=excluded.ended_why, ended_by=excluded.ended_by";
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_CONFERENCE)
         .bind(row.sid.to_string())
         .bind(text(&row.name))
         .bind(row.status.as_str())
@@ -242,11 +191,8 @@ async fn write_exchange(
     box_id: &str,
     row: &ExchangeRow,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO exchanges (call, seq, at, duration_ms, url, method, request_variables, \
-        answered_by, status, response_headers, response_body, box) \
-        VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12) ON CONFLICT (call, seq) DO NOTHING";
     let exchange = &row.exchange;
-    sqlx::query(SQL)
+    sqlx::query(sql::PUT_EXCHANGE)
         .bind(row.call.to_string())
         .bind(signed(row.seq))
         .bind(row.at.0)
@@ -281,15 +227,10 @@ pub(crate) fn read_conference(row: &AnyRow) -> Result<ConferenceRow, Error> {
 
 async fn forget(connection: &mut AnyConnection, gone: Gone) -> Result<(), Error> {
     let (sid, statements): (String, &[&'static str]) = match gone {
-        Gone::Call(sid) => (
-            sid.to_string(),
-            &[
-                "DELETE FROM events WHERE call = $1",
-                "DELETE FROM exchanges WHERE call = $1",
-                "DELETE FROM calls WHERE sid = $1",
-            ],
-        ),
-        Gone::Transcription(sid) => (sid.to_string(), &["DELETE FROM transcriptions WHERE sid = $1"]),
+        Gone::Call(sid) => {
+            (sid.to_string(), &[sql::DELETE_EVENTS_OF_CALL, sql::DELETE_EXCHANGES_OF_CALL, sql::DELETE_CALL])
+        }
+        Gone::Transcription(sid) => (sid.to_string(), &[sql::DELETE_TRANSCRIPTION]),
     };
     for statement in statements {
         sqlx::query(*statement).bind(sid.clone()).execute(&mut *connection).await?;

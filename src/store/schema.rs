@@ -105,6 +105,24 @@ const STEPS: &[&[&str]] = &[
         PRIMARY KEY (call, seq))",
         "CREATE INDEX exchanges_by_time ON exchanges (at)",
     ],
+    // What retention, the start of the box and the filters of workspaces' events look for.
+    &[
+        "DROP INDEX queues_by_box",
+        "CREATE INDEX queues_by_box ON queues (box, created_at, sid)",
+        "DROP INDEX recordings_by_state",
+        "CREATE INDEX recordings_by_state ON recordings (box, status, bytes)",
+        "CREATE INDEX recordings_by_box ON recordings (box, created_at, sid)",
+        "CREATE INDEX conferences_by_state ON conferences (box, status)",
+        "DROP INDEX router_events_by_task",
+        "DROP INDEX router_events_by_worker",
+        "CREATE INDEX router_events_by_age ON router_events (at)",
+        "CREATE INDEX router_events_by_kind ON router_events (workspace, kind, at, sid)",
+        "CREATE INDEX router_events_by_task ON router_events (workspace, task, at, sid)",
+        "CREATE INDEX router_events_by_worker ON router_events (workspace, worker, at, sid)",
+        "CREATE INDEX router_events_by_queue ON router_events (workspace, queue, at, sid)",
+        "CREATE INDEX router_events_by_workflow ON router_events (workspace, workflow, at, sid)",
+        "CREATE INDEX router_events_by_reservation ON router_events (workspace, reservation, at, sid)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

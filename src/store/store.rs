@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::writer::{self, Shared, Writer};
-use crate::{Health, StoreError, schema};
+use crate::{Health, StoreError, schema, sql};
 
 /// The file of the default database, in the state directory.
 const DATABASE_FILE: &str = "tandem.sqlite";
@@ -149,24 +149,17 @@ impl Store {
     /// Gives calls and conferences an end that this box left open when it last stopped without ending them: they
     /// cannot be going on. Returns how many calls.
     pub async fn end_orphans(&self, at: Timestamp) -> Result<u64, StoreError> {
-        let done = sqlx::query(
-            "UPDATE calls SET status = 'failed', ended_at = $1, updated_at = $1, duration_s = 0, \
-             ended_by = 'the box stopped' \
-             WHERE box = $2 AND status IN ('queued', 'ringing', 'in-progress')",
-        )
-        .bind(at.0)
-        .bind(self.inner.box_id.as_str())
-        .execute(&self.inner.pool)
-        .await?;
+        let done = sqlx::query(sql::END_CALLS)
+            .bind(at.0)
+            .bind(self.inner.box_id.as_str())
+            .execute(&self.inner.pool)
+            .await?;
         // Nobody can be in their conferences any more.
-        sqlx::query(
-            "UPDATE conferences SET status = 'completed', updated_at = $1 \
-             WHERE box = $2 AND status IN ('init', 'in-progress')",
-        )
-        .bind(at.0)
-        .bind(self.inner.box_id.as_str())
-        .execute(&self.inner.pool)
-        .await?;
+        sqlx::query(sql::END_CONFERENCES)
+            .bind(at.0)
+            .bind(self.inner.box_id.as_str())
+            .execute(&self.inner.pool)
+            .await?;
         Ok(done.rows_affected())
     }
 

@@ -272,6 +272,14 @@ async fn sqlite_does_what_a_store_must() {
     store.close().await;
 }
 
+/// A store over a database without a table.
+async fn empty(url: &str, state: &TempDir, connection: &mut sqlx::PgConnection) -> Store {
+    for sql in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
+        sqlx::query(sql).execute(&mut *connection).await.unwrap();
+    }
+    Store::open(url, state.path()).await.unwrap()
+}
+
 #[tokio::test]
 async fn postgres_does_what_a_store_must() {
     let Ok(url) = std::env::var("TANDEM_TEST_POSTGRES") else {
@@ -280,21 +288,26 @@ async fn postgres_does_what_a_store_must() {
     };
     let state = directory();
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-    for sql in [
-        "DROP TABLE IF EXISTS calls",
-        "DROP TABLE IF EXISTS events",
-        "DROP TABLE IF EXISTS recordings",
-        "DROP TABLE IF EXISTS notifications",
-        "DROP TABLE IF EXISTS conferences",
-        "DROP TABLE IF EXISTS schema_steps",
-    ] {
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    // What the tests of each part ask, each of a database of its own.
+    for part in 0..3 {
+        let store = empty(&url, &state, &mut connection).await;
+        let folder = directory();
+        match part {
+            0 => crate::retention::tests::what_is_too_old_goes(&store, folder.path()).await,
+            1 => crate::retention::tests::what_is_too_much_goes(&store, folder.path()).await,
+            _ => {
+                crate::router::tests::rows_replace_each_other(&store).await;
+                crate::router::tests::events_are_found(&store).await;
+                crate::usage::tests::what_began_within_is_counted(&store).await;
+            }
+        }
+        store.close().await;
     }
-    let store = Store::open(&url, state.path()).await.unwrap();
+    let store = empty(&url, &state, &mut connection).await;
     assert_eq!(store.health().degraded, None);
     rows_survive(&store).await;
     lists_filter_and_page(&store).await;
-    crate::filter::tests::every_list_is_read_from_an_index(&store, false).await;
+    crate::plans::every_statement_finds_its_rows_in_an_index(&store).await;
     orphans_end_and_old_rows_go(&store).await;
     // The server throws everybody out, as when it restarts: nothing is lost, and nobody need be told.
     sqlx::query(

@@ -3,7 +3,7 @@
 use base::Timestamp;
 use sqlx::Row;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// How much there was of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,22 +32,10 @@ impl Store {
     pub async fn usage(&self, what: Counted, from: Timestamp, to: Timestamp) -> Result<Usage, StoreError> {
         self.settle().await;
         let sql = match what {
-            Counted::Calls => {
-                "SELECT COUNT(*), CAST(COALESCE(SUM((COALESCE(duration_s, 0) + 59) / 60), 0) AS BIGINT) FROM calls \
-                 WHERE created_at >= $1 AND created_at < $2"
-            }
-            Counted::Inbound => {
-                "SELECT COUNT(*), CAST(COALESCE(SUM((COALESCE(duration_s, 0) + 59) / 60), 0) AS BIGINT) FROM calls \
-                 WHERE created_at >= $1 AND created_at < $2 AND direction = 'inbound'"
-            }
-            Counted::Outbound => {
-                "SELECT COUNT(*), CAST(COALESCE(SUM((COALESCE(duration_s, 0) + 59) / 60), 0) AS BIGINT) FROM calls \
-                 WHERE created_at >= $1 AND created_at < $2 AND direction <> 'inbound'"
-            }
-            Counted::Recordings => {
-                "SELECT COUNT(*), CAST(COALESCE(SUM((COALESCE(duration_ms, 0) + 59999) / 60000), 0) AS BIGINT) \
-                 FROM recordings WHERE created_at >= $1 AND created_at < $2"
-            }
+            Counted::Calls => sql::USAGE_CALLS,
+            Counted::Inbound => sql::USAGE_INBOUND,
+            Counted::Outbound => sql::USAGE_OUTBOUND,
+            Counted::Recordings => sql::USAGE_RECORDINGS,
         };
         let row = sqlx::query(sql).bind(from.0).bind(to.0).fetch_one(&self.inner.pool).await?;
         let number = |at: usize| row.try_get::<i64, _>(at).map(|n| u64::try_from(n).unwrap_or(0));
@@ -57,13 +45,13 @@ impl Store {
     /// When the oldest call began.
     pub async fn first_call_at(&self) -> Result<Option<Timestamp>, StoreError> {
         self.settle().await;
-        let row = sqlx::query("SELECT MIN(created_at) FROM calls").fetch_one(&self.inner.pool).await?;
-        Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp))
+        let row = sqlx::query(sql::FIRST_CALL_AT).fetch_optional(&self.inner.pool).await?;
+        Ok(row.map(|row| row.try_get::<i64, _>(0)).transpose()?.map(Timestamp))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use call::record::{CallRow, StoreItem};
     use twiml::Direction;
 
@@ -74,6 +62,10 @@ mod tests {
     async fn what_began_within_is_counted_by_begun_minutes() {
         let state = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:", state.path()).await.unwrap();
+        what_began_within_is_counted(&store).await;
+    }
+
+    pub(crate) async fn what_began_within_is_counted(store: &Store) {
         for (n, direction, seconds) in [
             (1, Direction::Inbound, Some(1)),
             (2, Direction::Inbound, Some(61)),
