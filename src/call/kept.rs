@@ -2,7 +2,7 @@
 //! twiml-voice §9.6), and whatever a phone of ours transfers by itself.
 //!
 //! ```text
-//! bridged ──REFER──▶ trying: the other party carries the document out, the beginner waits in silence
+//! bridged ──REFER──▶ trying: the other party carries the document out, the beginner waits, and hears it ring
 //!                      ├──somebody answers, or something else takes the call──▶ NOTIFY 200, the beginner is let go
 //!                      ├──its end, and nobody has──▶ NOTIFY with why, the two are bridged again
 //!                      └──likewise, and the beginner has hung up meanwhile──▶ its phone is rung, or the call goes on
@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use base::CallSid;
-use media::LegId;
+use media::{LegId, PlayItem, Tone};
 use twiml::{CallStatus, Interpreter, Verb};
 
 use crate::call::{Call, Running};
@@ -103,12 +103,17 @@ impl Call {
         }
     }
 
-    /// Somebody rings: who transferred is told, once.
+    /// Somebody rings: who transferred is told, once, and hears it.
     pub(crate) fn kept_rings(&mut self, ctx: &mut Ctx<'_>) {
         if let Some(kept) = &mut self.kept
             && !std::mem::replace(&mut kept.rang, true)
         {
             ctx.mail(kept.by, Mail::Transferred { code: 180 });
+            if !kept.alone {
+                let tone = Tone::Ringback { country: ctx.office.media.ringback.clone() };
+                let (leg, play, items) = (kept.with, ctx.next_play(), vec![PlayItem::Tone(tone)]);
+                ctx.media(media::Command::Play { leg, play, items, repeat: 0 });
+            }
         }
     }
 
@@ -179,6 +184,9 @@ impl Call {
         // Taken out first: nothing that is stopped here is to find it.
         let kept = *self.kept.take()?;
         ctx.mail(kept.by, Mail::Transferred { code });
+        if kept.rang && !kept.alone {
+            ctx.media(media::Command::StopPlay { leg: kept.with });
+        }
         self.stop_running(ctx);
         let Kept { interpreter, running, dialler, last_dial, .. } = kept.clone();
         self.interpreter = interpreter;

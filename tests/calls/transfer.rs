@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::{Answer, Caller, NUMBER, Reaction, Scenario, UaId, UaState, param};
+use sim::{Answer, Caller, Heard, NUMBER, Reaction, Scenario, UaId, UaState, param};
 
 use crate::{ACTION, office, told};
 
@@ -234,6 +234,11 @@ fn a_blind_transfer_that_fails_gives_the_caller_back() {
         s.refers(&ann, CARL);
         s.pass_ms(500);
         let is_tried = reaction == Reaction::Ignore;
+        if is_tried {
+            for waiting in [&caller, &ann] {
+                assert_eq!(s.heard(waiting).last(), Some(&Heard::Tone), "it rings for both who wait");
+            }
+        }
         assert_eq!(s.bridged(&caller, &ann), !is_tried, "who transfers waits meanwhile");
         s.pass_ms(40_000);
         let mut notified = s.call(&ann).notified;
