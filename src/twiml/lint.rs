@@ -1,6 +1,7 @@
-//! Checking a text without a call.
+//! Checking a text without a call: what a call would be told of it, and what it would be told if it came to that.
 
-use crate::{Context, Dialect, Fetched, Finding, decode, parse, response};
+use crate::verb::bad_urls;
+use crate::{Context, Dialect, Document, Fetched, Finding, decode, parse, response};
 
 /// Everything wrong with a text, in the order it stands there.
 pub fn lint(text: &str) -> Vec<Finding> {
@@ -9,10 +10,8 @@ pub fn lint(text: &str) -> Vec<Finding> {
 
 /// Likewise, read with a dialect's tables.
 pub fn lint_dialect(text: &str, dialect: Dialect) -> Vec<Finding> {
-    match parse(text, dialect) {
-        Ok(document) => document.findings,
-        Err(finding) => vec![finding],
-    }
+    // Where a text will be found is not known: only what is a URL nowhere is wrong.
+    told(parse(text, dialect), "http://document.invalid/")
 }
 
 /// Likewise, for the bytes of a file in whatever encoding it declares.
@@ -25,8 +24,16 @@ pub fn lint_bytes(bytes: &[u8], dialect: Dialect) -> Vec<Finding> {
 
 /// Likewise, for what a web server answered: its status, its type and its body count.
 pub fn lint_answer(answer: &Fetched, dialect: Dialect) -> Vec<Finding> {
-    match response::document(answer, &answer.url, dialect, Context::Call) {
-        Ok(document) => document.findings,
+    told(response::document(answer, &answer.url, dialect, Context::Call), &answer.url)
+}
+
+/// What stands in the text at its places, then the URLs that lead nowhere.
+fn told(read: Result<Document, Finding>, base: &str) -> Vec<Finding> {
+    match read {
+        Ok(Document { verbs, mut findings, errors: _ }) => {
+            findings.extend(verbs.into_iter().flat_map(|verb| bad_urls(verb, base)));
+            findings
+        }
         Err(finding) => vec![finding],
     }
 }
@@ -50,6 +57,23 @@ mod tests {
                 "7:24: warning 12200: attribute \"foo\" of Record is unknown and was ignored",
             ]
         );
+    }
+
+    #[test]
+    fn urls_that_lead_nowhere_are_told() {
+        for (xml, codes) in [
+            ("<Play>http://[</Play>", vec![11100]),
+            ("<Play>a.mp3</Play><Gather action='/b'/><Redirect>?c</Redirect><Redirect/>", vec![]),
+            ("<Gather action='http://['><Play>http://[</Play></Gather>", vec![11100, 11100]),
+            ("<Redirect>http://[</Redirect>", vec![11100]),
+            ("<Dial action='http://['><Number url='http://['>1</Number></Dial>", vec![11100, 11100]),
+            ("<Enqueue waitUrl='http://['>q</Enqueue>", vec![14202]),
+            ("<Pay/><Play>http://[</Play>", vec![13750]),
+        ] {
+            let told: Vec<u32> =
+                lint(&format!("<Response>{xml}</Response>")).iter().map(|finding| finding.code).collect();
+            assert_eq!(told, codes, "{xml}");
+        }
     }
 
     #[test]

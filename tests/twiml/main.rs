@@ -7,6 +7,7 @@ extern crate tandem_twiml as twiml;
 
 #[path = "../sdk/library.rs"]
 mod library;
+mod lint;
 mod offline;
 mod readme;
 mod sdk;

@@ -12,37 +12,53 @@ use crate::reference::{resolve, shown};
 /// A bad `action` stays as written: it is an error only if the verb ends in requesting it. A bad `url` of a noun
 /// stays too: the leg it would run on must not be bridged without it.
 pub(crate) fn absolute(verb: Verb, base: Option<&str>) -> (Option<Verb>, Vec<Finding>) {
-    let mut resolver = Resolver { base, findings: Vec::new() };
-    let verb = match verb {
-        Verb::Play(play) => resolver.play(play).map(Verb::Play),
-        Verb::Gather(gather) => Some(Verb::Gather(resolver.gather(gather))),
-        Verb::Record(record) => Some(Verb::Record(resolver.record(record))),
-        Verb::Dial(dial) => Some(Verb::Dial(resolver.dial(dial))),
-        Verb::Refer(mut refer) => {
-            resolver.if_possible(&mut refer.action);
-            Some(Verb::Refer(refer))
-        }
-        Verb::Enqueue(enqueue) => Some(Verb::Enqueue(resolver.enqueue(enqueue))),
-        Verb::Start(start) => Some(Verb::Start(resolver.start(start))),
-        Verb::Connect(connect) => Some(Verb::Connect(resolver.connect(connect))),
-        plain @ (Verb::Say(_)
-        | Verb::Pause(_)
-        | Verb::Stop(_)
-        | Verb::Echo
-        | Verb::Redirect(_)
-        | Verb::Hangup
-        | Verb::Reject(_)
-        | Verb::Leave) => Some(plain),
-    };
+    let mut resolver = Resolver { base, all: false, findings: Vec::new() };
+    let verb = resolver.verb(verb);
     (verb, resolver.findings)
+}
+
+/// Every URL of the verb that leads nowhere, those among them that are only an error once they are asked for.
+pub(crate) fn bad_urls(verb: Verb, base: &str) -> Vec<Finding> {
+    let mut resolver = Resolver { base: Some(base), all: true, findings: Vec::new() };
+    if let Verb::Redirect(redirect) = &verb {
+        resolver.if_possible(&mut Some(redirect.url.clone()));
+    }
+    resolver.verb(verb);
+    resolver.findings
 }
 
 struct Resolver<'b> {
     base: Option<&'b str>,
+    /// Also what stays as written is told.
+    all: bool,
     findings: Vec<Finding>,
 }
 
 impl Resolver<'_> {
+    fn verb(&mut self, verb: Verb) -> Option<Verb> {
+        match verb {
+            Verb::Play(play) => self.play(play).map(Verb::Play),
+            Verb::Gather(gather) => Some(Verb::Gather(self.gather(gather))),
+            Verb::Record(record) => Some(Verb::Record(self.record(record))),
+            Verb::Dial(dial) => Some(Verb::Dial(self.dial(dial))),
+            Verb::Refer(mut refer) => {
+                self.if_possible(&mut refer.action);
+                Some(Verb::Refer(refer))
+            }
+            Verb::Enqueue(enqueue) => Some(Verb::Enqueue(self.enqueue(enqueue))),
+            Verb::Start(start) => Some(Verb::Start(self.start(start))),
+            Verb::Connect(connect) => Some(Verb::Connect(self.connect(connect))),
+            plain @ (Verb::Say(_)
+            | Verb::Pause(_)
+            | Verb::Stop(_)
+            | Verb::Echo
+            | Verb::Redirect(_)
+            | Verb::Hangup
+            | Verb::Reject(_)
+            | Verb::Leave) => Some(plain),
+        }
+    }
+
     fn play(&mut self, play: Play) -> Option<Play> {
         match play.source {
             PlaySource::Url(url) => {
@@ -211,9 +227,12 @@ impl Resolver<'_> {
         }
     }
 
-    fn if_possible(&self, url: &mut Option<String>) {
-        if let Some(resolved) = url.as_deref().and_then(|url| resolve(self.base, url)) {
-            *url = Some(resolved);
+    fn if_possible(&mut self, url: &mut Option<String>) {
+        let Some(written) = url else { return };
+        match resolve(self.base, written) {
+            Some(resolved) => *written = resolved,
+            None if self.all => self.findings.push(Finding::unplaced(11100, &shown(written))),
+            None => {}
         }
     }
 }

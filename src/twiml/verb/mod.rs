@@ -58,7 +58,7 @@ pub use start::{CallRecording, Service, Start, Stop, StopService};
 pub use stream::{StreamCodec, StreamNoun, StreamTrack, TexmlStream, stream_url};
 pub use transcription::TranscriptionNoun;
 
-pub(crate) use absolute::absolute;
+pub(crate) use absolute::{absolute, bad_urls};
 
 use crate::reading::{Node, Reading, tag};
 use crate::refused;
