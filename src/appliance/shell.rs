@@ -173,9 +173,8 @@ fn carry_out(
         Output::Prepare { key, source } => {
             let world = Arc::clone(world);
             report(results, async move {
-                let result =
-                    world.sounds.prepare(key.clone(), source).await.map_err(|error| error.to_string());
-                Input::Sound { key, result }
+                let prepared = world.sounds.prepare(key.clone(), source).await;
+                Input::Sound { key, result: prepared.map_err(|error| (error.code, error.message)) }
             });
         }
     }

@@ -247,3 +247,6 @@ impl Call {
 
 /// Longer than any outside work may take (webhooks: 15 s in all; sounds: 20 s).
 pub(crate) const OVERDUE: std::time::Duration = std::time::Duration::from_secs(40);
+
+/// Outside work did not even fail: something is wrong with the box itself (reference: twiml-voice §18, internal).
+pub(crate) const UNANSWERED: u32 = 15009;

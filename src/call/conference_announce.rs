@@ -13,13 +13,13 @@ use base::{CallSid, ConferenceSid, Now};
 use media::{PlayId, RoomId};
 use twiml::{After, ConferenceNews, Context, Dialect, Finding, HttpMethod, Interpreter, Source, Verb};
 
-use crate::call::{OVERDUE, notification};
+use crate::call::{OVERDUE, UNANSWERED, notification};
 use crate::conference::Conference;
 use crate::conference_dial::{moment, send};
 use crate::ctx::{Asked, Ctx, Mail};
 use crate::io::Output;
 use crate::node::Node;
-use crate::prompt::{Part, Prompting};
+use crate::prompt::{Part, Prompting, SOUND_FAILED, ends_document};
 use crate::record::StoreItem;
 use crate::timers::Timer;
 
@@ -49,7 +49,7 @@ enum Running {
 #[derive(Clone, Debug)]
 pub(crate) enum Happens {
     Fetched(u64, Result<twiml::Fetched, twiml::FetchFailure>),
-    Sound(media::ClipKey, bool),
+    Sound(media::ClipKey, Result<(), (u32, String)>),
     Played(PlayId),
     Timer(Timer),
 }
@@ -67,7 +67,7 @@ impl Announcement {
                 ctx.cancel_timer(self.voice, Timer::Stuck);
                 self.interpreter.handle(twiml::Input::Fetched { id, result }, ctx.now);
             }
-            Happens::Sound(key, good) => self.on_sound(&key, good, ctx),
+            Happens::Sound(key, result) => self.on_sound(&key, result, ctx),
             Happens::Played(play) => {
                 if matches!(&self.running, Running::Sound(prompting) if prompting.is(play)) {
                     self.verb_done(ctx);
@@ -144,14 +144,21 @@ impl Announcement {
         }
     }
 
-    fn on_sound(&mut self, key: &media::ClipKey, good: bool, ctx: &mut Ctx<'_>) {
-        if !good {
-            let message = "a sound cannot be had and is left out".to_owned();
-            let row = notification(self.voice, SOUND_FAILED, twiml::Level::Warning, message, ctx);
+    fn on_sound(&mut self, key: &media::ClipKey, result: Result<(), (u32, String)>, ctx: &mut Ctx<'_>) {
+        let (voice, room) = (self.voice, self.room);
+        let good = result.is_ok();
+        let Running::Sound(prompting) = &mut self.running else { return };
+        if let Err((code, why)) = result {
+            let finding = Finding::unplaced(code, &why);
+            if prompting.awaits(key) && ends_document(code) {
+                self.running = Running::Nothing;
+                ctx.cancel_timer(voice, Timer::Stuck);
+                self.interpreter.handle(twiml::Input::VerbDone(After::Error(finding)), ctx.now);
+                return;
+            }
+            let row = notification(voice, code, finding.level, finding.message, ctx);
             ctx.store(StoreItem::Notification(crate::record::NotificationRow { call: None, ..row }));
         }
-        let (voice, room) = (self.voice, self.room);
-        let Running::Sound(prompting) = &mut self.running else { return };
         if prompting.on_sound(key, good) && !prompting.announce(voice, room, ctx) {
             self.verb_done(ctx);
         }
@@ -169,7 +176,7 @@ impl Announcement {
             .collect();
         for (id, theirs) in ours {
             ctx.shared.fetches.remove(&id);
-            let result = Err(twiml::FetchFailure::new(11200, "no answer at all"));
+            let result = Err(twiml::FetchFailure::new(UNANSWERED, "no answer at all"));
             self.interpreter.handle(twiml::Input::Fetched { id: theirs, result }, ctx.now);
         }
         let waiting = match &self.running {
@@ -180,7 +187,7 @@ impl Announcement {
             if let Some(waiting) = ctx.shared.sounds.get_mut(&key) {
                 waiting.remove(&voice);
             }
-            self.on_sound(&key, false, ctx);
+            self.on_sound(&key, Err((SOUND_FAILED, "it was not ready in time".to_owned())), ctx);
         }
     }
 
@@ -277,6 +284,3 @@ impl Node {
 
 /// Documents of one announcement that may follow each other.
 const DOCUMENTS_MAX: u32 = 250;
-
-/// Media could not be fetched (reference: twiml-voice §5).
-const SOUND_FAILED: u32 = 11200;

@@ -3,9 +3,10 @@
 use media::PlayId;
 use twiml::After;
 
-use crate::call::Call;
+use crate::call::{Call, UNANSWERED};
 use crate::ctx::{Ctx, Mail};
 use crate::outcome::Cause;
+use crate::prompt::SOUND_FAILED;
 use crate::record::EventKind;
 use crate::running::Running;
 use crate::timers::Timer;
@@ -51,13 +52,19 @@ impl Call {
         self.drive(ctx);
     }
 
-    pub(crate) fn on_sound(&mut self, key: &media::ClipKey, result: &Result<(), String>, ctx: &mut Ctx<'_>) {
-        if let Err(why) = result {
-            self.warn(SOUND_FAILED, format!("a sound cannot be had and is left out: {why}"), ctx);
-        }
-        let good = result.is_ok();
+    pub(crate) fn on_sound(
+        &mut self,
+        key: &media::ClipKey,
+        result: &Result<(), (u32, String)>,
+        ctx: &mut Ctx<'_>,
+    ) {
         self.heard(ctx, |call, ctx| {
-            let (leg, sid) = (call.leg.id, call.row.sid);
+            if let Err((code, why)) = result
+                && call.sound_failed(key, *code, why, ctx)
+            {
+                return;
+            }
+            let (leg, sid, good) = (call.leg.id, call.row.sid, result.is_ok());
             if let Some(prompting) = call.running.prompting()
                 && prompting.on_sound(key, good)
                 && !prompting.play(sid, leg, ctx)
@@ -211,7 +218,7 @@ impl Call {
             .collect();
         for (id, theirs) in ours {
             ctx.shared.fetches.remove(&id);
-            let failure = twiml::FetchFailure::new(11200, "no answer at all");
+            let failure = twiml::FetchFailure::new(UNANSWERED, "no answer at all");
             self.on_fetched(theirs, Err(failure), ctx);
         }
         self.stream_overdue(ctx);
@@ -220,10 +227,8 @@ impl Call {
             if let Some(waiting) = ctx.shared.sounds.get_mut(&key) {
                 waiting.remove(&self.row.sid);
             }
-            self.on_sound(&key, &Err("it was not ready in time".to_owned()), ctx);
+            let late = Err((SOUND_FAILED, "it was not ready in time".to_owned()));
+            self.on_sound(&key, &late, ctx);
         }
     }
 }
-
-/// Media could not be fetched (reference: twiml-voice §5).
-const SOUND_FAILED: u32 = 11200;

@@ -102,8 +102,8 @@ pub enum Input {
     Sound {
         /// The key it was asked under.
         key: ClipKey,
-        /// How long it is, or what is wrong with it.
-        result: Result<SoundInfo, String>,
+        /// How long it is; or a number of the error catalogue and a sentence.
+        result: Result<SoundInfo, (u32, String)>,
     },
     /// Something was heard of what [`Output::Listen`] listens to.
     Speech {

@@ -131,7 +131,7 @@ impl Node {
             Input::Sound { key, result } => {
                 let result = result.map(|_| ());
                 for sid in self.shared.sounds.remove(&key).unwrap_or_default() {
-                    self.announcing(sid, Happens::Sound(key.clone(), result.is_ok()), now);
+                    self.announcing(sid, Happens::Sound(key.clone(), result.clone()), now);
                     self.with(sid, now, |call, ctx| call.on_sound(&key, &result, ctx));
                 }
             }

@@ -1,7 +1,7 @@
 //! What a call has to say of what went wrong in it: the notifications it leaves behind.
 
 use base::CallSid;
-use twiml::Level;
+use twiml::{Level, error_level};
 
 use crate::call::Call;
 use crate::ctx::Ctx;
@@ -27,10 +27,10 @@ impl Call {
         ctx.store(StoreItem::Notification(row));
     }
 
-    /// A warning of the call itself.
+    /// What the call itself has to tell.
     pub(crate) fn warn(&mut self, code: u32, message: String, ctx: &mut Ctx<'_>) {
         self.trace(EventKind::Note, format!("{code} {message}"), ctx);
-        let row = notification(self.sid(), code, Level::Warning, message, ctx);
+        let row = notification(self.sid(), code, error_level(code), message, ctx);
         ctx.store(StoreItem::Notification(row));
     }
 }

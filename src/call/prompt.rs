@@ -10,7 +10,7 @@ use std::time::Duration;
 use base::CallSid;
 use media::{ClipKey, LegId, PlayId, PlayItem, RoomId};
 use serde::{Deserialize, Serialize};
-use twiml::{Play, PlaySource, Say};
+use twiml::{After, Finding, Play, PlaySource, Say};
 
 use crate::call::{Call, Running};
 use crate::ctx::Ctx;
@@ -107,6 +107,11 @@ impl Prompting {
         awaited && self.waiting.is_empty() && self.play.is_none()
     }
 
+    /// Whether it cannot be played for want of this sound.
+    pub(crate) fn awaits(&self, key: &ClipKey) -> bool {
+        self.waiting.contains(key)
+    }
+
     /// Whether all sounds have come and nothing plays yet.
     pub(crate) fn is_ready(&self) -> bool {
         self.waiting.is_empty() && self.play.is_none()
@@ -196,7 +201,36 @@ impl Call {
             None => self.running.prompting(),
         }
     }
+
+    /// Tells why a sound cannot be had; true when the document ends with it, or else it is left out.
+    pub(crate) fn sound_failed(&mut self, key: &ClipKey, code: u32, why: &str, ctx: &mut Ctx<'_>) -> bool {
+        let nested = matches!(self.running, Running::Gather(_));
+        let code = if nested && code == NOT_PLAYABLE { NESTED_NOT_PLAYABLE } else { code };
+        let in_verb = nested || matches!(self.running, Running::Play(_));
+        let awaited = self.running.prompting().is_some_and(|prompting| prompting.awaits(key));
+        if !(in_verb && awaited && ends_document(code)) {
+            self.warn(code, format!("a sound cannot be had and is left out: {why}"), ctx);
+            return false;
+        }
+        ctx.cancel_timer(self.row.sid, Timer::Stuck);
+        if nested {
+            self.gather_abandoned(ctx);
+        }
+        self.verb_done(After::Error(Finding::unplaced(code, why)), ctx);
+        true
+    }
 }
+
+/// Whether this is wrong with the document and not only with a sound of it (reference: twiml-voice §1.3).
+pub(crate) fn ends_document(code: u32) -> bool {
+    matches!(code, NOT_PLAYABLE | NESTED_NOT_PLAYABLE)
+}
+
+/// Media could not be fetched (reference: twiml-voice §5).
+pub(crate) const SOUND_FAILED: u32 = 11200;
+/// What was fetched is no audio that can be played; and its number within `<Gather>`.
+const NOT_PLAYABLE: u32 = 13420;
+const NESTED_NOT_PLAYABLE: u32 = 13325;
 
 /// Items of one play; more than anyone will listen to.
 const ITEMS_MAX: usize = 4_000;

@@ -73,6 +73,8 @@ pub struct World {
     pub listening: BTreeMap<media::TapId, Listen>,
     /// Sounds that cannot be had.
     pub sounds_broken: Vec<String>,
+    /// The number of the catalogue that says why.
+    pub sound_fault: u32,
     now: Now,
     queue: BTreeMap<(Mono, u64), Happening>,
     by_address: BTreeMap<IpAddr, UaId>,
@@ -113,6 +115,7 @@ impl World {
             transcribed_after: Duration::from_secs(2),
             listening: BTreeMap::new(),
             sounds_broken: Vec::new(),
+            sound_fault: 11200,
             now,
             queue: BTreeMap::new(),
             by_address: BTreeMap::new(),
@@ -434,7 +437,7 @@ impl World {
                     let length = self.media.duration(&key.0);
                     let duration_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
                     let result = if broken {
-                        Err("simulated".to_owned())
+                        Err((self.sound_fault, "simulated".to_owned()))
                     } else {
                         Ok(SoundInfo { duration_ms: Some(duration_ms) })
                     };

@@ -6,6 +6,8 @@ use twiml::FetchFailure;
 pub(crate) const FAILED: u32 = 11200;
 /// Something failed inside the box.
 pub(crate) const INTERNAL: u32 = 12400;
+/// There is no speech engine.
+pub(crate) const NOT_CONFIGURED: u32 = 99_002;
 /// What came is no sound that can be played.
 pub(crate) const NOT_PLAYABLE: u32 = 13420;
 /// The text is too long to be spoken.

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::error::{INTERNAL, SoundError, TEXT_TOO_LONG};
+use crate::error::{INTERNAL, NOT_CONFIGURED, SoundError, TEXT_TOO_LONG};
 use crate::voice::local_language;
 
 /// Bytes of one text. The longest `<Say>` has 4,096 characters (reference: twiml-voice §4).
@@ -66,7 +66,7 @@ impl Engine {
     pub(crate) async fn render(&self, said: &Said, voice: &str) -> Result<Vec<u8>, SoundError> {
         let (_, text) = said.parts();
         if self.command.is_empty() {
-            return Err(SoundError::new(INTERNAL, "no speech engine is configured"));
+            return Err(SoundError::new(NOT_CONFIGURED, "no speech engine is configured"));
         }
         if text.len() > TEXT_BYTES_MAX {
             let told = format!("a text of {} bytes; at most {TEXT_BYTES_MAX} can be spoken", text.len());

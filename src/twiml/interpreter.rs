@@ -225,6 +225,10 @@ impl Interpreter {
             After::Next if self.gone => self.state = State::Ended,
             After::Next => self.advance(),
             After::End => self.state = State::Ended,
+            After::Error(finding) => {
+                let in_fallback = self.in_fallback();
+                self.fail(finding, self.base.clone(), in_fallback);
+            }
             After::Action { url, method, params } => self.action(&verb, url, method, params),
         }
     }

@@ -54,6 +54,8 @@ pub enum After {
     },
     /// Nothing: the call is over.
     End,
+    /// The verb could not be carried out, and the document ends with that: the fallback is asked.
+    Error(Finding),
 }
 
 /// What the owner must do.

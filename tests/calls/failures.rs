@@ -141,6 +141,17 @@ fn a_web_server_that_never_answers_does_not_hold_the_call_for_ever() {
     s.pass_ms(60_000);
     assert!(s.heard_clip(&caller, APOLOGY) && !s.heard_clip(&caller, "late"));
     s.expect_rest();
+
+    // A web server's silence ends after 15 seconds: whoever hears nothing for longer has lost the request itself.
+    let mut s = office("");
+    s.web().serve(VOICE, Answer::twiml("").after(Duration::from_secs(3_600)));
+    s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(60_000);
+    assert_eq!(param(&s.asked(FALLBACK)[0], "ErrorCode"), Some("15009"));
+    assert!(s.heard_clip(&caller, "fallback"));
+    assert_eq!(s.notifications(), [15009]);
+    s.expect_rest();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::{Answer, Heard, NUMBER, UaState, VOICE};
+use sim::{Answer, FALLBACK, Heard, NUMBER, UaState, VOICE, param};
 
 use crate::office;
 
@@ -89,6 +89,40 @@ fn a_sound_that_cannot_be_had_is_skipped_and_written_down() {
     assert_eq!(clips(&heard), ["after"]);
     assert_eq!(s.notifications(), [11200]);
     s.expect_rest();
+}
+
+#[test]
+fn what_is_no_audio_ends_the_document() {
+    for (verb, code) in [
+        ("<Play>/bad.wav</Play>", 13420),
+        ("<Gather action=\"/action\"><Say>press</Say><Play>/bad.wav</Play></Gather>", 13325),
+        ("<Gather input=\"speech\"><Play>/bad.wav</Play></Gather>", 13325),
+    ] {
+        let mut s = office(&format!("{verb}<Say>after</Say>"));
+        s.world.sounds_broken = vec!["bad".to_owned()];
+        s.world.sound_fault = 13420;
+        s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        let heard = s.heard(&caller);
+        assert_eq!(clips(&heard), ["fallback"], "{verb}");
+        assert_eq!(param(&s.asked(FALLBACK)[0], "ErrorCode"), Some(code.to_string().as_str()));
+        assert_eq!(param(&s.asked(FALLBACK)[0], "ErrorUrl"), Some(VOICE));
+        assert_eq!(s.notifications(), [code], "{verb}");
+        assert!(s.world.listening.is_empty());
+        s.expect_rest();
+    }
+    // What is spoken and cannot be is left out, as is a sound that does not come.
+    for fault in [11200, 11205, 12400, 13521, 99_002] {
+        let mut s = office("<Play>/bad.wav</Play><Say>after</Say>");
+        s.world.sounds_broken = vec!["bad".to_owned()];
+        s.world.sound_fault = fault;
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        assert!(s.heard_clip(&caller, "after"));
+        assert_eq!(s.notifications(), [fault]);
+        s.expect_rest();
+    }
 }
 
 #[test]

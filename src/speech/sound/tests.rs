@@ -197,7 +197,7 @@ async fn a_failure_is_told_to_all_and_not_kept() {
 async fn without_an_engine_the_apology_is_still_there() {
     let studio = studio("");
     let error = studio.sounds.prepare(key("k"), speech("hello")).await.unwrap_err();
-    assert!(error.to_string().starts_with("12400 no speech engine"), "{error}");
+    assert!(error.to_string().starts_with("99002 no speech engine"), "{error}");
     let apology = SoundSource::Builtin(BuiltinSound::ApplicationError);
     assert!(studio.sounds.prepare(key("sorry"), apology).await.unwrap().duration_ms > Some(1_000));
     assert!(studio.sounds.get(&key("sorry")).is_some());
