@@ -220,16 +220,18 @@ fn method(word: &str) -> Result<twiml::HttpMethod, String> {
 /// Reads the configuration; its errors become one, each on a line of its own.
 pub(crate) fn load(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<config::Config> {
     let file = config::find_config(file)?;
-    config::load(&file, state).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!(lines.join("\n"))
-    })
+    config::load(&file, state).map_err(all)
+}
+
+fn all(errors: Vec<config::ConfigError>) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(lines.join("\n"))
 }
 
 fn state_of(common: &Common) -> anyhow::Result<PathBuf> {
     match &common.state {
         Some(state) => Ok(state.clone()),
-        None => Ok(load(common.config.as_deref(), None)?.state),
+        None => config::find_state(&config::find_config(common.config.as_deref())?).map_err(all),
     }
 }
 

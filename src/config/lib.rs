@@ -28,7 +28,7 @@ pub use account::{AccountError, keep_account, key_seed};
 pub use book::{Book, Entry, EntryKey, Kind, Origin, ParseKindError, caller_id_sid, number_sid};
 pub use error::ConfigError;
 pub use init::{InitError, init};
-pub use load::{find_config, load};
+pub use load::{find_config, find_state, load};
 pub use raw::reference;
 pub use reload::Change;
 pub use resolved::{Config, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::account::{Account, system_rng};
-use crate::read::read;
+use crate::read::{Fault, read};
 use crate::resolve::{Origin, resolve, state_directory};
 use crate::{Config, ConfigError};
 
@@ -37,6 +37,20 @@ pub fn load(file: &Path, state: Option<&Path>) -> Result<Config, Vec<ConfigError
     }
     let account = account(&state_directory(&raw, &origin)).map_err(|message| vec![about(file, message)])?;
     resolve(&raw, &origin, account)
+}
+
+/// The state directory a file asks for, whatever else may be wrong with it: a running box must answer while
+/// somebody edits its file. A syntax error, or one in `[box]`, hides where that is.
+pub fn find_state(file: &Path) -> Result<PathBuf, Vec<ConfigError>> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|reason| vec![about(file, format!("cannot be read: {reason}."))])?;
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let origin = Origin { file: &absolute, text: &text, state: None };
+    let (raw, faults) = read(&text);
+    let hides = |fault: &Fault| fault.key.is_empty() || fault.key.starts_with("box");
+    let hiding: Vec<ConfigError> =
+        faults.into_iter().filter(hides).map(|fault| origin.error(fault)).collect();
+    if hiding.is_empty() { Ok(state_directory(&raw, &origin)) } else { Err(hiding) }
 }
 
 fn account(state: &Path) -> Result<Account, String> {

@@ -346,6 +346,23 @@ fn a_missing_file_and_a_half_written_one_say_so() {
 }
 
 #[test]
+fn a_file_with_faults_still_tells_where_its_state_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tandem.toml");
+    for (text, expected) in [
+        ("[box]\nstate='data'\n[[trunk]]\naddress='127.0.0.1'", Some("data")),
+        ("[box]\nstate='data'\n[sipp]\nlisten=1", Some("data")),
+        ("[log]\nlevel=7", Some("state")),
+        ("[box]\nstate=7", None),
+        ("[box]\nstate='data'\n[sip", None),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let expected = expected.map(|name| directory.path().join(name));
+        assert_eq!(crate::find_state(&file).ok(), expected, "{text}");
+    }
+}
+
+#[test]
 fn an_account_given_in_part_keeps_the_other_half() {
     let config = config("[box]\nauth_token='mine'");
     assert!(config.account_is_new, "the sid is");
