@@ -374,6 +374,7 @@ impl Workspace {
         self.set_timer(Timer::Reservation(sid), now + timeout.unwrap_or_default());
         self.tell(Event::ReservationCreated { reservation: sid, why }, now);
         self.outputs.push_back(Output::Assign(sid));
+        self.is_offered(worker, queue, now);
     }
 
     /// Whether a task has been offered as often as it may be.

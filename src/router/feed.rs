@@ -26,7 +26,7 @@ pub(crate) type Looked = Vec<((TaskQueueSid, String), (Rank, TaskSid))>;
 /// What a worker found.
 #[derive(Default)]
 struct Found {
-    best: Option<(Rank, TaskSid, u32)>,
+    best: Option<((bool, Rank), TaskSid, u32)>,
     /// Where there is more to look at.
     more: Looked,
 }
@@ -101,7 +101,7 @@ impl Workspace {
         }
         let Found { best, more } = found;
         if let Some(meant) = self.first_meant(sid)
-            && best.is_none_or(|(found, ..)| meant.0 <= found)
+            && best.is_none_or(|((_, found), ..)| meant.0 <= found)
         {
             return Some((Some(meant.1), Why::MeantFor, Looked::new()));
         }
@@ -119,7 +119,7 @@ impl Workspace {
         after: Option<(Rank, TaskSid)>,
         found: &mut Found,
     ) {
-        if !worker.channel(channel).has_room() {
+        if !self.has_room(worker, channel) {
             return;
         }
         let mut first: Option<(Rank, TaskSid)> = None;
@@ -148,8 +148,8 @@ impl Workspace {
             }
         }
         let Some(task) = first.and_then(|(_, sid)| self.tasks.get(&sid)) else { return };
-        // Between queues it is priority and age that count, however each is ordered in itself.
-        let rank = Rank::fifo(task);
+        // Between queues of one order it is priority and age that count, however each is ordered in itself.
+        let rank = self.between_queues(task);
         if found.best.is_none_or(|(before, ..)| rank < before) {
             found.best = Some((rank, task.sid, passed_over));
         }

@@ -1,11 +1,11 @@
 //! Everything a workspace can be told, as plain data: what is written down can be told again.
 
-use base::{ActivitySid, Mono, ReservationSid, TaskSid, WorkerSid};
+use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::life::NewTask;
-use crate::queue::QueueConfig;
+use crate::life::{NewTask, TaskChange};
+use crate::queue::{QueueConfig, TaskOrder};
 use crate::transfer::{Direct, NewTransfer};
 use crate::workspace::{RouterError, WorkflowConfig, Workspace};
 
@@ -16,21 +16,70 @@ use crate::workspace::{RouterError, WorkflowConfig, Workspace};
 pub enum Input {
     Timeout,
     PutQueue(QueueConfig),
+    SetQueueActivities {
+        queue: TaskQueueSid,
+        reservation: Option<ActivitySid>,
+        assignment: Option<ActivitySid>,
+    },
+    SetMultiTask(bool),
+    SetQueueOrder(TaskOrder),
     PutWorkflow(Box<WorkflowConfig>),
-    AddWorker { worker: WorkerSid, name: String, attributes: Value, activity: ActivitySid },
-    SetActivity { worker: WorkerSid, activity: ActivitySid },
-    SetAttributes { worker: WorkerSid, attributes: Value },
-    SetCapacity { worker: WorkerSid, channel: String, capacity: u32, available: bool },
+    AddWorker {
+        worker: WorkerSid,
+        name: String,
+        attributes: Value,
+        activity: ActivitySid,
+    },
+    SetActivity {
+        worker: WorkerSid,
+        activity: ActivitySid,
+    },
+    Leave {
+        worker: WorkerSid,
+        activity: ActivitySid,
+    },
+    SetAttributes {
+        worker: WorkerSid,
+        attributes: Value,
+    },
+    SetCapacity {
+        worker: WorkerSid,
+        channel: String,
+        capacity: u32,
+        available: bool,
+    },
     CreateTask(NewTask),
-    CreateTaskFor { task: NewTask, direct: Direct },
-    UpdateTask { task: TaskSid, attributes: Value },
+    CreateTaskFor {
+        task: NewTask,
+        direct: Direct,
+    },
+    UpdateTask {
+        task: TaskSid,
+        attributes: Value,
+    },
+    ChangeTask {
+        task: TaskSid,
+        change: TaskChange,
+    },
     Accept(ReservationSid),
-    Reject { reservation: ReservationSid, activity: Option<ActivitySid> },
+    Reject {
+        reservation: ReservationSid,
+        activity: Option<ActivitySid>,
+    },
     WrapUp(TaskSid),
     WrapUpReservation(ReservationSid),
-    Complete { task: TaskSid, reason: String },
-    CompleteReservation { reservation: ReservationSid, reason: String },
-    Cancel { task: TaskSid, reason: String },
+    Complete {
+        task: TaskSid,
+        reason: String,
+    },
+    CompleteReservation {
+        reservation: ReservationSid,
+        reason: String,
+    },
+    Cancel {
+        task: TaskSid,
+        reason: String,
+    },
     Transfer(NewTransfer),
     CancelTransfer(TaskSid),
 }
@@ -44,11 +93,23 @@ impl Workspace {
                 Ok(())
             }
             Input::PutQueue(config) => self.put_queue(config, now),
+            Input::SetQueueActivities { queue, reservation, assignment } => {
+                self.set_queue_activities(queue, reservation, assignment)
+            }
+            Input::SetMultiTask(multi_task) => {
+                self.set_multi_task(multi_task, now);
+                Ok(())
+            }
+            Input::SetQueueOrder(order) => {
+                self.set_queue_order(order);
+                Ok(())
+            }
             Input::PutWorkflow(config) => self.put_workflow(*config),
             Input::AddWorker { worker, name, attributes, activity } => {
                 self.add_worker(worker, &name, attributes, activity, now)
             }
             Input::SetActivity { worker, activity } => self.set_activity(worker, activity, now),
+            Input::Leave { worker, activity } => self.leave(worker, activity, now),
             Input::SetAttributes { worker, attributes } => self.set_attributes(worker, attributes, now),
             Input::SetCapacity { worker, channel, capacity, available } => {
                 self.set_capacity(worker, &channel, capacity, available, now)
@@ -56,6 +117,7 @@ impl Workspace {
             Input::CreateTask(task) => self.create_task(task, now),
             Input::CreateTaskFor { task, direct } => self.create_task_for(task, direct, now),
             Input::UpdateTask { task, attributes } => self.update_task(task, Some(attributes), None, now),
+            Input::ChangeTask { task, change } => self.change_task(task, change, now),
             Input::Accept(reservation) => self.accept(reservation, now),
             Input::Reject { reservation, activity } => self.reject(reservation, activity, now),
             Input::WrapUp(task) => self.wrap_up(task, now),

@@ -30,6 +30,19 @@ pub struct NewTask {
     pub head_start: Duration,
 }
 
+/// What changes of a task; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskChange {
+    /// All of them.
+    pub attributes: Option<Value>,
+    /// The larger, the sooner.
+    pub priority: Option<u32>,
+    /// What kind of work it is; only of one that nobody was offered.
+    pub channel: Option<String>,
+    /// When it would have been made: its age counts from then.
+    pub started: Option<Mono>,
+}
+
 /// Work that is never declared done ends after so long (reference: taskrouter §1).
 pub(crate) const ASSIGNED_MAX: Duration = Duration::from_secs(86_400);
 
@@ -128,8 +141,11 @@ impl Workspace {
             self.end(other, ReservationStatus::Rescinded, now)?;
         }
         self.transfer_completed(task, before, now);
+        if let Some((worker, queue)) = self.reservation(sid).map(|one| (one.worker, one.queue)) {
+            self.has_accepted(worker, queue, now);
+        }
         for worker in free {
-            self.feed(worker, now);
+            self.is_free_again(worker, now);
         }
         Ok(())
     }
@@ -148,8 +164,9 @@ impl Workspace {
         self.end(sid, ReservationStatus::Rejected, now)?;
         // Who turned a task down has had its turn.
         self.had_turn(worker, now);
-        if let Some(activity) = activity {
-            self.set_activity(worker, activity, now)?;
+        match activity {
+            Some(activity) => self.set_activity(worker, activity, now)?,
+            None => self.goes_back(worker, now),
         }
         self.passed_back(sid, worker, now);
         Ok(())
@@ -159,6 +176,7 @@ impl Workspace {
     pub fn withdraw(&mut self, sid: ReservationSid, now: Mono) -> Result<(), RouterError> {
         let worker = self.reservation(sid).ok_or(RouterError::Unknown("reservation"))?.worker;
         self.end(sid, ReservationStatus::Canceled, now)?;
+        self.goes_back(worker, now);
         self.passed_back(sid, worker, now);
         Ok(())
     }
@@ -302,13 +320,12 @@ impl Workspace {
             debug_assert!(ended.is_ok(), "a waiting task's reservations are pending");
         }
         for worker in free {
-            self.feed(worker, now);
+            self.is_free_again(worker, now);
         }
         self.let_go(sid, now);
     }
 
-    /// Changes a task; what is `None` stays. Where it stands in its workflow does not change by that, its place among
-    /// those that wait may.
+    /// Other attributes or another priority; see [`Workspace::change_task`].
     pub fn update_task(
         &mut self,
         sid: TaskSid,
@@ -316,17 +333,68 @@ impl Workspace {
         priority: Option<u32>,
         now: Mono,
     ) -> Result<(), RouterError> {
+        self.change_task(sid, TaskChange { attributes, priority, ..TaskChange::default() }, now)
+    }
+
+    /// Changes a task; what is `None` stays. Where it stands in its workflow does not change by that, its place among
+    /// those that wait may.
+    pub fn change_task(&mut self, sid: TaskSid, change: TaskChange, now: Mono) -> Result<(), RouterError> {
+        let TaskChange { attributes, priority, channel, started } = change;
+        let task = self.tasks.get(&sid).ok_or(RouterError::Unknown("task"))?;
+        if let Some(channel) = channel.as_ref().filter(|channel| **channel != task.channel) {
+            // What is offered has its place on its worker's channel.
+            if task.status != TaskStatus::Pending {
+                return Err(RouterError::WrongState("task"));
+            }
+            self.know_channel(channel)?;
+        }
         let waits = self.waits(sid);
         self.leave_line(sid);
         let task = self.tasks.get_mut(&sid).ok_or(RouterError::Unknown("task"))?;
         task.attributes = attributes.unwrap_or_else(|| std::mem::take(&mut task.attributes));
         task.priority = priority.unwrap_or(task.priority);
+        task.channel = channel.unwrap_or_else(|| std::mem::take(&mut task.channel));
+        if let Some(started) = started {
+            // Later than it was made, it is as if it had been made then.
+            task.born = task.born.max(started.min(now));
+            task.head_start = task.born.since(started);
+        }
         self.recount(sid);
         self.tell(Event::TaskUpdated(sid), now);
+        if started.is_some() {
+            self.aged_anew(sid);
+        }
         if waits {
             // Another answer may be given to it now.
             self.wait(sid);
             self.offer(sid, now);
+        }
+        Ok(())
+    }
+
+    /// A task is of another age: what waits for its age by the clock waits anew.
+    fn aged_anew(&mut self, sid: TaskSid) {
+        let Some(task) = self.tasks.get(&sid) else { return };
+        let end = task.status.is_waiting().then(|| task.when_aged(task.ttl));
+        let target = task.place.and_then(|place| self.target(sid, place));
+        let until = target.and_then(|target| target.until_age_s);
+        let until = until.map(|age| task.when_waited(Duration::from_secs(age)));
+        if let Some(end) = end {
+            self.set_timer(Timer::Life(sid), end);
+        }
+        if let Some(until) = until.filter(|_| self.deadlines.contains_key(&Timer::Target(sid))) {
+            self.set_timer(Timer::Target(sid), until);
+        }
+    }
+
+    /// A worker takes no tasks any more, and whatever is offered to it goes to others (`RejectPendingReservations`).
+    pub fn leave(&mut self, sid: WorkerSid, activity: ActivitySid, now: Mono) -> Result<(), RouterError> {
+        self.set_activity(sid, activity, now)?;
+        let offered = self.workers.get(&sid).map(|worker| worker.reservations.clone()).unwrap_or_default();
+        for offer in offered {
+            if self.reservation(offer).is_some_and(|one| one.status == ReservationStatus::Pending) {
+                self.reject(offer, Some(activity), now)?;
+            }
         }
         Ok(())
     }

@@ -31,8 +31,10 @@ impl Workspace {
         if !self.activities.contains_key(&sid) {
             return Err(RouterError::Unknown("activity"));
         }
-        let is_done = self.workers.values().any(|worker| worker.activity == sid);
-        if is_done || sid == self.timeout_activity {
+        let is_done =
+            self.workers.values().any(|worker| worker.activity == sid || worker.before == Some(sid));
+        let is_named = |(a, b): &(Option<ActivitySid>, Option<ActivitySid>)| [*a, *b].contains(&Some(sid));
+        if is_done || sid == self.timeout_activity || self.duties.values().any(is_named) {
             return Err(RouterError::WrongState("activity"));
         }
         self.activities.remove(&sid);
@@ -81,6 +83,7 @@ impl Workspace {
             return Err(RouterError::WrongState("queue"));
         }
         self.queues.remove(&sid);
+        self.duties.remove(&sid);
         self.serves.values_mut().for_each(|serves| {
             serves.remove(&sid);
         });

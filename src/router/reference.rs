@@ -246,7 +246,12 @@ impl Reference {
                 firsts.extend(first.copied());
             }
         }
-        let urgent = |sid: &TaskSid| (-i64::from(self.tasks[sid].priority), self.tasks[sid].started());
+        let urgent = |sid: &TaskSid| {
+            let task = &self.tasks[sid];
+            // Queues that are first in, first out come first.
+            let later = task.queue.is_some_and(|queue| self.queues[&queue].order != TaskOrder::Fifo);
+            (later, -i64::from(task.priority), task.started())
+        };
         // Of equals the first queue's.
         firsts.into_iter().min_by_key(urgent)
     }

@@ -443,3 +443,53 @@ fn a_row_that_was_not_written_does_not_lead_to_a_second_offer() {
     let again = restarted(&office);
     assert_eq!((again.offers(), again.offer_to(1)), (vec![(1, 1)], sid));
 }
+
+#[test]
+fn a_task_of_another_age_waits_as_long_as_that_leaves() {
+    let mut office = Office::new(
+        r#"{"filters":[{"expression":"1==1","targets":[{"queue":"WQ3","timeout":60},{"queue":"WQ2"}]}]}"#,
+    );
+    office.pass(1_000);
+    office.task(1, json!({}));
+    office.pass(10);
+    let started = Mono(960 * 1_000_000_000);
+    let change = TaskChange { started: Some(started), ..TaskChange::default() };
+    office.all.change_task(TaskSid(1), change, office.mono()).unwrap();
+    assert_eq!(office.all.task(TaskSid(1)).unwrap().age(office.mono()).as_secs(), 50);
+    let queue = |office: &Office| office.all.task(TaskSid(1)).unwrap().queue.map(|queue| queue.0);
+    office.pass(9);
+    assert_eq!(queue(&office), Some(3));
+    office.pass(2);
+    assert_eq!(queue(&office), Some(2));
+    // Later than it was made, but never in the future.
+    let change = TaskChange { started: Some(Mono(1_015 * 1_000_000_000)), ..TaskChange::default() };
+    office.all.change_task(TaskSid(1), change, office.mono()).unwrap();
+    assert_eq!(office.all.task(TaskSid(1)).unwrap().age(office.mono()).as_secs(), 6);
+}
+
+#[test]
+fn a_task_goes_to_another_channel_while_nobody_was_offered_it() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.all.set_capacity(WorkerSid(1), "chat", 0, true, office.mono()).unwrap();
+    office.task_on(1, json!({}), 0, "chat");
+    let change = TaskChange { channel: Some("voice".to_owned()), ..TaskChange::default() };
+    office.all.change_task(TaskSid(1), change, office.mono()).unwrap();
+    assert_eq!(office.offers(), [(1, 1)]);
+    let change = TaskChange { channel: Some("sms".to_owned()), ..TaskChange::default() };
+    assert!(office.all.change_task(TaskSid(1), change, office.mono()).is_err());
+}
+
+#[test]
+fn who_leaves_is_asked_no_more() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.task_on(1, json!({}), 0, "voice");
+    office.task_on(2, json!({}), 0, "chat");
+    office.all.accept(office.offer_to(1), office.mono()).unwrap();
+    office.told();
+    office.all.leave(WorkerSid(1), WRAP_UP, office.mono()).unwrap();
+    assert_eq!(office.offers(), []);
+    let told = office.told();
+    assert_eq!(told.iter().filter(|word| *word == "reservation Rejected").count(), 1, "{told:?}");
+}

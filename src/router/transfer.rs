@@ -210,7 +210,7 @@ impl Workspace {
 
     fn may_be_asked(&self, worker: WorkerSid, channel: &str, ignore_capacity: bool) -> bool {
         self.workers.get(&worker).is_some_and(|worker| {
-            let room = ignore_capacity || worker.channel(channel).has_room();
+            let room = ignore_capacity || self.has_room(worker, channel);
             room && self.activities[&worker.activity].available
         })
     }
@@ -298,7 +298,7 @@ impl Workspace {
             self.recount(sid);
         }
         for worker in free {
-            self.feed(worker, now);
+            self.is_free_again(worker, now);
         }
     }
 

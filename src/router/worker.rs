@@ -38,6 +38,9 @@ pub struct Worker {
     pub offered: u64,
     /// How much it can do at once on each channel; one thing where nothing is said.
     pub channels: BTreeMap<String, WorkerChannel>,
+    /// What it did before something was offered to it, where that put it to something else.
+    #[serde(default)]
+    pub before: Option<ActivitySid>,
     /// Reservations that occupy it: pending, accepted and wrapping ones.
     pub reservations: BTreeSet<ReservationSid>,
 }

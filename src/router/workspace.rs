@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::event::{Event, Output};
 use crate::feed::Looked;
 use crate::names::WorkerCounts;
-use crate::queue::{Queue, QueueConfig, Rank};
+use crate::queue::{Queue, QueueConfig, Rank, TaskOrder};
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
 use crate::transfer::{Direct, Meant};
@@ -83,6 +83,12 @@ pub struct Workspace {
     pub(crate) outputs: VecDeque<Output>,
     /// Offers so far.
     pub(crate) offers: u64,
+    /// Whether workers have several tasks at once.
+    pub(crate) multi_task: bool,
+    /// Queues of which order come first.
+    pub(crate) queue_order: TaskOrder,
+    /// What a queue's tasks put workers to who do one thing at once: offered, and accepted.
+    pub(crate) duties: BTreeMap<TaskQueueSid, (Option<ActivitySid>, Option<ActivitySid>)>,
     pub(crate) rng: Rng,
     pub(crate) statistics: Statistics,
 }
@@ -126,6 +132,9 @@ impl Workspace {
             deadlines: BTreeMap::new(),
             outputs: VecDeque::new(),
             offers: 0,
+            multi_task: true,
+            queue_order: TaskOrder::Fifo,
+            duties: BTreeMap::new(),
             rng,
             statistics: Statistics::default(),
         }
@@ -182,13 +191,18 @@ impl Workspace {
         for worker in &workers {
             self.reindex(*worker);
         }
+        self.feed_all(now);
+        Ok(())
+    }
+
+    /// Everybody looks for something to do.
+    pub(crate) fn feed_all(&mut self, now: Mono) {
         // Who comes first is not a matter of sids.
         let mut turns: Vec<_> = self.workers.values().map(Worker::turn).collect();
         turns.sort_unstable();
         for turn in turns {
             self.feed(turn.worker, now);
         }
-        Ok(())
     }
 
     /// Adds a workflow, or changes one; tasks keep the place they have.
@@ -229,6 +243,7 @@ impl Workspace {
             idle_since: now,
             offered: 0,
             channels: BTreeMap::new(),
+            before: None,
             reservations: BTreeSet::new(),
         };
         self.workers.insert(sid, worker);
@@ -248,6 +263,7 @@ impl Workspace {
         self.leave_idle(worker);
         let one = self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?;
         let from = std::mem::replace(&mut one.activity, activity);
+        one.before = None;
         if from != activity {
             let since = std::mem::replace(&mut one.since, now);
             if next && !self.activities[&from].available {
@@ -348,7 +364,7 @@ impl Workspace {
             return;
         }
         let rooms: Vec<&String> =
-            self.channels.iter().filter(|channel| worker.channel(channel).has_room()).collect();
+            self.channels.iter().filter(|channel| self.has_room(worker, channel)).collect();
         for queue in serves {
             let Some(queue) = self.queues.get_mut(queue) else { continue };
             for channel in &rooms {

@@ -8,7 +8,7 @@ use call::taskrouter::rows::WorkflowRow;
 use call::taskrouter::{DeskAsk, RouterReply, WorkflowForm};
 use serde_json::{Value, json};
 
-use super::{Site, url_of};
+use super::{Site, url_of, yes};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -60,6 +60,7 @@ fn read(form: &Params) -> Result<WorkflowForm, ApiError> {
         configuration: form.text("Configuration").map(str::to_owned),
         assignment_url: url_of(form, "AssignmentCallbackUrl")?,
         fallback_url: url_of(form, "FallbackAssignmentCallbackUrl")?,
+        reevaluate: yes(form, "ReEvaluateTasks")?.unwrap_or(false),
         reservation_timeout_s: form.number("TaskReservationTimeout", 1..=86_400, 20001)?,
     })
 }

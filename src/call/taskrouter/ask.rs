@@ -1,8 +1,8 @@
 //! What the API asks of workspaces, and what it is answered (reference: taskrouter §2–§8).
 
 use base::{
-    ActivitySid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, WorkerChannelSid,
-    WorkerSid, WorkflowSid, WorkspaceSid,
+    ActivitySid, CallSid, ReservationSid, TaskChannelSid, TaskQueueSid, TaskSid, Timestamp, TransferSid,
+    WorkerChannelSid, WorkerSid, WorkflowSid, WorkspaceSid,
 };
 use router::{Expr, Instruction, Json, ReservationStatus, TaskOrder, TaskStatus};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,22 @@ pub enum DeskAsk {
     PutTask(Option<TaskSid>, TaskForm),
     /// A task goes.
     DeleteTask(TaskSid, Option<u64>),
+    /// Who has a task hands it on.
+    Transfer(TransferForm),
+    /// That is taken back.
+    CancelTransfer {
+        /// Of this task.
+        task: TaskSid,
+        /// Only if it is this one.
+        transfer: TransferSid,
+    },
+    /// By which call a worker is with a task.
+    WorkerCall {
+        /// With which task.
+        task: TaskSid,
+        /// Who.
+        worker: WorkerSid,
+    },
     /// What is going on, and what went on.
     Statistics(StatisticsOf, StatisticsWindow),
     /// Reservations of a task or a worker, the oldest first.
@@ -117,6 +133,21 @@ pub enum DeskAsk {
         /// Only if it is of this version.
         if_match: Option<u64>,
     },
+}
+
+/// How a task is handed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferForm {
+    /// By whom: the accepted reservation.
+    pub reservation: ReservationSid,
+    /// To whom.
+    pub to: router::Direct,
+    /// Who stays meanwhile.
+    pub mode: router::TransferMode,
+    /// Another priority for the task.
+    pub priority: Option<u32>,
+    /// Other attributes for the task.
+    pub attributes: Option<Json>,
 }
 
 /// What becomes of a reservation.
@@ -211,6 +242,8 @@ pub struct WorkflowForm {
     pub fallback_url: Option<String>,
     /// How long a worker has to answer.
     pub reservation_timeout_s: Option<u32>,
+    /// `ReEvaluateTasks`: what waits begins anew, though its way is the same.
+    pub reevaluate: bool,
 }
 
 /// A task, made or changed.
@@ -259,6 +292,8 @@ pub enum RouterReply {
     Tasks(Vec<TaskView>),
     /// Reservations, with their workers' names.
     Reservations(Vec<(ReservationRow, String)>),
+    /// A call, if there is one.
+    Call(Option<CallSid>),
     /// Statistics.
     Statistics(Box<StatisticsView>),
     /// Done.

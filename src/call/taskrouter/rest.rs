@@ -19,6 +19,9 @@ pub(super) const NAME_CHARS_MAX: usize = 64;
 
 /// What every workspace begins with (reference: taskrouter §3).
 const ACTIVITIES: [(&str, bool); 3] = [("Offline", false), ("Available", true), ("Unavailable", false)];
+/// Where workers do one thing at once, what they do tells it.
+const ACTIVITIES_OF_ONE_TASK: [(&str, bool); 4] =
+    [("Offline", false), ("Idle", true), ("Reserved", false), ("Busy", false)];
 const CHANNELS: [(&str, &str); 5] = [
     ("default", "Default"),
     ("voice", "Voice"),
@@ -34,6 +37,9 @@ impl Node {
         let done = match ask {
             RouterAsk::In(workspace, DeskAsk::UpdateReservation { sid, change, if_match }) => {
                 self.update_reservation(workspace, sid, change, if_match, now)
+            }
+            RouterAsk::In(workspace, DeskAsk::WorkerCall { task, worker }) => {
+                Ok(RouterReply::Call(self.worker_call(workspace, task, worker)))
             }
             other => self.shared.router.ask(other, at),
         };
@@ -64,15 +70,17 @@ impl TaskRouter {
         check_name(&name)?;
         let stamp = wall(at);
         let sid = WorkspaceSid::random(&mut self.rng);
-        let activities: Vec<Activity> = ACTIVITIES
-            .into_iter()
-            .map(|(name, available)| Activity {
+        let multi_task = form.multi_task.unwrap_or(true);
+        let activities: &[(&str, bool)] = if multi_task { &ACTIVITIES } else { &ACTIVITIES_OF_ONE_TASK };
+        let activities: Vec<Activity> = activities
+            .iter()
+            .map(|&(name, available)| Activity {
                 sid: ActivitySid::random(&mut self.rng),
                 name: name.to_owned(),
                 available,
             })
             .collect();
-        let offline = activities.first().expect("three activities were just made").sid;
+        let offline = activities.first().expect("activities were just made").sid;
         let row = WorkspaceRow {
             sid,
             name,
@@ -80,13 +88,14 @@ impl TaskRouter {
             timeout_activity: offline,
             event_callback_url: form.event_callback_url.clone().filter(|url| !url.is_empty()),
             events_filter: form.events_filter.clone().filter(|filter| !filter.is_empty()),
-            multi_task: form.multi_task.unwrap_or(true),
+            multi_task,
             prioritize_queue_order: form.prioritize_queue_order.clone().unwrap_or_else(|| "FIFO".to_owned()),
             created: stamp,
             updated: stamp,
         };
         let core = Workspace::new(activities.clone(), offline, self.rng.fork());
         let mut desk = Desk::new(row.clone(), core, self.rng.fork());
+        desk.set_rules(at);
         desk.put(RouterRow::Workspace(row));
         desk.tell("workspace.created", format!("Workspace {sid} created"), About::default(), at);
         for activity in &activities {
@@ -171,12 +180,14 @@ impl Desk {
             DeskAsk::PutTask(None, form) => self.create_task(form, at),
             DeskAsk::PutTask(Some(sid), form) => self.update_task(sid, form, at),
             DeskAsk::DeleteTask(sid, if_match) => self.delete_task(sid, if_match, at),
+            DeskAsk::Transfer(form) => self.transfer(form, at),
+            DeskAsk::CancelTransfer { task, transfer } => self.cancel_transfer(task, transfer, at),
             DeskAsk::Statistics(of, window) => self.statistics(&of, &window, at),
             DeskAsk::Reservations(task, worker) => {
                 Ok(RouterReply::Reservations(self.list_reservations(task, worker)))
             }
-            // Both need more than one workspace, and are carried out by its owner.
-            DeskAsk::Delete | DeskAsk::UpdateReservation { .. } => Err(RouterFault::unknown("request")),
+            // These need more than one workspace, and are carried out by its owner.
+            DeskAsk::Delete | DeskAsk::UpdateReservation { .. } | DeskAsk::WorkerCall { .. } => Err(RouterFault::unknown("request")),
         }
     }
 
@@ -220,9 +231,17 @@ impl Desk {
             updated: wall(at),
             ..old
         };
+        self.set_rules(at);
         self.put(RouterRow::Workspace(self.row.clone()));
         self.tell("workspace.updated", format!("Workspace {} updated", self.row.sid), About::default(), at);
         Ok(RouterReply::Workspaces(vec![self.workspace_view()]))
+    }
+
+    /// What the workspace's row says of how tasks are given out.
+    pub(super) fn set_rules(&mut self, at: Mono) {
+        let order = if self.row.prioritize_queue_order == "LIFO" { TaskOrder::Lifo } else { TaskOrder::Fifo };
+        self.core.set_queue_order(order);
+        self.core.set_multi_task(self.row.multi_task, at);
     }
 
     /// `Template=FIFO`: a queue of everybody and a workflow into it.
@@ -235,8 +254,11 @@ impl Desk {
             order: TaskOrder::Fifo,
         };
         let sid = queue.sid;
+        let named = |name| self.core.activities().find(|one| one.name == name).map(|one| one.sid);
+        let activities = QueueActivities { reservation: named("Reserved"), assignment: named("Busy") };
         self.core.put_queue(queue, at)?;
-        self.queues.insert(sid, (QueueActivities::default(), Dates::new(wall(at))));
+        self.core.set_queue_activities(sid, activities.reservation, activities.assignment)?;
+        self.queues.insert(sid, (activities, Dates::new(wall(at))));
         if let Some(row) = self.queue_row(sid) {
             self.put(RouterRow::Queue(row));
         }

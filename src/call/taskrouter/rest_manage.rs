@@ -211,6 +211,8 @@ impl Desk {
         if known.is_some() {
             dates.touch(wall(at));
         }
+        // First what the queue's tasks do to workers: they may be given out at once.
+        self.core.set_queue_activities(sid, activities.reservation, activities.assignment)?;
         self.core.put_queue(queue, at)?;
         self.queues.insert(sid, (activities, dates));
         if let Some(row) = self.queue_row(sid) {
@@ -279,8 +281,6 @@ impl Desk {
         if known.is_some() {
             dates.touch(wall(at));
         }
-        let goes_elsewhere =
-            known.as_ref().is_some_and(|row| row.workflow.configuration != workflow.configuration);
         let (kind, word) = match &known {
             Some(_) => ("workflow.updated", "updated"),
             None => ("workflow.created", "created"),
@@ -299,7 +299,8 @@ impl Desk {
         self.put(RouterRow::Workflow(row.clone()));
         let about = About { workflow: Some(sid), ..About::default() };
         self.tell(kind, format!("Workflow {} {word}", row.workflow.name), about, at);
-        if goes_elsewhere {
+        // Else what waits keeps the place it has (reference: taskrouter §6.1).
+        if form.reevaluate {
             self.core.reevaluate(sid, at);
         }
         Ok(RouterReply::Workflows(vec![row]))

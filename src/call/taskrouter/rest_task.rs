@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use base::{Mono, Now, ReservationSid, TaskSid, WorkerSid, WorkspaceSid};
-use router::clock::wall;
-use router::{Direct, Json, NewTask, ReservationStatus, Task, TaskStatus};
+use base::{CallSid, Mono, Now, ReservationSid, TaskSid, TransferSid, WorkerSid, WorkspaceSid};
+use router::clock::{moment, wall};
+use router::{Direct, Json, NewTask, NewTransfer, ReservationStatus, Task, TaskChange, TaskStatus};
 
-use super::ask::{Filter, ReservationChange, RouterFault, RouterReply, TaskForm, TaskView};
+use super::ask::{Filter, ReservationChange, RouterFault, RouterReply, TaskForm, TaskView, TransferForm};
 use super::desk::{Desk, TaskFacts};
 use super::rest::{Done, check_version, is_asked};
 use super::rows::{Dates, ReservationRow};
@@ -56,10 +56,7 @@ impl Desk {
         if !self.workflows.contains_key(&workflow) {
             return Err(RouterFault::new(20001, "WorkflowSid names no workflow of the workspace"));
         }
-        let channel = form.channel.unwrap_or_else(|| "default".to_owned());
-        let channel =
-            self.channel(&channel).ok_or_else(|| RouterFault::new(20001, "TaskChannel names no channel"))?;
-        let channel = channel.unique_name.clone();
+        let channel = self.unique_name(form.channel.as_deref().unwrap_or("default"))?;
         if form.virtual_start.is_some_and(|start| start > wall(at)) {
             return Err(RouterFault::new(20001, "VirtualStartTime lies in the future"));
         }
@@ -76,6 +73,13 @@ impl Desk {
         let sid = new.sid;
         self.add_task(new, form.direct, None, at)?;
         self.reply_task(sid, at)
+    }
+
+    /// What tasks call a channel that is named so, or by its sid.
+    fn unique_name(&self, channel: &str) -> Result<String, RouterFault> {
+        let channel = self.channel(channel);
+        let channel = channel.ok_or_else(|| RouterFault::new(20001, "TaskChannel names no channel"))?;
+        Ok(channel.unique_name.clone())
     }
 
     /// A task begins, perhaps a call's.
@@ -109,8 +113,14 @@ impl Desk {
     pub(super) fn update_task(&mut self, sid: TaskSid, form: TaskForm, at: Mono) -> Done {
         let version = self.tasks.get(&sid).ok_or_else(|| RouterFault::unknown("task"))?.dates.version;
         check_version(form.if_match, version)?;
-        if form.attributes.is_some() || form.priority.is_some() {
-            self.core.update_task(sid, form.attributes, form.priority, at)?;
+        let channel = form.channel.map(|channel| self.unique_name(&channel)).transpose()?;
+        let started = form.virtual_start.map(moment);
+        if started.is_some_and(|started| started > at) {
+            return Err(RouterFault::new(20001, "VirtualStartTime lies in the future"));
+        }
+        let change = TaskChange { attributes: form.attributes, priority: form.priority, channel, started };
+        if change != TaskChange::default() {
+            self.core.change_task(sid, change, at)?;
         }
         let reason = form.reason.unwrap_or_default();
         match form.status {
@@ -137,6 +147,27 @@ impl Desk {
         Ok(RouterReply::Done)
     }
 
+    /// Who has a task hands it on (reference: taskrouter §13.2).
+    pub(super) fn transfer(&mut self, form: TransferForm, at: Mono) -> Done {
+        let task = self.core.reservation(form.reservation).map(|one| one.task);
+        let task = task.ok_or_else(|| RouterFault::unknown("reservation"))?;
+        let TransferForm { reservation, to, mode, priority, attributes } = form;
+        let sid = TransferSid::random(&mut self.rng);
+        self.core.transfer(NewTransfer { sid, reservation, to, mode, priority, attributes }, at)?;
+        self.settle(at);
+        self.reply_task(task, at)
+    }
+
+    pub(super) fn cancel_transfer(&mut self, task: TaskSid, transfer: TransferSid, at: Mono) -> Done {
+        let last = self.core.task(task).and_then(|task| task.transfer.as_ref()).map(|one| one.sid);
+        if last != Some(transfer) {
+            return Err(RouterFault::unknown("transfer"));
+        }
+        self.core.cancel_transfer(task, at)?;
+        self.settle(at);
+        self.reply_task(task, at)
+    }
+
     pub(super) fn list_reservations(
         &self,
         task: Option<TaskSid>,
@@ -160,6 +191,20 @@ impl Desk {
 }
 
 impl Node {
+    /// The call by which a worker is with a task.
+    pub(super) fn worker_call(
+        &self,
+        workspace: WorkspaceSid,
+        task: TaskSid,
+        worker: WorkerSid,
+    ) -> Option<CallSid> {
+        let desk = self.shared.router.desks.get(&workspace)?;
+        let is_it = |sid: ReservationSid| {
+            desk.core.reservation(sid).is_some_and(|one| one.task == task && one.worker == worker)
+        };
+        self.shared.router.rings.iter().find(|(_, ring)| is_it(ring.reservation)).map(|(call, _)| *call)
+    }
+
     pub(super) fn update_reservation(
         &mut self,
         workspace: WorkspaceSid,

@@ -1,8 +1,8 @@
 //! Workers and what they can do at once, as the API makes, changes and removes them (reference: taskrouter §4).
 
-use base::{ActivitySid, Mono, ReservationSid, TaskChannelSid, WorkerChannelSid, WorkerSid};
+use base::{Mono, TaskChannelSid, WorkerChannelSid, WorkerSid};
 use router::clock::wall;
-use router::{Json, ReservationStatus, WorkerChannel};
+use router::{Json, WorkerChannel};
 
 use super::ask::{RouterFault, RouterReply, WorkerChannelView, WorkerForm, WorkerView};
 use super::desk::Desk;
@@ -38,6 +38,11 @@ impl Desk {
         }
         if form.activity.is_some_and(|activity| self.core.activity(activity).is_none()) {
             return Err(RouterFault::new(20001, "ActivitySid names no activity of the workspace"));
+        }
+        let takes_tasks = |activity| self.core.activity(activity).is_some_and(|activity| activity.available);
+        if form.reject_pending && form.activity.is_none_or(takes_tasks) {
+            let why = "RejectPendingReservations needs an ActivitySid that takes no tasks";
+            return Err(RouterFault::new(20001, why));
         }
         let sid = match sid {
             Some(sid) => self.change_worker(sid, form, at)?,
@@ -80,25 +85,12 @@ impl Desk {
             let about = About { worker: Some(sid), ..About::default() };
             self.tell("worker.attributes.update", format!("Worker {sid} has other attributes"), about, at);
         }
-        if let Some(activity) = form.activity {
-            self.core.set_activity(sid, activity, at)?;
-            let available = self.core.activity(activity).is_some_and(|activity| activity.available);
-            if form.reject_pending && !available {
-                self.reject_all(sid, activity, at)?;
-            }
+        match form.activity {
+            Some(activity) if form.reject_pending => self.core.leave(sid, activity, at)?,
+            Some(activity) => self.core.set_activity(sid, activity, at)?,
+            None => {}
         }
         Ok(sid)
-    }
-
-    fn reject_all(&mut self, worker: WorkerSid, activity: ActivitySid, at: Mono) -> Result<(), RouterFault> {
-        let pending = |sid: &ReservationSid| {
-            self.core.reservation(*sid).is_some_and(|one| one.status == ReservationStatus::Pending)
-        };
-        let offered = self.core.worker(worker).map(|worker| worker.reservations.clone()).unwrap_or_default();
-        for sid in offered.into_iter().filter(pending).collect::<Vec<_>>() {
-            self.core.reject(sid, Some(activity), at)?;
-        }
-        Ok(())
     }
 
     pub(super) fn delete_worker(&mut self, sid: WorkerSid, if_match: Option<u64>, at: Mono) -> Done {

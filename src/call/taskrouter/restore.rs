@@ -7,7 +7,7 @@ use router::Workspace;
 
 use super::TaskRouter;
 use super::desk::{Desk, TaskFacts};
-use super::rows::RouterRow;
+use super::rows::{QueueActivities, RouterRow};
 
 impl TaskRouter {
     /// Takes up what was written, in any order.
@@ -36,7 +36,9 @@ impl TaskRouter {
                 continue;
             }
             let core = Workspace::new(activities, row.timeout_activity, self.rng.fork());
-            self.desks.insert(sid, Desk::new(row, core, self.rng.fork()));
+            let mut desk = Desk::new(row, core, self.rng.fork());
+            desk.set_rules(at);
+            self.desks.insert(sid, desk);
         }
         for row in rows {
             let workspace = row.key().workspace;
@@ -69,6 +71,9 @@ impl Desk {
             }
             RouterRow::Queue(row) => {
                 let sid = row.queue.sid;
+                let QueueActivities { reservation, assignment } = row.activities;
+                // An activity that is gone puts nobody anywhere.
+                let _ = self.core.set_queue_activities(sid, reservation, assignment);
                 if self.core.put_queue(row.queue, at).is_ok() {
                     self.queues.insert(sid, (row.activities, row.dates));
                 }
