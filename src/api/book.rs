@@ -51,7 +51,7 @@ impl OfficeBook {
         plain: Office,
         caller_ids: &[String],
     ) -> Result<(Self, mpsc::Receiver<NewOffice>), StoreError> {
-        let stored = store.resources().await?.into_iter().filter_map(entry).collect();
+        let stored = stored_entries(store.resources().await?);
         let (book, overtaken) = Book::new(plain, caller_ids, stored);
         forget(&store, &overtaken).await?;
         let (offices, taken) = mpsc::channel(OFFICES_MAX);
@@ -160,6 +160,11 @@ fn row(entry: &Entry) -> ResourceRow {
         created: entry.created.unwrap_or_default(),
         updated: entry.updated.unwrap_or_default(),
     }
+}
+
+/// Rows of the database as entries of the book.
+pub fn stored_entries(rows: Vec<ResourceRow>) -> Vec<Entry> {
+    rows.into_iter().filter_map(entry).collect()
 }
 
 /// A row that no version of the box has written is passed over: the office opens without it.

@@ -35,12 +35,12 @@ use axum::routing::get;
 use base::AccountSid;
 use error::ApiError;
 
-pub use book::{NewOffice, OfficeBook};
+pub use book::{NewOffice, OfficeBook, stored_entries};
 pub use door::Door;
 pub use keys::{AccessToken, TokenFault, verify_token};
 pub use limits::Limits;
 pub use orders::{Order, Orders};
-pub use v2010::Validations;
+pub use v2010::{FiredTrigger, Validations, look_at_triggers};
 
 /// What the handlers need.
 #[derive(Clone)]

@@ -16,6 +16,7 @@ use crate::control::{self, Desk};
 use crate::gauges;
 use crate::retention;
 use crate::shell::{self, Ask, Inbox, World};
+use crate::usage;
 
 /// Written into SIP messages and web requests. Applications look for the second word.
 const USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"));
@@ -217,10 +218,17 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let gauges = tokio::spawn(gauges::keep(desk.clone()));
     let recordings = config.state.join(RECORDINGS);
     let forgetting = tokio::spawn(retention::keep(world.store.clone(), recordings, config.retention));
+    let triggers = tokio::spawn(usage::watch(
+        world.store.clone(),
+        book.clone(),
+        config.office.account_sid,
+        world.webhooks.clone(),
+    ));
     let reloading = Reloading { file: config_file, state, current: config.clone(), book };
     watch_signals(&desk, reload_rx, &ready, reloading).await?;
     gauges.abort();
     forgetting.abort();
+    triggers.abort();
     tell_systemd(sd_notify::NotifyState::Stopping);
 
     // What the last calls left behind is sent and written before the process ends.

@@ -15,6 +15,7 @@ mod lint;
 mod retention;
 mod shell;
 mod tables;
+mod usage;
 
 use std::process::ExitCode;
 

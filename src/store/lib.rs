@@ -36,5 +36,5 @@ pub use read::{
 pub use resources::{ResourceChange, ResourceRow};
 pub use retention::{Keep, Retention, other_form, remove_recording};
 pub use router::RouterEventFilter;
-pub use store::Store;
+pub use store::{Store, stored_resources};
 pub use usage::{Counted, Usage};

@@ -47,9 +47,7 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 impl Store {
     /// All of this box's.
     pub async fn resources(&self) -> Result<Vec<ResourceRow>, StoreError> {
-        let rows =
-            sqlx::query(sql::RESOURCES).bind(self.inner.box_id.clone()).fetch_all(&self.inner.pool).await?;
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        of_box(&mut *self.inner.pool.acquire().await?, &self.inner.box_id).await
     }
 
     /// Changes all or nothing; once it returns, a power cut does not take it back.
@@ -85,6 +83,14 @@ impl Store {
         }
         Ok(())
     }
+}
+
+pub(crate) async fn of_box(
+    connection: &mut AnyConnection,
+    box_id: &str,
+) -> Result<Vec<ResourceRow>, StoreError> {
+    let rows = sqlx::query(sql::RESOURCES).bind(box_id.to_owned()).fetch_all(connection).await?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 async fn apply(connection: &mut AnyConnection, box_id: &str, change: &ResourceChange) -> Result<(), Error> {
@@ -163,6 +169,13 @@ mod tests {
         store.change_resources(&[ResourceChange::Put(changed.clone()), remove(&a)]).await.unwrap();
         // Nobody closed it: as after a kill.
         drop(store);
+        assert_eq!(
+            crate::stored_resources("sqlite:", state.path()).await.unwrap(),
+            [over.clone(), changed.clone()]
+        );
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert_eq!(crate::stored_resources("sqlite:", elsewhere.path()).await.unwrap(), []);
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "nothing is made");
         let store = Store::open("sqlite:", state.path()).await.unwrap();
         assert_eq!(store.resources().await.unwrap(), [over, changed]);
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::writer::{self, Shared, Writer};
-use crate::{Health, StoreError, schema, sql};
+use crate::{Health, ResourceRow, StoreError, resources, schema, sql};
 
 /// The file of the default database, in the state directory.
 const DATABASE_FILE: &str = "tandem.sqlite";
@@ -64,8 +64,7 @@ impl Store {
         state_dir: &Path,
         pragma: &'static str,
     ) -> Result<Store, StoreError> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
+        install_drivers();
         let box_id = box_id(state_dir)?;
         let database = Database::parse(url, state_dir)?;
         let sqlite = matches!(database, Database::Sqlite(_));
@@ -171,6 +170,33 @@ impl Store {
             let _ = timeout(SETTLE_TIMEOUT, self.wait(false)).await;
         }
     }
+}
+
+fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+}
+
+/// What the REST API made of the office of the box whose state this is, for somebody who is not the box; nothing where it
+/// never ran. Makes and changes nothing.
+pub async fn stored_resources(url: &str, state_dir: &Path) -> Result<Vec<ResourceRow>, StoreError> {
+    install_drivers();
+    let database = Database::parse(url, state_dir)?;
+    let Ok(id) = std::fs::read_to_string(state_dir.join(BOX_ID_FILE)) else { return Ok(Vec::new()) };
+    if let Database::Sqlite(path) = &database
+        && !path.exists()
+    {
+        return Ok(Vec::new());
+    }
+    // Without the right to create the file.
+    let options: AnyConnectOptions = database.url()?.replace("?mode=rwc", "?mode=rw").parse()?;
+    let work = async {
+        let mut connection = AnyConnection::connect_with(&options).await?;
+        let rows = resources::of_box(&mut connection, id.trim()).await?;
+        connection.close().await?;
+        Ok(rows)
+    };
+    timeout(MIGRATE_TIMEOUT, work).await.unwrap_or(Err(StoreError::Timeout(MIGRATE_TIMEOUT.as_secs())))
 }
 
 async fn migrate(options: &AnyConnectOptions) -> Result<(), StoreError> {

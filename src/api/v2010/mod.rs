@@ -39,6 +39,7 @@ mod user_messages;
 pub use outgoing_caller_ids::Validations;
 pub(crate) use outgoing_caller_ids::call_routes;
 pub(crate) use unsupported::nothing_at;
+pub use usage_triggers::{FiredTrigger, look_at_triggers};
 
 use axum::Router;
 use axum::extract::OriginalUri;

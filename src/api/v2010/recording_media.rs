@@ -6,42 +6,58 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use axum::response::{IntoResponse, Response};
 use call::record::{RecordingRow, RecordingStatus};
+use media::RecordFormat;
+use net::media::ConvertError;
+use tokio::sync::Semaphore;
 use tower_http::services::ServeFile;
 
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
 
-/// The file as it was recorded; the extension may be left out. Parts of it, and whether it is still the same, are
-/// asked for as of any file (RFC 9110 §13, §14); a finished one does not change any more.
+/// Conversions at once: calls in progress need the machine more.
+static CONVERSIONS: Semaphore = Semaphore::const_new(1);
+
+/// The file as it was recorded; the extension may be left out. Of two channels one is made where `RequestedChannels` asks
+/// for it, and MP3 where `.mp3` does and the build has an encoder: the first time somebody asks, and kept beside the
+/// recording. Parts of any form, and whether it is still the same, are asked for as of any file (RFC 9110 §13, §14); a
+/// finished one does not change any more.
 pub(super) async fn serve(api: &Api, row: &RecordingRow, request: Request) -> Result<Response, ApiError> {
     let path = request.uri().path().to_owned();
     let query = Params::read(request.uri().query().unwrap_or_default().as_bytes());
-    if query.number("RequestedChannels", 1..=2, 16113)? == Some(2) && row.channels == 1 {
+    let channels = query.number("RequestedChannels", 1..=2, 16113)?;
+    if channels == Some(2) && row.channels == 1 {
         return Err(ApiError::new(16113, "The recording has one channel"));
     }
-    let ending = row.path.rsplit_once('.').map(|(_, ending)| ending);
-    if path.ends_with(".mp3") && ending != Some("mp3") {
-        let what =
-            "The recording is not MP3: [recording] format says what is made; without .mp3 it comes as it is";
-        return Err(ApiError::new(20406, what));
-    }
+    let stored = row.path.rsplit_once('.').map_or("wav", |(_, ending)| ending);
+    let is_mono = channels == Some(1) && row.channels == 2;
+    let ending = match path.rsplit_once('.') {
+        Some((_, "mp3")) => "mp3",
+        _ if is_mono => "wav",
+        _ => stored,
+    };
     let is_done = row.status == RecordingStatus::Completed;
+    let file = if ending == stored && !is_mono {
+        row.path.clone()
+    } else {
+        other_form(api, row, is_mono, ending).await?
+    };
     // A finished file never changes, so that its row tells it apart from whatever else was under this name.
-    let tag = is_done.then(|| format!("\"{}-{}\"", row.sid, row.updated.0));
+    let form = if is_mono { "-mono" } else { "" };
+    let tag = is_done.then(|| format!("\"{}-{}{form}-{ending}\"", row.sid, row.updated.0));
     if let Some(tag) = &tag
         && request.headers().get_all(IF_NONE_MATCH).iter().any(|known| names(known, tag))
     {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag.clone())]).into_response());
     }
     let kind = match ending {
-        Some("ogg") => "audio/ogg",
-        Some("mp3") => "audio/mpeg",
+        "ogg" => "audio/ogg",
+        "mp3" => "audio/mpeg",
         _ => "audio/x-wav",
     };
     let kind = kind.parse().expect("each is a media type");
     // The row's path was written by the box and names a file in its own folder.
-    let mut file = ServeFile::new_with_mime(api.recordings.join(&row.path), &kind);
+    let mut file = ServeFile::new_with_mime(api.recordings.join(&file), &kind);
     match file.try_call(request).await {
         Ok(answer) if answer.status() == StatusCode::NOT_FOUND => Err(ApiError::not_found(&path)),
         Ok(answer) => {
@@ -57,6 +73,40 @@ pub(super) async fn serve(api: &Api, row: &RecordingRow, request: Request) -> Re
             tracing::warn!(sid = %row.sid, %error, "a recording cannot be read");
             Err(ApiError::not_found(&path))
         }
+    }
+}
+
+/// Where another form lies; it is made where it is not there yet.
+async fn other_form(api: &Api, row: &RecordingRow, is_mono: bool, ending: &str) -> Result<String, ApiError> {
+    let format = if ending == "mp3" { RecordFormat::Mp3 } else { RecordFormat::Wav };
+    if !net::media::can_convert_to(format) {
+        return Err(ApiError::new(
+            20406,
+            "This build has no MP3 encoder; without .mp3 the recording comes as it is",
+        ));
+    }
+    if row.status != RecordingStatus::Completed {
+        return Err(ApiError::new(20009, format!("Recording {} is not finished", row.sid)));
+    }
+    let name = store::other_form(&row.path, is_mono, ending);
+    let (from, to) = (api.recordings.join(&row.path), api.recordings.join(&name));
+    let _turn = CONVERSIONS.acquire().await.map_err(|_| ApiError::unexpected())?;
+    // What is compressed is decoded in one channel.
+    let channels = if is_mono || !row.path.ends_with(".wav") { 1 } else { row.channels };
+    let work = tokio::task::spawn_blocking(move || match to.exists() {
+        true => Ok(()),
+        false => net::media::convert(&from, &to, format, channels),
+    });
+    match work.await {
+        Ok(Ok(())) => Ok(name),
+        Ok(Err(ConvertError::Io(error))) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ApiError::new(20404, format!("The sound of {} is not there", row.sid)))
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(sid = %row.sid, %error, "a recording has no other form");
+            Err(ApiError::new(20503, "The recording cannot be converted now"))
+        }
+        Err(_) => Err(ApiError::unexpected()),
     }
 }
 
@@ -149,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_client_has_already_is_not_sent_again_and_there_is_no_other_format() {
+    async fn what_a_client_has_already_is_not_sent_again() {
         let folder = tempfile::tempdir().unwrap();
         let api = api(folder.path()).await;
         let first = get(&api, &format!("{}.wav", RecordingSid(1)), "secret").await;
@@ -171,8 +221,79 @@ mod tests {
                 tower_service::Service::call(&mut crate::router(api.clone()), request).await.unwrap();
             assert_eq!(answer.status(), status, "{known}");
         }
-        let mp3 = get(&api, &format!("{}.mp3", RecordingSid(1)), "secret").await;
-        assert_eq!(mp3.status(), StatusCode::NOT_ACCEPTABLE);
+    }
+
+    #[tokio::test]
+    async fn other_forms_are_made_once_and_served_like_the_recording() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = api(folder.path()).await;
+        for (name, kind, file, channels) in [
+            (format!("{}.wav?RequestedChannels=2", RecordingSid(1)), "audio/x-wav", "RE.wav", 2),
+            (format!("{}.wav?RequestedChannels=1", RecordingSid(1)), "audio/x-wav", "RE.mono.wav", 1),
+            (format!("{}?RequestedChannels=1", RecordingSid(1)), "audio/x-wav", "RE.mono.wav", 1),
+        ] {
+            let answer = get(&api, &name, "secret").await;
+            assert_eq!(
+                (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
+                (StatusCode::OK, &kind.parse().unwrap())
+            );
+            assert!(answer.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+            let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
+            assert_eq!(told(&body).0, channels, "{name}");
+            assert_eq!(body, std::fs::read(folder.path().join(file)).unwrap(), "{name}");
+        }
+        let tags: Vec<_> = tags_of(&api).await;
+        assert!(tags[0] != tags[1], "one form is not another: {tags:?}");
+        // What is there is not made again.
+        std::fs::write(folder.path().join("RE.mono.wav"), b"0123456789").unwrap();
+        let account = api.account_sid;
+        let request = axum::http::Request::builder()
+            .uri(format!("/2010-04-01/Accounts/{account}/Recordings/{}?RequestedChannels=1", RecordingSid(1)))
+            .header(header::RANGE, "bytes=2-4")
+            .header(header::AUTHORIZATION, crate::v2010::tests::basic(&api, "secret"));
+        let request = request.body(Body::empty()).unwrap();
+        let answer = tower_service::Service::call(&mut crate::router(api.clone()), request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(to_bytes(answer.into_body(), 100).await.unwrap(), "234");
+        for (name, status) in [
+            (format!("{}?RequestedChannels=3", RecordingSid(1)), StatusCode::BAD_REQUEST),
+            (format!("{}?RequestedChannels=1", RecordingSid(3)), StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(get(&api, &name, "secret").await.status(), status, "{name}");
+        }
+        let own = format!("Recordings/{}.json", RecordingSid(1));
+        let gone = crate::v2010::tests::send(&api, "DELETE", &own, "", "secret").await;
+        assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+        assert!(!folder.path().join("RE.mono.wav").exists(), "it goes with the recording");
+    }
+
+    /// The tags of both forms.
+    async fn tags_of(api: &Api) -> Vec<String> {
+        let mut tags = Vec::new();
+        for query in ["", "?RequestedChannels=1"] {
+            let answer = get(api, &format!("{}{query}", RecordingSid(1)), "secret").await;
+            tags.push(answer.headers()[header::ETAG].to_str().unwrap().to_owned());
+        }
+        tags
+    }
+
+    #[tokio::test]
+    async fn an_mp3_is_made_where_there_is_an_encoder() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = api(folder.path()).await;
+        for (n, query) in [(1, ""), (1, "?RequestedChannels=1"), (2, "")] {
+            let answer = get(&api, &format!("{}.mp3{query}", RecordingSid(n)), "secret").await;
+            if !cfg!(feature = "mp3") {
+                assert_eq!(answer.status(), StatusCode::NOT_ACCEPTABLE);
+                continue;
+            }
+            assert_eq!(
+                (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
+                (StatusCode::OK, &"audio/mpeg".parse().unwrap())
+            );
+            let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
+            assert!(media::decode::decode(body.to_vec(), Some("mp3")).is_ok());
+        }
     }
 
     #[tokio::test]

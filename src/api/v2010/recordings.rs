@@ -37,7 +37,8 @@ pub(super) async fn list(
         created_to: created.to,
         deleted,
     };
-    page(&api, &uri, &query, &filter, |row| show(row, api.account_sid, &origin)).await
+    let base = media_base(&api, &origin);
+    page(&api, &uri, &query, &filter, |row| show(row, api.account_sid, &base)).await
 }
 
 /// GET: of one call.
@@ -74,7 +75,7 @@ pub(super) async fn fetch(
             true => any_row(&api, &name, &uri).await?,
             false => row(&api, &name, &uri).await?,
         };
-        return Ok(Json(show(&row, api.account_sid, &origin)).into_response());
+        return Ok(Json(show(&row, api.account_sid, &media_base(&api, &origin))).into_response());
     };
     let row = row(&api, stem, &uri).await?;
     recording_media::serve(&api, &row, request).await
@@ -119,12 +120,9 @@ pub(super) async fn forget(api: &Api, mut row: RecordingRow) -> Result<StatusCod
     ) {
         return Err(ApiError::new(20009, format!("Recording {} is not finished", row.sid)));
     }
-    match tokio::fs::remove_file(api.recordings.join(&row.path)).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(sid = %row.sid, %error, "a recording cannot be deleted");
-            return Err(ApiError::new(20500, "The recording cannot be deleted"));
-        }
-        Ok(()) | Err(_) => {}
+    if let Err(error) = store::remove_recording(&api.recordings, &row).await {
+        tracing::warn!(sid = %row.sid, %error, "a recording cannot be deleted");
+        return Err(ApiError::new(20500, "The recording cannot be deleted"));
     }
     row.status = RecordingStatus::Deleted;
     api.store.write(StoreItem::Recording(row));
@@ -160,12 +158,19 @@ pub(super) async fn page(
     Ok(Json(paging.envelope(uri.path(), "recordings", rows, |row| (row.created, row.sid), shown)))
 }
 
+/// What the URLs of recordings begin with: the one that webhooks name too, so that both lead to the same place; where none
+/// is configured, as the client came.
+fn media_base(api: &Api, origin: &Origin) -> String {
+    let public = &*api.door.public_url;
+    if public.is_empty() { origin.0.clone() } else { public.to_owned() }
+}
+
 /// The resource of the account.
-fn show(row: &RecordingRow, account: AccountSid, origin: &Origin) -> Value {
+fn show(row: &RecordingRow, account: AccountSid, base: &str) -> Value {
     let uri = format!("/2010-04-01/Accounts/{account}/Recordings/{}", row.sid);
     let mut shown = common(row, account);
     shown["uri"] = json!(format!("{uri}.json"));
-    shown["media_url"] = json!(format!("{}{uri}", origin.0));
+    shown["media_url"] = json!(format!("{base}{uri}"));
     shown["subresource_uris"] = json!({
         "add_on_results": format!("{uri}/AddOnResults.json"),
         "transcriptions": format!("{uri}/Transcriptions.json"),
@@ -276,6 +281,19 @@ mod tests {
         }
         let other = format!("Calls/{}/{own}", CallSid(2));
         assert_eq!(ask(&api, "GET", &other, "").await.0, 404, "of another call");
+    }
+
+    #[tokio::test]
+    async fn the_sound_is_named_as_webhooks_name_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut api = filled(folder.path()).await;
+        api.door.public_url = "https://box.example".into();
+        let (_, shown) = ask(&api, "GET", &format!("Recordings/{}.json", RecordingSid(1)), "").await;
+        let account = api.account_sid;
+        let url = format!("https://box.example/2010-04-01/Accounts/{account}/Recordings/{}", RecordingSid(1));
+        assert_eq!(shown["media_url"], json!(url));
+        let (_, page) = ask(&api, "GET", "Recordings.json", "").await;
+        assert_eq!(page["recordings"][2]["media_url"], json!(url));
     }
 
     async fn listed(api: &Api, path: &str) -> Vec<String> {

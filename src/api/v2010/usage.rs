@@ -61,6 +61,11 @@ const CATEGORIES: [(&str, &str, &str, Counted); 4] = [
     ("recordings", "Recordings", "recordings", Counted::Recordings),
 ];
 
+/// What of the calls and recordings a category counts; `None`: there is nothing of it here.
+pub(super) fn counted(category: &str) -> Option<Counted> {
+    CATEGORIES.iter().find(|(name, ..)| *name == category).map(|(.., what)| *what)
+}
+
 /// Periods of one list; older ones are left out.
 const PERIODS_MAX: usize = 4_000;
 
@@ -79,6 +84,8 @@ async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let query = Params::read(uri.query().unwrap_or_default().as_bytes());
     let paging = Paging::read(&query)?;
+    // There are none, so that it is all the same.
+    query.flag("IncludeSubaccounts")?;
     let today = Day::of(now());
     let asked = |name: &str, default: Day| match query.text(name) {
         None => Ok(default),
@@ -99,17 +106,17 @@ async fn list(
     let key = |row: &Record| (row.first.begins(), row.category.clone());
     rows.sort_by_key(|row| std::cmp::Reverse(key(row)));
     let rows = paging.among(rows, key)?;
-    let mut counted = Vec::new();
+    let mut shown_rows = Vec::new();
     for row in rows {
-        let usage = match CATEGORIES.iter().find(|(name, ..)| *name == row.category) {
-            Some((.., what)) => api.store.usage(*what, row.first.begins(), row.last.next().begins()).await?,
+        let usage = match counted(&row.category) {
+            Some(what) => api.store.usage(what, row.first.begins(), row.last.next().begins()).await?,
             None => Usage::default(),
         };
-        counted.push((row, usage));
+        shown_rows.push((row, usage));
     }
     let key = |(row, _): &(Record, Usage)| key(row);
     let shown = |(row, usage): &(Record, Usage)| show(row, *usage, &api);
-    Ok(Json(paging.envelope(uri.path(), "usage_records", counted, key, shown)))
+    Ok(Json(paging.envelope(uri.path(), "usage_records", shown_rows, key, shown)))
 }
 
 fn show(row: &Record, usage: Usage, api: &Api) -> Value {
@@ -186,12 +193,12 @@ fn stretches(from: Day, to: Day, first: impl Fn(Day) -> Day) -> Vec<(Day, Day)> 
 
 /// A day of UTC, counted from 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Day(i64);
+pub(super) struct Day(i64);
 
 const DAY_US: i64 = 86_400_000_000;
 
 impl Day {
-    fn of(at: Timestamp) -> Self {
+    pub(super) fn of(at: Timestamp) -> Self {
         Self(at.0.div_euclid(DAY_US))
     }
 
@@ -204,7 +211,7 @@ impl Day {
         Timestamp::parse_iso8601(text).map(|(at, _)| Self::of(at))
     }
 
-    fn begins(self) -> Timestamp {
+    pub(super) fn begins(self) -> Timestamp {
         Timestamp(self.0.saturating_mul(DAY_US))
     }
 
@@ -220,13 +227,13 @@ impl Day {
         self.begins().iso8601().chars().take(10).collect()
     }
 
-    fn first_of_month(self) -> Self {
+    pub(super) fn first_of_month(self) -> Self {
         let text = self.text();
         let day: i64 = text.get(8..10).and_then(|day| day.parse().ok()).unwrap_or(1);
         Self(self.0 - day + 1)
     }
 
-    fn first_of_year(self) -> Self {
+    pub(super) fn first_of_year(self) -> Self {
         let mut day = self.first_of_month();
         // At most eleven steps back.
         while day.text().get(5..7).is_some_and(|month| month != "01") {
@@ -310,6 +317,9 @@ mod tests {
         }
         let (_, page) = ask(&api, "GET", "Usage/Records/Yesterday.json?Category=calls", "").await;
         assert_eq!(page["usage_records"][0]["count"], "0");
-        assert_eq!(ask(&api, "GET", "Usage/Records.json?StartDate=soon", "").await.1["code"], 20001);
+        for query in ["StartDate=soon", "EndDate=2030-02-30", "IncludeSubaccounts=perhaps", "PageSize=0"] {
+            let (_, refused) = ask(&api, "GET", &format!("Usage/Records.json?{query}"), "").await;
+            assert!(refused["code"].is_u64(), "{query}: {refused}");
+        }
     }
 }

@@ -188,6 +188,11 @@ impl Book {
         }
     }
 
+    /// The entries of the file that do not hold as they stand there, each with what stands over it.
+    pub fn overruled(&self) -> impl Iterator<Item = (&Arc<Entry>, &Arc<Entry>)> {
+        self.rest.iter().filter_map(|(key, over)| Some((self.file.get(key)?, over)))
+    }
+
     /// The office as the file alone makes it.
     pub fn plain(&self) -> &Office {
         &self.plain

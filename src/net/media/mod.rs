@@ -49,8 +49,8 @@ use ports::Ports;
 use realtime::Class;
 pub use taps::{FeedWriter, TapReader, Taps};
 use thread::Counters;
+pub use writer::{ConvertError, Repaired, SYNC_EVERY, can_convert_to, convert, repair, repair_all};
 use writer::{Health, Writer};
-pub use writer::{Repaired, SYNC_EVERY, repair, repair_all};
 
 /// Looks a prepared sound up by its key; called on the control thread, never on a media thread.
 pub type Clips = Arc<dyn Fn(&ClipKey) -> Option<CoreItem> + Send + Sync>;

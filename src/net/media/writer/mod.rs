@@ -6,6 +6,7 @@
 //! take its time for that: a power cut loses no more. A disk that is full or gone ends the recording, and what
 //! was written is kept; the call goes on.
 
+mod convert;
 mod disk;
 mod format;
 #[cfg(feature = "mp3")]
@@ -28,6 +29,7 @@ use rtrb::Consumer;
 
 use super::control::{Ask, Asker};
 use super::thread::Tapped;
+pub use convert::{ConvertError, can_convert_to, convert};
 pub(super) use recording::Plan;
 use recording::Recording;
 pub use repair::{Repaired, repair, repair_all};
