@@ -23,6 +23,7 @@ mod say_as;
 mod sip;
 mod siprec;
 mod ssml;
+mod ssml_rules;
 mod start;
 mod stream;
 #[cfg(test)]
