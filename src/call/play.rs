@@ -6,7 +6,7 @@ use twiml::{After, Play, PlaySource, Say};
 use crate::call::{Call, Running};
 use crate::ctx::Ctx;
 use crate::io::BuiltinSound;
-use crate::prompt::{Part, Prompting};
+use crate::prompt::{Part, Prompting, times};
 use crate::record::EventKind;
 
 /// What a `<Say>` or `<Play>` is doing.
@@ -17,6 +17,9 @@ pub(crate) enum PlayRun {
     /// `<Play digits>`.
     Digits(PlayId),
 }
+
+/// Keys of one `<Play digits>` with all its repetitions: more than a quarter of an hour of them.
+const KEYS_MAX: usize = 4_000;
 
 impl PlayRun {
     pub(crate) fn prompting(&mut self) -> Option<&mut Prompting> {
@@ -50,7 +53,8 @@ impl Call {
             }
             (PlaySource::Digits(digits), None) => {
                 let id = ctx.next_play();
-                let digits = digits.repeat(play.loop_.clamp(1, 10) as usize);
+                let count = digits.len().saturating_mul(times(play.loop_) as usize).min(KEYS_MAX);
+                let digits = digits.chars().cycle().take(count).collect();
                 self.running = Running::Play(PlayRun::Digits(id));
                 self.send_digits(id, digits, ctx);
             }

@@ -72,7 +72,8 @@ impl Part {
     }
 }
 
-fn times(loop_: u32) -> u32 {
+/// How often that is.
+pub(crate) fn times(loop_: u32) -> u32 {
     if loop_ == 0 { LOOPS_MAX } else { loop_.min(LOOPS_MAX) }
 }
 

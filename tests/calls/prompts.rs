@@ -77,6 +77,14 @@ fn keys_can_be_sent() {
     assert!(s.heard(&caller).contains(&Heard::Digits("12w3#".to_owned())));
     assert!(s.heard_clip(&caller, "after"));
     s.expect_rest();
+    for (times, sent) in [("12", "5w".repeat(12)), ("0", "5w".repeat(1_000))] {
+        let mut s = office(&format!("<Play digits=\"5w\" loop=\"{times}\"/>"));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        assert!(s.heard(&caller).contains(&Heard::Digits(sent)), "{times}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::common::network::{in_own_network, loopback};
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
+use crate::common::tone::seconds_of_sound;
 use crate::common::{hz, ms, s};
 use crate::stage::{Caller, answering, office, web};
 
@@ -71,6 +72,7 @@ fn a_transfer_that_fails_gives_the_caller_back_to_the_phone() {
         let busy = Scenario::phone()
             .invited()
             .invite_reply(180, "Ringing")
+            .pause(3_000)
             .invite_reply(486, "Busy Here")
             .request("ACK");
         let mut cem = tandem.phone("cem", 13, &busy);
@@ -81,6 +83,14 @@ fn a_transfer_that_fails_gives_the_caller_back_to_the_phone() {
         caller.hears(hz::AGENT, 1.0);
 
         ann.go_on();
+        cem.wait("INVITE", s(10));
+        std::thread::sleep(ms(300));
+        let sound = |rtp: &Rtp| seconds_of_sound(&rtp.heard());
+        let before = [sound(&agent), sound(&caller.rtp)];
+        std::thread::sleep(ms(1_500));
+        for (waiting, before) in [&agent, &caller.rtp].into_iter().zip(before) {
+            assert!(sound(waiting) - before > 1.0, "it rings for both who wait");
+        }
         cem.succeeds(s(10));
         crate::common::wait_for("the last word", s(5), || (told(&ann).len() == 3).then_some(()));
         assert_eq!(told(&ann), ["SIP/2.0 100 Trying", "SIP/2.0 180 Ringing", "SIP/2.0 486 Busy Here"]);
