@@ -81,6 +81,7 @@ impl Desk {
             assignment_url: Some(ASSIGNMENT.to_owned()),
             fallback_url: Some(FALLBACK.to_owned()),
             reservation_timeout_s: Some(30),
+            reevaluate: false,
         };
         let RouterReply::Workflows(flows) = put(DeskAsk::PutWorkflow(None, workflow)) else { panic!() };
         let attributes = "{\"languages\":[\"de\"],\"contact_uri\":\"client:ann\"}";
