@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, TransferSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
 
+use crate::moment::Moment;
 use crate::task::ReservationStatus;
 
 /// What the owner must do.
@@ -19,6 +20,9 @@ pub enum Output {
         at: Mono,
         /// What.
         event: Event,
+        /// How those it concerns stood then.
+        #[serde(default)]
+        moment: Moment,
     },
 }
 

@@ -5,6 +5,8 @@ use base::ActivitySid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::conference_out::{ConferenceOut, json_field};
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Instruction {
@@ -30,6 +32,8 @@ pub enum Instruction {
     },
     /// Ring the worker and meet the customer in a conference.
     Conference(Box<ConferenceOut>),
+    /// Ring a supervisor into the conference of worker and customer.
+    Supervise(Supervise),
 }
 
 /// `dequeue`.
@@ -41,8 +45,8 @@ pub struct Dequeue {
     pub from: Option<String>,
     /// What the worker does after the call.
     pub post_work_activity: Option<ActivitySid>,
-    /// `record-from-answer`.
-    pub record: bool,
+    /// Recorded so, as `<Dial record>` says it.
+    pub record: Option<String>,
     /// How long it may ring, seconds.
     pub timeout_s: u32,
     /// Told, by GET, of the worker's call.
@@ -62,31 +66,32 @@ pub struct CallOut {
     pub url: String,
     /// Whether the answer accepts the reservation.
     pub accept: bool,
-    /// `record-from-answer`.
-    pub record: bool,
+    /// Recorded so, as `<Dial record>` says it.
+    pub record: Option<String>,
     /// How long it may ring, seconds.
     pub timeout_s: u32,
     /// Told of the end of the worker's call.
     pub status_callback: Option<String>,
 }
 
-/// `conference`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConferenceOut {
-    /// Whom to ring; `None`: the worker's `contact_uri`.
-    pub to: Option<String>,
-    /// Who is shown; `None`: the number the caller dialled.
-    pub from: Option<String>,
-    /// How long it may ring, seconds.
-    pub timeout_s: u32,
-    /// What the worker does after the call.
-    pub post_work_activity: Option<ActivitySid>,
-    /// The worker's call is recorded.
-    pub record: bool,
-    /// Attributes of the worker's `<Conference>`.
-    pub room: Vec<(String, String)>,
-    /// Of the customer's.
-    pub customer_room: Vec<(String, String)>,
+/// `supervise`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Supervise {
+    /// A worker's sid, or whom to ring.
+    pub supervisor: String,
+    /// How the supervisor takes part.
+    pub mode: SupervisorMode,
+}
+
+/// How a supervisor takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SupervisorMode {
+    /// Hears both, and is heard by nobody.
+    Monitor,
+    /// Is heard by the worker alone.
+    Whisper,
+    /// Is heard by both.
+    Barge,
 }
 
 /// Why an instruction is none, by its published number.
@@ -103,20 +108,15 @@ pub struct InstructionError {
 const TIMEOUT_S: u32 = 60;
 const TIMEOUT_S_MAX: u32 = 999;
 
-/// The instruction's key, and the attribute of `<Conference>` it becomes.
-const ROOM: &[(&str, &str)] = &[
-    ("start_conference_on_enter", "startConferenceOnEnter"),
-    ("end_conference_on_exit", "endConferenceOnExit"),
-    ("muted", "muted"),
-    ("beep", "beep"),
-    ("wait_url", "waitUrl"),
-    ("wait_method", "waitMethod"),
-    ("max_participants", "maxParticipants"),
-    ("conference_record", "record"),
-    ("conference_trim", "trim"),
-    ("conference_status_callback", "statusCallback"),
-    ("conference_status_callback_method", "statusCallbackMethod"),
-    ("conference_status_callback_event", "statusCallbackEvent"),
+/// `record`, and what `<Dial record>` makes of it.
+const RECORD: &[(&str, Option<&str>)] = &[
+    ("do-not-record", None),
+    ("false", None),
+    ("true", Some("record-from-answer")),
+    ("record-from-answer", Some("record-from-answer")),
+    ("record-from-ringing", Some("record-from-ringing")),
+    ("record-from-answer-dual", Some("record-from-answer-dual")),
+    ("record-from-ringing-dual", Some("record-from-ringing-dual")),
 ];
 
 impl Instruction {
@@ -134,12 +134,7 @@ impl Instruction {
         if object.is_empty() {
             return Ok(None);
         }
-        let field = |name: &str| match object.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Null => None,
-            Value::Array(items) => Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
-            other => Some(other.to_string()),
-        };
+        let field = |name: &str| json_field(object, name);
         let word = field("instruction").ok_or_else(|| wrong(40005, "the answer has no instruction"))?;
         Instruction::read(&word, field).map(Some)
     }
@@ -149,8 +144,18 @@ impl Instruction {
         let text =
             |name: &str| field(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let need = |name: &str, code| text(name).ok_or_else(|| wrong(code, format!("{name} is missing")));
-        let is_true = |name: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
-        let recorded = || text("record").is_some_and(|text| text == "record-from-answer" || text == "true");
+        let truth = |name: &str, code| match text(name).map(|text| text.to_ascii_lowercase()).as_deref() {
+            Some("true") => Ok(true),
+            Some("false") | None => Ok(false),
+            Some(_) => Err(wrong(code, format!("{name} must be true or false"))),
+        };
+        let record = |code| match text("record") {
+            None => Ok(None),
+            Some(word) => match RECORD.iter().find(|(name, _)| *name == word) {
+                Some((_, how)) => Ok(how.map(str::to_owned)),
+                None => Err(wrong(code, format!("record cannot be `{}`", shortened(&word)))),
+            },
+        };
         let activity = |name: &str, code| {
             text(name)
                 .map(|sid| sid.parse().map_err(|_| wrong(code, format!("{name} is no activity's sid"))))
@@ -184,7 +189,7 @@ impl Instruction {
                     to: text("to"),
                     from: text("from"),
                     post_work_activity: activity("post_work_activity_sid", 40132)?,
-                    record: recorded(),
+                    record: record(40133)?,
                     timeout_s: timeout(40133)?,
                     status_callback: url("status_callback_url", 40157)?,
                     status_callback_events: events,
@@ -194,45 +199,47 @@ impl Instruction {
                 to: text("to"),
                 from: need("from", 40110)?,
                 url: url("url", 40111)?.ok_or_else(|| wrong(40111, "url is missing"))?,
-                accept: is_true("accept"),
-                record: recorded(),
+                accept: truth("accept", 40114)?,
+                record: record(40114)?,
                 timeout_s: timeout(40113)?,
                 status_callback: url("status_callback_url", 40158)?,
             })),
             "redirect" => Ok(Instruction::Redirect {
                 call: need("call_sid", 40120)?,
                 url: url("url", 40121)?.ok_or_else(|| wrong(40121, "url is missing"))?,
-                accept: is_true("accept"),
+                accept: truth("accept", 40122)?,
             }),
             "conference" => {
-                let room = ROOM.iter().filter_map(|(key, name)| Some(((*name).to_owned(), text(key)?)));
-                let customer = [
-                    ("end_conference_on_customer_exit", "endConferenceOnExit"),
-                    ("beep_on_customer_entrance", "beep"),
-                ];
-                let customer =
-                    customer.iter().filter_map(|(key, name)| Some(((*name).to_owned(), text(key)?)));
-                Ok(Instruction::Conference(Box::new(ConferenceOut {
-                    to: text("to"),
-                    from: text("from"),
-                    timeout_s: timeout(40136)?,
-                    post_work_activity: activity("post_work_activity_sid", 40139)?,
-                    record: recorded(),
-                    room: room.collect(),
-                    customer_room: customer.collect(),
-                })))
+                let out =
+                    ConferenceOut::read(&field, timeout(40136)?, activity("post_work_activity_sid", 40139)?)?;
+                Ok(Instruction::Conference(Box::new(out)))
             }
-            other => Err(wrong(
-                40151,
-                format!("there is no instruction `{}`", other.chars().take(64).collect::<String>()),
-            )),
+            "supervise" => {
+                let supervisor = need("supervisor", 40147)?;
+                let mode = match text("supervisor_mode").as_deref() {
+                    None | Some("monitor") => SupervisorMode::Monitor,
+                    Some("whisper") => SupervisorMode::Whisper,
+                    Some("barge") => SupervisorMode::Barge,
+                    Some(_) => {
+                        return Err(wrong(20001, "supervisor_mode must be monitor, whisper or barge"));
+                    }
+                };
+                Ok(Instruction::Supervise(Supervise { supervisor, mode }))
+            }
+            other => Err(wrong(40151, format!("there is no instruction `{}`", shortened(other)))),
         }
     }
 }
 
-const EVENTS: &[&str] = &["initiated", "ringing", "answered", "completed"];
+/// What can be told of a call.
+pub(crate) const EVENTS: &[&str] = &["initiated", "ringing", "answered", "completed"];
 
-fn wrong(code: u32, message: impl Into<String>) -> InstructionError {
+/// As much of it as an error shows.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+pub(crate) fn wrong(code: u32, message: impl Into<String>) -> InstructionError {
     InstructionError { code, message: message.into() }
 }
 
@@ -258,10 +265,22 @@ mod tests {
         let call = r#"{"instruction":"call","from":"+1555","url":"http://a/b","accept":true,"timeout":5}"#;
         let Some(Instruction::Call(call)) = parse(call) else { panic!("a call") };
         assert_eq!((call.accept, call.timeout_s, call.url.as_str()), (true, 5, "http://a/b"));
-        let room = r#"{"instruction":"conference","beep":false,"end_conference_on_customer_exit":true}"#;
-        let Some(Instruction::Conference(room)) = parse(room) else { panic!("a conference") };
-        assert_eq!(room.room, [("beep".to_owned(), "false".to_owned())]);
-        assert_eq!(room.customer_room, [("endConferenceOnExit".to_owned(), "true".to_owned())]);
+        let dequeue = r#"{"instruction":"dequeue","record":"record-from-answer","status_callback_events":["answered","completed"]}"#;
+        let Some(Instruction::Dequeue(dequeue)) = parse(dequeue) else { panic!("a dequeue") };
+        assert_eq!(dequeue.record.as_deref(), Some("record-from-answer"));
+        assert_eq!(dequeue.status_callback_events, ["answered", "completed"]);
+        let mode = |json: &str| match parse(json) {
+            Some(Instruction::Supervise(one)) => (one.supervisor, one.mode),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            mode(r#"{"instruction":"supervise","supervisor":"sip:a@b"}"#),
+            ("sip:a@b".to_owned(), SupervisorMode::Monitor)
+        );
+        assert_eq!(
+            mode(r#"{"instruction":"supervise","supervisor":"WK1","supervisor_mode":"whisper"}"#),
+            ("WK1".to_owned(), SupervisorMode::Whisper)
+        );
     }
 
     #[test]
@@ -283,6 +302,15 @@ mod tests {
             (r#"{"instruction":"dequeue","status_callback_events":"lunch"}"#, 40134),
             (r#"{"instruction":"dequeue","status_callback_url":"x"}"#, 40157),
             (r#"{"instruction":"conference","timeout":0}"#, 40136),
+            (r#"{"instruction":"call","from":"1","url":"http://a/","accept":"maybe"}"#, 40114),
+            (r#"{"instruction":"call","from":"1","url":"http://a/","record":"all"}"#, 40114),
+            (r#"{"instruction":"call","from":"1","url":"http://a/","status_callback_url":"b"}"#, 40158),
+            (r#"{"instruction":"redirect","call_sid":"CA1","url":"http://a/","accept":"1"}"#, 40122),
+            (r#"{"instruction":"dequeue","record":"all"}"#, 40133),
+            (r#"{"instruction":"conference","status_callback":"x"}"#, 40159),
+            (r#"{"instruction":"conference","post_work_activity_sid":"x"}"#, 40139),
+            (r#"{"instruction":"supervise"}"#, 40147),
+            (r#"{"instruction":"supervise","supervisor":"WK1","supervisor_mode":"sing"}"#, 20001),
         ] {
             assert_eq!(Instruction::parse(text.as_bytes()).unwrap_err().code, code, "{text}");
         }

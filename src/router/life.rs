@@ -123,7 +123,7 @@ impl Workspace {
 
     /// The worker does it; whoever else was asked need not any more.
     pub fn accept(&mut self, sid: ReservationSid, now: Mono) -> Result<(), RouterError> {
-        let task = self.step(sid, ReservationStatus::Accepted, now)?;
+        let task = self.turn(sid, ReservationStatus::Accepted)?;
         self.stop_waiting(task);
         let Some(one) = self.tasks.get_mut(&task) else { return Ok(()) };
         one.status = TaskStatus::Assigned;
@@ -135,6 +135,7 @@ impl Workspace {
         let others: Vec<_> = one.history.iter().copied().filter(is_other).collect();
         self.recount(task);
         self.set_timer(Timer::Life(task), now + ASSIGNED_MAX);
+        self.tell(Event::ReservationBecame { reservation: sid, status: ReservationStatus::Accepted }, now);
         let mut free = Vec::new();
         for other in others {
             free.extend(self.reservation(other).map(|one| one.worker));
@@ -225,11 +226,15 @@ impl Workspace {
     pub fn wrap_up(&mut self, sid: TaskSid, now: Mono) -> Result<(), RouterError> {
         let accepted = self.accepted(sid, TaskStatus::Assigned)?;
         self.end_transfer(sid, now);
-        self.step(accepted, ReservationStatus::Wrapping, now)?;
+        self.turn(accepted, ReservationStatus::Wrapping)?;
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = TaskStatus::Wrapping;
         }
         self.recount(sid);
+        self.tell(
+            Event::ReservationBecame { reservation: accepted, status: ReservationStatus::Wrapping },
+            now,
+        );
         self.tell(Event::TaskWrapup(sid), now);
         Ok(())
     }
@@ -463,6 +468,13 @@ impl Workspace {
         status: ReservationStatus,
         now: Mono,
     ) -> Result<TaskSid, RouterError> {
+        let task = self.turn(sid, status)?;
+        self.tell(Event::ReservationBecame { reservation: sid, status }, now);
+        Ok(task)
+    }
+
+    /// The same, and it is not told yet: its task changes with it.
+    fn turn(&mut self, sid: ReservationSid, status: ReservationStatus) -> Result<TaskSid, RouterError> {
         let reservation = self.reservations.get_mut(&sid).ok_or(RouterError::Unknown("reservation"))?;
         if !reservation.status.may_become(status) {
             return Err(RouterError::WrongState("reservation"));
@@ -470,7 +482,6 @@ impl Workspace {
         reservation.status = status;
         let task = reservation.task;
         self.cancel_timer(Timer::Reservation(sid));
-        self.tell(Event::ReservationBecame { reservation: sid, status }, now);
         Ok(task)
     }
 

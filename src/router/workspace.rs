@@ -387,7 +387,8 @@ impl Workspace {
 
     pub(crate) fn tell(&mut self, event: Event, at: Mono) {
         self.note(&event, at);
-        self.outputs.push_back(Output::Event { at, event });
+        let moment = self.moment(&event);
+        self.outputs.push_back(Output::Event { at, event, moment });
     }
 
     pub(crate) fn set_timer(&mut self, timer: Timer, at: Mono) {

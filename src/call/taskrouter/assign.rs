@@ -211,17 +211,20 @@ impl Node {
                 Ok(Some(instruction)) => {
                     let done = self.instruct(asking.workspace, asking.reservation, instruction, now);
                     if let Err(fault) = done {
-                        self.router_note(&asking, fault.code, fault.why, now);
+                        self.router_note(asking.workspace, asking.reservation, fault.code, fault.why, now);
                     }
                 }
-                Err(error) => self.router_note(&asking, error.code, error.message, now),
+                Err(error) => {
+                    self.router_note(asking.workspace, asking.reservation, error.code, error.message, now)
+                }
             }
         }
         true
     }
 
     fn assignment_failed(&mut self, asking: Asking, code: u32, why: String, now: Now) {
-        self.router_note(&asking, code, format!("an assignment callback failed: {why}"), now);
+        let why = format!("an assignment callback failed: {why}");
+        self.router_note(asking.workspace, asking.reservation, code, why, now);
         let pending = self.shared.router.desks.get(&asking.workspace).and_then(|desk| {
             desk.core.reservation(asking.reservation).map(|one| one.status == ReservationStatus::Pending)
         });
@@ -238,13 +241,20 @@ impl Node {
     }
 
     /// A warning or an error that concerns a reservation; it stands with the call that waits.
-    fn router_note(&mut self, asking: &Asking, code: u32, message: String, now: Now) {
+    pub(super) fn router_note(
+        &mut self,
+        workspace: WorkspaceSid,
+        reservation: ReservationSid,
+        code: u32,
+        message: String,
+        now: Now,
+    ) {
         let level = if matches!(code, 40001 | 40005) { Level::Warning } else { Level::Error };
-        let call = self.shared.router.desks.get(&asking.workspace).and_then(|desk| {
-            let task = desk.core.reservation(asking.reservation)?.task;
+        let call = self.shared.router.desks.get(&workspace).and_then(|desk| {
+            let task = desk.core.reservation(reservation)?.task;
             desk.tasks.get(&task)?.call
         });
-        let message = format!("{}: {message}", asking.reservation);
+        let message = format!("{reservation}: {message}");
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let row = notification(CallSid(0), code, level, message, &mut ctx);
         ctx.store(StoreItem::Notification(crate::record::NotificationRow { call, ..row }));

@@ -10,7 +10,7 @@ use base::{
     WorkerSid, WorkflowSid,
 };
 use router::clock::wall;
-use router::{Event, Output, ReservationStatus, Workspace};
+use router::{Event, Moment, Output, ReservationStatus, Workspace};
 
 use super::rows::{
     ActivityRow, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey, RouterRow,
@@ -93,13 +93,13 @@ impl Desk {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Assign(sid) => self.duties.push_back(Duty::Assign(sid)),
-                Output::Event { at, event } => self.on_event(&event, at),
+                Output::Event { at, event, moment } => self.on_event(&event, moment, at),
             }
         }
         self.write_changed();
     }
 
-    fn on_event(&mut self, event: &Event, at: Mono) {
+    fn on_event(&mut self, event: &Event, moment: Moment, at: Mono) {
         let stamp = wall(at);
         match event {
             Event::TaskCreated(task)
@@ -136,12 +136,12 @@ impl Desk {
             }
             Event::WorkerActivity { worker, .. } => self.worker_changed(*worker, stamp),
             Event::TaskDeleted { task, reservations } | Event::TaskSystemDeleted { task, reservations } => {
-                self.tell_event(event, at);
+                self.tell_event(event, moment, at);
                 self.forget(*task, reservations);
                 return;
             }
         }
-        self.tell_event(event, at);
+        self.tell_event(event, moment, at);
     }
 
     /// A task's row is to be written.

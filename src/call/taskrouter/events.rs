@@ -1,8 +1,10 @@
 //! What is told of what happens in a workspace (reference: taskrouter §9).
 
-use base::{Mono, ReservationSid, RouterEventSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use base::{
+    ActivitySid, Mono, ReservationSid, RouterEventSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid,
+};
 use router::clock::wall;
-use router::{Event, ReservationStatus, TaskStatus, TransferStep};
+use router::{Event, Moment, ReservationStatus, TaskMoment, TaskStatus, TransferStep};
 
 use super::desk::{Desk, Duty};
 use super::rows::{RouterEventRow, RouterItem};
@@ -16,10 +18,12 @@ pub(crate) struct About {
     pub(crate) workflow: Option<WorkflowSid>,
     pub(crate) reservation: Option<ReservationSid>,
     pub(crate) more: Vec<(&'static str, String)>,
+    /// How they stood then; where nothing is said, as they stand now.
+    pub(crate) moment: Moment,
 }
 
 impl Desk {
-    pub(super) fn tell_event(&mut self, event: &Event, at: Mono) {
+    pub(super) fn tell_event(&mut self, event: &Event, moment: Moment, at: Mono) {
         let task = |sid: TaskSid| About { task: Some(sid), ..About::default() };
         let (kind, text, about) = match event {
             Event::TaskCreated(sid) => ("task.created", format!("Task {sid} created"), task(*sid)),
@@ -114,7 +118,7 @@ impl Desk {
                 ("worker.activity.update", text, About { worker: Some(*worker), more, ..About::default() })
             }
         };
-        self.tell(kind, text, about, at);
+        self.tell(kind, text, About { moment, ..about }, at);
     }
 
     fn filter_matched(&self, task: TaskSid, filter: Option<usize>) -> Vec<(&'static str, String)> {
@@ -148,14 +152,16 @@ impl Desk {
         if let Some(task) = about.task {
             data.push(("TaskSid", task.to_string()));
             if let Some(task) = self.core.task(task) {
-                about.queue = about.queue.or(task.queue);
+                let now = TaskMoment { status: task.status, priority: task.priority, queue: task.queue };
+                let then = about.moment.task.unwrap_or(now);
+                about.queue = about.queue.or(then.queue);
                 about.workflow = about.workflow.or(Some(task.workflow));
-                data.extend(self.task_set(task, at));
+                data.extend(self.task_set(task, then, at));
             }
         }
         if let Some(worker) = about.worker {
             data.push(("WorkerSid", worker.to_string()));
-            data.extend(self.worker_set(worker));
+            data.extend(self.worker_set(worker, about.moment.activity));
         }
         if let Some(sid) = about.queue {
             data.push(("TaskQueueSid", sid.to_string()));
@@ -215,26 +221,27 @@ impl Desk {
         }
     }
 
-    fn task_set(&self, task: &router::Task, at: Mono) -> Vec<(&'static str, String)> {
+    fn task_set(&self, task: &router::Task, then: TaskMoment, at: Mono) -> Vec<(&'static str, String)> {
         let channel = self.channel(&task.channel);
         vec![
             ("TaskAttributes", task.attributes.to_string()),
             ("TaskAge", task.age(at).as_secs().to_string()),
-            ("TaskPriority", task.priority.to_string()),
-            ("TaskAssignmentStatus", status_word(task.status).to_owned()),
+            ("TaskPriority", then.priority.to_string()),
+            ("TaskAssignmentStatus", status_word(then.status).to_owned()),
             ("TaskChannelSid", channel.map(|channel| channel.sid.to_string()).unwrap_or_default()),
             ("TaskChannelUniqueName", task.channel.clone()),
             ("TaskChannelName", channel.map(|channel| channel.name.clone()).unwrap_or_default()),
         ]
     }
 
-    fn worker_set(&self, sid: WorkerSid) -> Vec<(&'static str, String)> {
+    fn worker_set(&self, sid: WorkerSid, then: Option<ActivitySid>) -> Vec<(&'static str, String)> {
         let Some(worker) = self.core.worker(sid) else { return Vec::new() };
-        let activity = self.core.activity(worker.activity).map(|one| one.name.clone());
+        let does = then.unwrap_or(worker.activity);
+        let activity = self.core.activity(does).map(|one| one.name.clone());
         vec![
             ("WorkerName", worker.name.clone()),
             ("WorkerAttributes", worker.attributes.to_string()),
-            ("WorkerActivitySid", worker.activity.to_string()),
+            ("WorkerActivitySid", does.to_string()),
             ("WorkerActivityName", activity.unwrap_or_default()),
             ("WorkerVersion", self.workers.get(&sid).map_or(0, |dates| dates.version).to_string()),
         ]

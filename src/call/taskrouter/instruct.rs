@@ -8,33 +8,12 @@ use router::{CallOut, Dequeue, Instruction, ReservationStatus};
 use twiml::{Dialect, HttpMethod, ProgressEvent, Source, StatusCallback};
 
 use super::ask::RouterFault;
+use super::ring::RingKind;
 use crate::call::Running;
-use crate::ctx::Ctx;
 use crate::incoming::escape;
 use crate::node::Node;
-use crate::outcome::Cause;
-use crate::place::{CallDocument, NewCall, RecordWish, place};
+use crate::place::{CallDocument, NewCall, RecordWish};
 use crate::update::{CallUpdate, Fate};
-
-/// A call to a worker.
-#[derive(Clone, Debug)]
-pub(crate) struct Ring {
-    pub(super) workspace: WorkspaceSid,
-    pub(super) reservation: ReservationSid,
-    pub(super) kind: RingKind,
-    answered: bool,
-}
-
-/// What the call is for.
-#[derive(Clone, Debug)]
-pub(super) enum RingKind {
-    /// To take the queued call; that accepts the reservation.
-    Dequeue,
-    /// A document of the application's; its answer may accept the reservation.
-    Call { accept: bool },
-    /// To meet the customer in a conference.
-    Conference(Box<router::ConferenceOut>),
-}
 
 impl Node {
     pub(super) fn instruct(
@@ -72,6 +51,10 @@ impl Node {
             Instruction::Redirect { call, url, accept } => {
                 let call: CallSid =
                     call.parse().map_err(|_| RouterFault::new(40120, "call_sid is no call's"))?;
+                // Nothing is accepted by what cannot be done.
+                if self.calls.get(&call).is_none_or(|call| call.ended.is_some()) {
+                    return Err(RouterFault::new(40123, format!("there is no call {call}")));
+                }
                 if accept {
                     desk.core.accept(sid, at).map_err(|_| over(sid))?;
                     desk.settle(at);
@@ -82,6 +65,7 @@ impl Node {
                 }
             }
             Instruction::Conference(room) => self.instruct_conference(workspace, sid, *room, now)?,
+            Instruction::Supervise(supervise) => self.instruct_supervise(workspace, sid, supervise, now)?,
         }
         Ok(())
     }
@@ -104,7 +88,7 @@ impl Node {
             return Err(RouterFault::new(40132, "post_work_activity_sid names no activity of the workspace"));
         }
         let post_work = post_work.map(|sid| format!(" postWorkActivitySid=\"{sid}\"")).unwrap_or_default();
-        let record = if dequeue.record { " record=\"record-from-answer\"" } else { "" };
+        let record = dequeue.record.map(|how| format!(" record=\"{how}\"")).unwrap_or_default();
         let document =
             format!("<Response><Dial{record}><Queue reservationSid=\"{sid}\"{post_work}/></Dial></Response>");
         let status_callback = dequeue.status_callback.map(|url| {
@@ -142,8 +126,11 @@ impl Node {
                 events: events(&[]),
             }),
             timeout_s: call.timeout_s,
-            record: call.record.then_some(RecordWish {
-                what: media::RecordWhat::Both,
+            record: call.record.map(|how| RecordWish {
+                what: match how.ends_with("-dual") {
+                    true => media::RecordWhat::Dual,
+                    false => media::RecordWhat::Both,
+                },
                 trim: false,
                 callback: None,
             }),
@@ -151,34 +138,6 @@ impl Node {
         };
         self.ring(workspace, sid, new, RingKind::Call { accept: call.accept }, 40114, now)?;
         Ok(())
-    }
-
-    /// Rings a worker; what comes of it comes back as [`RingNews`].
-    pub(super) fn ring(
-        &mut self,
-        workspace: WorkspaceSid,
-        reservation: ReservationSid,
-        new: NewCall,
-        kind: RingKind,
-        code: u32,
-        now: Now,
-    ) -> Result<CallSid, RouterFault> {
-        let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
-        // Somebody waits already: this is no new call, even while the box takes none.
-        let (call, over) = match place(new, false, &mut ctx) {
-            Ok(placed) => placed,
-            Err(why) => {
-                self.not_taken(workspace, reservation, now);
-                return Err(RouterFault::new(code, why.why));
-            }
-        };
-        let sid = call.sid();
-        self.shared.router.rings.insert(sid, Ring { workspace, reservation, kind, answered: false });
-        self.adopt(call, now);
-        if let Some(cause) = over {
-            self.with(sid, now, |call, ctx| call.end(cause, ctx));
-        }
-        Ok(sid)
     }
 
     /// Whom to ring: as told, or where the worker is.
@@ -236,81 +195,6 @@ impl Node {
         });
         sent
     }
-
-    pub(super) fn ring_answered(&mut self, call: CallSid, now: Now) {
-        let at = self.shared.router.clock(now);
-        let Some(ring) = self.shared.router.rings.get_mut(&call) else { return };
-        ring.answered = true;
-        let Ring { workspace, reservation, kind, .. } = ring.clone();
-        let Some(desk) = self.shared.router.desks.get_mut(&workspace) else { return };
-        match kind {
-            // The document takes the queued call, and that accepts.
-            RingKind::Dequeue | RingKind::Call { accept: false } => {}
-            RingKind::Call { accept: true } => {
-                // It may have been accepted by the application already.
-                let _ = desk.core.accept(reservation, at);
-            }
-            RingKind::Conference(room) => self.conference_answered(call, workspace, reservation, &room, now),
-        }
-    }
-
-    pub(super) fn ring_over(&mut self, call: CallSid, now: Now) {
-        let at = self.shared.router.clock(now);
-        let Some(ring) = self.shared.router.rings.remove(&call) else { return };
-        let Some(desk) = self.shared.router.desks.get_mut(&ring.workspace) else { return };
-        let Some((status, task)) = desk.core.reservation(ring.reservation).map(|one| (one.status, one.task))
-        else {
-            return;
-        };
-        match (&ring.kind, status) {
-            (RingKind::Call { accept: false }, _) => {}
-            (RingKind::Call { accept: true }, _) if ring.answered => {}
-            (_, ReservationStatus::Pending) => self.not_taken(ring.workspace, ring.reservation, now),
-            (RingKind::Conference(room), ReservationStatus::Accepted) => {
-                let multi_task = desk.row.multi_task;
-                // The work is done when the worker leaves; what is left is the after-work.
-                let _ = match (multi_task, room.post_work_activity) {
-                    (true, None) => desk.core.wrap_up(task, at),
-                    (false, None) | (_, Some(_)) => desk.core.complete(task, "the worker left", at),
-                };
-                if let Some(activity) = room.post_work_activity
-                    && let Some(worker) = desk.core.reservation(ring.reservation).map(|one| one.worker)
-                {
-                    let _ = desk.core.set_activity(worker, activity, at);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A worker's phone was not answered: the reservation is rejected and the worker is put where those go who do not
-    /// answer (reference: taskrouter §7, seeds §6).
-    fn not_taken(&mut self, workspace: WorkspaceSid, reservation: ReservationSid, now: Now) {
-        let at = self.shared.router.clock(now);
-        let Some(desk) = self.shared.router.desks.get_mut(&workspace) else { return };
-        let activity = desk.row.timeout_activity;
-        // Another end may have come first.
-        let _ = desk.core.reject(reservation, Some(activity), at);
-    }
-
-    /// Nobody has to do anything about this reservation any more: a phone that rings for it does not.
-    pub(super) fn reservation_over(&mut self, reservation: ReservationSid, now: Now) {
-        // Who talks by a document of the application's goes on.
-        let is_vain = |ring: &Ring| !(ring.answered && matches!(ring.kind, RingKind::Call { .. }));
-        let rings = self.shared.router.rings.iter();
-        let rings = rings.filter(|(_, ring)| ring.reservation == reservation && is_vain(ring));
-        let calls: Vec<CallSid> = rings.map(|(call, _)| *call).collect();
-        for call in calls {
-            self.shared.router.rings.remove(&call);
-            let released = Cause::Released { timeout: false };
-            self.with(call, now, |call, ctx| call.end(released, ctx));
-        }
-    }
-
-    /// Whether a worker's call news concerns nobody: for the simulator's invariants.
-    pub fn rings(&self) -> usize {
-        self.shared.router.rings.len()
-    }
 }
 
 /// A call of ours to somebody.
@@ -332,7 +216,7 @@ pub(super) fn new_call(to: String, from: String, document: Source) -> NewCall {
     }
 }
 
-fn events(words: &[String]) -> Vec<ProgressEvent> {
+pub(super) fn events(words: &[String]) -> Vec<ProgressEvent> {
     let event = |word: &String| match word.as_str() {
         "initiated" => Some(ProgressEvent::Initiated),
         "ringing" => Some(ProgressEvent::Ringing),

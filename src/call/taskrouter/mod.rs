@@ -21,6 +21,7 @@ mod rest_statistics;
 mod rest_task;
 mod rest_worker;
 mod restore;
+mod ring;
 pub mod rows;
 mod voice;
 
@@ -40,8 +41,8 @@ pub use self::ask::{
 use self::assign::Asking;
 use self::desk::{Desk, Duty};
 pub use self::events::status_word;
-use self::instruct::Ring;
 pub use self::rest_statistics::{StatisticsOf, StatisticsView, StatisticsWindow};
+use self::ring::Ring;
 pub use self::voice::snake;
 pub(crate) use self::voice::{CallTask, Reserved};
 
