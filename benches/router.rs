@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         "a task comes, workers are idle",
         "a worker becomes free, tasks wait",
         "a worker who may take none of them",
+        "a task that none of all may take",
     ]
     .into_iter()
     .enumerate()
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
 
 struct Row {
     /// Median and p99 of each kind.
-    decisions: [(Duration, Duration); 3],
+    decisions: [(Duration, Duration); 4],
     worker_bytes: u64,
     task_bytes: u64,
     lives: f64,
@@ -153,13 +154,48 @@ fn measure((workers, queues, tasks): (u32, u32, u32)) -> Row {
     }
     let (snapshot, snapshot_bytes) = again(&office.all);
     Row {
-        decisions: [spread(came), spread(free), spread(refused)],
+        decisions: [spread(came), spread(free), spread(refused), crowd(workers)],
         snapshot,
         snapshot_bytes,
         worker_bytes: with_workers.saturating_sub(before) / u64::from(workers),
         task_bytes: with_tasks.saturating_sub(with_workers) / u64::from(tasks),
         lives,
     }
+}
+
+/// All workers are idle and serve one queue, and none of them knows enough for what comes.
+fn crowd(workers: u32) -> (Duration, Duration) {
+    let activities = [(AVAILABLE, "Available", true), (OFFLINE, "Offline", false)]
+        .map(|(sid, name, available)| Activity { sid, name: name.to_owned(), available });
+    let mut office = Office {
+        all: Workspace::new(activities.to_vec(), OFFLINE, Rng::seeded(3)),
+        now: Mono(0),
+        tasks: 0,
+        queues: 1,
+    };
+    let queue = QueueConfig {
+        sid: TaskQueueSid(1),
+        name: "all".to_owned(),
+        target_workers: Expr::parse("1==1").unwrap(),
+        max_reserved: 1,
+        order: TaskOrder::Fifo,
+    };
+    office.all.put_queue(queue, office.now).unwrap();
+    let target = json!({"queue": TaskQueueSid(1), "expression": "worker.level > 3 AND task.skill == 0"});
+    let routing = json!({"task_routing": {"filters": [{"expression": "1==1", "targets": [target]}]}});
+    let configuration = Workflow::parse(&routing.to_string()).unwrap().0;
+    let reservation_timeout = Duration::from_secs(120);
+    let config = WorkflowConfig { sid: FLOW, name: "flow".to_owned(), configuration, reservation_timeout };
+    office.all.put_workflow(config).unwrap();
+    for n in 0..workers {
+        office.tick();
+        let (sid, name) = (WorkerSid(u128::from(n)), format!("worker {n}"));
+        office.all.add_worker(sid, &name, json!({"level": n % 4}), AVAILABLE, office.now).unwrap();
+    }
+    let mut rng = Rng::seeded(4);
+    let times = (0..DECISIONS).map(|_| office.timed(|office| office.task(&mut rng))).collect();
+    assert!(office.all.reservations().next().is_none(), "nobody may take any of them");
+    spread(times)
 }
 
 /// A workspace written down as JSON and read again: what a restart costs that begins from there.

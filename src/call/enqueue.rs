@@ -17,7 +17,7 @@ use twiml::{
 use crate::call::{Call, Running};
 use crate::ctx::{Asked, CallerGone, Ctx, Mail};
 use crate::node::Node;
-use crate::queue::Refused;
+use crate::queue::{Refused, SIZE_DEFAULT};
 use crate::record::{EventKind, StoreItem};
 use crate::taskrouter::{CallTask, WAITING_MAX};
 
@@ -72,14 +72,14 @@ impl EnqueueRun {
 
 impl Call {
     pub(crate) fn begin_enqueue(&mut self, verb: Enqueue, ctx: &mut Ctx<'_>) {
-        let (name, limit) = match verb.workflow {
-            // Of a workflow's callers the queue is named after it, and holds fewer unless told otherwise.
-            Some(workflow) => (workflow.to_string(), verb.max_queue_size.or(Some(WAITING_MAX))),
-            None => (verb.name.clone(), verb.max_queue_size),
+        let (name, size) = match verb.workflow {
+            // Of a workflow's callers the queue is named after it, and holds fewer unless it is made larger.
+            Some(workflow) => (workflow.to_string(), WAITING_MAX),
+            None => (verb.name.clone(), SIZE_DEFAULT),
         };
         let fresh = QueueSid::random(&mut ctx.shared.rng);
         let (sid, now) = (self.sid(), ctx.now);
-        let joined = match ctx.shared.queues.join(&name, sid, limit, fresh, now) {
+        let joined = match ctx.shared.queues.join(&name, sid, verb.max_queue_size, (fresh, size), now) {
             Ok(joined) => joined,
             Err(refused) => {
                 let (code, result) = match refused {

@@ -91,14 +91,14 @@ impl Queues {
         }
     }
 
-    /// Lets a call into the queue of that name, which `fresh` becomes if there is none. `limit` is the call's own
-    /// idea of how many there may be.
+    /// Lets a call into the queue of that name, which `fresh` becomes if there is none, for so many. `limit` is the
+    /// call's own idea of how many there may be.
     pub(crate) fn join(
         &mut self,
         name: &str,
         call: CallSid,
         limit: Option<u32>,
-        fresh: QueueSid,
+        (fresh, size): (QueueSid, u32),
         now: Now,
     ) -> Result<Joined, Refused> {
         let mut rows = Vec::new();
@@ -106,7 +106,7 @@ impl Queues {
             Some(sid) => *sid,
             None => {
                 rows.extend(self.make_room(now).map_err(|_| Refused::TooManyQueues)?);
-                let row = QueueRow::new(fresh, name, SIZE_DEFAULT, true, now.wall);
+                let row = QueueRow::new(fresh, name, size, true, now.wall);
                 rows.push(row.clone());
                 self.add(row, now.mono);
                 fresh
@@ -352,7 +352,7 @@ mod tests {
     }
 
     fn join(queues: &mut Queues, name: &str, call: u128, s: u64) -> Result<Joined, Refused> {
-        queues.join(name, CallSid(call), None, QueueSid(call), at(s))
+        queues.join(name, CallSid(call), None, (QueueSid(call), SIZE_DEFAULT), at(s))
     }
 
     fn take(queues: &mut Queues, sid: QueueSid, taker: u128, s: u64) -> Option<(u128, u64)> {
@@ -411,7 +411,7 @@ mod tests {
         let rows = queues.create("desk", 2, QueueSid(7), at(0)).unwrap();
         assert_eq!((rows[0].max_size, rows[0].on_demand), (2, false));
         join(&mut queues, "desk", 1, 0).unwrap();
-        let own = queues.join("desk", CallSid(2), Some(1), QueueSid(2), at(0));
+        let own = queues.join("desk", CallSid(2), Some(1), (QueueSid(2), SIZE_DEFAULT), at(0));
         assert_eq!(own, Err(Refused::Full));
         join(&mut queues, "desk", 2, 0).unwrap();
         assert_eq!(join(&mut queues, "desk", 3, 0), Err(Refused::Full));

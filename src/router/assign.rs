@@ -5,28 +5,20 @@
 //! target orders by attributes. A worker that becomes free looks for the first task of all its queues: the highest
 //! priority, then the oldest. Either finds the other, so that nothing waits beside somebody who could do it.
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
-use serde_json::Value;
 
 use crate::Expr;
-use crate::event::{Event, Obstacle, Output, Why};
-use crate::names::TaskAndWorker;
+use crate::event::{Event, Output, Why};
 use crate::queue::Rank;
 use crate::task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
 use crate::transfer::Direct;
-use crate::worker::{Turn, Worker};
-use crate::workflow::{KnownWorker, OrderBy, Target};
+use crate::workflow::Target;
 use crate::workspace::{Timer, Workspace};
 
 /// Reservations of one task; then it is canceled.
 const ASSIGNMENTS_MAX: usize = 1_000;
-
-/// Workers named who were passed over.
-const PASSED_OVER_MAX: usize = 8;
 
 /// How a filter's targets were left.
 enum LeftBy {
@@ -79,6 +71,9 @@ impl Workspace {
             self.stand_at(sid, place, &target, now);
             if self.offer(sid, now) {
                 return None;
+            }
+            if let Some(fault) = self.known_worker_fault(sid, &target) {
+                self.outputs.push_back(Output::KnownWorker { task: sid, fault });
             }
             let skip = |skip_if: &Expr| skip_if.is_true(&self.counts(target.queue));
             let skipped = target.skip_if.as_ref().is_some_and(skip);
@@ -238,104 +233,18 @@ impl Workspace {
             if target.is_none() && task.direct.is_none() {
                 return false;
             }
-            let order_by = target.map(|target| &target.order_by[..]).unwrap_or_default();
             let offered = task.offers();
             if offered >= queue.config.max_reserved as usize {
                 return true;
             }
-            let (mut passed_over, mut able, mut more) = (Vec::new(), Vec::new(), 0_u32);
-            for turn in queue.idle.get(&task.channel).into_iter().flatten() {
-                match self.obstacle(task, target, turn.worker) {
-                    None => {
-                        able.push(*turn);
-                        // Without an order of its own the first one is the one.
-                        if order_by.is_empty() {
-                            break;
-                        }
-                    }
-                    Some(obstacle) if passed_over.len() < PASSED_OVER_MAX => {
-                        passed_over.push((turn.worker, obstacle));
-                    }
-                    Some(_) => more = more.saturating_add(1),
-                }
-            }
-            let first = able.iter().min_by(|a, b| self.by_order(order_by, a, b));
-            let Some(worker) = first.map(|turn| turn.worker) else {
+            let Some((worker, why)) = self.first_for(task, target, queue) else {
                 if offered > 0 && offered < queue.config.max_reserved as usize {
                     self.wait(sid);
                 }
                 return offered > 0;
             };
-            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            let why = Why::TaskCame {
-                eligible: count(queue.eligible.len()),
-                free: count(queue.idle.get(&task.channel).map_or(0, BTreeSet::len)),
-                able: count(able.len()),
-                ordered: !order_by.is_empty(),
-                passed_over,
-                more,
-            };
             self.reserve(sid, worker, why, now);
         }
-    }
-
-    fn by_order(&self, order_by: &[OrderBy], a: &Turn, b: &Turn) -> Ordering {
-        // Only whole numbers order; who has none comes last.
-        let value = |turn: &Turn, order: &OrderBy| {
-            self.workers
-                .get(&turn.worker)
-                .and_then(|worker| worker.attributes.get(&order.attribute)?.as_i64())
-        };
-        for order in order_by {
-            let ordering = match (value(a, order), value(b, order)) {
-                (Some(a), Some(b)) if order.descending => b.cmp(&a),
-                (Some(a), Some(b)) => a.cmp(&b),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => Ordering::Equal,
-            };
-            if ordering != Ordering::Equal {
-                return ordering;
-            }
-        }
-        a.cmp(b)
-    }
-
-    /// Why an idle worker of its queue cannot take a task.
-    pub(crate) fn obstacle(
-        &self,
-        task: &Task,
-        target: Option<&Target>,
-        worker: WorkerSid,
-    ) -> Option<Obstacle> {
-        let worker = self.workers.get(&worker)?;
-        let has_it = |sid: &ReservationSid| {
-            self.reservations.get(sid).is_some_and(|reservation| reservation.worker == worker.sid)
-        };
-        if task.reservations.iter().any(has_it) {
-            return Some(Obstacle::OfferedAlready);
-        }
-        let by = task.transfer.as_ref().filter(|_| task.is_handed_on());
-        if by.is_some_and(|transfer| transfer.worker == worker.sid) {
-            return Some(Obstacle::HandsItOn);
-        }
-        let target = target?;
-        if target.known_worker.as_ref().is_some_and(|known| !is_known(known, &task.attributes, worker)) {
-            return Some(Obstacle::NotTheKnownOne);
-        }
-        let expression = target.expression.as_ref()?;
-        let sids = (worker.sid.to_string(), worker.activity.to_string());
-        let names = worker.names(&sids, &self.activities[&worker.activity]);
-        let is_true = expression.is_true(&TaskAndWorker { task: &task.attributes, worker: names });
-        (!is_true).then_some(Obstacle::Expression)
-    }
-
-    /// Whether nothing but its activity and its room keeps a worker from a task.
-    #[cfg(test)]
-    pub(crate) fn is_able(&self, task: TaskSid, worker: WorkerSid) -> bool {
-        let task = &self.tasks[&task];
-        let target = task.place.and_then(|place| self.target(task.sid, place));
-        (target.is_some() || task.direct.is_some()) && self.obstacle(task, target, worker).is_none()
     }
 
     /// Offers a task to a worker.
@@ -380,14 +289,5 @@ impl Workspace {
     /// Whether a task has been offered as often as it may be.
     pub(crate) fn is_worn_out(task: &Task) -> bool {
         task.history.len() >= ASSIGNMENTS_MAX
-    }
-}
-
-/// Whether a worker is the one whom a task names.
-fn is_known(known: &KnownWorker, attributes: &Value, worker: &Worker) -> bool {
-    let named = |attribute: &str| attributes.get(attribute).and_then(Value::as_str);
-    match known {
-        KnownWorker::Sid(attribute) => named(attribute) == Some(worker.sid.to_string().as_str()),
-        KnownWorker::FriendlyName(attribute) => named(attribute) == Some(worker.name.as_str()),
     }
 }

@@ -14,6 +14,13 @@ use crate::task::ReservationStatus;
 pub enum Output {
     /// Ask the workflow's assignment callback what to do with this reservation.
     Assign(ReservationSid),
+    /// Tell the application that the worker whom a task should know cannot be had there.
+    KnownWorker {
+        /// Which task.
+        task: TaskSid,
+        /// Why.
+        fault: KnownWorkerFault,
+    },
     /// Keep it, and tell it to whom it concerns.
     Event {
         /// When it happened.
@@ -24,6 +31,17 @@ pub enum Output {
         #[serde(default)]
         moment: Moment,
     },
+}
+
+/// Why the worker whom a task knows is nobody for its target (reference: taskrouter §6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KnownWorkerFault {
+    /// The worker does not serve the target's queue.
+    NotInQueue,
+    /// The task names nobody, or nobody who is known.
+    NotNamed,
+    /// The sid is no worker's of this workspace.
+    Elsewhere,
 }
 
 /// What happened.

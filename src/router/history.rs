@@ -43,6 +43,7 @@ impl Day {
         let mut office = Office::new(ROUTING);
         office.queue(2, "level >= 2", 2, TaskOrder::Fifo);
         office.queue(3, "1==1", 1, if seed.is_multiple_of(3) { TaskOrder::Lifo } else { TaskOrder::Fifo });
+        office.all.set_optimized("chat", !seed.is_multiple_of(2));
         while office.all.poll_output().is_some() {}
         Self { all: office.all, now: Mono(1_000_000_000_000), tasks: 0, transfers: 0, hands_on: true }
     }

@@ -6,6 +6,7 @@
 mod as_list;
 mod assign;
 mod attributes;
+mod choose;
 pub mod clock;
 mod conference_out;
 mod event;
@@ -13,6 +14,7 @@ pub mod expr;
 mod feed;
 #[cfg(test)]
 mod history;
+mod idle;
 mod input;
 mod instruction;
 mod life;
@@ -27,6 +29,7 @@ mod queue;
 mod reference;
 mod replay;
 mod restore;
+mod serving;
 mod single;
 pub mod statistics;
 mod task;
@@ -37,7 +40,7 @@ mod workspace;
 
 pub use attributes::{ATTRIBUTES_CHARS_MAX, read_attributes, with_attribute};
 pub use conference_out::{ConferenceOut, Told};
-pub use event::{Event, Obstacle, Output, TransferStep, Why};
+pub use event::{Event, KnownWorkerFault, Obstacle, Output, TransferStep, Why};
 pub use expr::{Expr, ExprError};
 pub use input::Input;
 pub use instruction::{CallOut, Dequeue, Instruction, InstructionError, Supervise, SupervisorMode};

@@ -15,7 +15,11 @@ impl Workspace {
     pub fn put_activity(&mut self, activity: Activity) -> Result<(), RouterError> {
         let is_full = self.activities.len() >= ACTIVITIES_MAX;
         match self.activities.get_mut(&activity.sid) {
-            Some(known) => known.name = activity.name,
+            Some(known) => {
+                known.name = activity.name;
+                // A target may read it.
+                self.rejoin_all();
+            }
             None if is_full => {
                 return Err(RouterError::TooMany("activities"));
             }
@@ -52,7 +56,12 @@ impl Workspace {
 
     /// Another name for a worker: a task may know it by its name.
     pub fn rename_worker(&mut self, sid: WorkerSid, name: &str, now: Mono) -> Result<(), RouterError> {
-        self.workers.get_mut(&sid).ok_or(RouterError::Unknown("worker"))?.name = name.to_owned();
+        self.leave_idle(sid);
+        let worker = self.workers.get_mut(&sid).ok_or(RouterError::Unknown("worker"))?;
+        let before = std::mem::replace(&mut worker.name, name.to_owned());
+        self.unname(sid, &before);
+        self.by_name.entry(name.to_owned()).or_default().insert(sid);
+        self.join_idle(sid);
         self.feed(sid, now);
         Ok(())
     }
@@ -63,14 +72,26 @@ impl Workspace {
         if self.activities[&worker.activity].available || !worker.reservations.is_empty() {
             return Err(RouterError::WrongState("worker"));
         }
+        let (activity, name) = (worker.activity, worker.name.clone());
         for queue in self.serves.remove(&sid).unwrap_or_default() {
             if let Some(queue) = self.queues.get_mut(&queue) {
                 queue.eligible.remove(&sid);
+                queue.count(activity, false);
             }
         }
         self.looked.remove(&sid);
+        self.unname(sid, &name);
         self.workers.remove(&sid);
         Ok(())
+    }
+
+    fn unname(&mut self, sid: WorkerSid, name: &str) {
+        if let Some(named) = self.by_name.get_mut(name) {
+            named.remove(&sid);
+            if named.is_empty() {
+                self.by_name.remove(name);
+            }
+        }
     }
 
     /// A queue goes that no workflow names and no task is in.
@@ -98,7 +119,9 @@ impl Workspace {
         if self.tasks.values().any(|task| task.workflow == sid && !task.status.is_over()) {
             return Err(RouterError::WrongState("workflow"));
         }
-        self.workflows.remove(&sid);
+        let queues: Vec<TaskQueueSid> =
+            self.workflows.remove(&sid).iter().flat_map(|flow| flow.configuration.queues()).collect();
+        self.read_targets(queues);
         Ok(())
     }
 

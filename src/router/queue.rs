@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{TaskQueueSid, WorkerSid};
+use base::{ActivitySid, TaskQueueSid, WorkerSid};
 use serde::{Deserialize, Serialize};
 
 use crate::Expr;
+use crate::idle::{Idle, Reads};
 use crate::line::{Class, Line};
 use crate::task::Task;
-use crate::worker::Turn;
 
 /// `TaskOrder`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +41,12 @@ pub(crate) struct Queue {
     pub(crate) config: QueueConfig,
     /// Who may serve it.
     pub(crate) eligible: BTreeSet<WorkerSid>,
-    /// Of those, who is available and has room on a channel, in the order of their turns.
-    pub(crate) idle: BTreeMap<String, BTreeSet<Turn>>,
+    /// How many of those are in each activity.
+    pub(crate) by_activity: BTreeMap<ActivitySid, u32>,
+    /// Of those, who is available and has room on a channel.
+    pub(crate) idle: BTreeMap<String, Idle>,
+    /// What the targets into it read of a worker.
+    pub(crate) reads: Reads,
     /// What waits for (another) worker on each channel, the first first.
     pub(crate) waiting: BTreeMap<String, Line>,
 }
@@ -68,7 +72,23 @@ impl Rank {
 
 impl Queue {
     pub(crate) fn new(config: QueueConfig) -> Self {
-        Self { config, eligible: BTreeSet::new(), idle: BTreeMap::new(), waiting: BTreeMap::new() }
+        Self {
+            config,
+            eligible: BTreeSet::new(),
+            by_activity: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            reads: Reads::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// One more, or one less, of those who may serve it is in an activity.
+    pub(crate) fn count(&mut self, activity: ActivitySid, comes: bool) {
+        let count = self.by_activity.entry(activity).or_default();
+        *count = if comes { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.by_activity.remove(&activity);
+        }
     }
 
     /// Puts a task among those that wait.

@@ -93,6 +93,8 @@ enum Due {
 struct Reference {
     workflow: Workflow,
     queues: BTreeMap<TaskQueueSid, QueueConfig>,
+    /// Channels on which whoever has more room comes first.
+    optimized: Vec<String>,
     workers: BTreeMap<WorkerSid, RefWorker>,
     tasks: BTreeMap<TaskSid, RefTask>,
     /// All there ever were, the first first.
@@ -121,6 +123,7 @@ impl Reference {
         Self {
             workflow,
             queues: day.all.queues.iter().map(|(sid, queue)| (*sid, queue.config.clone())).collect(),
+            optimized: day.all.optimized.iter().cloned().collect(),
             workers: BTreeMap::new(),
             tasks: BTreeMap::new(),
             offers: Vec::new(),
@@ -148,15 +151,28 @@ impl Reference {
         self.open.iter().copied().find(has)
     }
 
-    fn has_room(&self, worker: WorkerSid, channel: &str) -> bool {
+    /// How much of what it can do at once a worker does, in ten-thousandths, where that counts.
+    fn load(&self, worker: WorkerSid, channel: &str) -> u64 {
+        if !self.optimized.iter().any(|optimized| optimized == channel) {
+            return 0;
+        }
+        let capacity = self.workers[&worker].channels.get(channel).map_or(1, |(capacity, _)| *capacity);
+        self.used(worker, channel) as u64 * 10_000 / u64::from(capacity.max(1))
+    }
+
+    fn used(&self, worker: WorkerSid, channel: &str) -> usize {
         let used = self.open.iter().map(|n| &self.offers[*n]).filter(|offer| {
             let task = self.tasks.get(&offer.task);
             offer.worker == worker
                 && offer.status.occupies()
                 && task.is_some_and(|task| task.new.channel == channel)
         });
+        used.count()
+    }
+
+    fn has_room(&self, worker: WorkerSid, channel: &str) -> bool {
         let (capacity, available) = self.workers[&worker].channels.get(channel).copied().unwrap_or((1, true));
-        available && used.count() < capacity as usize
+        available && self.used(worker, channel) < capacity as usize
     }
 
     fn serves(&self, worker: WorkerSid, queue: TaskQueueSid) -> bool {
@@ -215,7 +231,8 @@ impl Reference {
                     None => (true, 0),
                 })
                 .collect();
-            (wanted, one.idle_since, one.offered, *worker)
+            let load = self.load(*worker, &self.tasks[&sid].new.channel);
+            (wanted, load, one.idle_since, one.offered, *worker)
         });
         able.first().copied()
     }
@@ -613,7 +630,7 @@ fn run(seed: u64, events: u64) -> u64 {
             .iter()
             .filter_map(|output| match output {
                 Output::Event { event, .. } => Some(said(event, &whose)),
-                Output::Assign(_) => None,
+                Output::Assign(_) | Output::KnownWorker { .. } => None,
             })
             .collect();
         let expected = std::mem::take(&mut reference.said);

@@ -20,6 +20,7 @@ impl Workspace {
             worker.activity = self.timeout_activity;
         }
         self.offers = self.offers.max(worker.offered);
+        self.by_name.entry(worker.name.clone()).or_default().insert(worker.sid);
         self.workers.insert(worker.sid, worker);
     }
 

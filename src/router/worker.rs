@@ -92,13 +92,22 @@ impl Worker {
 
     /// Who comes first among those who could take a task.
     pub(crate) fn turn(&self) -> Turn {
-        Turn { idle_since: self.idle_since, offered: self.offered, worker: self.sid }
+        Turn { load: 0, idle_since: self.idle_since, offered: self.offered, worker: self.sid }
+    }
+
+    /// The same on a channel where whoever has more room comes first.
+    pub(crate) fn turn_by_load(&self, channel: &str) -> Turn {
+        let WorkerChannel { capacity, used, .. } = self.channel(channel);
+        let load = u64::from(used) * 10_000 / u64::from(capacity.max(1));
+        Turn { load, ..self.turn() }
     }
 }
 
 /// A worker's place among the idle: the smallest is the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Turn {
+    /// How full it is, in ten-thousandths; where that does not count, 0.
+    load: u64,
     idle_since: Mono,
     offered: u64,
     pub(crate) worker: WorkerSid,

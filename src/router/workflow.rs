@@ -112,8 +112,12 @@ impl Workflow {
 
     /// Every queue it names, in no order, perhaps more than once.
     pub fn queues(&self) -> impl Iterator<Item = TaskQueueSid> {
-        let targets = self.filters.iter().flat_map(|filter| &filter.targets).chain(&self.default);
-        targets.map(|target| target.queue)
+        self.targets().map(|target| target.queue)
+    }
+
+    /// Every target, the default's last.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.filters.iter().flat_map(|filter| &filter.targets).chain(&self.default)
     }
 
     /// The first filter from `from` on that a task with these attributes matches.

@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use crate::event::{Event, Output};
 use crate::feed::Looked;
-use crate::names::WorkerCounts;
 use crate::queue::{Queue, QueueConfig, Rank, TaskOrder};
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
@@ -69,7 +68,13 @@ pub struct Workspace {
     pub(crate) serves: BTreeMap<WorkerSid, BTreeSet<TaskQueueSid>>,
     pub(crate) workflows: BTreeMap<WorkflowSid, WorkflowConfig>,
     /// Every channel a task or a worker's share was of.
-    channels: BTreeSet<String>,
+    pub(crate) channels: BTreeSet<String>,
+    /// Those on which whoever has more room comes first (`ChannelOptimizedRouting`).
+    #[serde(default)]
+    pub(crate) optimized: BTreeSet<String>,
+    /// Workers by their names.
+    #[serde(default)]
+    pub(crate) by_name: BTreeMap<String, BTreeSet<WorkerSid>>,
     pub(crate) tasks: BTreeMap<TaskSid, Task>,
     pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
     /// Tasks that wait for one worker and nobody else, the first first.
@@ -124,6 +129,8 @@ impl Workspace {
             serves: BTreeMap::new(),
             workflows: BTreeMap::new(),
             channels: CHANNELS.map(str::to_owned).into(),
+            optimized: BTreeSet::new(),
+            by_name: BTreeMap::new(),
             tasks: BTreeMap::new(),
             reservations: BTreeMap::new(),
             meant: BTreeMap::new(),
@@ -187,6 +194,7 @@ impl Workspace {
             }
         }
         self.queues.insert(sid, queue);
+        self.read_targets([sid]);
         let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
         for worker in &workers {
             self.reindex(*worker);
@@ -214,7 +222,10 @@ impl Workspace {
             return Err(RouterError::TooMany("workflows"));
         }
         let sid = config.sid;
-        self.workflows.insert(sid, config);
+        let mut queues: BTreeSet<TaskQueueSid> = config.configuration.queues().collect();
+        let before = self.workflows.insert(sid, config);
+        queues.extend(before.iter().flat_map(|before| before.configuration.queues()));
+        self.read_targets(queues);
         self.reclassify(sid);
         Ok(())
     }
@@ -246,6 +257,7 @@ impl Workspace {
             before: None,
             reservations: BTreeSet::new(),
         };
+        self.by_name.entry(worker.name.clone()).or_default().insert(sid);
         self.workers.insert(sid, worker);
         self.reindex(sid);
         self.feed(sid, now);
@@ -268,6 +280,12 @@ impl Workspace {
             let since = std::mem::replace(&mut one.since, now);
             if next && !self.activities[&from].available {
                 one.idle_since = now;
+            }
+            for queue in self.serves.get(&worker).into_iter().flatten() {
+                if let Some(queue) = self.queues.get_mut(queue) {
+                    queue.count(from, false);
+                    queue.count(activity, true);
+                }
             }
             self.statistics.activity(worker, from, since, now);
             self.tell(Event::WorkerActivity { worker, from, to: activity, before: now.since(since) }, now);
@@ -325,64 +343,6 @@ impl Workspace {
         let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
         workers.into_iter().for_each(|worker| self.join_idle(worker));
         Ok(())
-    }
-
-    /// A worker's attributes, activity or the queues have changed: which it may serve is found out anew.
-    pub(crate) fn reindex(&mut self, sid: WorkerSid) {
-        self.leave_idle(sid);
-        self.forget_looked(sid);
-        let Some(worker) = self.workers.get(&sid) else { return };
-        let serves = self.serves.entry(sid).or_default();
-        for (queue_sid, queue) in &mut self.queues {
-            if queue.config.target_workers.is_true(&worker.attributes) {
-                queue.eligible.insert(sid);
-                serves.insert(*queue_sid);
-            } else {
-                queue.eligible.remove(&sid);
-                serves.remove(queue_sid);
-            }
-        }
-        self.join_idle(sid);
-    }
-
-    /// Takes a worker out of the idle of all its queues, before anything about its turn changes.
-    pub(crate) fn leave_idle(&mut self, sid: WorkerSid) {
-        let (Some(worker), Some(serves)) = (self.workers.get(&sid), self.serves.get(&sid)) else { return };
-        let turn = worker.turn();
-        for queue in serves {
-            let Some(queue) = self.queues.get_mut(queue) else { continue };
-            queue.idle.values_mut().for_each(|idle| {
-                idle.remove(&turn);
-            });
-        }
-    }
-
-    /// Puts a worker among the idle of its queues, on the channels it has room on.
-    pub(crate) fn join_idle(&mut self, sid: WorkerSid) {
-        let (Some(worker), Some(serves)) = (self.workers.get(&sid), self.serves.get(&sid)) else { return };
-        if !self.activities[&worker.activity].available {
-            return;
-        }
-        let rooms: Vec<&String> =
-            self.channels.iter().filter(|channel| self.has_room(worker, channel)).collect();
-        for queue in serves {
-            let Some(queue) = self.queues.get_mut(queue) else { continue };
-            for channel in &rooms {
-                queue.idle.entry((*channel).clone()).or_default().insert(worker.turn());
-            }
-        }
-    }
-
-    /// Who of a queue's workers does what.
-    pub(crate) fn counts(&self, queue: TaskQueueSid) -> WorkerCounts {
-        let mut counts = WorkerCounts::default();
-        let Some(queue) = self.queues.get(&queue) else { return counts };
-        for worker in queue.eligible.iter().filter_map(|sid| self.workers.get(sid)) {
-            let activity = &self.activities[&worker.activity];
-            *if activity.available { &mut counts.available } else { &mut counts.unavailable } += 1;
-            *counts.by_activity.entry(activity.sid.to_string()).or_default() += 1;
-        }
-        counts
     }
 
     pub(crate) fn tell(&mut self, event: Event, at: Mono) {

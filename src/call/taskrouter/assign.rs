@@ -13,9 +13,9 @@
 
 use std::time::Duration;
 
-use base::{CallSid, Mono, Now, ReservationSid, WorkspaceSid};
+use base::{CallSid, Mono, Now, ReservationSid, TaskSid, WorkspaceSid};
 use router::clock::wall;
-use router::{Instruction, ReservationStatus};
+use router::{Instruction, KnownWorkerFault, ReservationStatus};
 use twiml::{Dialect, FetchFailure, Fetched, HttpMethod, Level};
 
 use super::RingNews;
@@ -100,6 +100,14 @@ impl Node {
             Duty::Store(item) => self.shared.outputs.push_back(Output::Store(StoreItem::Router(item))),
             Duty::Tell(event) => self.tell_event(workspace, *event, now),
             Duty::Assign(reservation) => self.ask_assignment(workspace, reservation, now),
+            Duty::Warn(task, fault) => {
+                let (code, why) = match fault {
+                    KnownWorkerFault::NotInQueue => (40152, "the worker it names does not serve the queue"),
+                    KnownWorkerFault::NotNamed => (40154, "it names no worker who is known"),
+                    KnownWorkerFault::Elsewhere => (40155, "the worker it names is none of the workspace"),
+                };
+                self.task_note(workspace, task, code, format!("{task}: {why}"), now);
+            }
             Duty::Over(reservation) => self.reservation_over(reservation, now),
             Duty::Forget(task) => self.shared.outputs.push_back(Output::CallOver(CallSid(task.0))),
         }
@@ -240,7 +248,7 @@ impl Node {
         }
     }
 
-    /// A warning or an error that concerns a reservation; it stands with the call that waits.
+    /// A warning or an error that concerns a reservation.
     pub(super) fn router_note(
         &mut self,
         workspace: WorkspaceSid,
@@ -249,12 +257,18 @@ impl Node {
         message: String,
         now: Now,
     ) {
+        let desk = self.shared.router.desks.get(&workspace);
+        let task = desk.and_then(|desk| desk.core.reservation(reservation)).map(|one| one.task);
+        // A reservation that is gone has left its task's call.
+        let task = task.unwrap_or(TaskSid(0));
+        self.task_note(workspace, task, code, format!("{reservation}: {message}"), now);
+    }
+
+    /// A warning or an error that concerns a task; it stands with the call that waits.
+    fn task_note(&mut self, workspace: WorkspaceSid, task: TaskSid, code: u32, message: String, now: Now) {
         let level = if matches!(code, 40001 | 40005) { Level::Warning } else { Level::Error };
-        let call = self.shared.router.desks.get(&workspace).and_then(|desk| {
-            let task = desk.core.reservation(reservation)?.task;
-            desk.tasks.get(&task)?.call
-        });
-        let message = format!("{reservation}: {message}");
+        let desk = self.shared.router.desks.get(&workspace);
+        let call = desk.and_then(|desk| desk.tasks.get(&task)?.call);
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let row = notification(CallSid(0), code, level, message, &mut ctx);
         ctx.store(StoreItem::Notification(crate::record::NotificationRow { call, ..row }));

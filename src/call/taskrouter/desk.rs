@@ -10,7 +10,7 @@ use base::{
     WorkerSid, WorkflowSid,
 };
 use router::clock::wall;
-use router::{Event, Moment, Output, ReservationStatus, Workspace};
+use router::{Event, KnownWorkerFault, Moment, Output, ReservationStatus, Workspace};
 
 use super::rows::{
     ActivityRow, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey, RouterRow,
@@ -52,6 +52,8 @@ pub(crate) enum Duty {
     Tell(Box<RouterEventRow>),
     /// Ask what to do with this reservation.
     Assign(ReservationSid),
+    /// Say that the worker whom a task should know cannot be had.
+    Warn(TaskSid, KnownWorkerFault),
     /// A reservation nobody has to do anything about any more.
     Over(ReservationSid),
     /// A task nothing will be asked about any more.
@@ -93,6 +95,7 @@ impl Desk {
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Assign(sid) => self.duties.push_back(Duty::Assign(sid)),
+                Output::KnownWorker { task, fault } => self.duties.push_back(Duty::Warn(task, fault)),
                 Output::Event { at, event, moment } => self.on_event(&event, moment, at),
             }
         }

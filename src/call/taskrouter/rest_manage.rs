@@ -111,6 +111,7 @@ impl Desk {
             created: stamp,
             updated: stamp,
         };
+        self.core.set_optimized(&row.unique_name, row.optimized);
         self.channels.insert(row.sid, row.clone());
         self.put(RouterRow::Channel(row.clone()));
         self.tell(
@@ -137,6 +138,7 @@ impl Desk {
             ..old
         };
         check_name(&row.name)?;
+        self.core.set_optimized(&row.unique_name, row.optimized);
         self.channels.insert(row.sid, row.clone());
         self.put(RouterRow::Channel(row.clone()));
         self.tell(

@@ -67,6 +67,7 @@ impl Desk {
                 self.activities.insert(row.activity.sid, (row.created, row.updated));
             }
             RouterRow::Channel(row) => {
+                self.core.set_optimized(&row.unique_name, row.optimized);
                 self.channels.insert(row.sid, row);
             }
             RouterRow::Queue(row) => {

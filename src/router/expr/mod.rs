@@ -43,7 +43,7 @@ pub trait Names {
 }
 
 /// One step of a key: `addr.zip` and `tags[0].n` have two and three.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Step {
     /// A name.
     Name(String),
