@@ -32,6 +32,7 @@ mod speech;
 mod srtp;
 mod stream;
 mod taskrouter;
+mod taskrouter_instructions;
 mod texml;
 mod transcription;
 mod transfer;

@@ -12,21 +12,21 @@ use sim::{Answer, Caller, NUMBER, Reaction, Scenario, UaId, UaState, VOICE, para
 
 use crate::ACTION;
 
-const ASSIGNMENT: &str = "http://web.example/assignment";
-const FALLBACK: &str = "http://web.example/assignment-fallback";
-const HAPPENED: &str = "http://web.example/happened";
+pub(crate) const ASSIGNMENT: &str = "http://web.example/assignment";
+pub(crate) const FALLBACK: &str = "http://web.example/assignment-fallback";
+pub(crate) const HAPPENED: &str = "http://web.example/happened";
 
 /// An office with a workspace: the queue of those who speak German, a workflow that asks [`ASSIGNMENT`], and Ann at
 /// `client:ann`, who is offline.
-struct Desk {
-    s: Scenario,
+pub(crate) struct Desk {
+    pub(crate) s: Scenario,
     workspace: WorkspaceSid,
     workflow: String,
-    offline: ActivitySid,
-    available: ActivitySid,
-    after_work: ActivitySid,
+    pub(crate) offline: ActivitySid,
+    pub(crate) available: ActivitySid,
+    pub(crate) after_work: ActivitySid,
     ann: WorkerSid,
-    phone: UaId,
+    pub(crate) phone: UaId,
 }
 
 fn ask(s: &mut Scenario, ask: RouterAsk) -> RouterReply {
@@ -40,7 +40,7 @@ fn ask(s: &mut Scenario, ask: RouterAsk) -> RouterReply {
 }
 
 impl Desk {
-    fn open(target_timeout_s: Option<u32>) -> Self {
+    pub(crate) fn open(target_timeout_s: Option<u32>) -> Self {
         let mut s = Scenario::office();
         s.web().serve(ACTION, Answer::twiml("<Say>done</Say>"));
         s.web().serve(HAPPENED, Answer::page(204, None, ""));
@@ -106,7 +106,7 @@ impl Desk {
         }
     }
 
-    fn calls(&mut self) -> Caller {
+    pub(crate) fn calls(&mut self) -> Caller {
         let workflow = &self.workflow;
         let verbs = format!(
             "<Enqueue workflowSid=\"{workflow}\" action=\"/action\"><Task priority=\"3\">{{\"lang\":\"de\"}}</Task></Enqueue>"
@@ -117,28 +117,28 @@ impl Desk {
         caller
     }
 
-    fn ask(&mut self, what: DeskAsk) -> RouterReply {
+    pub(crate) fn ask(&mut self, what: DeskAsk) -> RouterReply {
         ask(&mut self.s, RouterAsk::In(self.workspace, what))
     }
 
-    fn ann_does(&mut self, activity: ActivitySid) {
+    pub(crate) fn ann_does(&mut self, activity: ActivitySid) {
         let form = WorkerForm { activity: Some(activity), ..WorkerForm::default() };
         self.ask(DeskAsk::PutWorker(Some(self.ann), form));
         self.s.pass_ms(500);
     }
 
-    fn ann_is(&mut self) -> ActivitySid {
+    pub(crate) fn ann_is(&mut self) -> ActivitySid {
         let RouterReply::Workers(workers) = self.ask(DeskAsk::Workers(Some(self.ann))) else { panic!() };
         workers[0].row.worker.activity
     }
 
-    fn instructs(&mut self, json: &str) {
+    pub(crate) fn instructs(&mut self, json: &str) {
         let post_work = self.after_work.to_string();
         let json = json.replace("WRAP", &post_work);
         self.s.web().serve(ASSIGNMENT, Answer::page(200, Some("application/json"), &json));
     }
 
-    fn tasks(&mut self) -> Vec<(TaskSid, TaskStatus, Option<String>)> {
+    pub(crate) fn tasks(&mut self) -> Vec<(TaskSid, TaskStatus, Option<String>)> {
         let RouterReply::Tasks(tasks) = self.ask(DeskAsk::Tasks(Filter::default())) else { panic!() };
         tasks
             .into_iter()
@@ -146,27 +146,27 @@ impl Desk {
             .collect()
     }
 
-    fn status(&mut self) -> TaskStatus {
+    pub(crate) fn status(&mut self) -> TaskStatus {
         self.tasks()[0].1
     }
 
-    fn attribute(&mut self, name: &str) -> String {
+    pub(crate) fn attribute(&mut self, name: &str) -> String {
         let RouterReply::Tasks(tasks) = self.ask(DeskAsk::Tasks(Filter::default())) else { panic!() };
         tasks[0].row.task.attributes.get(name).map(ToString::to_string).unwrap_or_default().replace('"', "")
     }
 
-    fn reservations(&mut self) -> Vec<ReservationStatus> {
+    pub(crate) fn reservations(&mut self) -> Vec<ReservationStatus> {
         let RouterReply::Reservations(all) = self.ask(DeskAsk::Reservations(None, None)) else { panic!() };
         all.into_iter().map(|(row, _)| row.reservation.status).collect()
     }
 
-    fn reservation(&mut self) -> ReservationSid {
+    pub(crate) fn reservation(&mut self) -> ReservationSid {
         let RouterReply::Reservations(all) = self.ask(DeskAsk::Reservations(None, None)) else { panic!() };
         all.last().expect("somebody was offered it").0.reservation.sid
     }
 
     /// The kinds of what was told, in order.
-    fn happened(&mut self) -> Vec<String> {
+    pub(crate) fn happened(&mut self) -> Vec<String> {
         let asked = self.s.asked(HAPPENED);
         asked
             .iter()
