@@ -12,9 +12,11 @@
 mod common;
 
 mod bench;
+mod centre_waits;
 mod codecs;
 mod conference;
 mod conference_rest;
+mod contact_centre;
 mod debugger;
 mod first_call;
 mod flows;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::common::network::{in_own_network, loopback};
 use crate::common::office::{ACCOUNT_SID, AUTH_TOKEN};
-use crate::common::rtp::Rtp;
+use crate::common::rtp::{Packet, Rtp};
 use crate::common::web::Reply;
-use crate::common::{hz, ms, s, wait_for};
+use crate::common::{hz, ms, s, tone, wait_for};
 use crate::stage::{CALLER, Caller, NUMBER, answering_until_byed, office, web};
 
 /// Asks the box; GET without a form.
@@ -117,9 +117,17 @@ fn a_caller_waits_as_a_task_and_talks_to_the_worker_who_is_rung() {
         let invite = ann.wait("INVITE", s(5));
         assert!(invite.header("From").contains(NUMBER), "{}", invite.header("From"));
         ann.wait("ACK", s(5));
+        let acknowledged = Instant::now();
         rtp.talk_to(invite.media().expect("an offer with SDP")).say(hz::AGENT);
         caller.rtp.wait_tone(hz::AGENT, 2.0, free, s(8));
         rtp.wait_tone(hz::CALLER, 2.0, free, s(8));
+        let is_caller = |packet: &&Packet| {
+            let heard: Vec<i16> = packet.payload.iter().map(|&byte| tone::ulaw_decode(byte)).collect();
+            tone::share(&heard, hz::CALLER) > 0.5
+        };
+        let through = rtp.packets().iter().find(is_caller).expect("it heard the caller").at;
+        let late = through.saturating_duration_since(acknowledged);
+        assert!(late < ms(300), "the worker hears the caller {late:?} after the answer");
         let at_task = format!("{ws}/Tasks/{}", sid(&task));
         let talking = ask(&at_task, &[]);
         assert_eq!(talking["assignment_status"], "assigned");

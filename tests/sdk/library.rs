@@ -81,6 +81,33 @@ impl Library {
     }
 }
 
+/// An application made with a library, serving until it is dropped.
+pub(crate) struct Application {
+    child: Child,
+    /// What it said of itself when it began to serve.
+    pub(crate) says: Value,
+}
+
+impl Library {
+    /// Starts `script` with these in its environment, and waits for its first line.
+    pub(crate) fn serves(&self, script: &str, environment: &[(&str, &str)]) -> Application {
+        let mut command = self.command(script);
+        command.envs(environment.iter().copied()).env_remove("TWILIO_EDGE").env_remove("TWILIO_REGION");
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let says = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{script}: {error}: {line}"));
+        Application { child, says }
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A library at work.
 pub(crate) struct Client {
     child: Child,
