@@ -523,3 +523,56 @@ fn a_restart_takes_up_what_was_written() {
     d.s.hangs_up(&caller);
     d.s.expect_rest();
 }
+
+/// The attributes of a call's task: what the call says of itself in 25 keys, and over them what the document says.
+#[test]
+fn a_calls_task_says_what_the_call_says_and_what_the_document_does() {
+    let mut d = Desk::open(None);
+    let verbs = format!(
+        "<Enqueue workflowSid=\"{}\"><Task>{{\"lang\":\"de\",\"caller\":\"me\",\"tags\":[1,2]}}</Task></Enqueue>",
+        d.workflow
+    );
+    d.s.web().answer_next(VOICE, Answer::twiml(&verbs));
+    let caller = d.s.carrier_calls(NUMBER);
+    d.s.pass_ms(500);
+    let RouterReply::Tasks(tasks) = d.ask(DeskAsk::Tasks(Filter::default())) else { panic!() };
+    let task = &tasks[0].row.task;
+    let attributes = task.attributes.as_object().unwrap();
+    let mut keys = Vec::new();
+    for whose in ["from", "to", "caller", "called"] {
+        keys.push(whose.to_owned());
+        keys.extend(["city", "state", "zip", "country"].map(|what| format!("{whose}_{what}")));
+    }
+    keys.extend(["call_sid", "account_sid", "direction", "call_status", "api_version"].map(str::to_owned));
+    assert_eq!(keys.len(), 25);
+    for key in &keys {
+        assert!(attributes[key.as_str()].is_string(), "{key}: {:?}", attributes.get(key.as_str()));
+    }
+    keys.extend(["lang", "tags"].map(str::to_owned));
+    assert_eq!(
+        attributes.keys().cloned().collect::<std::collections::BTreeSet<_>>(),
+        keys.into_iter().collect()
+    );
+    assert_eq!((&attributes["caller"], &attributes["tags"]), (&"me".into(), &vec![1, 2].into()));
+    assert_eq!((task.channel.as_str(), task.priority, task.ttl.as_secs()), ("voice", 0, 86_400));
+    d.s.hangs_up(&caller);
+    d.s.expect_rest();
+}
+
+/// `<Task timeout>`: the task ends, its caller stays where it is.
+#[test]
+fn a_task_too_old_is_canceled_and_its_call_stays() {
+    let mut d = Desk::open(None);
+    let verbs = format!(
+        "<Enqueue workflowSid=\"{}\"><Task timeout=\"5\">{{\"lang\":\"de\"}}</Task></Enqueue>",
+        d.workflow
+    );
+    d.s.web().answer_next(VOICE, Answer::twiml(&verbs));
+    let caller = d.s.carrier_calls(NUMBER);
+    d.s.pass_ms(6_000);
+    let (_, status, reason) = d.tasks().remove(0);
+    assert_eq!((status, reason.as_deref()), (TaskStatus::Canceled, Some("Task TTL Exceeded")));
+    assert_eq!(d.s.state(&caller), UaState::Up);
+    d.s.hangs_up(&caller);
+    d.s.expect_rest();
+}

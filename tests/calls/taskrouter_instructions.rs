@@ -1,8 +1,13 @@
 //! What an application may want done with a reservation, instruction by instruction and key by key: as the answer to
 //! the assignment callback, or asked for.
 
-use call::taskrouter::{DeskAsk, ReservationChange, RouterReply, TaskForm, WorkerForm, WorkflowForm};
-use router::{Instruction, ReservationStatus, Supervise, SupervisorMode, TaskStatus, read_attributes};
+use call::taskrouter::{
+    DeskAsk, ReservationChange, RouterReply, TaskForm, TransferForm, WorkerForm, WorkflowForm,
+};
+use router::{
+    Direct, Instruction, ReservationStatus, Supervise, SupervisorMode, TaskStatus, TransferMode,
+    read_attributes,
+};
 use sim::{Answer, CALLER, Caller, NUMBER, Reaction, UaState, param};
 use twiml::HttpMethod;
 
@@ -423,6 +428,67 @@ fn events_tell_of_their_own_moment() {
     }
     assert_eq!(of("task.created", "TaskQueueSid"), "");
     assert_eq!(of("reservation.created", "WorkerActivityName"), "Available");
+    d.s.hangs_up(&caller);
+    d.s.expect_rest();
+}
+
+/// A worker hands the task on: who takes it comes into the room where the customer is, and the one before leaves it.
+#[test]
+fn a_task_that_is_handed_on_is_joined_in_its_room() {
+    let mut d = Desk::open(None);
+    let caller = offered(&mut d, r#"{"instruction":"conference"}"#);
+    let ann = picked_up(&mut d);
+    let bob = d.s.phone("bob");
+    let form = WorkerForm {
+        name: Some("Bob".to_owned()),
+        attributes: Some(read_attributes(r#"{"languages":["de"],"contact_uri":"client:bob"}"#).unwrap()),
+        activity: Some(d.available),
+        ..WorkerForm::default()
+    };
+    let RouterReply::Workers(made) = d.ask(DeskAsk::PutWorker(None, form)) else { panic!() };
+    let worker = made[0].row.worker.sid;
+    let form = TransferForm {
+        reservation: d.reservation(),
+        to: Direct::Worker { worker, ignore_capacity: false },
+        mode: TransferMode::Warm,
+        priority: None,
+        attributes: None,
+    };
+    d.ask(DeskAsk::Transfer(form));
+    d.s.pass_ms(2_000);
+    let agent = d.s.latest(bob).expect("Bob's phone rang");
+    assert!(d.s.hears(&caller, &agent) && d.s.hears(&agent, &caller));
+    assert_eq!(d.s.state(&caller), UaState::Up);
+    assert_eq!(d.status(), TaskStatus::Assigned);
+    let rows = d.s.rows();
+    assert_eq!(rows.len(), 3, "nobody was called twice");
+    assert!(d.attribute("conference").contains(&rows[2].sid.to_string()), "{}", d.attribute("conference"));
+    if d.s.state(&ann) == UaState::Up {
+        d.s.hangs_up(&ann);
+        d.s.pass_ms(500);
+    }
+    assert!(d.s.hears(&caller, &agent), "they talk on");
+    assert_eq!(d.status(), TaskStatus::Assigned, "it is Bob's now");
+    d.s.hangs_up(&agent);
+    d.s.pass_ms(500);
+    assert_eq!(d.status(), TaskStatus::Wrapping);
+    if d.s.state(&caller) == UaState::Up {
+        d.s.hangs_up(&caller);
+    }
+    d.s.expect_rest();
+}
+
+/// The reservation's own time runs while the phone rings.
+#[test]
+fn a_phone_that_rings_longer_than_the_offer_lasts_is_stopped() {
+    let mut d = Desk::open(None);
+    let caller = offered(&mut d, r#"{"instruction":"dequeue","timeout":60}"#);
+    let ringing = d.s.latest(d.phone).expect("it rings");
+    d.s.pass_ms(30_500);
+    assert!(matches!(d.s.state(&ringing), UaState::Over(_)));
+    assert_eq!((d.reservations()[0], d.ann_is()), (ReservationStatus::Timeout, d.offline));
+    assert_eq!((d.status(), d.s.state(&caller)), (TaskStatus::Pending, UaState::Up));
+    assert_eq!(d.s.world.node.rings(), 0);
     d.s.hangs_up(&caller);
     d.s.expect_rest();
 }

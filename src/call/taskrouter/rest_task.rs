@@ -202,7 +202,9 @@ impl Node {
         let is_it = |sid: ReservationSid| {
             desk.core.reservation(sid).is_some_and(|one| one.task == task && one.worker == worker)
         };
-        self.shared.router.rings.iter().find(|(_, ring)| is_it(ring.reservation)).map(|(call, _)| *call)
+        let rings = self.shared.router.rings.iter();
+        let mut rings = rings.filter(|(_, ring)| ring.is_workers() && is_it(ring.reservation));
+        rings.next().map(|(call, _)| *call)
     }
 
     pub(super) fn update_reservation(

@@ -25,6 +25,13 @@ pub(crate) struct Ring {
     answered: bool,
 }
 
+impl Ring {
+    /// Whether it is the worker's, and not that of somebody who listens to it.
+    pub(super) fn is_workers(&self) -> bool {
+        !matches!(self.kind, RingKind::Supervise)
+    }
+}
+
 /// What the call is for.
 #[derive(Clone, Debug)]
 pub(super) enum RingKind {
