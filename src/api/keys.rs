@@ -153,6 +153,15 @@ pub(crate) fn scope_of(book: &Book, sid: &str, secret: &str) -> Option<Scope> {
     same(kept.as_bytes(), secret_hash(secret).as_bytes()).then(|| Scope::of(entry))
 }
 
+/// Whose secret this is, for clients that name no key.
+pub(crate) fn sid_of(book: &Book, secret: &str) -> Option<String> {
+    let hash = secret_hash(secret);
+    let is_its = |entry: &&Arc<Entry>| {
+        entry.text("secret_sha256").is_some_and(|kept| same(kept.as_bytes(), hash.as_bytes()))
+    };
+    book.of_kind(Kind::ApiKey).find(is_its).map(|entry| entry.key.sid.clone())
+}
+
 /// Compares in time that depends on the lengths alone.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0

@@ -2,7 +2,7 @@
 //!
 //! What is to change of a call is a command to the node ([`Orders`]), whose answer is awaited; what is to change of the
 //! office, a change of its book ([`OfficeBook`]). Every resource asks for `AccountSid:AuthToken`, or a key's sid and
-//! secret, by HTTP Basic, compared in constant time.
+//! secret, by HTTP Basic, compared in constant time. TeXML's API is the same in other words (`texml_v2`).
 
 mod auth;
 mod book;
@@ -19,6 +19,7 @@ mod paging;
 mod params;
 mod resource;
 mod taskrouter_v1;
+mod texml_v2;
 mod v2010;
 mod voice_v1;
 
@@ -28,10 +29,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::OriginalUri;
+use axum::extract::{OriginalUri, Request};
 use axum::http::Method;
 use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::routing::{any, get};
 use base::AccountSid;
 use error::ApiError;
 
@@ -87,13 +88,10 @@ impl Ready {
 
 /// Every route of the box.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
-        .nest("/2010-04-01/Accounts/{account}", v2010::router())
-        .nest("/v1", voice_v1::router())
-        .nest("/v1/Workspaces", taskrouter_v1::router())
-        .fallback(nothing_here)
-        .layer(from_fn(door::pass))
+    let published = published();
+    let facade = texml_v2::Facade { api: api.clone(), published: published.clone().with_state(api.clone()) };
+    published
+        .route("/v2/texml/{*path}", any(move |request: Request| facade.ask(request)))
         // What stands below the door answers as it likes.
         .route("/", get(health::front_page))
         .route("/healthz", get(health::healthz))
@@ -101,6 +99,17 @@ pub fn router(api: Api) -> Router {
         .merge(v2010::call_routes())
         .route("/metrics", get(health::metrics))
         .with_state(api)
+}
+
+/// The published resources, behind their door.
+fn published() -> Router<Api> {
+    Router::new()
+        .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
+        .nest("/2010-04-01/Accounts/{account}", v2010::router())
+        .nest("/v1", voice_v1::router())
+        .nest("/v1/Workspaces", taskrouter_v1::router())
+        .fallback(nothing_here)
+        .layer(from_fn(door::pass))
 }
 
 /// Other products' paths end here: nothing leaves the house.

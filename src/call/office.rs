@@ -196,6 +196,8 @@ pub struct MediaPreferences {
     pub ringback: String,
     /// What the files of recordings are.
     pub recording_format: RecordFormat,
+    /// Whether they may be MP3: this build has its encoder.
+    pub encodes_mp3: bool,
 }
 
 /// What one phone or trunk does otherwise than [`MediaPreferences`] say.
@@ -284,6 +286,7 @@ impl Default for MediaPreferences {
             media_timeout_ms: 30_000,
             ringback: "us".to_owned(),
             recording_format: RecordFormat::default(),
+            encodes_mp3: false,
         }
     }
 }

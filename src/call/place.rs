@@ -60,7 +60,8 @@ pub struct NewCall {
 pub enum CallDocument {
     /// This one.
     Given(Source),
-    /// That of an application of the office, by sid, with its fallback, its callback and its dialect.
+    /// That of an application of the office, by sid, with its fallback, its callback and its dialect where the new
+    /// call has none of its own.
     Of(String),
 }
 
@@ -104,9 +105,9 @@ pub(crate) fn place(
                     why: format!("there is no application {sid}"),
                 });
             };
-            new.fallback = application.fallback.clone();
-            new.status_callback = application.status_callback.clone();
-            new.dialect = application.dialect;
+            new.fallback = new.fallback.or_else(|| application.fallback.clone());
+            new.status_callback = new.status_callback.or_else(|| application.status_callback.clone());
+            new.dialect = new.dialect.max(application.dialect);
             application.voice.clone()
         }
     };

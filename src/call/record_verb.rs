@@ -6,8 +6,8 @@
 use base::RecordingSid;
 use media::{RecordEnd, RecordWhat};
 use twiml::{
-    After, CallFacts, Interpreter, RecordChannels, RecordFacts, RecordingCallbackFacts, RecordingEvent,
-    RecordingFacts, RecordingStatusCallback, RecordingTrack, record_params, recording_params,
+    After, CallFacts, Interpreter, RecordChannels, RecordFacts, RecordFormat, RecordingCallbackFacts,
+    RecordingEvent, RecordingFacts, RecordingStatusCallback, RecordingTrack, record_params, recording_params,
 };
 
 use crate::call::{Call, Running};
@@ -84,18 +84,34 @@ impl Call {
             trim: verb.trim,
             callback: verb.recording_status_callback.clone(),
         };
+        let format = verb.format;
         self.running = Running::Record(RecordRun { verb, sid, ended_by: None });
-        if !self.start_recording(asked, ctx) {
+        if !self.start_recording_as(asked, format, ctx) {
             self.record_over(sid, 0, ctx);
         }
     }
 
     /// Starts any recording of this call; false when it has too many.
     pub(crate) fn start_recording(&mut self, asking: Asking, ctx: &mut Ctx<'_>) -> bool {
+        self.start_recording_as(asking, None, ctx)
+    }
+
+    /// Likewise, into a file of this format if the box can write it.
+    fn start_recording_as(
+        &mut self,
+        asking: Asking,
+        wanted: Option<RecordFormat>,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
         if self.recordings.len() >= RECORDINGS_MAX {
             return false;
         }
-        let format = ctx.office.media.recording_format;
+        let media = &ctx.office.media;
+        let format = match wanted {
+            Some(RecordFormat::Wav) => media::RecordFormat::Wav,
+            Some(RecordFormat::Mp3) if media.encodes_mp3 => media::RecordFormat::Mp3,
+            Some(RecordFormat::Mp3) | None => media.recording_format,
+        };
         let path = format!("{}.{}", asking.sid, format.extension());
         let row = RecordingRow {
             sid: asking.sid,

@@ -3,7 +3,7 @@
 
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
-use twiml::{ServiceCallback, SiprecNoun, StreamNoun, TranscriptionNoun};
+use twiml::{Dialect, ServiceCallback, SiprecNoun, StreamNoun, TexmlStream, TranscriptionNoun};
 
 use crate::call::Call;
 use crate::ctx::Ctx;
@@ -94,7 +94,12 @@ impl Call {
         let refused = |(code, why): (u32, String)| ServiceFault::Refused { code, why };
         let live = |sid: String, name: Option<String>| LiveService { sid, name, at };
         match order {
-            ServiceOrder::Stream(noun) => {
+            ServiceOrder::Stream(mut noun) => {
+                // Its application is the call's: it is spoken to in the call's dialect, whichever API asked.
+                match self.facts.dialect {
+                    Dialect::Twiml => noun.texml = None,
+                    Dialect::Texml => noun.texml = noun.texml.or_else(|| Some(TexmlStream::default())),
+                }
                 let sid = self.start_stream(&noun, ctx).map_err(refused)?;
                 Ok(live(sid.to_string(), noun.name))
             }

@@ -360,6 +360,7 @@ fn preferences(keys: &MediaKeys, recording: &RecordingKeys, found: &mut Findings
         media_timeout_ms: media_timeout_ms.unwrap_or(default.media_timeout_ms),
         ringback: ringback.unwrap_or(default.ringback),
         recording_format: recording_format.unwrap_or(default.recording_format),
+        encodes_mp3: cfg!(feature = "mp3"),
     }
 }
 

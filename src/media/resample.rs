@@ -1,4 +1,4 @@
-//! Between the sampling rates of calls: 8, 16 and 48 kHz, live.
+//! Between the sampling rates of calls: 8, 16 and 48 kHz, and the 24 kHz of some streams, live.
 //!
 //! A polyphase FIR in integers: each sample that comes out is 32 taps at the lower of both rates, so the delay
 //! is 2 ms where that is 8 kHz and 1 ms where it is 16 kHz. Of a lower rate of 8 kHz: flat to 3.4 kHz within
@@ -26,13 +26,14 @@ enum Kind {
 }
 
 impl Resampler {
-    /// From and to 8,000, 16,000 or 48,000 samples a second, or any rate to itself.
+    /// From and to 8,000, 16,000 or 48,000 samples a second, between 24,000 and 8,000 or 48,000, or any rate to itself.
     ///
     /// # Panics
     /// For other rates: no codec has them.
     pub fn new(from: u32, to: u32) -> Resampler {
-        let known = |rate| matches!(rate, 8_000 | 16_000 | 48_000);
-        assert!(from == to || known(from) && known(to), "calls have 8, 16 and 48 kHz, not {from} and {to}");
+        let known = |rate| matches!(rate, 8_000 | 16_000 | 24_000 | 48_000);
+        let fits = known(from) && known(to) && from.max(to).is_multiple_of(from.min(to));
+        assert!(from == to || fits, "calls have 8, 16, 24 and 48 kHz, not {from} and {to}");
         let factor = (from.max(to) / from.min(to)) as usize;
         let (kind, gain, len) = match from.cmp(&to) {
             std::cmp::Ordering::Equal => {
@@ -167,7 +168,9 @@ mod tests {
     use super::*;
     use std::f64::consts::TAU;
 
-    const PAIRS: [(u32, u32); 6] = [
+    const PAIRS: [(u32, u32); 8] = [
+        (8_000, 24_000),
+        (24_000, 8_000),
         (8_000, 16_000),
         (8_000, 48_000),
         (16_000, 48_000),

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::errors::{error_code, error_level};
 use crate::verb::{ProgressEvent, RecordingEvent, RecordingStatusCallback, StatusCallback};
-use crate::{Dialect, Finding, HttpMethod, Level, refused};
+use crate::{Dialect, Finding, HttpMethod, Level};
 
 /// An element of a text being read.
 pub(crate) type Node<'n> = roxmltree::Node<'n, 'n>;
@@ -81,10 +81,21 @@ impl<'t> Reading<'t> {
             if !known.contains(&name) && !other {
                 let message = format!("attribute \"{name}\" of {} is unknown and was ignored", tag(node));
                 self.note(12200, attribute.range().start, message);
-            } else if refused::attribute(tag(node), name, attribute.value()) {
-                let message = format!("attribute \"{name}\" of {} has no effect on this box", tag(node));
-                self.note(99006, attribute.range().start, message);
             }
+        }
+    }
+
+    /// 12200 for what only the first dialect has: it is obeyed all the same (reference: texml-delta §1).
+    pub(crate) fn foreign(&mut self, at: usize, what: &str) {
+        if self.dialect == Dialect::Texml {
+            self.note(12200, at, format!("{what} is not of this dialect; it is obeyed all the same"));
+        }
+    }
+
+    /// Likewise, for an attribute that is there.
+    pub(crate) fn foreign_attribute(&mut self, node: Node<'_>, name: &str) {
+        if let Some(attribute) = node.attribute_node(name) {
+            self.foreign(attribute.range().start, &format!("{name} of {}", tag(node)));
         }
     }
 

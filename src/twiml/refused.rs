@@ -27,12 +27,6 @@ pub(crate) fn noun(parent: &str, name: &str) -> Option<&'static Refused> {
     ELEMENTS.iter().find(|row| row.parent == Some(parent) && row.name == name)
 }
 
-/// Whether an attribute has no effect here. `false`, defaults and their kin ask for nothing.
-pub(crate) fn attribute(element: &str, name: &str, value: &str) -> bool {
-    let asked = !matches!(value.trim(), "" | "false" | "Disable");
-    asked && ATTRIBUTES.iter().any(|(owner, attribute)| *owner == element && *attribute == name)
-}
-
 const fn verb_row(name: &'static str, code: u32, why: &'static str) -> Refused {
     Refused { parent: None, name, code, ends: false, why }
 }
@@ -67,9 +61,6 @@ static ELEMENTS: &[Refused] = &[
     noun_row("Stop", "Suppression", 12200, "does not run on this box"),
 ];
 
-/// Understood, and without effect: warning 99006.
-static ATTRIBUTES: &[(&str, &str)] = &[("Stream", "enableReconnect")];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,17 +85,6 @@ mod tests {
             assert_eq!(codes, [row.code], "{xml}");
             let verbs = usize::from(!row.ends) + usize::from(row.parent.is_some());
             assert_eq!(document.verbs.len(), verbs, "{xml}");
-        }
-    }
-
-    #[test]
-    fn attributes_that_do_nothing_are_told_when_they_ask_for_something() {
-        for (xml, codes) in [
-            ("<Start><Stream url='wss://a.example/' enableReconnect='true'/></Start>", vec![99006]),
-            ("<Start><Stream url='wss://a.example/' enableReconnect=''/></Start>", vec![]),
-        ] {
-            let document = parse(&format!("<Response>{xml}</Response>"), Dialect::Texml).unwrap();
-            assert_eq!(document.findings.iter().map(|f| f.code).collect::<Vec<_>>(), codes, "{xml}");
         }
     }
 }

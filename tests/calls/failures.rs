@@ -9,73 +9,78 @@ use crate::{ACTION, EVENTS, office};
 
 const APOLOGY: &str = "application-error";
 
-fn failing() -> Vec<(Answer, u32)> {
+/// The rows of the table, each with what shows it; that the network's own failures have these numbers shows
+/// `each_failure_has_its_code` of the webhook client, on real sockets.
+fn failing() -> Vec<(&'static str, Answer, u32)> {
     let page = |status, content_type: &str, body: &str| Answer::page(status, Some(content_type), body);
+    let large = format!("<Response><!--{}--></Response>", "x".repeat(65_536));
+    let late = Answer::failure(11200).after(Duration::from_secs(15));
     vec![
-        (Answer::failure(11200), 11200),
-        (Answer::failure(11205), 11205),
-        (Answer::failure(11210), 11210),
-        (Answer::failure(11215), 11215),
-        (Answer::failure(11100), 11100),
-        (Answer::failure(11201), 11201),
-        (Answer::failure(11202), 11202),
-        (Answer::failure(11203), 11203),
-        (Answer::failure(11206), 11206),
-        (Answer::failure(11220), 11220),
-        (Answer::failure(11235), 11235),
-        (Answer::failure(11236), 11236),
-        (Answer::failure(11237), 11237),
-        (Answer::failure(12400), 12400),
-        (Answer::failure(11200).after(Duration::from_secs(15)), 11200),
-        (page(404, "text/plain", "nothing here"), 11200),
-        (page(500, "text/html", "<h1>oops"), 11200),
-        (page(200, "text/html", "<html><body>hello</body></html>"), 12102),
-        (page(200, "text/xml", "<Response><Say>unclosed"), 12100),
-        (page(200, "text/xml", "<?xml version='1.1'?><Response/>"), 12101),
-        (page(200, "text/xml", "<response/>"), 12102),
-        (page(200, "text/xml", "<!DOCTYPE Response><Response/>"), 12100),
-        (Answer::page(200, None, "<Response/>"), 12300),
-        (Answer::twiml("<Gather actionOnEmptyResult='maybe'/>"), 13338),
-        (Answer::twiml("<Pay/>"), 13750),
-        (page(200, "text/xml", ""), 11770),
-        (page(204, "text/xml", ""), 11770),
-        (page(200, "application/json", "{}"), 12300),
-        (page(200, "text/xml", &format!("<Response><!--{}--></Response>", "x".repeat(65_536))), 11750),
+        ("TCP connect/TLS failure", Answer::failure(11205), 11205),
+        ("TCP connect/TLS failure", Answer::failure(11201), 11201),
+        ("TCP connect/TLS failure", Answer::failure(11202), 11202),
+        ("TCP connect/TLS failure", Answer::failure(11220), 11220),
+        ("TCP connect/TLS failure", Answer::failure(11235), 11235),
+        ("TCP connect/TLS failure", Answer::failure(11236), 11236),
+        ("TCP connect/TLS failure", Answer::failure(11237), 11237),
+        ("read timeout / total > 15 s", late, 11200),
+        ("read timeout / total > 15 s", Answer::failure(11203), 11203),
+        ("DNS", Answer::failure(11210), 11210),
+        ("4xx, 5xx", page(404, "text/plain", "nothing here"), 11200),
+        ("4xx, 5xx", page(500, "text/html", "<h1>oops"), 11200),
+        ("> 10 redirects", Answer::failure(11215), 11215),
+        ("HTTP protocol error", Answer::failure(11206), 11206),
+        ("bad URL", Answer::failure(11100), 11100),
+        ("body > 64 kB", page(200, "text/xml", &large), 11750),
+        ("empty body", page(200, "text/xml", ""), 11770),
+        ("empty body", page(204, "text/xml", ""), 11770),
+        ("not well-formed / wrong root", page(200, "text/xml", "<Response><Say>unclosed"), 12100),
+        ("not well-formed / wrong root", page(200, "text/xml", "<?xml version='1.1'?><Response/>"), 12101),
+        ("not well-formed / wrong root", page(200, "text/xml", "<response/>"), 12102),
+        ("not well-formed / wrong root", page(200, "text/html", "<html><body>hello</body></html>"), 12102),
+        ("not well-formed / wrong root", page(200, "text/xml", "<!DOCTYPE Response><Response/>"), 12100),
+        ("content type", Answer::page(200, None, "<Response/>"), 12300),
+        ("content type", page(200, "application/json", "{}"), 12300),
+        ("verb error (error level)", Answer::twiml("<Gather actionOnEmptyResult='maybe'/>"), 13338),
+        ("verb error (error level)", Answer::twiml("<Enqueue method='x'>desk</Enqueue>"), 14201),
+        ("verb error (error level)", Answer::twiml("<Pay/>"), 13750),
+        ("internal", Answer::failure(12400), 12400),
+        ("internal", Answer::failure(15009), 15009),
     ]
 }
 
 #[test]
 fn the_fallback_takes_over_and_learns_why() {
-    for (answer, code) in failing() {
+    for (row, answer, code) in failing() {
         let mut s = office("");
         s.web().serve(VOICE, answer.clone());
         s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
         let caller = s.carrier_calls(NUMBER);
         s.pass_ms(20_000);
         let asked = s.asked(FALLBACK);
-        assert_eq!(asked.len(), 1, "{answer:?}");
-        assert_eq!(param(&asked[0], "ErrorCode"), Some(code.to_string().as_str()), "{answer:?}");
-        assert_eq!(param(&asked[0], "ErrorUrl"), Some(VOICE), "{answer:?}");
-        assert!(s.heard_clip(&caller, "fallback"), "{answer:?}");
-        assert!(!s.heard_clip(&caller, APOLOGY), "{answer:?}");
-        assert_eq!(s.notifications(), [code], "{answer:?}");
-        assert_eq!(s.state(&caller), UaState::Over(200), "{answer:?}");
+        assert_eq!(asked.len(), 1, "{row}: {answer:?}");
+        assert_eq!(param(&asked[0], "ErrorCode"), Some(code.to_string().as_str()), "{row}: {answer:?}");
+        assert_eq!(param(&asked[0], "ErrorUrl"), Some(VOICE), "{row}: {answer:?}");
+        assert!(s.heard_clip(&caller, "fallback"), "{row}: {answer:?}");
+        assert!(!s.heard_clip(&caller, APOLOGY), "{row}: {answer:?}");
+        assert_eq!(s.notifications(), [code], "{row}: {answer:?}");
+        assert_eq!(s.state(&caller), UaState::Over(200), "{row}: {answer:?}");
         s.expect_rest();
     }
 }
 
 #[test]
 fn without_a_fallback_an_apology_is_heard() {
-    for (answer, code) in failing() {
+    for (row, answer, code) in failing() {
         let mut office = sim::office(&[]);
         office.numbers.get_mut(NUMBER).expect("there is one").application.fallback = None;
         let mut s = Scenario::with(office, 1, Faults::NONE);
         s.web().serve(VOICE, answer.clone());
         let caller = s.carrier_calls(NUMBER);
         s.pass_ms(20_000);
-        assert!(s.heard_clip(&caller, APOLOGY), "{answer:?}");
-        assert_eq!(s.state(&caller), UaState::Over(200), "{answer:?}");
-        assert_eq!(s.notifications()[0], code, "{answer:?}");
+        assert!(s.heard_clip(&caller, APOLOGY), "{row}: {answer:?}");
+        assert_eq!(s.state(&caller), UaState::Over(200), "{row}: {answer:?}");
+        assert_eq!(s.notifications()[0], code, "{row}: {answer:?}");
         assert_eq!(s.rows()[0].status, CallStatus::Completed);
         s.expect_rest();
     }
@@ -151,6 +156,28 @@ fn a_web_server_that_never_answers_does_not_hold_the_call_for_ever() {
     assert_eq!(param(&s.asked(FALLBACK)[0], "ErrorCode"), Some("15009"));
     assert!(s.heard_clip(&caller, "fallback"));
     assert_eq!(s.notifications(), [15009]);
+    s.expect_rest();
+}
+
+/// What failed once is tried first the next time: the fallback is asked again, no more than once each.
+#[test]
+fn every_later_fetch_tries_its_own_url_first() {
+    let mut s = office("");
+    s.web().serve(VOICE, Answer::failure(11202));
+    let next = "<Say>fallback</Say><Redirect>/a</Redirect>";
+    s.web().serve(FALLBACK, Answer::twiml(next));
+    s.web().serve("http://web.example/a", Answer::failure(11210));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    s.web().serve("http://web.example/a", Answer::twiml("<Say>a is back</Say>"));
+    s.pass_ms(10_000);
+    assert!(s.heard_clip(&caller, "fallback") && s.heard_clip(&caller, "a is back"));
+    let asked = s.asked(FALLBACK);
+    let errors: Vec<_> = asked.iter().map(|asked| param(asked, "ErrorCode").unwrap().to_owned()).collect();
+    assert_eq!(errors.first().map(String::as_str), Some("11202"), "{errors:?}");
+    assert!(errors[1..].iter().all(|code| code == "11210"), "{errors:?}");
+    let first = s.asked("http://web.example/a").len();
+    assert_eq!(first, errors.len(), "its own URL each time, and at last it answered");
     s.expect_rest();
 }
 

@@ -1,5 +1,6 @@
 //! The other dialect, whole calls of it (reference: texml-delta §2, §3, §5).
 
+use call::{Operator, OperatorReply, ServiceOrder};
 use media::AnsweredBy;
 use sim::{Answer, Faults, Heard, NUMBER, Scenario, VOICE, param};
 use twiml::{Dialect, HttpMethod};
@@ -8,7 +9,10 @@ use crate::{ACTION, EVENTS};
 
 /// An office whose number speaks texml and answers with these verbs.
 fn texml(verbs: &str) -> Scenario {
-    let mut office = sim::office(&[("ann", "101")]);
+    texml_in(sim::office(&[("ann", "101")]), verbs)
+}
+
+fn texml_in(mut office: call::office::Office, verbs: &str) -> Scenario {
     office.numbers.get_mut(NUMBER).expect("there is one").application.dialect = Dialect::Texml;
     let mut s = Scenario::with(office, 1, Faults::NONE);
     s.web().serve(VOICE, Answer::twiml(verbs));
@@ -192,7 +196,7 @@ fn a_legs_events_tell_who_answered_its_keys_and_its_end() {
     assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(
         (of(0, "CallStatus"), of(0, "Codec"), of(0, "SamplingRate")),
-        ("answered".into(), "PCMU".into(), "8000".into())
+        ("in-progress".into(), "PCMU".into(), "8000".into())
     );
     assert_eq!((of(1, "AnsweredBy"), of(1, "Digits")), ("machine".to_owned(), String::new()));
     assert_eq!((of(2, "Digits"), of(2, "SequenceNumber")), ("7".to_owned(), "4".to_owned()));
@@ -243,7 +247,9 @@ fn a_stream_speaks_the_dialect_and_fails_in_its_words() {
     let caller = s.carrier_calls(NUMBER);
     s.pass_ms(2_000);
     let open = s.world.streams.opened[0].clone();
-    assert_eq!(open.texml, Some(twiml::TexmlStream { mp3: false, codec: twiml::StreamCodec::Pcma }));
+    let pcma = twiml::StreamCodec::Pcma;
+    let wanted = twiml::TexmlStream { mp3: false, says: pcma, ..twiml::TexmlStream::default() };
+    assert_eq!(open.texml, Some(wanted));
     assert_eq!((open.from.is_empty(), open.to.as_str()), (false, NUMBER));
     let told = s.asked(EVENTS);
     assert_eq!(param(&told[0], "StreamEvent"), Some("stream-failed"), "{told:?}");
@@ -253,4 +259,125 @@ fn a_stream_speaks_the_dialect_and_fails_in_its_words() {
     s.carrier_calls(NUMBER);
     s.pass_ms(1_000);
     assert_eq!(s.world.streams.opened[0].texml, None);
+}
+
+/// The application is the call's, whichever API asked for the stream.
+#[test]
+fn a_stream_begun_by_the_api_speaks_the_calls_dialect() {
+    const APP: &str = "wss://app.example/media";
+    let verbs = "<Say>hello</Say><Pause length=\"60\"/>";
+    for (mut s, texml) in [(texml(verbs), Some(twiml::TexmlStream::default())), (crate::office(verbs), None)]
+    {
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(3_000);
+        let call = s.rows()[0].sid;
+        let noun = twiml::StreamNoun {
+            name: None,
+            url: APP.to_owned(),
+            track: twiml::StreamTrack::InboundTrack,
+            status_callback: None,
+            parameters: Vec::new(),
+            // What was asked for in the other dialect is not this call's.
+            texml: texml.is_none().then(twiml::TexmlStream::default),
+        };
+        let order = Box::new(ServiceOrder::Stream(noun));
+        let reply = s.operator(Operator::Service { call, order });
+        assert!(matches!(reply, OperatorReply::Service(_)), "{reply:?}");
+        s.pass_ms(500);
+        assert_eq!(s.world.streams.opened[0].texml, texml);
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+/// A file of the wanted format where the box can write it; what it always writes otherwise.
+#[test]
+fn a_recording_is_of_the_wanted_format() {
+    use media::RecordFormat::{Mp3, OggOpus, Wav};
+    for (attribute, encodes_mp3, format) in [
+        ("", true, Mp3),
+        ("", false, OggOpus),
+        ("format=\"mp3\"", true, Mp3),
+        ("format=\"mp3\"", false, OggOpus),
+        ("format=\"wav\"", true, Wav),
+        ("format=\"wav\"", false, Wav),
+    ] {
+        let mut office = sim::office(&[]);
+        office.media.recording_format = OggOpus;
+        office.media.encodes_mp3 = encodes_mp3;
+        let verbs = format!("<Record maxLength=\"2\" playBeep=\"false\" {attribute}/>");
+        let mut s = texml_in(office, &verbs);
+        s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        let path = s.recordings()[0].path.clone();
+        assert!(path.ends_with(format.extension()), "{attribute} {encodes_mp3}: {path}");
+        s.expect_rest();
+    }
+}
+
+/// A call center written for that vendor: two agents ring at once, who answers is told by its events, the document goes
+/// on after the dial, and a message ends with a key without another request.
+#[test]
+fn a_call_center_of_that_vendor_runs_unchanged() {
+    const COMPLETED: &str = "http://web.example/TeXML/completed";
+    let mut office = sim::office(&[("ann", "101"), ("bob", "102")]);
+    let application = &mut office.numbers.get_mut(NUMBER).expect("there is one").application;
+    application.status_callback = None;
+    let sip = |name: &str| {
+        format!(
+            "<Sip statusCallback='/events' statusCallbackEvent='initiated answered completed'>sip:{name}@192.0.2.1</Sip>"
+        )
+    };
+    let inbound = format!(
+        "<!-- the greeting --><Say>welcome</Say><Dial record='record-from-answer-dual'><!-- all at once -->{}{}</Dial>\
+         <Pause length='1'/><Redirect method='POST'>/TeXML/completed</Redirect>",
+        sip("ann"),
+        sip("bob")
+    );
+    let mut s = texml_in(office, &inbound);
+    let voicemail = "<Say>leave a message</Say><Record playBeep='true' recordingStatusCallback='/recorded'/>";
+    s.web().serve(COMPLETED, Answer::twiml(voicemail));
+    s.web().serve("http://web.example/recorded", Answer::page(204, None, ""));
+    let (_, bob) = (s.phone("ann"), s.phone("bob"));
+    let caller = s.carrier_calls(NUMBER);
+    for _ in 0..100 {
+        s.pass_ms(100);
+        if s.asked(EVENTS).len() == 2 {
+            break;
+        }
+    }
+    let begun = s.asked(EVENTS);
+    assert_eq!(begun.len(), 2, "{begun:?}");
+    let of = |request: &_, name: &str| param(request, name).unwrap_or_default().to_owned();
+    let parent = of(&s.asked(VOICE)[0], "CallSid");
+    for event in &begun {
+        assert_eq!((of(event, "CallStatus"), of(event, "ParentCallSid")), ("initiated".into(), parent.clone()));
+    }
+    assert_ne!(of(&begun[0], "CallSid"), of(&begun[1], "CallSid"));
+    s.picks_up(bob);
+    s.pass_ms(10_000);
+    let told = s.asked(EVENTS);
+    let answered: Vec<_> = told.iter().filter(|event| of(event, "CallStatus") == "in-progress").collect();
+    assert_eq!(answered.len(), 1, "{told:?}");
+    assert!(of(answered[0], "To").starts_with("sip:bob@"), "{answered:?}");
+    let to_bob = s.latest(bob).expect("it talks");
+    s.hangs_up(&to_bob);
+    s.pass_ms(3_000);
+    let told = s.asked(EVENTS);
+    let recorded: Vec<_> = told.iter().filter(|event| param(event, "RecordingUrl").is_some()).collect();
+    assert_eq!(recorded.len(), 1, "{told:?}");
+    assert_eq!(of(recorded[0], "CallStatus"), "completed");
+    let seconds: u32 = of(recorded[0], "RecordingDuration").parse().expect("seconds");
+    assert!((9..=11).contains(&seconds), "{seconds}");
+    let next = s.asked(COMPLETED);
+    assert_eq!((next.len(), of(&next[0], "CallSid")), (1, parent), "the dial has no action: the document goes on");
+    s.pass_ms(2_000);
+    s.presses(&caller, "#");
+    s.pass_ms(3_000);
+    assert_eq!(s.asked(COMPLETED).len(), 1, "a message that ends with a key asks nobody");
+    let recorded = s.asked("http://web.example/recorded");
+    assert_eq!(recorded.len(), 1);
+    assert_eq!(of(&recorded[0], "RecordingStatus"), "completed");
+    assert!(s.notifications().is_empty(), "{:?}", s.notifications());
+    s.expect_rest();
 }

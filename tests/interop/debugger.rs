@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::common::network::in_own_network;
 use crate::common::office::binary;
+use crate::common::rest::Rest;
 use crate::common::web::Reply;
 use crate::common::{hz, s, wait_for};
 use crate::stage::{Caller, office, office_with, web};
@@ -65,6 +66,23 @@ fn findings_are_told_traced_and_counted_with_what_was_asked_and_answered() {
             (line(12200) && line(11200)).then_some(())
         });
         assert!(tandem.says(&["status"]).contains("11200: 1"));
+        // The same by the API: the list says what, one of them all of it.
+        let (status, list) = Rest::local().get(&format!("Calls/{sid}/Notifications.json"));
+        assert_eq!(status, 200, "{list}");
+        let codes: Vec<&str> = list["notifications"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n["error_code"].as_str().unwrap())
+            .collect();
+        assert_eq!(codes, ["11200", "12200"], "the newest first");
+        let one = list["notifications"][1]["sid"].as_str().unwrap();
+        let (_, one) = Rest::local().get(&format!("Notifications/{one}.json"));
+        assert_eq!((&one["log"], &one["request_method"]), (&"1".into(), &"POST".into()), "{one}");
+        assert!(one["request_url"].as_str().unwrap().ends_with("/voice"), "{one}");
+        assert!(one["request_variables"].as_str().unwrap().contains(&sid), "{one}");
+        assert!(one["response_body"].as_str().unwrap().contains("<Dance"), "{one}");
+        assert!(one["message_text"].as_str().unwrap().contains("Dance"), "{one}");
     });
 }
 

@@ -1,13 +1,14 @@
 //! Media streams with a real WebSocket server, judged by tones: in the RTP the caller hears, in the frames the
 //! application gets.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::common::app::{App, Manner};
 use crate::common::network::{in_own_network, loopback};
 use crate::common::office::AUTH_TOKEN;
 use crate::common::rtp::Rtp;
-use crate::common::web::Web;
+use crate::common::web::{Reply, Web};
 use crate::common::{hz, ms, s, tone, wait_for};
 use crate::stage::{Caller, answering_until_byed, office, outside, web};
 
@@ -152,6 +153,70 @@ fn a_started_stream_hears_both_sides_of_a_bridge_apart() {
         caller.hangs_up();
         callee.succeeds(s(5));
         assert_eq!(app.closed(s(5)), 1000);
+    });
+}
+
+/// Of somebody in a conference: what it says, and what it hears, which is everybody but itself.
+#[test]
+fn a_stream_of_a_conference_hears_its_member_and_the_others_apart() {
+    in_own_network(|| {
+        let (web, app) = (web(), App::start(loopback(9), Manner::Listens));
+        let stream = format!("<Start><Stream url=\"{}\" track=\"both_tracks\"/></Start>", app.url("/"));
+        let calls = AtomicUsize::new(0);
+        web.on("/voice", move |_| {
+            let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            let stream = if is_first { &stream } else { "" };
+            let room = "<Dial><Conference beep=\"false\" waitUrl=\"\">desk</Conference></Dial>";
+            Reply::twiml(&format!("{stream}{room}"))
+        });
+        let tandem = office(&web).open();
+        let mut ann = Caller::calls_and_hangs_up_when_told(&tandem);
+        app.wait("media", 10, s(10));
+        let mut bob = Caller::calls_beside(&tandem);
+        ann.rtp.say(hz::CALLER);
+        bob.rtp.say(hz::AGENT);
+        let since = Instant::now();
+        wait_for("both tones, each in its track", s(10), || {
+            let (inbound, outbound) = (app.sound("inbound", since), app.sound("outbound", since));
+            (tone::seconds_of(&inbound, hz::CALLER) > 2.0 && tone::seconds_of(&outbound, hz::AGENT) > 2.0)
+                .then_some(())
+        });
+        assert!(tone::seconds_with(&app.sound("inbound", since), hz::AGENT) < 0.1);
+        assert!(tone::seconds_with(&app.sound("outbound", since), hz::CALLER) < 0.1, "not itself");
+        bob.hangs_up();
+        ann.hangs_up();
+        assert_eq!(app.closed(s(5)), 1000);
+    });
+}
+
+/// What the application says is what the box says: it is in the recording's other channel.
+#[test]
+fn what_an_application_says_is_recorded() {
+    in_own_network(|| {
+        let (web, app) = (web(), App::start(loopback(9), Manner::Listens));
+        let url = app.url("/");
+        web.on("/recorded", |_| Reply::empty());
+        web.document(
+            "/voice",
+            &format!(
+                "<Start><Recording recordingStatusCallback=\"/recorded\"/></Start>\
+                 <Connect><Stream url=\"{url}\"/></Connect>"
+            ),
+        );
+        let tandem = office(&web).open();
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        app.wait("media", 5, s(10));
+        caller.rtp.say(hz::CALLER);
+        app.say(&tone::sine(hz::PROMPT, 2.0)).mark("said");
+        app.wait("mark", 1, s(8));
+        std::thread::sleep(ms(300));
+        caller.hangs_up();
+        web.wait("/recorded", s(10));
+        let all = wait_for("the recording", s(5), || Some(tandem.recordings()).filter(|all| all.len() == 1));
+        let [said, heard] = all[0].as_slice() else { panic!("{} channels", all[0].len()) };
+        assert!(tone::seconds_of(heard, hz::PROMPT) > 1.5, "{} s", tone::seconds_of(heard, hz::PROMPT));
+        assert!(tone::seconds_of(said, hz::CALLER) > 1.5, "{} s", tone::seconds_of(said, hz::CALLER));
+        assert_eq!(tone::seconds_with(said, hz::PROMPT), 0.0);
     });
 }
 

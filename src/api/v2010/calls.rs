@@ -19,6 +19,7 @@ use crate::dates::span;
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Params;
+use crate::texml_v2::Spoken;
 
 /// GET: newest first.
 pub(super) async fn list(
@@ -77,10 +78,11 @@ const STATUSES: [CallStatus; 8] = [
 pub(super) async fn create(
     _: Authorized,
     State(api): State<Api>,
+    Spoken(dialect): Spoken,
     form: Params,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     form.note_unknown(CREATE);
-    let new = Box::new(read_call(&form)?);
+    let new = Box::new(read_call(&form, dialect)?);
     match api.orders.ask(Operator::Originate(new)).await? {
         OperatorReply::Call(row) => {
             // Whoever is told of a call can rely on it: a power cut does not take it away again.
@@ -129,14 +131,18 @@ const CREATE: &[&str] = &[
     "CallToken",
     "CallReason",
     "ClientNotificationUrl",
+    "SendRecordingUrl",
 ];
 
-fn read_call(form: &Params) -> Result<NewCall, ApiError> {
+fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
     let (to, from) = parties(form)?;
     let nothing = || ApiError::new(21205, "Url, Twiml or ApplicationSid must be given");
     let application = application(form)?;
     // An application has documents and callbacks of its own: what is said of these beside it is not even read.
-    let own = if application.is_some() { &Params::default() } else { form };
+    let own = match dialect {
+        Dialect::Twiml if application.is_some() => &Params::default(),
+        Dialect::Twiml | Dialect::Texml => form,
+    };
     let callback = document_ref(own, "StatusCallback", "StatusCallbackMethod")?;
     let events = own.progress_events("StatusCallbackEvent")?;
     Ok(NewCall {
@@ -148,10 +154,10 @@ fn read_call(form: &Params) -> Result<NewCall, ApiError> {
             None => CallDocument::Given(document(form)?.ok_or_else(nothing)?),
         },
         fallback: document_ref(own, "FallbackUrl", "FallbackMethod")?,
-        dialect: Dialect::Twiml,
+        dialect,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
         send_digits: send_digits(form)?,
-        machine_detection: machine_detection(form)?,
+        machine_detection: machine_detection(form, dialect)?,
         timeout_s: form.number("Timeout", 1..=TIMEOUT_MAX, 21208)?.unwrap_or(TIMEOUT),
         time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
         record: record(form)?,
@@ -191,7 +197,10 @@ fn send_digits(form: &Params) -> Result<Option<String>, ApiError> {
 }
 
 /// Who answers (`webhooks` §4.5).
-pub(super) fn machine_detection(form: &Params) -> Result<Option<MachineDetection>, ApiError> {
+pub(super) fn machine_detection(
+    form: &Params,
+    dialect: Dialect,
+) -> Result<Option<MachineDetection>, ApiError> {
     let Some(mode) = form.one_of("MachineDetection", &["Enable", "DetectMessageEnd"], 21234)? else {
         return Ok(None);
     };
@@ -200,7 +209,11 @@ pub(super) fn machine_detection(form: &Params) -> Result<Option<MachineDetection
     let callback = document_ref(form, "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod")?;
     let beside = form.flag("AsyncAmd")?;
     Ok(Some(MachineDetection {
-        timeout_ms: number("MachineDetectionTimeout", 3..=59, plain.timeout_ms / 1_000)? * 1_000,
+        timeout_ms: match dialect {
+            Dialect::Twiml => number(TIMEOUT_NAME, 3..=59, plain.timeout_ms / 1_000)? * 1_000,
+            // Milliseconds there (reference: texml-delta §3).
+            Dialect::Texml => number(TIMEOUT_NAME, 500..=60_000, 3_500)?,
+        },
         speech_threshold_ms: number(
             "MachineDetectionSpeechThreshold",
             MachineDetection::SPEECH_THRESHOLD_MS,
@@ -262,7 +275,9 @@ pub(super) fn recording_callback(
         events.push(RecordingEvent::Completed);
     }
     let to = document_ref(form, &name, &format!("{name}Method"))?;
-    Ok(to.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events, sends_url: true }))
+    // Only TeXML's API names it.
+    let sends_url = form.choice("SendRecordingUrl")?.unwrap_or(true);
+    Ok(to.map(|to| RecordingStatusCallback { url: to.url, method: to.method, events, sends_url }))
 }
 
 pub(super) fn credentials(form: &Params) -> Result<Option<(String, Secret)>, ApiError> {
@@ -284,6 +299,7 @@ pub(super) fn credentials(form: &Params) -> Result<Option<(String, Secret)>, Api
     }
 }
 
+const TIMEOUT_NAME: &str = "MachineDetectionTimeout";
 /// Characters of a name or a password for SIP.
 const SIP_AUTH_CHARS_MAX: usize = 256;
 /// Characters of an address.
@@ -299,7 +315,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<NewCall, ApiError> {
-        read_call(&Params::read(text.as_bytes()))
+        read_call(&Params::read(text.as_bytes()), Dialect::Twiml)
     }
 
     const LEAST: &str = "To=%2B15557654321&From=%2B15550001111&Url=http://web.example/voice";

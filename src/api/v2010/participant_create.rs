@@ -67,7 +67,11 @@ pub(super) const CREATE: &[&str] = &[
     "CallerDisplayName",
 ];
 
-pub(super) fn read(form: &Params, conference: &ConferenceRef) -> Result<NewParticipant, ApiError> {
+pub(super) fn read(
+    form: &Params,
+    conference: &ConferenceRef,
+    dialect: Dialect,
+) -> Result<NewParticipant, ApiError> {
     let (to, from) = parties(form)?;
     let callback = document_ref(form, "StatusCallback", "StatusCallbackMethod")?;
     let events = form.progress_events("StatusCallbackEvent")?;
@@ -78,10 +82,10 @@ pub(super) fn read(form: &Params, conference: &ConferenceRef) -> Result<NewParti
         caller_id: form.text("CallerId").map(str::to_owned),
         document: CallDocument::Given(Source::Inline(String::new())),
         fallback: None,
-        dialect: Dialect::Twiml,
+        dialect,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
         send_digits: None,
-        machine_detection: detection(form)?,
+        machine_detection: detection(form, dialect)?,
         timeout_s: form.number("Timeout", 5..=600, 21208)?.unwrap_or(TIMEOUT),
         time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
         record: form.flag("Record")?.then_some(record),
@@ -153,10 +157,10 @@ fn label(form: &Params) -> Result<Option<String>, ApiError> {
 }
 
 /// The others are not kept waiting for the verdict.
-fn detection(form: &Params) -> Result<Option<MachineDetection>, ApiError> {
+fn detection(form: &Params, dialect: Dialect) -> Result<Option<MachineDetection>, ApiError> {
     let callback = document_ref(form, "AmdStatusCallback", "AmdStatusCallbackMethod")?;
     let callback = callback.map(|to| AmdStatusCallback { url: to.url, method: to.method });
-    Ok(machine_detection(form)?.map(|plain| MachineDetection { beside: true, callback, ..plain }))
+    Ok(machine_detection(form, dialect)?.map(|plain| MachineDetection { beside: true, callback, ..plain }))
 }
 
 fn conference_callback(form: &Params) -> Result<Option<ConferenceStatusCallback>, ApiError> {
@@ -212,7 +216,7 @@ mod tests {
     const LEAST: &str = "From=%2B15550001111&To=%2B15557654321";
 
     fn of(form: &str) -> Result<NewParticipant, ApiError> {
-        read(&Params::read(form.as_bytes()), &ConferenceRef::Name("room".to_owned()))
+        read(&Params::read(form.as_bytes()), &ConferenceRef::Name("room".to_owned()), Dialect::Twiml)
     }
 
     #[test]
@@ -306,6 +310,6 @@ mod tests {
             assert_eq!(of(form).unwrap_err().code(), code, "{form}");
         }
         let long = ConferenceRef::Name("x".repeat(129));
-        assert_eq!(read(&Params::read(LEAST.as_bytes()), &long).unwrap_err().code(), 20001);
+        assert_eq!(read(&Params::read(LEAST.as_bytes()), &long, Dialect::Twiml).unwrap_err().code(), 20001);
     }
 }

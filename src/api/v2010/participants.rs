@@ -15,6 +15,7 @@ use crate::auth::Authorized;
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Params;
+use crate::texml_v2::Spoken;
 
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
@@ -66,11 +67,12 @@ async fn create(
     State(api): State<Api>,
     OriginalUri(uri): OriginalUri,
     Path((_, name)): Path<(String, String)>,
+    Spoken(dialect): Spoken,
     form: Params,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     form.note_unknown(participant_create::CREATE);
     let conference = named(&name);
-    let new = Box::new(participant_create::read(&form, &conference)?);
+    let new = Box::new(participant_create::read(&form, &conference, dialect)?);
     let order = Operator::AddParticipant { conference: conference.clone(), new };
     match api.orders.ask(order).await? {
         OperatorReply::Participant(one) => {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use call::StreamOpen;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use twiml::StreamTrack;
+use twiml::{StreamCodec, StreamTrack};
 
 use super::texml;
 
@@ -59,8 +59,8 @@ pub(super) struct Numbering {
     stream: String,
     call: String,
     account: String,
-    /// The other dialect's names.
-    texml: bool,
+    /// The other dialect's names, and what is heard in it.
+    texml: Option<StreamCodec>,
     /// Messages said, `connected` not counted.
     sequence: u64,
     /// Media messages of each track.
@@ -72,7 +72,7 @@ impl Numbering {
     pub(super) fn new(open: &StreamOpen) -> Numbering {
         let (stream, call, account) =
             (open.stream.to_string(), open.call.to_string(), open.account.to_string());
-        let texml = open.texml.is_some();
+        let texml = open.texml.map(|stream| stream.hears);
         Numbering { stream, call, account, texml, sequence: 0, chunks: BTreeMap::new() }
     }
 
@@ -86,8 +86,8 @@ impl Numbering {
 
     /// The second.
     pub(super) fn start(&mut self, open: &StreamOpen) -> String {
-        if self.texml {
-            return texml::start(open, self.next());
+        if let Some(hears) = self.texml {
+            return texml::start(open, hears, self.next());
         }
         let tracks: Vec<&str> = Track::of(open.track).iter().map(|track| track.word()).collect();
         let parameters: BTreeMap<&String, &String> =
@@ -120,7 +120,7 @@ impl Numbering {
             }
             Said::Dtmf(_) | Said::Mark(_) | Said::Stop | Said::Wrong { .. } => 0,
         };
-        if self.texml {
+        if self.texml.is_some() {
             return texml::write(stream, (&self.account, &self.call), said, sequence, chunk);
         }
         let message = match said {

@@ -6,8 +6,11 @@
 //!                            └── keys, close: from the node
 //! ```
 //! Each stream is a task of its own, and another that writes: an application that does not read holds up nobody, and
-//! what waits for it is bounded. The box is the client and never connects again by itself.
+//! what waits for it is bounded. The box is the client, and connects again by itself only where the other dialect's
+//! `enableReconnect` wants it.
 
+mod again;
+mod codec;
 mod connect;
 mod message;
 mod outbox;

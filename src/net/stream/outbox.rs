@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use media::CodecKind;
 use media::tap::TapFrame;
 use tokio::sync::Notify;
+use twiml::StreamCodec;
 
+use super::codec::Mouth;
 use super::message::{Said, Track};
 
 /// Frames of sound that wait: 5 s of each track. For newer ones the oldest are lost.
@@ -35,6 +36,8 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     frames: VecDeque<TapFrame>,
+    /// One for each track.
+    mouths: Vec<Mouth>,
     /// Messages of the frame that was taken last.
     ready: VecDeque<Said>,
     words: VecDeque<Said>,
@@ -44,8 +47,10 @@ struct State {
 }
 
 impl Outbox {
-    pub(super) fn new(tracks: &'static [Track]) -> Outbox {
-        Outbox { tracks, state: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(tracks: &'static [Track], codec: StreamCodec) -> Outbox {
+        let mouths = tracks.iter().map(|_| Mouth::new(codec)).collect();
+        let state = State { mouths, ..State::default() };
+        Outbox { tracks, state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// Puts a frame of sound in; false: another was lost for it.
@@ -116,10 +121,10 @@ impl Outbox {
         if state.ready.is_empty()
             && let Some(frame) = state.frames.pop_front()
         {
-            for (channel, &track) in self.tracks.iter().enumerate() {
-                let sound =
-                    frame.channel(channel as u8).map(|sample| CodecKind::Pcmu.encode(sample)).to_vec();
-                state.ready.push_back(Said::Media { track, timestamp_ms: frame.at / 8, sound });
+            let State { mouths, ready, .. } = &mut *state;
+            for (channel, (&track, mouth)) in self.tracks.iter().zip(mouths).enumerate() {
+                let sound = mouth.say(&frame.channel(channel as u8));
+                ready.push_back(Said::Media { track, timestamp_ms: frame.at / 8, sound });
             }
         }
         state.ready.pop_front().map(Next::Said)
@@ -134,8 +139,8 @@ impl Outbox {
 mod tests {
     use base::{AccountSid, CallSid, StreamSid};
     use call::StreamOpen;
-    use media::TapId;
     use media::tap::TapRing;
+    use media::{CodecKind, TapId};
     use twiml::StreamTrack;
 
     use super::*;
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn each_track_has_its_message_and_words_go_first() {
-        let outbox = Outbox::new(&[Track::Inbound, Track::Outbound]);
+        let outbox = Outbox::new(&[Track::Inbound, Track::Outbound], StreamCodec::Pcmu);
         assert!(outbox.sound(frame(160, 2)) && outbox.word(Said::Dtmf('1')));
         let all = drained(&outbox);
         let [Next::Said(Said::Dtmf('1')), Next::Said(inbound), Next::Said(outbound)] = all.as_slice() else {
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_bounded_and_the_newest_is_kept() {
-        let outbox = Outbox::new(&[Track::Inbound]);
+        let outbox = Outbox::new(&[Track::Inbound], StreamCodec::Pcmu);
         let kept = (0..FRAMES_MAX as u64 + 3).filter(|n| outbox.sound(frame(n * 160, 1))).count();
         assert_eq!(kept, FRAMES_MAX);
         let words = (0..WORDS_MAX + 5).filter(|_| outbox.word(Said::Mark("x".into()))).count();
@@ -198,7 +203,7 @@ mod tests {
             to: String::new(),
         };
         let (outbox, mut numbering, ring) =
-            (Outbox::new(&[Track::Inbound]), Numbering::new(&open), TapRing::default());
+            (Outbox::new(&[Track::Inbound], StreamCodec::Pcmu), Numbering::new(&open), TapRing::default());
         numbering.start(&open);
         let (mut last, mut messages) = (String::new(), 1_u64);
         for n in 0..FRAMES {
@@ -225,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_last_message_is_the_last() {
-        let outbox = Outbox::new(&[Track::Inbound]);
+        let outbox = Outbox::new(&[Track::Inbound], StreamCodec::Pcmu);
         outbox.sound(frame(0, 1));
         outbox.word(Said::Mark("x".into()));
         outbox.stop();

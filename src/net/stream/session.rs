@@ -13,7 +13,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use twiml::StreamCodec;
 
+use super::again::{Again, RECONNECTS_MAX};
+use super::codec::Ear;
 use super::connect::{HANDSHAKE, Socket, broken, connect};
 use super::message::{Heard, Numbering, Said, Track, read};
 use super::outbox::{Next, Outbox};
@@ -22,7 +25,7 @@ use super::{Failure, Inner, texml};
 use crate::media::{FeedWriter, TapReader};
 
 /// How often sound is moved; a frame comes every 20 ms.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// How long the last message may take to leave, and the application to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -38,30 +41,44 @@ pub(super) async fn run(
         begun = begin(inner, &open) => begun,
         () = closed(&mut keys) => return None,
     };
-    let (socket, numbering) = match begun {
+    let mut begun = match begun {
         Ok(begun) => begun,
         Err(failure) => {
             tracing::info!(%stream, code = failure.code, "no media stream: {}", failure.message);
             return Some(event(Err(failure)));
         }
     };
-    let (sink, messages) = socket.split();
-    let outbox = Arc::new(Outbox::new(Track::of(open.track)));
-    let writer = tokio::spawn(write(sink, outbox.clone(), numbering));
     let mut session = Session {
         inner,
         tap: inner.taps.take(open.tap),
         feed: open.feed.map(|feed| inner.taps.feed(feed)),
         playout: Playout::default(),
-        outbox,
+        outbox: outbox(&open),
+        ear: open.texml.map(Ear::new),
         warned: Vec::new(),
         open,
     };
     inner.tell(stream, StreamEvent::Started).await;
-    let mut ends = Ends { messages, writer };
-    let end = session.serve(&mut ends, &mut keys).await;
-    ends.writer.abort();
-    end.map(event)
+    let mut left = RECONNECTS_MAX;
+    loop {
+        let (sink, messages) = begun.0.split();
+        let writer = tokio::spawn(write(sink, session.outbox.clone(), begun.1));
+        let mut ends = Ends { messages, writer };
+        let end = session.serve(&mut ends, &mut keys).await;
+        ends.writer.abort();
+        let Some(Err(failure)) = &end else { return end.map(event) };
+        begun = match session.again(failure, &mut left, &mut keys).await {
+            Again::Connected(begun) => *begun,
+            Again::Closed => return None,
+            Again::Not => return end.map(event),
+        };
+    }
+}
+
+/// What waits to be said on a connection.
+pub(super) fn outbox(open: &StreamOpen) -> Arc<Outbox> {
+    let codec = open.texml.map_or(StreamCodec::Pcmu, |stream| stream.hears);
+    Arc::new(Outbox::new(Track::of(open.track), codec))
 }
 
 fn event(end: Result<(), Failure>) -> StreamEvent {
@@ -77,7 +94,7 @@ async fn closed(keys: &mut mpsc::Receiver<char>) {
 }
 
 /// Connects and says the first two messages.
-async fn begin(inner: &Inner, open: &StreamOpen) -> Result<(Socket, Numbering), Failure> {
+pub(super) async fn begin(inner: &Inner, open: &StreamOpen) -> Result<(Socket, Numbering), Failure> {
     let mut socket = connect(inner, &open.url).await?;
     let mut numbering = Numbering::new(open);
     let greeting = async {
@@ -115,13 +132,15 @@ struct Ends {
     writer: JoinHandle<Result<(), Failure>>,
 }
 
-struct Session<'i> {
-    inner: &'i Arc<Inner>,
-    open: StreamOpen,
-    tap: TapReader,
+pub(super) struct Session<'i> {
+    pub(super) inner: &'i Arc<Inner>,
+    pub(super) open: StreamOpen,
+    pub(super) tap: TapReader,
     feed: Option<FeedWriter>,
     playout: Playout,
-    outbox: Arc<Outbox>,
+    pub(super) outbox: Arc<Outbox>,
+    /// Only of the other dialect.
+    ear: Option<Ear>,
     /// Warnings that were told: once each.
     warned: Vec<u32>,
 }
@@ -211,9 +230,9 @@ impl Session<'_> {
         let Some(feed) = &self.feed else {
             return Err((31951, "a stream of one direction listens to nothing".to_owned()));
         };
-        let heard = match self.open.texml {
+        let heard = match &mut self.ear {
             None => read(text, &self.open.stream.to_string()),
-            Some(stream) => texml::read(text, stream).map_err(|(code, title, detail)| {
+            Some(ear) => texml::read(text, ear).map_err(|(code, title, detail)| {
                 self.outbox.word(Said::Wrong { code, title, detail: detail.clone() });
                 detail
             }),
@@ -242,20 +261,20 @@ impl Session<'_> {
         }
     }
 
-    async fn pump(&mut self) {
+    pub(super) async fn pump(&mut self) {
         let Some(feed) = &self.feed else { return };
         for name in self.playout.pump(feed) {
             self.say(Said::Mark(name)).await;
         }
     }
 
-    async fn say(&mut self, said: Said) {
+    pub(super) async fn say(&mut self, said: Said) {
         if !self.outbox.word(said) {
             self.warn(31930, String::new()).await;
         }
     }
 
-    async fn warn(&mut self, code: u32, message: String) {
+    pub(super) async fn warn(&mut self, code: u32, message: String) {
         if !self.warned.contains(&code) {
             self.warned.push(code);
             self.inner.tell(self.open.stream, StreamEvent::Warning { code, message }).await;

@@ -45,6 +45,10 @@ fn start_with_ping(trust: Trust, ping: Duration) -> Box_ {
 
 impl Box_ {
     fn open(&self, url: &str, track: StreamTrack, both_ways: bool) {
+        self.open_in(url, track, both_ways, None);
+    }
+
+    fn open_in(&self, url: &str, track: StreamTrack, both_ways: bool, texml: Option<twiml::TexmlStream>) {
         self.streams.open(StreamOpen {
             stream: SID,
             call: CallSid(1),
@@ -54,7 +58,7 @@ impl Box_ {
             parameters: vec![("a".into(), "1".into())],
             tap: TapId(1),
             feed: both_ways.then_some(TapId(2)),
-            texml: None,
+            texml,
             from: "+15550001111".into(),
             to: "101".into(),
         });
@@ -416,4 +420,85 @@ async fn a_stream_over_tls_believes_whom_it_is_told_to() {
         assert!(socket.next().await.unwrap().unwrap().to_text().unwrap().contains("connected"));
         assert_eq!(box_.event().await, StreamEvent::Started);
     }
+}
+
+/// What breaks is made again where the dialect wants it; a goodbye is the end, and so is a server that is gone.
+#[tokio::test]
+async fn a_connection_that_breaks_is_made_again() {
+    let mut box_ = start(Trust::System);
+    let (listener, url) = listen("/").await;
+    let texml = twiml::TexmlStream { mp3: false, ..twiml::TexmlStream::default() };
+    box_.open_in(&url, StreamTrack::InboundTrack, true, Some(texml));
+    let mut app = accept(&listener).await;
+    assert_eq!(box_.event().await, StreamEvent::Started);
+    app.next_of("start").await;
+    drop(app);
+    assert!(matches!(box_.event().await, StreamEvent::Warning { code: 31903 | 31921, .. }));
+    // A key waits for the next connection.
+    box_.streams.ask(SID, StreamAsk::Key('7'));
+    let mut app = accept(&listener).await;
+    assert_eq!(app.next().await["event"], "connected");
+    assert_eq!(app.next().await["stream_id"], SID.to_string());
+    assert_eq!(app.next_of("dtmf").await["dtmf"]["digit"], "7");
+    let ring = box_.ring();
+    ring.put(0, 1, &[8_000; 160]);
+    assert_eq!(app.next_of("media").await["media"]["chunk"], "1");
+    app.say(json!({"event": "mark", "mark": {"name": "still there"}})).await;
+    assert_eq!(app.next_of("mark").await["mark"]["name"], "still there");
+    app.socket.close(None).await.unwrap();
+    assert_eq!(box_.event().await, StreamEvent::Stopped, "a goodbye is no break");
+
+    let never = twiml::TexmlStream { reconnects: false, ..texml };
+    box_.open_in(&url, StreamTrack::InboundTrack, true, Some(never));
+    let mut app = accept(&listener).await;
+    assert_eq!(box_.event().await, StreamEvent::Started);
+    app.next_of("start").await;
+    drop(app);
+    assert!(matches!(box_.fails().await, 31903 | 31921));
+
+    box_.open_in(&url, StreamTrack::InboundTrack, true, Some(texml));
+    let mut app = accept(&listener).await;
+    assert_eq!(box_.event().await, StreamEvent::Started);
+    app.next_of("start").await;
+    drop(listener);
+    drop(app);
+    assert!(matches!(box_.event().await, StreamEvent::Warning { code: 31903 | 31921, .. }));
+    assert!(matches!(box_.fails().await, 31903 | 31921), "nobody is there any more");
+}
+
+/// Whole files, one a second, and what is no file is told in the dialect's own message.
+#[tokio::test]
+async fn files_are_played_and_what_is_none_is_told() {
+    use base64::Engine as _;
+    let mut box_ = start(Trust::System);
+    let (listener, url) = listen("/").await;
+    box_.open_in(&url, StreamTrack::InboundTrack, true, Some(twiml::TexmlStream::default()));
+    let mut app = accept(&listener).await;
+    assert_eq!(box_.event().await, StreamEvent::Started);
+    let feed = box_.taps.feed_ring(TapId(2));
+    let media = |file: &[u8]| {
+        let payload = base64::engine::general_purpose::STANDARD.encode(file);
+        json!({"event": "media", "media": {"payload": payload}})
+    };
+    let file = include_bytes!("../../../tests/data/audio/mp3-24k.mp3");
+    app.say(media(file)).await;
+    app.say(json!({"event": "mark", "mark": {"name": "said"}})).await;
+    app.say(media(file)).await;
+    let told = app.next_of("error").await;
+    assert_eq!((&told["payload"]["code"], &told["stream_id"]), (&json!(100_005), &json!(SID.to_string())));
+    let playing = async {
+        loop {
+            feed.fill(&mut [0; 160]);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let mark = tokio::select! {
+        mark = app.next_of("mark") => mark,
+        () = playing => unreachable!(),
+    };
+    assert_eq!(mark["mark"]["name"], "said");
+    assert!(feed.written() > 2_000, "{} samples of one file", feed.written());
+    app.socket.send(Message::text("{\"event\":\"dance\"}")).await.unwrap();
+    assert_eq!(app.next_of("error").await["payload"]["code"], 100_003);
+    app.socket.close(None).await.unwrap();
 }

@@ -4,11 +4,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use call::StreamOpen;
-use media::{CodecKind, decode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use twiml::{StreamCodec, TexmlStream};
+use twiml::StreamCodec;
 
+use super::codec::{self, Ear};
 use super::message::{Heard, Said, Track};
 
 /// The first message.
@@ -17,7 +17,8 @@ pub(super) fn connected() -> String {
 }
 
 /// The second. The account stands for the vendor's user, the call for its control id and its session.
-pub(super) fn start(open: &StreamOpen, sequence: String) -> String {
+pub(super) fn start(open: &StreamOpen, hears: StreamCodec, sequence: String) -> String {
+    let (encoding, rate_hz) = codec::format(hears);
     let call = open.call.to_string();
     let tracks: Vec<&str> = Track::of(open.track).iter().map(|track| track.word()).collect();
     let parameters: Value =
@@ -36,7 +37,7 @@ pub(super) fn start(open: &StreamOpen, sequence: String) -> String {
             "client_state": null,
             "tracks": tracks,
             "custom_parameters": parameters,
-            "media_format": { "encoding": "PCMU", "sample_rate": 8_000, "channels": 1 },
+            "media_format": { "encoding": encoding, "sample_rate": rate_hz, "channels": 1 },
         },
     })
     .to_string()
@@ -99,51 +100,37 @@ struct Name {
 pub(super) type Wrong = (u32, &'static str, String);
 
 /// Reads a message; its sound comes out in µ-law, whatever it was sent in.
-pub(super) fn read(text: &str, stream: TexmlStream) -> Result<Heard, Wrong> {
+pub(super) fn read(text: &str, ear: &mut Ear) -> Result<Heard, Wrong> {
     let malformed = |why: String| (MALFORMED_FRAME, "malformed_frame", why);
     let invalid = |why: String| (INVALID_MEDIA, "invalid_media", why);
     Ok(match serde_json::from_str(text).map_err(|error| malformed(error.to_string()))? {
         Written::Media { media } => {
             let bytes = BASE64.decode(media.payload).map_err(|error| invalid(error.to_string()))?;
-            Heard::Media(ulaw(bytes, stream).map_err(invalid)?)
+            if !ear.is_in_time() {
+                let why = "one MP3 file a second is taken".to_owned();
+                return Err((RATE_LIMIT, "rate_limit_reached", why));
+            }
+            Heard::Media(ear.hear(bytes).map_err(invalid)?)
         }
         Written::Mark { mark } => Heard::Mark(mark.name),
         Written::Clear => Heard::Clear,
     })
 }
 
-fn ulaw(bytes: Vec<u8>, stream: TexmlStream) -> Result<Vec<u8>, String> {
-    let encoded = |sample: i16| CodecKind::Pcmu.encode(sample);
-    if stream.mp3 {
-        if bytes.len() > MP3_BYTES_MAX {
-            return Err(format!("a file may have {MP3_BYTES_MAX} bytes"));
-        }
-        let clip = decode::decode(bytes, Some("mp3")).map_err(|error| error.to_string())?;
-        return Ok(clip.pcm.iter().copied().map(encoded).collect());
-    }
-    Ok(match stream.codec {
-        StreamCodec::Pcmu => bytes,
-        StreamCodec::Pcma => bytes.into_iter().map(|byte| encoded(CodecKind::Pcma.decode(byte))).collect(),
-        // The samples' bytes in the order of a WAV file.
-        StreamCodec::L16 => {
-            bytes.chunks_exact(2).map(|pair| encoded(i16::from_le_bytes([pair[0], pair[1]]))).collect()
-        }
-    })
-}
-
-/// Bytes of one MP3 file: a minute at the usual 128 kbit/s. They are decoded between two frames.
-const MP3_BYTES_MAX: usize = 1024 * 1024;
 const MALFORMED_FRAME: u32 = 100_003;
 const INVALID_MEDIA: u32 = 100_004;
+const RATE_LIMIT: u32 = 100_005;
 
 #[cfg(test)]
 mod tests {
     use super::super::message::Numbering;
     use super::super::message::tests::{open, value};
     use super::*;
+    use media::CodecKind;
+    use twiml::TexmlStream;
 
-    fn rtp(codec: StreamCodec) -> TexmlStream {
-        TexmlStream { mp3: false, codec }
+    fn rtp(says: StreamCodec) -> TexmlStream {
+        TexmlStream { mp3: false, says, ..TexmlStream::default() }
     }
 
     #[test]
@@ -220,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_applications_say() {
-        let heard = |text: &str, codec| read(text, rtp(codec));
+        let heard = |text: &str, codec| read(text, &mut Ear::new(rtp(codec)));
         let media = r#"{"event":"media","media":{"payload":"/38A"},"stream_id":"any"}"#;
         assert_eq!(heard(media, StreamCodec::Pcmu), Ok(Heard::Media(vec![0xFF, 0x7F, 0])));
         // A-law's silence is µ-law's, nearly; two bytes are one sample.
@@ -243,7 +230,41 @@ mod tests {
         ] {
             assert_eq!(heard(text, StreamCodec::Pcmu).unwrap_err().0, code, "{text}");
         }
-        let no_mp3 = read(media, TexmlStream { mp3: true, codec: StreamCodec::Pcmu });
-        assert_eq!(no_mp3.unwrap_err().0, INVALID_MEDIA);
+        let mut ear = Ear::new(TexmlStream::default());
+        assert_eq!(read(media, &mut ear).unwrap_err().0, INVALID_MEDIA, "it is no MP3 file");
+    }
+
+    /// Files are for sentences, not for a stream in small pieces.
+    #[test]
+    fn one_file_a_second_is_taken() {
+        let file = include_bytes!("../../../tests/data/audio/mp3-24k.mp3");
+        let text = json!({"event": "media", "media": {"payload": BASE64.encode(file)}}).to_string();
+        let mut ear = Ear::new(TexmlStream::default());
+        assert!(matches!(read(&text, &mut ear), Ok(Heard::Media(sound)) if sound.len() > 2_000));
+        assert_eq!(read(&text, &mut ear).unwrap_err().0, RATE_LIMIT);
+        assert_eq!(
+            read(r#"{"event":"clear"}"#, &mut ear),
+            Ok(Heard::Clear),
+            "what is no file is not counted"
+        );
+        ear.forget_when();
+        assert!(read(&text, &mut ear).is_ok());
+    }
+
+    #[test]
+    fn the_start_says_what_is_heard() {
+        for (hears, encoding, rate_hz) in [
+            (StreamCodec::Pcmu, "PCMU", 8_000),
+            (StreamCodec::Pcma, "PCMA", 8_000),
+            (StreamCodec::G722, "G722", 16_000),
+            (StreamCodec::Opus, "OPUS", 48_000),
+            (StreamCodec::L16, "L16", 8_000),
+        ] {
+            let texml = Some(TexmlStream { hears, ..TexmlStream::default() });
+            let open = StreamOpen { texml, ..open(twiml::StreamTrack::InboundTrack) };
+            let start = value(&Numbering::new(&open).start(&open));
+            let format = json!({"encoding": encoding, "sample_rate": rate_hz, "channels": 1});
+            assert_eq!(start["start"]["media_format"], format);
+        }
     }
 }

@@ -57,7 +57,7 @@ pub fn progress_params(call: &CallFacts, progress: &ProgressFacts) -> Vec<(Strin
         }
     }
     if call.dialect == Dialect::Texml {
-        texml::status(progress, &mut params);
+        texml::status(call, progress, &mut params);
     }
     params.sorted()
 }

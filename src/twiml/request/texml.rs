@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use base::{CallSid, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{CallFacts, Direction, Params, ProgressFacts, WITHHELD, headers};
 use crate::{DialCallStatus, ProgressEvent};
@@ -160,15 +160,19 @@ pub struct DialOutcome {
     pub duration_s: Option<u64>,
 }
 
-/// What a status callback says otherwise than in the first dialect.
-pub(super) fn status(progress: &ProgressFacts, params: &mut Params) {
+/// What a status callback says otherwise than in the first dialect. An answer is told as `in-progress` in either, which
+/// the vendor's page of that callback and applications written for it agree on.
+pub(super) fn status(call: &CallFacts, progress: &ProgressFacts, params: &mut Params) {
     params.set("Timestamp", progress.at.iso8601());
-    if progress.event == ProgressEvent::Answered {
-        params.set("CallStatus", "answered");
-    }
     if progress.event == ProgressEvent::Completed {
         params.set("EndTime", progress.at.iso8601());
         params.set("OccurredAt", progress.at.iso8601());
+        // One sid stands for all of the vendor's: its leg, and the session of those that were dialled for one call.
+        let session = call.parent_call_sid.unwrap_or(call.call_sid);
+        params.set("CallControlId", call.call_sid.to_string());
+        params.set("CallLegId", call.call_sid.to_string());
+        params.set("CallSessionId", session.to_string());
+        params.set("OrganizationId", call.account_sid.to_string());
     }
     let Some(facts) = &progress.texml else { return };
     params.set("CallInitiatedAt", facts.initiated.iso8601());
@@ -198,11 +202,16 @@ pub(super) fn status(progress: &ProgressFacts, params: &mut Params) {
 }
 
 impl CallQuality {
-    /// Numbers are texts with two digits, as published.
+    /// The vendor's pages show two forms, and this is both: three numbers, and a side each, whose numbers are texts with
+    /// two digits.
     fn json(self) -> String {
         let hundredths = |n: u64| format!("{}.{:02}", n / 100, n % 100);
-        let mos = if self.mos_x100 == 0 { Value::Null } else { hundredths(self.mos_x100.into()).into() };
+        let mos = (self.mos_x100 > 0).then(|| hundredths(self.mos_x100.into()));
+        let sent = self.packets_in.saturating_add(self.skipped_in).max(1);
         json!({
+            "mos": mos.as_ref().map(|_| f64::from(self.mos_x100) / 100.0),
+            "jitter": f64::from(self.jitter_us / 10) / 100.0,
+            "packet_loss": (self.skipped_in.saturating_mul(10_000) / sent) as f64 / 100.0,
             "inbound": {
                 "jitter_max_variance": hundredths(u64::from(self.jitter_us) / 10),
                 "jitter_packet_count": "0",
@@ -247,6 +256,8 @@ fn attestation(verstat: &str) -> Option<String> {
 mod tests {
     use super::super::tests::inbound;
     use super::super::{progress_params, standard_params};
+    use serde_json::Value;
+
     use super::*;
     use crate::Dialect;
 
@@ -332,14 +343,27 @@ mod tests {
         assert_eq!(quality["inbound"]["jitter_max_variance"], "1.26");
         assert_eq!(quality["inbound"]["packet_count"], "250");
         assert_eq!(quality["outbound"]["packet_count"], "248");
+        assert_eq!((&quality["mos"], &quality["jitter"]), (&json!(4.38), &json!(1.26)));
+        assert_eq!(quality["packet_loss"], json!(0.79), "2 of 252");
+        let parent = CallFacts { parent_call_sid: Some(CallSid(3)), ..call.clone() };
+        let child = progress_params(&parent, &facts);
+        let own = call.call_sid.to_string();
+        for (name, value) in [("CallControlId", &own), ("CallLegId", &own), ("CallSessionId", &own)] {
+            assert_eq!(of(&params, name), Some(value.as_str()), "{name}");
+        }
+        assert_eq!(of(&child, "CallSessionId"), Some(CallSid(3).to_string().as_str()));
+        assert_eq!(of(&params, "OrganizationId"), Some(call.account_sid.to_string().as_str()));
         let ringing =
             progress_params(&call, &ProgressFacts { event: ProgressEvent::Ringing, ..facts.clone() });
-        for name in ["Codec", "HangupCause", "CallQualityStats", "EndTime"] {
+        for name in ["Codec", "HangupCause", "CallQualityStats", "EndTime", "CallLegId"] {
             assert_eq!(of(&ringing, name), None, "{name}");
         }
         let answered =
             progress_params(&call, &ProgressFacts { event: ProgressEvent::Answered, ..facts.clone() });
-        assert_eq!((of(&answered, "CallStatus"), of(&answered, "Codec")), (Some("answered"), Some("PCMU")));
+        assert_eq!(
+            (of(&answered, "CallStatus"), of(&answered, "Codec")),
+            (Some("in-progress"), Some("PCMU"))
+        );
         let key = ProgressFacts { event: ProgressEvent::Dtmf, digit: Some('5'), ..facts };
         assert_eq!(of(&progress_params(&call, &key), "Digits"), Some("5"));
         assert_eq!(of(&params, "Direction"), Some("outbound"));

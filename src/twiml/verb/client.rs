@@ -38,6 +38,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<ClientNo
         &[],
     );
     reading.only_children(node, &["Identity", "Parameter"]);
+    reading.foreign(node.range().start, tag(node));
     let noun = ClientNoun {
         identity: identity(node),
         parameters: parameters(node, reading),
@@ -93,8 +94,17 @@ const TOKEN_BYTES_MAX: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dialect;
     use crate::verb::Noun;
-    use crate::verb::table::noun_in_dial;
+    use crate::verb::table::{noun_in_dial, one_in};
+
+    #[test]
+    fn it_is_told_in_the_other_dialect_and_rings() {
+        let xml = "<Dial><Client>ann</Client></Dial>";
+        let (there, codes) = one_in(xml, Dialect::Texml);
+        let Some(crate::Verb::Dial(dial)) = there else { panic!() };
+        assert_eq!((dial.nouns.len(), codes), (1, vec![12200]));
+    }
 
     #[test]
     fn content_and_bad_values() {

@@ -81,6 +81,7 @@ pub(super) fn check_name(
 
 fn workflow(node: Node<'_>, reading: &mut Reading<'_>) -> Option<WorkflowSid> {
     let sid = attribute(node, "workflowSid")?.parse().ok();
+    reading.foreign_attribute(node, "workflowSid");
     if sid.is_none() {
         reading.bad_value(node, "workflowSid", 14220, "must be a workflow's sid");
     }
@@ -97,6 +98,7 @@ fn task(node: Node<'_>, reading: &mut Reading<'_>) -> Option<EnqueueTask> {
         reading.note(12200, task.range().start, message);
         return None;
     }
+    reading.foreign(task.range().start, tag(task));
     let attributes = text(task);
     if !is_json_object(&attributes) {
         let message = format!("the task's attributes are no JSON object: {}", shortened(&attributes));
@@ -124,8 +126,8 @@ const NUMBER_MAX: u32 = i32::MAX as u32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Verb;
-    use crate::verb::table::one;
+    use crate::verb::table::{one, one_in};
+    use crate::{Dialect, Verb};
 
     fn plain() -> Enqueue {
         Enqueue {
@@ -208,5 +210,8 @@ mod tests {
         }
         assert_eq!(one("<Enqueue>desk<Task>{}</Task></Enqueue>"), (with(|_| {}), vec![12200]));
         assert_eq!(one("<Enqueue>desk<Say>x</Say></Enqueue>"), (with(|_| {}), vec![12200]));
+        // The other dialect has no such thing: each is told, and obeyed.
+        let xml = format!("<Enqueue workflowSid='{SID}'><Task>{{}}</Task></Enqueue>");
+        assert_eq!(one_in(&xml, Dialect::Texml), (task("{}", None, None), vec![12200, 12200]));
     }
 }

@@ -47,6 +47,7 @@ fn sid<T: std::str::FromStr>(
     wanted: &str,
 ) -> Option<T> {
     let sid = attribute(node, name)?.parse().ok();
+    reading.foreign_attribute(node, name);
     if sid.is_none() {
         reading.bad_value(node, name, code, wanted);
     }
@@ -58,8 +59,9 @@ const ATTRIBUTES: &[&str] = &["method", "postWorkActivitySid", "reservationSid",
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dialect;
     use crate::verb::Noun;
-    use crate::verb::table::{noun_in_dial, one};
+    use crate::verb::table::{noun_in_dial, one, one_in};
 
     fn plain() -> QueueNoun {
         QueueNoun {
@@ -109,6 +111,19 @@ mod tests {
             ("<Queue postWorkActivitySid='x'>desk</Queue>", 14218),
         ] {
             assert_eq!(one(&format!("<Dial>{xml}</Dial>")), (None, vec![code]), "{xml}");
+        }
+    }
+
+    /// The other dialect has no such thing: each is told, and obeyed.
+    #[test]
+    fn what_is_of_tasks_is_told_in_the_other_dialect() {
+        for attribute in [
+            "reservationSid='WR00000000000000000000000000000002'",
+            "postWorkActivitySid='WA00000000000000000000000000000003'",
+        ] {
+            let xml = format!("<Dial><Queue {attribute}>desk</Queue></Dial>");
+            assert_eq!(one_in(&xml, Dialect::Texml).1, [12200], "{attribute}");
+            assert_eq!(one_in(&xml, Dialect::Texml).0, one(&xml).0, "{attribute}");
         }
     }
 

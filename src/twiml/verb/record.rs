@@ -29,8 +29,8 @@ pub struct Record {
     pub transcribe: Option<Transcribe>,
     /// One channel unless TeXML asks otherwise.
     pub channels: RecordChannels,
-    /// What a fetch of the recording answers by default.
-    pub format: RecordFormat,
+    /// TeXML: what the file is; `None` = what the box writes.
+    pub format: Option<RecordFormat>,
 }
 
 /// `transcribe="true"`.
@@ -136,11 +136,11 @@ fn channels(node: Node<'_>, reading: &mut Reading<'_>) -> RecordChannels {
     }
 }
 
-fn format(node: Node<'_>, reading: &mut Reading<'_>) -> RecordFormat {
+fn format(node: Node<'_>, reading: &mut Reading<'_>) -> Option<RecordFormat> {
     const FORMATS: &[(&str, RecordFormat)] = &[("mp3", RecordFormat::Mp3), ("wav", RecordFormat::Wav)];
     match reading.dialect {
-        Dialect::Twiml => RecordFormat::Wav,
-        Dialect::Texml => reading.one_of(node, "format", FORMATS, RecordFormat::Mp3, 12200),
+        Dialect::Twiml => None,
+        Dialect::Texml => Some(reading.one_of(node, "format", FORMATS, RecordFormat::Mp3, 12200)),
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
             recording_status_callback: None,
             transcribe: None,
             channels: RecordChannels::Single,
-            format: RecordFormat::Wav,
+            format: None,
         }
     }
 
@@ -264,7 +264,8 @@ mod tests {
     #[test]
     fn texml_has_other_defaults() {
         let texml = with(|r| {
-            (r.timeout_s, r.trim, r.channels, r.format) = (0, false, RecordChannels::Dual, RecordFormat::Mp3);
+            (r.timeout_s, r.trim, r.channels, r.format) =
+                (0, false, RecordChannels::Dual, Some(RecordFormat::Mp3));
         });
         assert_eq!(one_in("<Record/>", Dialect::Texml), (Some(Verb::Record(texml.clone())), vec![]));
         for (attributes, transcribe, codes) in [
@@ -286,7 +287,7 @@ mod tests {
             let xml = format!("<Record {attributes}/>");
             assert_eq!(one_in(&xml, Dialect::Texml), (Some(Verb::Record(expected)), codes), "{xml}");
         }
-        let wav = Record { channels: RecordChannels::Single, format: RecordFormat::Wav, ..texml };
+        let wav = Record { channels: RecordChannels::Single, format: Some(RecordFormat::Wav), ..texml };
         let xml = "<Record channels='single' format='wav' maxLength='3600'/>";
         assert_eq!(one_in(xml, Dialect::Texml), (Some(Verb::Record(wav)), vec![]));
     }

@@ -24,16 +24,29 @@ pub struct StreamNoun {
     pub texml: Option<TexmlStream>,
 }
 
-/// How an application's sound comes over a stream of TeXML (reference: media-streams §6).
+/// How sound goes over a stream of TeXML, either way (reference: media-streams §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TexmlStream {
-    /// In whole MP3 files; else in pieces of `codec`.
+    /// `codec`: what the application hears.
+    pub hears: StreamCodec,
+    /// What it says comes in whole MP3 files; else in pieces of `says`.
     pub mp3: bool,
     /// `bidirectionalCodec`.
-    pub codec: StreamCodec,
+    pub says: StreamCodec,
+    /// `bidirectionalSamplingRate` of L16, Hz.
+    pub rate_hz: u32,
+    /// `enableReconnect`: a connection that breaks is made again.
+    pub reconnects: bool,
 }
 
-/// A codec that the box takes from an application, at 8 kHz.
+impl Default for TexmlStream {
+    fn default() -> Self {
+        let codec = StreamCodec::Pcmu;
+        TexmlStream { hears: codec, mp3: true, says: codec, rate_hz: 8_000, reconnects: true }
+    }
+}
+
+/// A codec of a media stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum StreamCodec {
@@ -41,7 +54,11 @@ pub enum StreamCodec {
     Pcmu,
     /// G.711 A-law.
     Pcma,
-    /// 16-bit samples.
+    /// G.722 at 64 kbit/s.
+    G722,
+    /// Opus, a packet a message.
+    Opus,
+    /// 16-bit samples, low byte first.
     L16,
 }
 
@@ -82,23 +99,31 @@ pub(super) fn read(node: Node<'_>, reading: &mut Reading<'_>, connects: bool) ->
 }
 
 fn texml(node: Node<'_>, reading: &mut Reading<'_>) -> TexmlStream {
-    const CODECS: &[(&str, StreamCodec)] =
-        &[("PCMU", StreamCodec::Pcmu), ("PCMA", StreamCodec::Pcma), ("L16", StreamCodec::L16)];
-    let mode = reading.one_of(node, "bidirectionalMode", &[("mp3", true), ("rtp", false)], true, 12200);
-    let mut not_here = |name: &str, others: &[&str]| {
-        let other = attribute(node, name).is_some_and(|value| others.contains(&value));
-        if other {
-            reading.bad_value(node, name, 99006, "has no effect on this box");
-        }
-        other
-    };
-    not_here("codec", &["PCMA", "G722", "OPUS", "AMR-WB", "L16", "default"]);
-    not_here("bidirectionalSamplingRate", &["16000", "24000"]);
-    let codec = match not_here("bidirectionalCodec", &["G722", "OPUS", "AMR-WB"]) {
-        true => StreamCodec::Pcmu,
-        false => reading.one_of(node, "bidirectionalCodec", CODECS, StreamCodec::Pcmu, 12200),
-    };
-    TexmlStream { mp3: mode, codec }
+    let plain = TexmlStream::default();
+    let mp3 = reading.one_of(node, "bidirectionalMode", &[("mp3", true), ("rtp", false)], true, 12200);
+    let says = codec(node, "bidirectionalCodec", CODECS, reading);
+    let rate_hz = reading.one_of(node, "bidirectionalSamplingRate", RATES, plain.rate_hz, 12200);
+    if rate_hz != plain.rate_hz && matches!(says, StreamCodec::Pcmu | StreamCodec::Pcma) {
+        reading.bad_value(node, "bidirectionalSamplingRate", 99006, "has no effect on G.711, which has 8000");
+    }
+    let reconnects = reading.boolean(node, "enableReconnect", plain.reconnects, 12200);
+    // A call's own codec may change in it: `default` is the one every application knows.
+    let hears = codec(node, "codec", &[CODECS, &[("default", StreamCodec::Pcmu)]].concat(), reading);
+    TexmlStream { hears, mp3, says, rate_hz, reconnects }
+}
+
+/// One is published that nobody may build in.
+fn codec(
+    node: Node<'_>,
+    name: &str,
+    known: &[(&str, StreamCodec)],
+    reading: &mut Reading<'_>,
+) -> StreamCodec {
+    if attribute(node, name) == Some("AMR-WB") {
+        reading.bad_value(node, name, 99006, "is a codec this box does not have; PCMU stands for it");
+        return StreamCodec::Pcmu;
+    }
+    reading.one_of(node, name, known, StreamCodec::Pcmu, 12200)
 }
 
 /// What is wrong with a stream's URL, by its code, if anything is.
@@ -154,6 +179,14 @@ pub(super) const TRACKS: &[(&str, StreamTrack)] = &[
     ("outbound_track", StreamTrack::OutboundTrack),
     ("both_tracks", StreamTrack::BothTracks),
 ];
+const CODECS: &[(&str, StreamCodec)] = &[
+    ("PCMU", StreamCodec::Pcmu),
+    ("PCMA", StreamCodec::Pcma),
+    ("G722", StreamCodec::G722),
+    ("OPUS", StreamCodec::Opus),
+    ("L16", StreamCodec::L16),
+];
+const RATES: &[(&str, u32)] = &[("8000", 8_000), ("16000", 16_000), ("24000", 24_000)];
 pub(super) const ATTRIBUTES: &[&str] = &[
     "audioFormat",
     "connectorName",
@@ -230,23 +263,36 @@ mod tests {
             let start = Verb::Start(Start { services: vec![Service::Stream(expected)] });
             assert_eq!(one(&xml), (Some(start), codes), "{xml}");
         }
-        let mp3 = |mp3| TexmlStream { mp3, codec: StreamCodec::Pcmu };
+        let base = TexmlStream::default();
+        let says = |says| TexmlStream { says, ..base };
+        let hears = |hears| TexmlStream { hears, ..base };
+        let rate = |rate_hz| TexmlStream { rate_hz, says: StreamCodec::L16, ..base };
         for (attributes, expected, codes) in [
-            ("", mp3(true), vec![]),
-            ("bidirectionalMode='rtp'", mp3(false), vec![]),
-            ("bidirectionalMode='wav'", mp3(true), vec![12200]),
-            (
-                "bidirectionalMode='rtp' bidirectionalCodec='PCMA' bidirectionalSamplingRate='8000'",
-                TexmlStream { mp3: false, codec: StreamCodec::Pcma },
-                vec![],
-            ),
-            ("bidirectionalCodec='L16'", TexmlStream { mp3: true, codec: StreamCodec::L16 }, vec![]),
-            ("bidirectionalCodec='OPUS'", mp3(true), vec![99006]),
-            ("bidirectionalCodec='x'", mp3(true), vec![12200]),
-            ("bidirectionalSamplingRate='16000'", mp3(true), vec![99006]),
-            ("codec='PCMU'", mp3(true), vec![]),
-            ("codec='G722'", mp3(true), vec![99006]),
-            ("enableReconnect='true'", mp3(true), vec![99006]),
+            ("", base, vec![]),
+            ("bidirectionalMode='rtp'", TexmlStream { mp3: false, ..base }, vec![]),
+            ("bidirectionalMode='wav'", base, vec![12200]),
+            ("bidirectionalCodec='PCMU' bidirectionalSamplingRate='8000'", base, vec![]),
+            ("bidirectionalCodec='PCMA'", says(StreamCodec::Pcma), vec![]),
+            ("bidirectionalCodec='G722'", says(StreamCodec::G722), vec![]),
+            ("bidirectionalCodec='OPUS'", says(StreamCodec::Opus), vec![]),
+            ("bidirectionalCodec='L16'", says(StreamCodec::L16), vec![]),
+            ("bidirectionalCodec='AMR-WB'", base, vec![99006]),
+            ("bidirectionalCodec='x'", base, vec![12200]),
+            ("bidirectionalCodec='L16' bidirectionalSamplingRate='16000'", rate(16_000), vec![]),
+            ("bidirectionalCodec='L16' bidirectionalSamplingRate='24000'", rate(24_000), vec![]),
+            ("bidirectionalCodec='L16' bidirectionalSamplingRate='48000'", rate(8_000), vec![12200]),
+            ("bidirectionalSamplingRate='16000'", TexmlStream { rate_hz: 16_000, ..base }, vec![99006]),
+            ("codec='PCMU'", base, vec![]),
+            ("codec='default'", base, vec![]),
+            ("codec='PCMA'", hears(StreamCodec::Pcma), vec![]),
+            ("codec='G722'", hears(StreamCodec::G722), vec![]),
+            ("codec='OPUS'", hears(StreamCodec::Opus), vec![]),
+            ("codec='L16'", hears(StreamCodec::L16), vec![]),
+            ("codec='AMR-WB'", base, vec![99006]),
+            ("codec='x'", base, vec![12200]),
+            ("enableReconnect='true'", base, vec![]),
+            ("enableReconnect='false'", TexmlStream { reconnects: false, ..base }, vec![]),
+            ("enableReconnect='x'", base, vec![12200]),
         ] {
             let xml = format!("<Start><Stream url='wss://h/s' {attributes}/></Start>");
             let noun = StreamNoun { texml: Some(expected), ..plain() };
