@@ -15,7 +15,7 @@ use crate::common::{hz, ms, s, tone, wait_for};
 use crate::contact_centre::ann;
 use crate::library::Client;
 use crate::rest::client;
-use crate::stage::Caller;
+use crate::stage::{Caller, answering_until_byed};
 
 /// Whose callers wait with music, and whose with a document.
 const MUSIC: &str = "+15550001111";
@@ -234,6 +234,73 @@ fn callers_hear_music_or_their_place_and_survive_a_broken_application() {
             wait_for("what Ann heard", s(5), || Some(ann_phone.heard()).filter(|heard| heard.len() > 8_000));
         assert!(tone::seconds_of(&heard, hz::CALLER) > 1.2 && tone::seconds_of(&heard, HOLD) < 0.1);
         spoken.hangs_up();
+    });
+}
+
+#[test]
+fn worker_and_caller_meet_in_a_conference_and_a_supervisor_whispers() {
+    const BOSS: f64 = 1700.0;
+    in_own_network(|| {
+        let web = Web::start(loopback(9));
+        web.sound("/music.wav", &tone::sine(HOLD, 3.0));
+        let instruction = json!({"instruction": "conference", "end_conference_on_customer_exit": true,
+            "conference_status_callback": web.url("/room"), "conference_status_callback_event": ["join", "end"]});
+        let meet = Reply::new(200, "application/json", instruction.to_string());
+        web.on("/assignment", move |_| meet.clone()).on("/room", |_| Reply::empty());
+        let office = Office::new().phone("ann", "secret", "101").phone("bob", "secret", "102").carrier();
+        let tandem = office.number(MUSIC, &web.url("/voice"), "").open();
+        let Some(mut desk) = Desk::open(None) else { return };
+        let queue = desk.queue("Here", "here == 1");
+        let flow = desk.workflow(&queue, json!({"assignment_callback_url": web.url("/assignment")}));
+        web.document(
+            "/voice",
+            &format!("<Enqueue workflowSid=\"{flow}\" waitUrl=\"/music.wav\" waitUrlMethod=\"GET\"/>"),
+        );
+        let worker = desk.worker("Ann", json!({"here": 1, "contact_uri": "client:ann"}));
+        let boss = desk.worker("Boss", json!({"here": 0, "contact_uri": "client:bob"}));
+        let (anns, bosss) = (Rtp::open(loopback(11)), Rtp::open(loopback(12)));
+        let mut ann = tandem.phone("ann", 11, &answering_until_byed(&anns));
+        let mut bob = tandem.phone("bob", 12, &answering_until_byed(&bosss));
+        let mut caller = calls(&tandem, 1, MUSIC);
+        caller.rtp.say(hz::CALLER);
+        caller.hears(HOLD, 0.5);
+
+        desk.becomes(&worker, "Available");
+        let invite = ann.wait("INVITE", s(8));
+        anns.talk_to(invite.media().expect("an offer")).say(hz::AGENT);
+        let rung = Instant::now();
+        caller.rtp.wait_tone(hz::AGENT, 1.0, rung, s(8));
+        anns.wait_tone(hz::CALLER, 1.0, rung, s(8));
+        let (task, reservation) = desk.reserved(&worker, "accepted").remove(0);
+        assert_eq!(web.wait("/room", s(3)).get("FriendlyName"), task);
+
+        let mut way = json!(["taskrouter", "v1", "workspaces", [desk.workspace], "tasks", [task]]);
+        way.as_array_mut().unwrap().extend([json!("reservations"), json!([reservation])]);
+        let supervise = json!({"instruction": "supervise", "supervisor": boss, "supervisor_mode": "whisper"});
+        desk.sdk.does(way, "update", supervise);
+        let invite = bob.wait("INVITE", s(8));
+        bosss.talk_to(invite.media().expect("an offer")).say(BOSS);
+        let rung = Instant::now();
+        for (who, rtp, tones) in
+            [("Ann", &anns, [hz::CALLER, BOSS]), ("the supervisor", &bosss, [hz::CALLER, hz::AGENT])]
+        {
+            wait_for(&format!("{who} to hear both"), s(8), || {
+                let heard = rtp.heard_since(rung);
+                tones.iter().all(|hz| tone::seconds_with(&heard, *hz) > 1.0).then_some(())
+            });
+        }
+        assert!(
+            tone::seconds_with(&caller.rtp.heard_since(rung), BOSS) < 0.1,
+            "the caller hears no supervisor"
+        );
+        assert_eq!(desk.fetch("tasks", &task)["assignment_status"], "assigned");
+
+        caller.hangs_up();
+        ann.succeeds(s(5));
+        bob.succeeds(s(5));
+        wait_for("the after-work", s(5), || {
+            (desk.fetch("tasks", &task)["assignment_status"] == "wrapping").then_some(())
+        });
     });
 }
 
