@@ -44,12 +44,21 @@ pub struct Member {
     pub gain_percent: u16,
     /// [`Event::Speaking`] tells when it begins and stops speaking.
     pub tells_speech: bool,
+    /// Milliseconds that what it says is held back at most to come steadily, 0–200; taken when it joins.
+    pub delay_ms_max: u16,
 }
 
 impl Default for Member {
     /// Hears everybody and is heard as loud as it is.
     fn default() -> Member {
-        Member { muted: false, on_hold: false, coaches: None, gain_percent: 100, tells_speech: false }
+        Member {
+            muted: false,
+            on_hold: false,
+            coaches: None,
+            gain_percent: 100,
+            tells_speech: false,
+            delay_ms_max: 200,
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub struct JitterBuffer {
     stats: JitterStats,
     /// Eighths of microseconds.
     delay: i64,
+    /// Milliseconds that sound is held back at most beyond the path's best.
+    most_ms: u32,
 }
 
 /// What is known of the peer's stream.
@@ -151,7 +153,14 @@ impl JitterBuffer {
             comfort: Comfort::default(),
             stats: JitterStats::default(),
             delay: 0,
+            most_ms: DELAY_MS_MAX,
         }
+    }
+
+    /// Holds sound back by so many milliseconds at most, whatever comes too late then.
+    pub fn within(mut self, most_ms: u32) -> JitterBuffer {
+        self.most_ms = most_ms.min(DELAY_MS_MAX);
+        self
     }
 
     /// Takes a packet that came at `now` (nanoseconds) and lasts `duration` RTP ticks. Of comfort noise it has
@@ -170,7 +179,7 @@ impl JitterBuffer {
             let first = timeline.highest();
             self.stream = Some(Stream {
                 timeline,
-                delay: Delay::new(clock, arrival - first.timestamp, arrival),
+                delay: Delay::new(clock, arrival - first.timestamp, arrival, self.most_ms),
                 next: first.sequence,
                 cursor: first.timestamp,
                 played: 0,

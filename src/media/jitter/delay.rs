@@ -24,6 +24,8 @@ pub(super) struct Delay {
     ceiling: i64,
     /// Transit of packets far above all others, and how many of them came in a row.
     outlier: (i64, u8),
+    /// More is not waited for.
+    most: i64,
 }
 
 const BUCKETS: usize = 64;
@@ -54,8 +56,9 @@ const FIRST_SPREAD_MS: i64 = 20;
 const OUTLIERS: u8 = 3;
 
 impl Delay {
-    /// Of a stream whose first packet had this transit. `clock` in Hz.
-    pub(super) fn new(clock: u32, transit: i64, arrival: i64) -> Delay {
+    /// Of a stream whose first packet had this transit, and that is waited for by `most_ms` milliseconds at most.
+    /// `clock` in Hz.
+    pub(super) fn new(clock: u32, transit: i64, arrival: i64, most_ms: u32) -> Delay {
         let ticks = |ms: i64| ms * i64::from(clock) / 1_000;
         let bucket = ticks(BUCKET_MS).max(1);
         let mut delay = Delay {
@@ -69,6 +72,7 @@ impl Delay {
             spread: 0,
             ceiling: 0,
             outlier: (0, 0),
+            most: ticks(i64::from(most_ms)),
         };
         delay.weigh(transit + ticks(FIRST_SPREAD_MS) - bucket, 1.0);
         delay.update_spread();
@@ -79,7 +83,8 @@ impl Delay {
     pub(super) fn learn(&mut self, transit: i64, arrival: i64, is_late: bool) {
         if self.is_outlier(transit) {
             let clock = self.window / (WINDOW_MS / 1_000);
-            *self = Delay::new(clock as u32, transit, arrival);
+            let most_ms = self.most * 1_000 / i64::from(clock);
+            *self = Delay::new(clock as u32, transit, arrival, most_ms as u32);
             return;
         }
         if arrival >= self.window_ends {
@@ -165,7 +170,7 @@ impl Delay {
             }
             bucket -= 1;
         }
-        self.spread = ((bucket + 1) * self.bucket - self.base).max(1);
+        self.spread = ((bucket + 1) * self.bucket - self.base).min(self.most).max(1);
         self.ceiling = self.ceiling.max(self.spread * 256);
     }
 }
@@ -183,7 +188,7 @@ mod tests {
     const MS: i64 = 8;
 
     fn after(transits: impl Iterator<Item = i64>) -> Delay {
-        let mut delay = Delay::new(8_000, 0, 0);
+        let mut delay = Delay::new(8_000, 0, 0, 200);
         for (n, transit) in (1..).zip(transits) {
             delay.learn(transit, n * 20 * MS, false);
         }

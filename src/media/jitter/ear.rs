@@ -74,6 +74,12 @@ impl Ear {
         }
     }
 
+    /// Holds sound back by so many milliseconds at most, whatever comes too late then.
+    pub fn within(mut self, most_ms: u32) -> Ear {
+        self.jitter = self.jitter.within(most_ms);
+        self
+    }
+
     /// What it decodes.
     pub fn codec(&self) -> CodecKind {
         self.voice.codec

@@ -41,6 +41,8 @@ struct Wire {
     ppm: i64,
     /// Milliseconds of talk and of silence in turns, in which nothing is sent.
     spurts: Option<(u64, u64)>,
+    /// What the listener waits for at most.
+    most_ms: u32,
     sequence: u16,
     timestamp: u32,
     /// A whole number.
@@ -94,6 +96,7 @@ impl Default for Wire {
             double: 0.0,
             ppm: 0,
             spurts: None,
+            most_ms: DELAY_MS_MAX,
             sequence: 65_000,
             timestamp: u32::MAX - 50_000,
             hz: 440.0,
@@ -175,7 +178,7 @@ impl Wire {
     }
 
     fn listen(&self) -> Outcome {
-        let mut ear = Ear::new(self.codec, self.codec.info().rate);
+        let mut ear = Ear::new(self.codec, self.codec.info().rate).within(self.most_ms);
         let rate = ear.rate();
         let mut frame = vec![0; ear.frame_samples()];
         let (packets, mut held) = self.packets();
@@ -290,6 +293,21 @@ fn the_delay_follows_the_98th_percentile_of_jitter() {
             assert!(heard.delays.iter().all(|d| *d < 230.0), "{what}");
         }
     }
+}
+
+#[test]
+fn no_more_is_waited_for_than_wished_and_what_is_later_is_lost() {
+    let listen = |most_ms| {
+        let jitter = Jitter::Normal(30.0);
+        Wire { jitter, most_ms, seconds: 60, ..Wire::default() }.listen()
+    };
+    let (large, small, off) = (listen(200), listen(40), listen(10));
+    let what = |heard: &Outcome| format!("added {:.0}, missing {:.3}", heard.added(20), heard.missing(20));
+    let [a, b, c] = [&large, &small, &off].map(what);
+    let all = format!("{a}; {b}; {c}");
+    assert!(large.missing(20) < 0.03 && small.missing(20) > 0.1, "{all}");
+    assert!(off.missing(20) > small.missing(20), "{all}");
+    assert!(small.added(20) + 30.0 < large.added(20) && off.added(20) < small.added(20), "{all}");
 }
 
 #[test]

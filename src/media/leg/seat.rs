@@ -47,7 +47,7 @@ impl Leg {
         self.seat = Some(Box::new(Seat {
             room,
             member,
-            ear: Ear::new(codec, WIDE_RATE),
+            ear: Ear::new(codec, WIDE_RATE).within(u32::from(member.delay_ms_max)),
             up: None,
             received: None,
             sent: None,
@@ -92,7 +92,7 @@ impl Leg {
             Kind::Sound(codec) => {
                 if codec != seat.ear.codec() {
                     // The peer changed its codec: once in a call, if at all.
-                    seat.ear = Ear::new(codec, WIDE_RATE);
+                    seat.ear = Ear::new(codec, WIDE_RATE).within(u32::from(seat.member.delay_ms_max));
                     (seat.up, seat.received) = (None, None);
                 }
                 seat.ear.put(fields, payload, now);
