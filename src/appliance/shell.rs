@@ -147,7 +147,9 @@ fn carry_out(
             }
         }
         Output::Fetch(request) => match request.kind {
-            FetchKind::StatusCallback | FetchKind::Debugger => world.webhooks.post_status(request),
+            FetchKind::StatusCallback | FetchKind::ConferenceCallback(_) | FetchKind::Debugger => {
+                world.webhooks.post_status(request);
+            }
             FetchKind::Document => {
                 let id = request.id;
                 let fetch = world.webhooks.fetch(request);

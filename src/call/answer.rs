@@ -34,6 +34,9 @@ impl Call {
 
     /// Gives a caller that is not answered yet the callee's own sound: 183 with SDP.
     pub(crate) fn answer_early(&mut self, ctx: &mut Ctx<'_>) {
+        if self.leg.wants == Wants::Early {
+            return;
+        }
         if self.leg.remote_offer.is_none() || self.leg.wants != Wants::Nothing {
             ctx.sip(sip::Command::Progress { session: self.leg.session, code: 180, body: None });
             return;
@@ -253,8 +256,9 @@ impl Call {
 
     /// The caller hears the callee's early sound from now on.
     fn early_caller_up(&mut self, ctx: &mut Ctx<'_>) {
-        if let Some(leg) = self.dial_early() {
-            ctx.media(media::Command::Bridge { a: self.leg.id, b: leg });
+        match self.dial_early() {
+            Some(leg) => ctx.media(media::Command::Bridge { a: self.leg.id, b: leg }),
+            None => self.dial_caller_hears(ctx),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::child::ChildOf;
 use crate::conference_invite::Invitation;
 use crate::ctx::{Asked, Ctx};
 use crate::documents::Documents;
+use crate::fault::Fault;
 use crate::kept::Kept;
 use crate::leg::Leg;
 use crate::office::Application;
@@ -82,6 +83,8 @@ pub(crate) struct Call {
     pub(crate) documents: Documents,
     /// Why it was ended; set once.
     pub(crate) ended: Option<Cause>,
+    /// What the catalogue calls it, if something was wrong.
+    pub(crate) fault: Option<Fault>,
     pub(crate) answered: Option<Mono>,
     /// Its record is to be deleted once it can no longer change.
     pub(crate) forgotten: bool,
@@ -131,6 +134,7 @@ impl Call {
             time_limit_s: None,
             documents: Documents::default(),
             ended: None,
+            fault: None,
             forgotten: false,
             answered: None,
             last_dial: None,

@@ -5,7 +5,7 @@
 
 use base::{CallSid, Timestamp};
 use twiml::{
-    CallQuality, Direction, Level, Overrides, ProgressEvent, ProgressFacts, call_ended_params,
+    CallQuality, CallStatus, Direction, Level, Overrides, ProgressEvent, ProgressFacts, call_ended_params,
     progress_params,
 };
 
@@ -83,7 +83,9 @@ impl Call {
 
     fn send_progress(&mut self, progress: ProgressFacts, ctx: &mut Ctx<'_>) {
         let Some(callback) = self.callback.clone() else { return };
-        let progress = ProgressFacts { sip_code: self.row.sip_code, ..progress };
+        let failed = self.facts.status == CallStatus::Failed;
+        let error = self.fault.clone().filter(|_| failed);
+        let progress = ProgressFacts { sip_code: self.row.sip_code, error, ..progress };
         // Whoever asked for nothing but the end of an inbound call gets the one request of webhooks §4.1.
         let params =
             if self.facts.direction == Direction::Inbound && callback.events == [ProgressEvent::Completed] {
@@ -117,7 +119,7 @@ pub(crate) fn failed(
     ctx: &mut Ctx<'_>,
 ) -> NotificationRow {
     let (code, level) = match asked {
-        Asked::ConferenceCallback => (16011, Level::Error),
+        Asked::ConferenceCallback(_) => (16011, Level::Error),
         Asked::Interpreter(_) | Asked::Callback | Asked::Debugger | Asked::RouterEvent => {
             (15003, Level::Warning)
         }

@@ -6,11 +6,11 @@
 use base::CallSid;
 use media::{CodecKind, LegId};
 use serde::{Deserialize, Serialize};
-use twiml::{Context, DialSip, HttpMethod, Interpreter, Source};
+use twiml::{Context, DialSip, HttpMethod, Interpreter, SipFacts, Source};
 
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
-use crate::incoming::x_headers;
+use crate::incoming::{domain_sid, x_headers};
 use crate::transfer::ReferTo;
 
 /// What a dialled call knows of why it exists.
@@ -69,11 +69,22 @@ impl Call {
         ctx.mail(child.parent, Mail::ChildLeft { child: self.sid() });
     }
 
-    /// The final response to its INVITE, as far as the action request tells it.
-    pub(crate) fn final_response(&mut self, code: u16, headers: &sip::Headers) {
+    /// The final response to the INVITE of a `<Sip>`: what the action request tells of it, and what its own requests
+    /// do (reference: twiml-voice §9.4, §10.2).
+    pub(crate) fn final_response(&mut self, code: u16, headers: &sip::Headers, ctx: &Ctx<'_>) {
         let Some(facts) = self.child.as_mut().and_then(|child| child.sip.as_mut()) else { return };
         facts.response_code = code;
         facts.x_headers = x_headers(headers);
+        let domain = self.facts.to.parse::<sip::Uri>().ok().map(|uri| uri.host.to_string());
+        let Some(source_ip) = self.leg.peer.filter(|_| code < 300) else { return };
+        self.facts.sip = Some(SipFacts {
+            domain_sid: domain.as_deref().and_then(|name| domain_sid(name, ctx)),
+            domain,
+            call_id: self.call_ids.last().cloned().unwrap_or_default(),
+            source_ip,
+            x_headers: facts.x_headers.clone(),
+            trunk_sid: None,
+        });
     }
 
     /// Whose child this is and what is left to tell about it.

@@ -72,6 +72,8 @@ pub(crate) struct Moment {
 /// Something to be told to a status callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Letter {
+    /// Whose letters are delivered in their order.
+    pub(crate) conference: ConferenceSid,
     pub(crate) url: String,
     pub(crate) method: HttpMethod,
     pub(crate) params: Vec<(String, String)>,
@@ -278,6 +280,7 @@ impl Conference {
                 .callback
                 .as_ref()
                 .is_some_and(|c| c.events.contains(&ConferenceEvent::Speaker)),
+            delay_ms_max: self.members.get(&call)?.jitter_buffer.ms_max(),
             ..Member::default()
         })
     }
@@ -313,6 +316,6 @@ impl Conference {
             at: moment.at,
         };
         let params = conference_params(&facts, news);
-        Some(Letter { url: callback.url.clone(), method: callback.method, params })
+        Some(Letter { conference: self.sid, url: callback.url.clone(), method: callback.method, params })
     }
 }

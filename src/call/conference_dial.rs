@@ -248,7 +248,13 @@ fn beep(room: RoomId, ctx: &mut Ctx<'_>) {
 
 pub(crate) fn send(call: CallSid, letters: Vec<Letter>, ctx: &mut Ctx<'_>) {
     for letter in letters {
-        ctx.fetch(call, Asked::ConferenceCallback, letter.url, letter.method, letter.params);
+        ctx.fetch(
+            call,
+            Asked::ConferenceCallback(letter.conference),
+            letter.url,
+            letter.method,
+            letter.params,
+        );
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn document(noun: &ConferenceNoun) -> String {
         set(name, if value { "true" } else { "false" });
     }
     set("trim", if noun.trim { "trim-silence" } else { "do-not-trim" });
+    set("jitterBufferSize", noun.jitter_buffer.as_str());
     set("maxParticipants", &noun.max_participants.to_string());
     set("waitMethod", noun.wait_method.as_str());
     set(
@@ -188,6 +189,7 @@ mod tests {
             record: true,
             trim: false,
             max_participants: 3,
+            jitter_buffer: twiml::JitterBufferSize::Small,
             beep: Beep::OnExit,
             wait_url: Some("http://h/w?a=1&b=\"2\"".to_owned()),
             wait_method: HttpMethod::Get,

@@ -130,7 +130,7 @@ pub(crate) enum Asked {
     /// A status callback: only its failure is of interest.
     Callback,
     /// Likewise, of a conference.
-    ConferenceCallback,
+    ConferenceCallback(ConferenceSid),
     /// The debugger webhook; its failure is only counted.
     Debugger,
     /// A workspace's event callback, likewise.
@@ -253,7 +253,8 @@ impl Ctx<'_> {
         let id = FetchId(self.next_id());
         let kind = match asked {
             Asked::Interpreter(_) => FetchKind::Document,
-            Asked::Callback | Asked::ConferenceCallback | Asked::RouterEvent => FetchKind::StatusCallback,
+            Asked::Callback | Asked::RouterEvent => FetchKind::StatusCallback,
+            Asked::ConferenceCallback(conference) => FetchKind::ConferenceCallback(conference),
             Asked::Debugger => FetchKind::Debugger,
         };
         match asked {
@@ -262,8 +263,8 @@ impl Ctx<'_> {
                 let exchange = Exchange::asked(&url, method, &params);
                 self.shared.exchanges.document_asked(id, call, exchange, self.now);
             }
-            Asked::Callback | Asked::ConferenceCallback | Asked::Debugger | Asked::RouterEvent => {
-                if matches!(asked, Asked::Callback | Asked::ConferenceCallback) {
+            Asked::Callback | Asked::ConferenceCallback(_) | Asked::Debugger | Asked::RouterEvent => {
+                if matches!(asked, Asked::Callback | Asked::ConferenceCallback(_)) {
                     let exchange = Exchange::asked(&url, method, &params);
                     self.shared.exchanges.asked(id, call, exchange, self.now);
                 }

@@ -22,12 +22,14 @@ use twiml::{
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::Side;
-use crate::outcome::Outcome;
+use crate::originate::{Refusal, device};
+use crate::outcome::{Cause, Outcome};
 use crate::prompt::{Part, Prompting};
 use crate::record::{EventKind, RecordingSource};
 use crate::record_verb::{Asking, recording_facts};
 use crate::timers::Timer;
 use crate::transfer::ReferTo;
+use crate::waking::Waking;
 
 /// A `<Dial>` that runs.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(crate) struct DialRun {
     recording: Option<(RecordingSid, Mono)>,
     /// The callee that was sent to a document of its own.
     left: Option<CallSid>,
+    /// Phones that may yet come, or come elsewhere, while it rings.
+    waking: Vec<Waking>,
 }
 
 /// What became of one callee.
@@ -133,6 +137,7 @@ impl Call {
             best: None,
             recording: None,
             left: None,
+            waking: Vec::new(),
         });
         self.dial_next(ctx);
         if self.leg.is_up() {
@@ -155,12 +160,13 @@ impl Call {
                 self.finish_dial(ctx);
                 return;
             }
+            run.waking.clear();
             let dial = run.dial.clone();
             for noun in &batch {
                 self.ring(noun, &dial, ctx);
             }
             let Running::Dial(run) = &mut self.running else { return };
-            if !run.children.is_empty() {
+            if !run.children.is_empty() || run.waits() {
                 ctx.timer(self.row.sid, Timer::DialRing, Duration::from_secs(u64::from(run.dial.timeout_s)));
                 return;
             }
@@ -169,21 +175,74 @@ impl Call {
 
     /// Begins a child for each place the noun leads to.
     fn ring(&mut self, noun: &Noun, dial: &Dial, ctx: &mut Ctx<'_>) {
+        self.notify_client(noun, ctx);
+        let waking = Waking::of(noun, &self.dialler, ctx);
         match self.originate(noun, dial, ctx) {
-            Ok(children) => {
-                let Running::Dial(run) = &mut self.running else { return };
-                for child in children {
-                    run.children.insert(child.sid(), child.leg.id);
-                    ctx.shared.births.push_back(child);
-                }
-            }
+            Ok(children) => children.into_iter().for_each(|child| self.ring_child(child, ctx)),
+            // Whoever was told wakes it: it is waited for.
+            Err(_) if waking.as_ref().is_some_and(Waking::is_waited_for) => {}
             Err(refusal) => {
-                self.warn(refusal.code, refusal.message, ctx);
-                let outcome =
-                    Outcome { status: CallStatus::Failed, sip_code: refusal.sip_code, duration_s: 0 };
-                let Running::Dial(run) = &mut self.running else { return };
-                run.note(refusal.call, outcome, None);
+                let cause = Cause::Stillborn(refusal.sip_code);
+                self.ring_nobody(noun, dial, refusal, cause, ctx);
             }
+        }
+        if let Running::Dial(run) = &mut self.running {
+            run.waking.extend(waking);
+        }
+    }
+
+    fn ring_child(&mut self, child: Call, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        run.children.insert(child.sid(), child.leg.id);
+        ctx.shared.births.push_back(child);
+    }
+
+    /// The noun leads to nobody: what became of it is on record all the same.
+    fn ring_nobody(&mut self, noun: &Noun, dial: &Dial, why: Refusal, cause: Cause, ctx: &mut Ctx<'_>) {
+        self.warn(why.code, why.message.clone(), ctx);
+        let outcome = Outcome { status: cause.status(false), sip_code: why.sip_code, duration_s: 0 };
+        let child = self.stillborn(noun, dial, why, cause, ctx);
+        if let Running::Dial(run) = &mut self.running {
+            run.note(child.sid(), outcome, None);
+        }
+        ctx.shared.births.push_back(child);
+    }
+
+    /// Whether this call rings that phone, or waits for it.
+    pub(crate) fn rings_phone(&self, phone: &str) -> bool {
+        match &self.running {
+            Running::Dial(run) => run.waking.iter().any(|waking| waking.is_of(phone)),
+            _ => false,
+        }
+    }
+
+    /// A phone that is being rung, or waited for, has registered: it rings where it is now, too.
+    pub(crate) fn phone_registered(&mut self, phone: &str, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        let dial = run.dial.clone();
+        let contacts = ctx.shared.endpoint.contacts_of(phone);
+        let mut found = Vec::new();
+        for waking in run.waking.iter_mut().filter(|waking| waking.is_of(phone)) {
+            found
+                .extend(waking.take_new(&contacts).into_iter().map(|contact| (waking.noun.clone(), contact)));
+        }
+        for (noun, contact) in found {
+            if ctx.is_full() {
+                return;
+            }
+            let child = self.callee(&noun, &dial, vec![device(phone, contact)], ctx);
+            self.ring_child(child, ctx);
+        }
+        self.drive(ctx);
+    }
+
+    /// Nobody is waited for any more. Phones that never came are on record as not registered.
+    fn let_sleep(&mut self, ctx: &mut Ctx<'_>) {
+        let Running::Dial(run) = &mut self.running else { return };
+        let (dial, waking) = (run.dial.clone(), std::mem::take(&mut run.waking));
+        for waking in waking.into_iter().filter(Waking::is_waited_for) {
+            let in_vain = Cause::Released { timeout: true };
+            self.ring_nobody(&waking.noun, &dial, waking.in_vain(), in_vain, ctx);
         }
     }
 
@@ -221,8 +280,20 @@ impl Call {
                 self.leg.near = vec![codec];
                 self.progress(183, ctx);
             }
+            // The document's own tone is given to a caller that is not answered yet, too.
+            Some(_) | None if run.ringback => {}
+            Some(_) | None if !up && run.dial.ring_tone.is_some() => self.progress(183, ctx),
             Some(_) | None if !up => self.progress(180, ctx),
             Some(_) | None => {}
+        }
+    }
+
+    /// A caller that is not answered yet can hear something: the tone that the document wants.
+    pub(crate) fn dial_caller_hears(&mut self, ctx: &mut Ctx<'_>) {
+        if let Running::Dial(run) = &self.running
+            && run.dial.ring_tone.is_some()
+        {
+            self.start_ringback(ctx);
         }
     }
 
@@ -235,6 +306,7 @@ impl Call {
         }
         run.chosen = Some(child);
         run.later.clear();
+        run.waking.clear();
         ctx.cancel_timer(self.row.sid, Timer::DialRing);
         for other in run.children.keys().filter(|other| **other != child) {
             ctx.mail(*other, Mail::Release { timeout: false });
@@ -274,7 +346,8 @@ impl Call {
         }
         self.trace(EventKind::Media, format!("bridged with {child}"), ctx);
         self.spare_transcoding(child, codec, ctx);
-        self.record_dial(&[DialRecord::RecordFromAnswer, DialRecord::RecordFromAnswerDual], ctx);
+        // A caller that was not answered before had nothing that could have been recorded from the ringing on.
+        self.record_dial(RECORDED, ctx);
         let Running::Dial(run) = &self.running else { return };
         if let Some((recording, since)) = run.recording {
             ctx.mail(child, Mail::Recorded { recording, since });
@@ -303,7 +376,7 @@ impl Call {
             run.chosen = None;
             run.ready = None;
         }
-        if !run.children.is_empty() {
+        if !run.children.is_empty() || run.waits() {
             return;
         }
         match &mut self.transfer {
@@ -325,6 +398,7 @@ impl Call {
         }
         run.left = Some(child);
         run.later.clear();
+        run.waking.clear();
         for other in run.children.keys() {
             ctx.mail(*other, Mail::Release { timeout: false });
         }
@@ -353,6 +427,11 @@ impl Call {
         }
         for child in run.children.keys() {
             ctx.mail(*child, Mail::Release { timeout: true });
+        }
+        let rings = !run.children.is_empty();
+        self.let_sleep(ctx);
+        if !rings {
+            self.dial_next(ctx);
         }
     }
 
@@ -390,6 +469,7 @@ impl Call {
             run.note(child, Outcome { status: CallStatus::NoAnswer, sip_code: 487, duration_s: 0 }, None);
         }
         run.later.clear();
+        self.let_sleep(ctx);
         self.finish_dial(ctx);
     }
 
@@ -507,6 +587,11 @@ impl Call {
 }
 
 impl DialRun {
+    /// Whether a phone that is not there is waited for.
+    fn waits(&self) -> bool {
+        self.waking.iter().any(Waking::is_waited_for)
+    }
+
     /// Remembers the more telling of two outcomes; what became of the bridged callee says most.
     fn note(&mut self, child: CallSid, outcome: Outcome, sip: Option<Box<DialSip>>) {
         let bridged = self.bridged.is_some_and(|(bridged, _, _)| bridged == child);
@@ -519,6 +604,14 @@ impl DialRun {
         self.best = Some(Best { child, outcome, sip });
     }
 }
+
+/// Every kind of dial that is recorded.
+const RECORDED: &[DialRecord] = &[
+    DialRecord::RecordFromAnswer,
+    DialRecord::RecordFromAnswerDual,
+    DialRecord::RecordFromRinging,
+    DialRecord::RecordFromRingingDual,
+];
 
 /// The recording a dial asks for.
 pub(crate) fn asking(dial: &Dial, ctx: &mut Ctx<'_>) -> Asking {

@@ -21,6 +21,7 @@ impl Call {
         }
         self.trace(EventKind::Decision, format!("ended by {}", cause.words()), ctx);
         self.end_signalling(&cause, ctx);
+        self.find_fault(&cause, ctx);
         let outcome = self.record_outcome(&cause, ctx);
         self.ended = Some(cause);
         self.answered_until = Some(ctx.now.mono);
@@ -41,7 +42,7 @@ impl Call {
     /// Says to the peer what it has to know.
     fn end_signalling(&mut self, cause: &Cause, ctx: &mut Ctx<'_>) {
         let session = self.leg.session;
-        let told = matches!(cause, Cause::Peer | Cause::Cancelled | Cause::Signalling);
+        let told = matches!(cause, Cause::Peer | Cause::Cancelled | Cause::Signalling | Cause::NoAck);
         match (self.leg.signalling, self.leg.side) {
             (Signalling::Invited, Side::Called) if !told => {
                 let code = cause.refusal();
@@ -73,7 +74,6 @@ impl Call {
         let sip_code = match (self.answered, cause) {
             (Some(_), _) => 200,
             (None, Cause::Cancelled | Cause::Released { .. }) => 487,
-            (None, Cause::Refused(code) | Cause::Unroutable(code) | Cause::NoMedia(code)) => *code,
             (None, other) => other.refusal(),
         };
         self.row.end = Some(ctx.now.wall);
@@ -183,8 +183,10 @@ fn bye_reason(cause: &Cause) -> Option<(u16, String)> {
         | Cause::Operator
         | Cause::TimeLimit
         | Cause::Transferred
+        | Cause::NoAck
         | Cause::Signalling
         | Cause::Unroutable(_)
+        | Cause::Stillborn(_)
         | Cause::TooMany { .. } => None,
     }
 }

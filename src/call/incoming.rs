@@ -158,6 +158,8 @@ fn new_call(
         Caller::Trunk { name } => (Some(name), None),
         Caller::Phone { user } => (None, Some(user)),
     };
+    let of_domain = trunk.as_ref().is_some_and(|name| ctx.office.domains.contains_key(name));
+    let domain = (phone.is_some() || of_domain).then(|| request.uri.host.to_string());
     let facts = CallFacts {
         call_sid: sid,
         dialect: application.dialect,
@@ -173,7 +175,8 @@ fn new_call(
         answered_by: None,
         machine_detection_ms: None,
         sip: Some(SipFacts {
-            domain: phone.as_ref().map(|_| request.uri.host.to_string()),
+            domain: domain.clone(),
+            domain_sid: domain.as_deref().and_then(|name| domain_sid(name, ctx)),
             call_id: request.headers.text(&HeaderName::CallId).unwrap_or_default().into_owned(),
             source_ip: flow.remote.ip(),
             x_headers: x_headers(&request.headers),
@@ -207,6 +210,11 @@ fn new_call(
         callback: None,
     });
     call
+}
+
+/// The sid of the SIP domain of this name.
+pub(crate) fn domain_sid(name: &str, ctx: &Ctx<'_>) -> Option<String> {
+    ctx.office.domains.get(&name.to_ascii_lowercase())?.sid.clone()
 }
 
 /// The calling party as webhooks name it: a number, or the phone's SIP address.

@@ -235,6 +235,8 @@ pub enum FetchKind {
     Document,
     /// Nobody waits: delivered in order for its call; what became of it is for the record.
     StatusCallback,
+    /// Likewise, in order for the conference, whoever of it they are about.
+    ConferenceCallback(ConferenceSid),
     /// Likewise, for whoever looks after the box; those of one call have an order of their own.
     Debugger,
 }

@@ -32,6 +32,7 @@ mod echo;
 mod endpoint_config;
 mod enqueue;
 mod exchange;
+mod fault;
 mod gather;
 mod hangup;
 mod hearing;
@@ -79,6 +80,7 @@ mod transfer;
 mod update;
 mod user_message;
 mod wait;
+mod waking;
 
 pub use conference::ConferenceFault;
 pub use conference_invite::NewParticipant;

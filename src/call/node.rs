@@ -301,13 +301,13 @@ impl Node {
             }
             Event::Answered { session, body, headers } => {
                 self.with_session(session, now, |call, ctx| {
-                    call.final_response(200, &headers);
+                    call.final_response(200, &headers, ctx);
                     call.on_answered(body.as_deref(), ctx);
                 });
             }
             Event::Refused { session, code, reason, headers } => {
                 self.with_session(session, now, |call, ctx| {
-                    call.final_response(code, &headers);
+                    call.final_response(code, &headers, ctx);
                     call.on_refused(code, &reason, ctx);
                 });
             }
@@ -326,9 +326,8 @@ impl Node {
             Event::Ended { session, why, .. } => {
                 let cause = match why {
                     sip::Ended::ByPeer { .. } => Cause::Peer,
-                    sip::Ended::AckTimeout | sip::Ended::TransactionTimeout | sip::Ended::FlowLost => {
-                        Cause::Signalling
-                    }
+                    sip::Ended::AckTimeout => Cause::NoAck,
+                    sip::Ended::TransactionTimeout | sip::Ended::FlowLost => Cause::Signalling,
                 };
                 self.with_session(session, now, |call, ctx| call.end(cause, ctx));
             }
@@ -347,7 +346,10 @@ impl Node {
             Event::Notified { session, code, last } => {
                 self.with_session(session, now, |call, ctx| call.on_notified(code, last, ctx));
             }
-            Event::Registered { .. } => self.count("phone registered"),
+            Event::Registered { user, .. } => {
+                self.count("phone registered");
+                self.wake(&user, now);
+            }
             Event::Unregistered { .. } => self.count("phone unregistered"),
             Event::TrunkState { trunk, state } => {
                 self.trunk_states.insert(trunk, crate::operator::trunk_words(&state));
@@ -397,7 +399,7 @@ impl Node {
         match asked {
             Asked::Debugger => return self.count("debugger webhook failed"),
             Asked::RouterEvent => return self.count("TaskRouter event callback failed"),
-            Asked::Interpreter(_) | Asked::Callback | Asked::ConferenceCallback => {}
+            Asked::Interpreter(_) | Asked::Callback | Asked::ConferenceCallback(_) => {}
         }
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let row = callback::failed(sid, asked, failure, &mut ctx);
@@ -451,6 +453,15 @@ impl Node {
     fn with_session(&mut self, session: SessionId, now: Now, f: impl FnOnce(&mut Call, &mut Ctx<'_>)) {
         if let Some(sid) = self.shared.sessions.get(&session).copied() {
             self.with(sid, now, f);
+        }
+    }
+
+    /// Whoever dials this phone rings it where it is now, too.
+    fn wake(&mut self, phone: &str, now: Now) {
+        let dialling: Vec<CallSid> =
+            self.calls.iter().filter(|(_, call)| call.rings_phone(phone)).map(|(sid, _)| *sid).collect();
+        for sid in dialling {
+            self.with(sid, now, |call, ctx| call.phone_registered(phone, ctx));
         }
     }
 

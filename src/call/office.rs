@@ -104,6 +104,9 @@ pub struct Trunk {
 /// A SIP domain beside the office's own (reference: rest-voice §10).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
+    /// `SD…`.
+    #[serde(default)]
+    pub sid: Option<String>,
     /// What answers whoever calls from it; `None`: what is dialled leads where a phone's or a trunk's call leads.
     pub application: Option<Application>,
     /// The phones that are its own, keys of [`Office::phones`].

@@ -14,6 +14,7 @@ use twiml::{CallFacts, CallStatus, ClientNoun, Dial, HttpMethod, Noun, ProgressE
 use crate::call::Call;
 use crate::child::{ChildOf, Stage};
 use crate::ctx::{Asked, Ctx, Mail};
+use crate::fault::{NOT_REGISTERED, OVERLOAD, UNRESOLVED};
 use crate::leg::{Leg, Side, Signalling};
 use crate::outbound::Outbound;
 use crate::outcome::Cause;
@@ -40,8 +41,6 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// What a caller that is not answered yet is told.
     pub(crate) sip_code: u16,
-    /// The call that would have been.
-    pub(crate) call: CallSid,
 }
 
 /// What all nouns have in common.
@@ -63,84 +62,103 @@ impl Call {
         dial: &Dial,
         ctx: &mut Ctx<'_>,
     ) -> Result<Vec<Call>, Refusal> {
-        self.notify_client(noun, ctx);
-        let common = common(noun);
-        let (to, places) = places(noun, &self.dialler, ctx)?;
+        let places = places(noun, &self.dialler, ctx)?;
         let unlimited = places.iter().flatten().any(|way| way.unlimited);
         if ctx.is_full() && !unlimited {
-            return Err(refuse(OVERLOAD, "the box has as many calls as it may have".to_owned(), 503, ctx));
+            return Err(refuse(OVERLOAD, "the box has as many calls as it may have".to_owned(), 503));
         }
+        Ok(places.into_iter().map(|ways| self.callee(noun, dial, ways, ctx)).collect())
+    }
+
+    /// The record of a noun that leads to nobody: a call that ends as it is born.
+    pub(crate) fn stillborn(
+        &mut self,
+        noun: &Noun,
+        dial: &Dial,
+        why: Refusal,
+        cause: Cause,
+        ctx: &mut Ctx<'_>,
+    ) -> Call {
+        let mut child = self.callee(noun, dial, Vec::new(), ctx);
+        child.fault = Some((why.code, why.message));
+        if let Some(outbound) = &mut child.outbound {
+            outbound.stillborn = Some(cause);
+        }
+        child
+    }
+
+    /// One call of the noun, by these ways.
+    pub(crate) fn callee(&mut self, noun: &Noun, dial: &Dial, ways: Vec<Way>, ctx: &mut Ctx<'_>) -> Call {
+        let common = common(noun);
         let from = dial.caller_id.clone().unwrap_or_else(|| self.facts.from.clone());
-        let mut children = Vec::new();
-        for ways in places {
-            let mut shown = shown_from(&from, ways.first(), self.facts.caller_name.as_deref(), ctx);
-            if dial.from_display_name.is_some() {
-                shown.display.clone_from(&dial.from_display_name);
-            }
-            let mut headers = common.headers.clone();
-            headers.extend(diversion(dial, self.facts.forwarded_from.as_deref(), &shown));
-            let sid = CallSid::random(&mut ctx.shared.rng);
-            let session = SessionId(ctx.next_id());
-            let sdp_id = u64::from(ctx.shared.rng.u32());
-            let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
-            leg.peer = ways.first().and_then(|way| way.peer);
-            leg.near = self.near_codecs(ctx);
-            let mut row = CallRow::new(
-                sid,
-                twiml::Direction::OutboundDial,
-                from.clone(),
-                to.clone(),
-                CallStatus::Queued,
-                ctx.now.wall,
-            );
-            row.parent = Some(self.sid());
-            row.start = Some(ctx.now.wall);
-            row.trunk = ways.first().and_then(|way| way.trunk.clone());
-            row.phone = ways.first().and_then(|way| way.phone.clone());
-            let facts = CallFacts {
-                call_sid: sid,
-                from: from.clone(),
-                to: to.clone(),
-                status: CallStatus::Queued,
-                direction: twiml::Direction::OutboundDial,
-                parent_call_sid: Some(self.sid()),
-                forwarded_from: None,
-                stir_verstat: None,
-                answered_by: None,
-                machine_detection_ms: None,
-                sip: None,
-                ..self.facts.clone()
-            };
-            let mut child = Call::new(row, leg, facts);
-            child.callback = common.callback.cloned();
-            child.outbound = Some(Outbound {
-                near: self.leg.holds_media().then_some(self.leg.id),
-                ways,
-                from: shown,
-                headers,
-                credentials: common.credentials.clone(),
-                send_digits: common.send_digits.cloned(),
-                machine_detection: common.machine_detection.cloned(),
-                detecting: false,
-                sending: None,
-                opening: None,
-            });
-            child.child = Some(ChildOf {
-                parent: self.sid(),
-                parent_leg: self.leg.id,
-                whisper: common.url.map(|url| (url.clone(), common.method)),
-                sip: matches!(noun, Noun::Sip(_)).then(Box::default),
-                refer_to: ReferTo::of(dial),
-                stage: Stage::Ringing,
-            });
-            children.push(child);
+        let to = name(noun);
+        let mut shown = shown_from(&from, ways.first(), self.facts.caller_name.as_deref(), ctx);
+        if dial.from_display_name.is_some() {
+            shown.display.clone_from(&dial.from_display_name);
         }
-        Ok(children)
+        let mut headers = common.headers;
+        headers.extend(diversion(dial, self.facts.forwarded_from.as_deref(), &shown));
+        let sid = CallSid::random(&mut ctx.shared.rng);
+        let session = SessionId(ctx.next_id());
+        let sdp_id = u64::from(ctx.shared.rng.u32());
+        let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
+        leg.peer = ways.first().and_then(|way| way.peer);
+        leg.near = self.near_codecs(ctx);
+        let mut row = CallRow::new(
+            sid,
+            twiml::Direction::OutboundDial,
+            from.clone(),
+            to.clone(),
+            CallStatus::Queued,
+            ctx.now.wall,
+        );
+        row.parent = Some(self.sid());
+        row.start = Some(ctx.now.wall);
+        row.trunk = ways.first().and_then(|way| way.trunk.clone());
+        row.phone = ways.first().and_then(|way| way.phone.clone());
+        let facts = CallFacts {
+            call_sid: sid,
+            from,
+            to,
+            status: CallStatus::Queued,
+            direction: twiml::Direction::OutboundDial,
+            parent_call_sid: Some(self.sid()),
+            forwarded_from: None,
+            stir_verstat: None,
+            answered_by: None,
+            machine_detection_ms: None,
+            sip: None,
+            ..self.facts.clone()
+        };
+        let mut child = Call::new(row, leg, facts);
+        child.callback = common.callback.cloned();
+        child.outbound = Some(Outbound {
+            near: self.leg.holds_media().then_some(self.leg.id),
+            ways,
+            stillborn: None,
+            from: shown,
+            headers,
+            credentials: common.credentials,
+            send_digits: common.send_digits.cloned(),
+            machine_detection: common.machine_detection.cloned(),
+            detecting: false,
+            sending: None,
+            opening: None,
+        });
+        child.child = Some(ChildOf {
+            parent: self.sid(),
+            parent_leg: self.leg.id,
+            whisper: common.url.map(|url| (url.clone(), common.method)),
+            sip: matches!(noun, Noun::Sip(_)).then(Box::default),
+            refer_to: ReferTo::of(dial),
+            stage: Stage::Ringing,
+        });
+        child
     }
 
     /// Who wakes phones is told which one is wanted, in the name of the call that dials: there may be a child call for
     /// each of its devices, or none.
-    fn notify_client(&mut self, noun: &Noun, ctx: &mut Ctx<'_>) {
+    pub(crate) fn notify_client(&mut self, noun: &Noun, ctx: &mut Ctx<'_>) {
         let Noun::Client(ClientNoun { identity, notification_url: Some(url), .. }) = noun else { return };
         let mut params = twiml::standard_params(&self.facts);
         params.push(("Client".to_owned(), format!("client:{identity}")));
@@ -151,6 +169,10 @@ impl Call {
     pub(crate) fn born(&mut self, ctx: &mut Ctx<'_>) {
         let near = self.outbound.as_ref().and_then(|outbound| outbound.near);
         ctx.store(StoreItem::Call(self.row.clone()));
+        if let Some(cause) = self.outbound.as_mut().and_then(|outbound| outbound.stillborn.take()) {
+            self.end(cause, ctx);
+            return;
+        }
         self.trace(EventKind::Decision, format!("rings {}", self.row.to), ctx);
         self.open_media(near, ctx);
     }
@@ -271,46 +293,66 @@ impl Call {
             self.try_next_way(ctx);
             return;
         }
+        if reason == sip::UNRESOLVED {
+            self.fail(UNRESOLVED, &self.row.to.clone(), ctx);
+        }
         self.end(Cause::Refused(code), ctx);
     }
 }
 
-/// Where a noun leads: its name for webhooks, and for each call the ways to try in order.
-pub(crate) fn places(
-    noun: &Noun,
-    dialler: &Who,
-    ctx: &mut Ctx<'_>,
-) -> Result<(String, Vec<Vec<Way>>), Refusal> {
+/// What webhooks call whom a noun names.
+fn name(noun: &Noun) -> String {
     match noun {
-        Noun::Client(client) => {
-            let places = phone_places(&client.identity, ctx)?;
-            Ok((format!("client:{}", client.identity), places))
-        }
+        Noun::Client(client) => format!("client:{}", client.identity),
+        Noun::Sip(noun) => noun.uri.clone(),
+        Noun::Number(noun) => noun.number.clone(),
+        // They are joined, not rung.
+        Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => String::new(),
+    }
+}
+
+/// Where a noun leads: for each call the ways to try in order.
+pub(crate) fn places(noun: &Noun, dialler: &Who, ctx: &mut Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal> {
+    if let Some(phone) = phone_of(noun, dialler, ctx) {
+        return phone_places(&phone, ctx);
+    }
+    match noun {
         Noun::Sip(noun) => {
             let uri: Uri = noun
                 .uri
                 .parse()
-                .map_err(|_| refuse(13243, format!("`{}` is not a SIP address", noun.uri), 404, ctx))?;
-            let user = uri.user_decoded().into_owned();
-            if is_ours(&uri, ctx) && ctx.office.phones.contains_key(&user) {
-                return Ok((noun.uri.clone(), phone_places(&user, ctx)?));
-            }
+                .map_err(|_| refuse(13243, format!("`{}` is not a SIP address", noun.uri), 404))?;
             let peer = uri.host.ip();
             let way =
                 Way { destination: Destination::Uri(uri), trunk: None, phone: None, peer, unlimited: false };
-            Ok((noun.uri.clone(), vec![vec![way]]))
+            Ok(vec![vec![way]])
         }
         Noun::Number(noun) => number_places(noun, dialler, ctx),
-        // It is joined, not rung.
-        Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => Ok((String::new(), Vec::new())),
+        Noun::Client(_) | Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => Ok(Vec::new()),
     }
 }
 
-fn number_places(
-    noun: &twiml::Number,
-    dialler: &Who,
-    ctx: &mut Ctx<'_>,
-) -> Result<(String, Vec<Vec<Way>>), Refusal> {
+/// The phone that a noun means: by its name, by its address at this box, or by its extension.
+pub(crate) fn phone_of(noun: &Noun, dialler: &Who, ctx: &Ctx<'_>) -> Option<String> {
+    match noun {
+        Noun::Client(client) => Some(client.identity.clone()),
+        Noun::Sip(noun) => {
+            let uri: Uri = noun.uri.parse().ok()?;
+            let user = uri.user_decoded().into_owned();
+            (is_ours(&uri, ctx) && ctx.office.phones.contains_key(&user)).then_some(user)
+        }
+        Noun::Number(noun) => match route(ctx.office, dialler, &noun.number, |_| true).target {
+            Target::Phone { name, .. } => Some(name),
+            Target::Emergency { .. }
+            | Target::Trunk { .. }
+            | Target::Application { .. }
+            | Target::NotFound => None,
+        },
+        Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => None,
+    }
+}
+
+fn number_places(noun: &twiml::Number, dialler: &Who, ctx: &Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal> {
     let office = ctx.office;
     let decision = route(office, dialler, &noun.number, |_| true);
     // Who names the carriers needs no route to them.
@@ -318,20 +360,18 @@ fn number_places(
     if let (Some(trunks), Target::Trunk { .. } | Target::NotFound) = (named, &decision.target) {
         let number = normalise(&noun.number);
         if is_dialable(&number) {
-            return Ok((noun.number.clone(), vec![trunk_ways(&number, trunks, false, ctx)]));
+            return Ok(vec![trunk_ways(&number, trunks, false, ctx)]);
         }
     }
     match decision.target {
-        Target::Phone { name, .. } => Ok((noun.number.clone(), phone_places(&name, ctx)?)),
-        Target::Emergency { number, trunks } => {
-            Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, true, ctx)]))
-        }
+        Target::Phone { name, .. } => phone_places(&name, ctx),
+        Target::Emergency { number, trunks } => Ok(vec![trunk_ways(&number, &trunks, true, ctx)]),
         Target::Trunk { number, trunks } => {
             let trunks = match &noun.trunk {
                 Some(wanted) if office.trunks.contains_key(wanted) => vec![wanted.clone()],
                 Some(_) | None => trunks,
             };
-            Ok((noun.number.clone(), vec![trunk_ways(&number, &trunks, false, ctx)]))
+            Ok(vec![trunk_ways(&number, &trunks, false, ctx)])
         }
         Target::Application { .. } => Err(refuse(
             13224,
@@ -340,11 +380,10 @@ fn number_places(
                 noun.number
             ),
             404,
-            ctx,
         )),
         Target::NotFound => {
             let why = decision.steps.join(" ");
-            Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404, ctx))
+            Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404))
         }
     }
 }
@@ -415,7 +454,7 @@ fn diversion(dial: &Dial, diverted: Option<&str>, shown: &NameAddr) -> Option<(H
 }
 
 /// One call for each place a phone is registered at.
-fn phone_places(name: &str, ctx: &mut Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal> {
+fn phone_places(name: &str, ctx: &Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal> {
     let contacts = ctx.shared.endpoint.contacts_of(name);
     if contacts.is_empty() {
         let (message, sip_code) = if ctx.office.phones.contains_key(name) {
@@ -423,19 +462,16 @@ fn phone_places(name: &str, ctx: &mut Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal>
         } else {
             (format!("there is no phone `{name}`"), 404)
         };
-        return Err(refuse(32009, message, sip_code, ctx));
+        return Err(refuse(NOT_REGISTERED, message, sip_code));
     }
-    let place = |binding: sip::Binding| {
-        let peer = Some(binding.flow.remote.ip());
-        vec![Way {
-            destination: Destination::Contact(binding),
-            trunk: None,
-            phone: Some(name.to_owned()),
-            peer,
-            unlimited: false,
-        }]
-    };
-    Ok(contacts.into_iter().map(place).collect())
+    Ok(contacts.into_iter().map(|contact| vec![device(name, contact)]).collect())
+}
+
+/// One device of a phone.
+pub(crate) fn device(phone: &str, contact: sip::Binding) -> Way {
+    let peer = Some(contact.flow.remote.ip());
+    let destination = Destination::Contact(contact);
+    Way { destination, trunk: None, phone: Some(phone.to_owned()), peer, unlimited: false }
 }
 
 fn trunk_ways(number: &str, trunks: &[String], unlimited: bool, ctx: &Ctx<'_>) -> Vec<Way> {
@@ -447,8 +483,8 @@ fn trunk_ways(number: &str, trunks: &[String], unlimited: bool, ctx: &Ctx<'_>) -
     trunks.iter().filter_map(way).collect()
 }
 
-fn refuse(code: u32, message: String, sip_code: u16, ctx: &mut Ctx<'_>) -> Refusal {
-    Refusal { code, message, sip_code, call: CallSid::random(&mut ctx.shared.rng) }
+fn refuse(code: u32, message: String, sip_code: u16) -> Refusal {
+    Refusal { code, message, sip_code }
 }
 
 /// Whether a SIP URI's host is this box.
@@ -469,9 +505,6 @@ pub(crate) fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
 
 /// How long a place may say nothing at all before the next way is tried, if there is one.
 const WAY_SILENT: Duration = Duration::from_secs(6);
-
-/// Capacity limit (reference: error-codes).
-const OVERLOAD: u32 = 99005;
 
 /// The From the callee sees.
 pub(crate) fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx: &Ctx<'_>) -> NameAddr {

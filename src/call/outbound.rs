@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::child::Stage;
 use crate::ctx::{Ctx, Mail};
 use crate::originate::Way;
+use crate::outcome::Cause;
 
 /// How a call of ours is made.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Outbound {
     pub(crate) near: Option<LegId>,
     /// Where the INVITE goes, and where next if that cannot be reached.
     pub(crate) ways: Vec<Way>,
+    /// There is nobody to be rung: how it ends as it begins.
+    pub(crate) stillborn: Option<Cause>,
     /// The From the callee sees.
     pub(crate) from: sip::NameAddr,
     pub(crate) headers: Vec<(sip::HeaderName, String)>,

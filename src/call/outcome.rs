@@ -34,10 +34,14 @@ pub(crate) enum Cause {
     MediaLost,
     /// The audio descriptions do not fit, or there is no port left.
     NoMedia(u16),
-    /// The caller never confirmed our answer, or its connection broke.
+    /// The caller never confirmed our answer.
+    NoAck,
+    /// The connection to its peer broke.
     Signalling,
     /// It cannot be routed.
     Unroutable(u16),
+    /// Nobody was there to be rung when it was dialled; what a caller that is not answered yet is told.
+    Stillborn(u16),
     /// Its phone has as many calls as it may, or began too many a minute.
     TooMany {
         /// When another attempt is worth it, seconds.
@@ -72,9 +76,12 @@ impl Cause {
             }
             Cause::Released { .. } => CallStatus::NoAnswer,
             Cause::Operator => CallStatus::Canceled,
-            Cause::NoMedia(_) | Cause::MediaLost | Cause::Signalling | Cause::TooMany { .. } => {
-                CallStatus::Failed
-            }
+            Cause::NoMedia(_)
+            | Cause::MediaLost
+            | Cause::NoAck
+            | Cause::Signalling
+            | Cause::Stillborn(_)
+            | Cause::TooMany { .. } => CallStatus::Failed,
             // A document that ends without ever answering has still been carried out; the peer was told
             // by a refusal, so this is not a completed call.
             Cause::Document | Cause::Peer | Cause::TimeLimit | Cause::Transferred => CallStatus::NoAnswer,
@@ -87,7 +94,10 @@ impl Cause {
             Cause::Rejected { busy: true } => 486,
             // The published behaviour of `<Reject>` (reference: twiml-voice §12).
             Cause::Rejected { busy: false } => 404,
-            Cause::Refused(code) | Cause::Unroutable(code) | Cause::NoMedia(code) => *code,
+            Cause::Refused(code)
+            | Cause::Unroutable(code)
+            | Cause::Stillborn(code)
+            | Cause::NoMedia(code) => *code,
             Cause::Operator => 603,
             Cause::TooMany { .. } => 503,
             _ => 480,
@@ -109,7 +119,9 @@ impl Cause {
             Cause::TimeLimit => "its time limit".to_owned(),
             Cause::MediaLost => "no audio arrived any more".to_owned(),
             Cause::NoMedia(code) => format!("no audio could be agreed on ({code})"),
+            Cause::NoAck => "the caller, who never confirmed the answer".to_owned(),
             Cause::Signalling => "the signalling connection was lost".to_owned(),
+            Cause::Stillborn(code) => format!("nobody was there to be rung ({code})"),
             Cause::Unroutable(code) => format!("could not be routed ({code})"),
             Cause::TooMany { .. } => "the limit of calls of its phone".to_owned(),
         }

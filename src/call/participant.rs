@@ -4,7 +4,7 @@
 use base::{CallSid, ConferenceSid, Timestamp};
 use media::LegId;
 use serde::{Deserialize, Serialize};
-use twiml::{Beep, ConferenceNoun, HttpMethod, ParticipantFacts};
+use twiml::{Beep, ConferenceNoun, HttpMethod, JitterBufferSize, ParticipantFacts};
 
 use crate::office::DocumentRef;
 
@@ -14,6 +14,7 @@ pub(crate) struct Participant {
     pub(crate) facts: ParticipantFacts,
     pub(crate) leg: LegId,
     pub(crate) beep: Beep,
+    pub(crate) jitter_buffer: JitterBufferSize,
     /// Until the conference begins.
     pub(crate) wait: Music,
     /// On hold.
@@ -167,7 +168,16 @@ impl Participant {
             label: noun.label.clone(),
         };
         let wait = Music { url: noun.wait_url.clone(), method: noun.wait_method };
-        Self { facts, leg, beep: noun.beep, wait, hold: Music::default(), created: at, updated: at }
+        Self {
+            facts,
+            leg,
+            beep: noun.beep,
+            jitter_buffer: noun.jitter_buffer,
+            wait,
+            hold: Music::default(),
+            created: at,
+            updated: at,
+        }
     }
 
     /// Carries out what concerns it alone; says which kinds of events that is.

@@ -117,7 +117,7 @@ pub(crate) fn place(
     let sid = CallSid::random(&mut ctx.shared.rng);
     let (ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
         // One call has one callee: of several devices of a phone the one that registered last, then the others.
-        Ok((_, places)) => (places.into_iter().rev().flatten().collect::<Vec<_>>(), None),
+        Ok(places) => (places.into_iter().rev().flatten().collect::<Vec<_>>(), None),
         Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
             (Vec::new(), Some((Cause::Unroutable(OUT_OF_REACH), refusal)))
         }
@@ -165,6 +165,7 @@ pub(crate) fn place(
     call.outbound = Some(Outbound {
         near: None,
         ways,
+        stillborn: None,
         from: shown,
         headers: headers(&noun),
         credentials: new.credentials.map(|(user, password)| (user, password.0)),

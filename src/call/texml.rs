@@ -82,9 +82,9 @@ fn hangup(cause: &Cause, direction: Direction, answered: bool) -> Hangup {
         Cause::Cancelled => (HangupCause::OriginatorCancel, HangupSource::Caller),
         Cause::Released { timeout: true } => (HangupCause::Timeout, ours),
         Cause::Released { timeout: false } => (HangupCause::OriginatorCancel, ours),
-        Cause::Refused(code) | Cause::Unroutable(code) => (of_code(*code), peer),
+        Cause::Refused(code) | Cause::Unroutable(code) | Cause::Stillborn(code) => (of_code(*code), peer),
         Cause::TimeLimit => (HangupCause::TimeLimit, HangupSource::Unknown),
-        Cause::MediaLost | Cause::NoMedia(_) | Cause::Signalling | Cause::TooMany { .. } => {
+        Cause::MediaLost | Cause::NoMedia(_) | Cause::NoAck | Cause::Signalling | Cause::TooMany { .. } => {
             (HangupCause::Unspecified, HangupSource::Unknown)
         }
     };

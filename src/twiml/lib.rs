@@ -62,11 +62,11 @@ pub use verb::{AmdStatusCallback, MachineDetection, TranscriptionNoun};
 pub use verb::{
     ApplicationNoun, Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun,
     ConferenceStatusCallback, Connect, ConnectService, Dial, DialRecord, Enqueue, EnqueueTask, Gather,
-    GatherInput, Noun, Number, PartialResultCallback, Pause, Play, PlaySource, ProgressEvent, Prompt,
-    QueueNoun, Record, RecordChannels, RecordFormat, RecordingEvent, RecordingStatusCallback, RecordingTrack,
-    Redirect, Refer, Reject, Say, Service, ServiceCallback, SipNoun, SiprecNoun, SpeechOptions,
-    SpeechTimeout, Start, StatusCallback, Stop, StopService, StreamCodec, StreamNoun, StreamTrack,
-    TexmlStream, Transcribe, Verb, stream_url,
+    GatherInput, JitterBufferSize, Noun, Number, PartialResultCallback, Pause, Play, PlaySource,
+    ProgressEvent, Prompt, QueueNoun, Record, RecordChannels, RecordFormat, RecordingEvent,
+    RecordingStatusCallback, RecordingTrack, Redirect, Refer, Reject, Say, Service, ServiceCallback, SipNoun,
+    SiprecNoun, SpeechOptions, SpeechTimeout, Start, StatusCallback, Stop, StopService, StreamCodec,
+    StreamNoun, StreamTrack, TexmlStream, Transcribe, Verb, stream_url,
 };
 pub use voice::{Gender, polly_languages, published_voice};
 

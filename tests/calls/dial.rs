@@ -186,6 +186,43 @@ fn a_nouns_progress_is_told_in_order() {
 }
 
 #[test]
+fn a_tone_of_its_own_is_heard_before_the_answer_too() {
+    for (attributes, codes, heard) in [
+        ("answerOnBridge=\"true\" ringTone=\"de\"", &[180, 183][..], &[Heard::Tone][..]),
+        ("answerOnBridge=\"true\"", &[180, 180], &[]),
+    ] {
+        let mut s = office(&format!("<Dial {attributes}>{BOTH}</Dial>"));
+        let (ann, bob) = (s.phone("ann"), s.phone("bob"));
+        s.will(ann, Reaction::Ignore);
+        s.will(bob, Reaction::Answer(Duration::from_secs(4)));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(3_000);
+        assert_eq!(s.state(&caller), UaState::Calling, "{attributes}");
+        assert_eq!(s.call(&caller).progress[..2], *codes, "{attributes}");
+        assert_eq!(s.heard(&caller), heard, "{attributes}");
+        s.pass_ms(3_000);
+        let to_bob = s.latest(bob).expect("bob rings");
+        assert!(s.bridged(&caller, &to_bob), "{attributes}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn no_more_than_ten_are_rung() {
+    let nouns = "<Client>ann</Client>".repeat(11);
+    let mut s = office(&format!("<Dial>{nouns}</Dial>"));
+    let ann = s.phone("ann");
+    s.will(ann, Reaction::Ignore);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    assert_eq!(s.notifications(), [13250]);
+    assert_eq!(s.rows().iter().filter(|row| row.parent.is_some()).count(), 10);
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
 fn only_the_end_is_told_by_default() {
     let mut s = office("<Dial><Client statusCallback=\"/events\">ann</Client></Dial>");
     s.phone("ann");

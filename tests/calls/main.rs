@@ -11,6 +11,7 @@ mod dial;
 mod domains;
 mod exchanges;
 mod failures;
+mod faults;
 mod flows;
 mod gather;
 mod keys;
@@ -37,6 +38,7 @@ mod texml;
 mod transcription;
 mod transfer;
 mod update;
+mod waking;
 mod whisper;
 
 use sim::{Answer, Scenario, VOICE, param};

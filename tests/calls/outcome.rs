@@ -66,7 +66,7 @@ fn nobody_to_ring_is_failed() {
     for (nouns, codes) in [
         ("<Client>ann</Client>", &[32009][..]),
         ("<Client>nobody</Client>", &[32009]),
-        ("<Number>+4412345</Number>", &[]),
+        ("<Number>+4412345</Number>", &[13224]),
     ] {
         let mut s = dialling("", nouns);
         let carrier = s.carrier();
@@ -206,6 +206,54 @@ fn a_talk_is_recorded_in_as_many_channels_and_voices_as_asked() {
         s.pass_ms(1_000);
         let row = s.recordings().remove(0);
         assert_eq!((row.channels, row.track.as_str()), (channels, track), "{attributes}");
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn a_talk_is_recorded_from_the_answer_when_the_caller_was_not_answered_before() {
+    for record in ["record-from-ringing", "record-from-ringing-dual", "record-from-answer", "true"] {
+        let mut s = dialling(&format!("answerOnBridge=\"true\" record=\"{record}\""), "<Client>ann</Client>");
+        let ann = s.phone("ann");
+        s.will(ann, Reaction::Answer(Duration::from_secs(3)));
+        s.carrier_calls(NUMBER);
+        s.pass_ms(8_000);
+        let to_ann = s.latest(ann).expect("it rings");
+        s.hangs_up(&to_ann);
+        s.pass_ms(1_000);
+        assert_eq!(s.recordings().len(), 1, "{record}");
+        assert_eq!(told(&mut s, ACTION, "RecordingDuration").as_deref(), Some("5"), "{record}");
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn what_becomes_of_the_recording_is_told_as_asked() {
+    for (events, expected) in [
+        ("", &["completed"][..]),
+        ("recordingStatusCallbackEvent=\"in-progress completed\"", &["in-progress", "completed"]),
+        ("recordingStatusCallbackEvent=\"in-progress\"", &["in-progress"]),
+        ("recordingStatusCallbackEvent=\"absent\"", &[]),
+    ] {
+        let attributes =
+            format!("record=\"record-from-answer-dual\" recordingStatusCallback=\"/events\" {events}");
+        let mut s = dialling(&attributes, "<Client>ann</Client>");
+        let ann = s.phone("ann");
+        s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        let to_ann = s.latest(ann).expect("it rings");
+        s.hangs_up(&to_ann);
+        s.pass_ms(2_000);
+        let parent =
+            s.rows().into_iter().find(|row| row.parent.is_none()).expect("the caller").sid.to_string();
+        let told = s.asked(crate::EVENTS);
+        let statuses: Vec<_> = told.iter().filter_map(|asked| param(asked, "RecordingStatus")).collect();
+        assert_eq!(statuses, expected, "{events}");
+        for asked in &told {
+            assert_eq!(param(asked, "CallSid"), Some(parent.as_str()), "of the caller's leg");
+            assert_eq!(param(asked, "RecordingSource"), Some("DialVerb"));
+            assert_eq!(param(asked, "RecordingChannels"), Some("2"));
+        }
         s.expect_rest();
     }
 }

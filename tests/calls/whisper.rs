@@ -73,6 +73,40 @@ fn nobody_dials_in_a_whisper() {
 }
 
 #[test]
+fn a_sip_callees_document_learns_what_sip_said() {
+    let mut s = office("<Dial action=\"/action\"><Sip url=\"/whisper\">sip:ann@192.0.2.1</Sip></Dial>");
+    s.web().serve(WHISPER, Answer::twiml("<Say>a caller from sales</Say>"));
+    let ann = s.phone("ann");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(1_500);
+    let to_ann = s.latest(ann).expect("it rings");
+    let invite = s.call(&to_ann).invite.expect("it got an INVITE");
+    let call_id = invite.headers.text(&sip::HeaderName::CallId).map(|id| id.into_owned());
+    let asked = s.asked(WHISPER).remove(0);
+    assert_eq!(param(&asked, "SipCallId").map(str::to_owned), call_id);
+    assert_eq!(param(&asked, "SipDomain"), Some("192.0.2.1"));
+    assert_eq!(param(&asked, "SipSourceIp"), Some("203.0.113.1"));
+    assert_eq!(param(&asked, "Called"), Some("sip:ann@192.0.2.1"));
+    assert_eq!(param(&asked, "CallToken"), None);
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
+fn a_callee_whose_document_cannot_be_had_is_hung_up() {
+    let mut s = office("<Dial action=\"/action\"><Client url=\"/whisper\">ann</Client></Dial>");
+    s.web().serve(WHISPER, Answer::page(500, None, ""));
+    let ann = s.phone("ann");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(10_000);
+    let to_ann = s.latest(ann).expect("it rang");
+    assert_eq!(s.state(&to_ann), UaState::Over(200));
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("no-answer"));
+    assert!(s.heard_clip(&caller, "done"));
+    s.expect_rest();
+}
+
+#[test]
 fn a_callee_that_hangs_up_during_it_was_not_reached() {
     let mut s = whispering("<Say>a caller from sales</Say>");
     let ann = s.phone("ann");

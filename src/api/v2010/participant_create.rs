@@ -4,7 +4,7 @@ use base::CallSid;
 use call::{CallDocument, ConferenceRef, NewCall, NewParticipant};
 use twiml::{
     AmdStatusCallback, Beep, ConferenceEvent, ConferenceNoun, ConferenceStatusCallback, Dialect,
-    MachineDetection, Source, StatusCallback,
+    JitterBufferSize, MachineDetection, Source, StatusCallback,
 };
 
 use super::call::{TIME_LIMIT_MAX, document_ref};
@@ -91,7 +91,6 @@ pub(super) fn read(
         record: form.flag("Record")?.then_some(record),
         credentials: credentials(form)?,
     };
-    form.one_of("JitterBufferSize", &["off", "small", "medium", "large"], 20001)?;
     let early_media = form.choice("EarlyMedia")?.unwrap_or(true);
     Ok(NewParticipant {
         call,
@@ -128,6 +127,12 @@ fn noun(form: &Params, conference: &ConferenceRef) -> Result<ConferenceNoun, Api
         record_beep: false,
         record_s_max: None,
         coach: coaches(form)?.flatten(),
+        jitter_buffer: match form.one_of("JitterBufferSize", &["off", "small", "medium", "large"], 20001)? {
+            Some("off") => JitterBufferSize::Off,
+            Some("small") => JitterBufferSize::Small,
+            Some("medium") => JitterBufferSize::Medium,
+            Some(_) | None => JitterBufferSize::Large,
+        },
         status_callback: conference_callback(form)?,
         recording_status_callback: recording_callback(form, "Conference")?,
     })
@@ -239,6 +244,7 @@ mod tests {
             record_beep: false,
             record_s_max: None,
             coach: None,
+            jitter_buffer: JitterBufferSize::Large,
             status_callback: None,
             recording_status_callback: None,
         };
@@ -263,6 +269,7 @@ mod tests {
         let NewParticipant { call, conference, early_media, display_name } = most;
         assert_eq!((call.timeout_s, call.time_limit_s, early_media), (5, Some(9), false));
         assert_eq!((display_name.as_deref(), call.caller_id.as_deref()), (Some("Ann"), Some("+1555")));
+        assert_eq!(conference.jitter_buffer, JitterBufferSize::Small);
         let amd = call.machine_detection.unwrap();
         assert_eq!((amd.beside, amd.callback.unwrap().url.as_str()), (true, "http://w/amd"));
         let record = call.record.unwrap();

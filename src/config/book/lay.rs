@@ -129,6 +129,7 @@ fn domains(book: &Book, office: &mut Office) {
         let Some(name) = entry.text("domain_name") else { continue };
         let sid = &entry.key.sid;
         let mut domain = Domain {
+            sid: Some(sid.clone()),
             application: domain_application(book, entry),
             sources: sources(book, sid),
             ..Domain::default()

@@ -120,7 +120,7 @@ impl Webhooks {
     /// Makes a request in the background, after those made for the same call before. Never waits, and may be
     /// called from any thread.
     pub fn post_status(&self, request: FetchRequest) {
-        let (lane, jar) = ((request.call, request.kind), self.inner.jars.of(request.call));
+        let (lane, jar) = (status::lane(&request), self.inner.jars.of(request.call));
         match self.inner.status.push(Callback { request, jar }) {
             Queued::Behind(None) => {}
             Queued::Behind(Some(lost)) | Queued::Refused(lost) => {

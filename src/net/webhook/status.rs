@@ -23,8 +23,18 @@ const UNDER_WAY_MAX: usize = 256;
 /// Callbacks under way to one host: a receiver that hangs for its 15 s leaves room for the others.
 const UNDER_WAY_PER_HOST_MAX: usize = 32;
 
-/// What keeps its order: the callbacks of a call, and apart from them what the debugger is told of it.
-pub(super) type Lane = (CallSid, FetchKind);
+/// What keeps its order: the callbacks of a call, and apart from them what the debugger is told of it; those of a
+/// conference, whoever's call they are about.
+pub(super) type Lane = (Option<CallSid>, FetchKind);
+
+/// The lane of a request.
+pub(super) fn lane(request: &FetchRequest) -> Lane {
+    let call = match request.kind {
+        FetchKind::ConferenceCallback(_) => None,
+        FetchKind::StatusCallback | FetchKind::Debugger | FetchKind::Document => Some(request.call),
+    };
+    (call, request.kind)
+}
 
 /// One callback on its way.
 #[derive(Debug)]
@@ -72,7 +82,7 @@ impl StatusQueues {
 
     /// Puts a callback behind those of the same call and kind.
     pub(super) fn push(&self, callback: Callback) -> Queued {
-        let lane = (callback.request.call, callback.request.kind);
+        let lane = lane(&callback.request);
         let mut queues = lock(&self.queues);
         let room = queues.len() < QUEUES_MAX;
         match queues.get_mut(&lane) {
@@ -156,11 +166,29 @@ mod tests {
         assert!(matches!(queues.push(callback(1, 1)), Queued::First));
         assert!(matches!(queues.push(callback(1, 2)), Queued::Behind(None)));
         assert!(matches!(queues.push(callback(2, 3)), Queued::First));
-        let ids: Vec<u64> = std::iter::from_fn(|| queues.next((CallSid(1), FetchKind::StatusCallback)))
+        let ids: Vec<u64> = std::iter::from_fn(|| queues.next((Some(CallSid(1)), FetchKind::StatusCallback)))
             .map(|callback| callback.request.id.0)
             .collect();
         assert_eq!(ids, [1, 2]);
         assert!(matches!(queues.push(callback(1, 4)), Queued::First));
+    }
+
+    #[test]
+    fn a_conference_has_one_worker_whoever_it_is_about() {
+        let queues = StatusQueues::new();
+        let of = |call, id, conference| {
+            let mut callback = callback(call, id);
+            callback.request.kind = FetchKind::ConferenceCallback(base::ConferenceSid(conference));
+            callback
+        };
+        assert!(matches!(queues.push(of(1, 1, 7)), Queued::First));
+        assert!(matches!(queues.push(of(2, 2, 7)), Queued::Behind(None)));
+        assert!(matches!(queues.push(callback(1, 3)), Queued::First), "the call's own do not wait");
+        assert!(matches!(queues.push(of(1, 4, 8)), Queued::First), "nor do another conference's");
+        let lane = lane(&of(9, 0, 7).request);
+        let ids: Vec<u64> =
+            std::iter::from_fn(|| queues.next(lane)).map(|callback| callback.request.id.0).collect();
+        assert_eq!(ids, [1, 2]);
     }
 
     #[test]

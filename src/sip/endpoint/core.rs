@@ -49,6 +49,8 @@ pub(crate) enum Failure {
     NoAnswer,
     /// It could not be sent to any address.
     Unreachable,
+    /// Its host has no address.
+    Unresolved,
 }
 
 impl Core {

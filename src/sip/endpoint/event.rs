@@ -31,6 +31,9 @@ pub enum Output {
     Event(Event),
 }
 
+/// The reason of a refusal of ours: the callee's host has no address (RFC 3263 §4.2).
+pub const UNRESOLVED: &str = "The Host Does Not Resolve";
+
 /// What has happened.
 ///
 /// A session announced by [`Incoming`](Event::Incoming) ends with exactly one of: our Refuse,
@@ -80,7 +83,7 @@ pub enum Event {
         session: SessionId,
         /// 300 to 699.
         code: u16,
-        /// The reason phrase.
+        /// The reason phrase; [`UNRESOLVED`] when the callee's host has no address.
         reason: String,
         /// The response's headers; none when the code is our own.
         headers: Headers,

@@ -42,7 +42,7 @@ pub(crate) use self::core::{Core, Failure};
 pub(crate) use self::outbound::{Cancelled, Hop, Purpose, RequestId, User};
 pub use command::{Command, Destination, Input, Outgoing, SessionId};
 pub use config::{EndpointConfig, EndpointLimits, IpNet, ParseIpNetError, TrunkConfig};
-pub use event::{Caller, Ended, Event, Output, TrunkState};
+pub use event::{Caller, Ended, Event, Output, TrunkState, UNRESOLVED};
 
 /// A SIP user agent with its registrar: phones and trunks on one side, the node on the other.
 pub struct Endpoint {

@@ -122,7 +122,8 @@ impl Core {
             .filter_map(|(transport, remote)| self.flow_to(*transport, *remote))
             .take(CANDIDATES_MAX)
             .collect();
-        self.attempt(id, flows, Failure::Unreachable);
+        let failure = if addrs.is_empty() { Failure::Unresolved } else { Failure::Unreachable };
+        self.attempt(id, flows, failure);
     }
 
     /// The request as sent, without Via and Contact.
@@ -236,7 +237,7 @@ impl Core {
     pub(super) fn give_up_locating(&mut self) {
         while let Some(id) = self.locating.pop(self.now.mono) {
             self.count("sip_names_without_answer");
-            self.attempt(id, VecDeque::new(), Failure::Unreachable);
+            self.attempt(id, VecDeque::new(), Failure::Unresolved);
         }
     }
 

@@ -103,7 +103,7 @@ impl Trunks {
         {
             let code = match failure {
                 Failure::NoAnswer => 408,
-                Failure::Unreachable => 503,
+                Failure::Unreachable | Failure::Unresolved => 503,
             };
             trunk.failed(code, reason_phrase(code), None, core);
         }

@@ -49,7 +49,7 @@ impl Binding {
 
     /// Whether both are the same binding: the same flow of the same device when both say so (RFC 5626 §6), the
     /// same contact otherwise.
-    pub(super) fn is_same(&self, other: &Binding) -> bool {
+    pub fn is_same(&self, other: &Binding) -> bool {
         match (self.device_flow(), other.device_flow()) {
             (Some(a), Some(b)) => a == b,
             (Some(_), None) | (None, Some(_)) | (None, None) => self.contact.equivalent(&other.contact),

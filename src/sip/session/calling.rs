@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::leaving::Leaving;
 use super::{COMMAND_IGNORED, Next, Peer, Phone, State, Up, dialog_response, sdp_of};
 use crate::dialog::Dialog;
-use crate::endpoint::{Cancelled, Command, Core, Event, Failure, RequestId, SessionId};
+use crate::endpoint::{Cancelled, Command, Core, Event, Failure, RequestId, SessionId, UNRESOLVED};
 use crate::transaction::{ServerId, T1_64};
 use crate::{DigestClient, DigestStep, Headers, Method, Request, Response, reason_phrase};
 
@@ -129,6 +129,7 @@ impl Calling {
             (GivingUp::Wanted(code) | GivingUp::Sent(code, _), _) => code,
             (GivingUp::No, Failure::NoAnswer) => 408,
             (GivingUp::No, Failure::Unreachable) => 503,
+            (GivingUp::No, Failure::Unresolved) => return refused_for(id, 503, UNRESOLVED, core),
         };
         refused(id, code, core)
     }
@@ -317,7 +318,11 @@ impl Calling {
 }
 
 fn refused(id: SessionId, code: u16, core: &mut Core) -> Next {
-    let reason = reason_phrase(code).to_owned();
+    refused_for(id, code, reason_phrase(code), core)
+}
+
+fn refused_for(id: SessionId, code: u16, reason: &str, core: &mut Core) -> Next {
+    let reason = reason.to_owned();
     core.tell(Event::Refused { session: id, code, reason, headers: Headers::new() });
     Some(State::Over)
 }

@@ -99,7 +99,7 @@ impl Up {
             self.refers.ours = Ours::Idle;
             let code = match failure {
                 Failure::NoAnswer => 408,
-                Failure::Unreachable => 503,
+                Failure::Unreachable | Failure::Unresolved => 503,
             };
             core.tell(Event::ReferAnswered { session: id, code });
         }

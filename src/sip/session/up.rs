@@ -230,7 +230,9 @@ impl Up {
         }
         match failure {
             Failure::NoAnswer => self.end(id, Ended::TransactionTimeout, Headers::new(), true, core),
-            Failure::Unreachable => self.end(id, Ended::FlowLost, Headers::new(), false, core),
+            Failure::Unreachable | Failure::Unresolved => {
+                self.end(id, Ended::FlowLost, Headers::new(), false, core)
+            }
         }
     }
 

@@ -47,6 +47,9 @@ pub struct CallFacts {
 pub struct SipFacts {
     /// Host part of the request URI; `None` for calls over a trunk.
     pub domain: Option<String>,
+    /// That domain's sid, `SD…`, if the API knows it.
+    #[serde(default)]
+    pub domain_sid: Option<String>,
     /// `Call-ID`.
     pub call_id: String,
     /// The peer's address.

@@ -82,6 +82,7 @@ fn twilio_standard(call: &CallFacts) -> Params {
 
 fn sip_params(sip: &SipFacts, params: &mut Params) {
     params.set_some("SipDomain", sip.domain.clone());
+    params.set_some("SipDomainSid", sip.domain_sid.clone());
     params.set("SipCallId", sip.call_id.as_str());
     params.set("SipSourceIp", sip.source_ip.to_string());
     params.set_some("TrunkSid", sip.trunk_sid.map(|sid| sid.to_string()));
@@ -213,6 +214,7 @@ mod tests {
             machine_detection_ms: Some(1_850),
             sip: Some(SipFacts {
                 domain: Some("office.example".into()),
+                domain_sid: Some("SD00000000000000000000000000000004".into()),
                 call_id: "abc@10.0.0.9".into(),
                 source_ip: "10.0.0.9".parse().unwrap(),
                 x_headers: vec![
@@ -245,6 +247,7 @@ mod tests {
                 "MachineDetectionDuration=1850",
                 "SipCallId=abc@10.0.0.9",
                 "SipDomain=office.example",
+                "SipDomainSid=SD00000000000000000000000000000004",
                 "SipHeader_User-to-User=ab",
                 "SipHeader_X-Foo=1, 2",
                 "SipSourceIp=10.0.0.9",

@@ -39,10 +39,48 @@ pub struct ConferenceNoun {
     pub record_s_max: Option<u32>,
     /// Is heard by this participant alone.
     pub coach: Option<CallSid>,
+    /// How long what it says may be held back to come steadily.
+    pub jitter_buffer: JitterBufferSize,
     /// Where the conference's events are told.
     pub status_callback: Option<ConferenceStatusCallback>,
     /// Where the recording's fate is told.
     pub recording_status_callback: Option<RecordingStatusCallback>,
+}
+
+/// How long a participant's sound may be held back for packets that come late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JitterBufferSize {
+    /// Hardly: what comes late is lost.
+    Off,
+    /// Little.
+    Small,
+    /// More.
+    Medium,
+    /// As long as the path makes it necessary.
+    #[default]
+    Large,
+}
+
+impl JitterBufferSize {
+    /// As published.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JitterBufferSize::Off => "off",
+            JitterBufferSize::Small => "small",
+            JitterBufferSize::Medium => "medium",
+            JitterBufferSize::Large => "large",
+        }
+    }
+
+    /// Milliseconds at most. The published words have no published lengths; these are the box's.
+    pub fn ms_max(self) -> u16 {
+        match self {
+            JitterBufferSize::Off => 10,
+            JitterBufferSize::Small => 40,
+            JitterBufferSize::Medium => 100,
+            JitterBufferSize::Large => 200,
+        }
+    }
 }
 
 /// When those in a conference hear a beep.
@@ -101,10 +139,16 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Conferen
         record_beep: texml && reading.boolean(node, "recordBeep", true, 12200),
         record_s_max: Some(record_s_max).filter(|&seconds| seconds > 0),
         coach: coach(node, reading),
+        jitter_buffer: reading.one_of(
+            node,
+            "jitterBufferSize",
+            JITTER_BUFFERS,
+            JitterBufferSize::Large,
+            12200,
+        ),
         status_callback: status_callback(node, reading),
         recording_status_callback: reading.recording_callback(node),
     };
-    reading.one_of(node, "jitterBufferSize", JITTER_BUFFERS, (), 12200);
     (name.is_some() && label.is_some()).then_some(noun)
 }
 
@@ -162,7 +206,12 @@ const BEEP: &[(&str, Beep)] =
 const RECORD: &[(&str, bool)] =
     &[("do-not-record", false), ("record-from-start", true), ("true", true), ("false", false)];
 const TRIM: &[(&str, bool)] = &[("trim-silence", true), ("do-not-trim", false)];
-const JITTER_BUFFERS: &[(&str, ())] = &[("off", ()), ("small", ()), ("medium", ()), ("large", ())];
+const JITTER_BUFFERS: &[(&str, JitterBufferSize)] = &[
+    ("off", JitterBufferSize::Off),
+    ("small", JitterBufferSize::Small),
+    ("medium", JitterBufferSize::Medium),
+    ("large", JitterBufferSize::Large),
+];
 const EVENTS: &[(&str, ConferenceEvent)] = &[
     ("start", ConferenceEvent::Start),
     ("end", ConferenceEvent::End),
@@ -225,6 +274,7 @@ mod tests {
             record_beep: false,
             record_s_max: None,
             coach: None,
+            jitter_buffer: JitterBufferSize::Large,
             status_callback: None,
             recording_status_callback: None,
         }
@@ -270,7 +320,9 @@ mod tests {
             ("coach='CA00000000000000000000000000000007'", with(|n| n.coach = Some(CallSid(7))), vec![]),
             ("coach=''", same(), vec![]),
             ("jitterBufferSize='large'", same(), vec![]),
-            ("jitterBufferSize='small'", same(), vec![]),
+            ("jitterBufferSize='small'", with(|n| n.jitter_buffer = JitterBufferSize::Small), vec![]),
+            ("jitterBufferSize='medium'", with(|n| n.jitter_buffer = JitterBufferSize::Medium), vec![]),
+            ("jitterBufferSize='off'", with(|n| n.jitter_buffer = JitterBufferSize::Off), vec![]),
             ("jitterBufferSize='huge'", same(), vec![12200]),
             ("region='us1' eventCallbackUrl='/e' recordingConfigurationId='x'", same(), vec![]),
             ("colour='red'", same(), vec![12200]),

@@ -38,7 +38,7 @@ pub use callback::{
     ServiceCallback, StatusCallback,
 };
 pub use client::ClientNoun;
-pub use conference::{Beep, ConferenceNoun};
+pub use conference::{Beep, ConferenceNoun, JitterBufferSize};
 pub use connect::{Connect, ConnectService};
 pub use dial::{Dial, DialRecord, Noun, RecordingTrack};
 pub use enqueue::{Enqueue, EnqueueTask};

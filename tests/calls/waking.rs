@@ -1,0 +1,176 @@
+//! Phones that register while they are dialled: woken by whoever is told (`clientNotificationUrl`), or of their own
+//! accord.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use sim::{NUMBER, Reaction, Scenario, UaId, UaState, param};
+use sip::TransportKind;
+use twiml::CallStatus;
+
+use crate::{ACTION, EVENTS, office, told};
+
+const WAKE: &str = "http://web.example/wake";
+
+fn dialling(attributes: &str, nouns: &str) -> Scenario {
+    let mut s = office(&format!("<Dial action=\"/action\" {attributes}>{nouns}</Dial>"));
+    s.web().serve(WAKE, sim::Answer::page(204, None, ""));
+    s
+}
+
+/// A phone of ann's that nobody picks up, and that registers now.
+fn lets_ring(s: &mut Scenario, host: u8, transport: TransportKind) -> UaId {
+    let ip = Ipv4Addr::new(203, 0, 113, host);
+    let phone = s.world.add_ua("ann", Some("secret"), transport, ip.into());
+    s.will(phone, Reaction::Ignore);
+    s.pass_ms(200);
+    phone
+}
+
+const SLEEPER: &str = "<Client clientNotificationUrl=\"/wake\" statusCallback=\"/events\">ann</Client>";
+
+#[test]
+fn a_phone_that_is_woken_rings_and_is_talked_to() {
+    let mut s = dialling("timeout=\"20\"", SLEEPER);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(8_000);
+    assert_eq!(told(&mut s, WAKE, "Client").as_deref(), Some("client:ann"));
+    assert_eq!(s.heard(&caller), [sim::Heard::Tone], "the caller hears that it rings meanwhile");
+    let ann = s.phone("ann");
+    s.pass_ms(1_000);
+    let to_ann = s.latest(ann).expect("it rings as soon as it is there");
+    assert!(s.bridged(&caller, &to_ann));
+    s.pass_ms(60_000);
+    assert!(s.bridged(&caller, &to_ann), "the ring timeout is over with the answer");
+    s.hangs_up(&to_ann);
+    s.pass_ms(500);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("completed"));
+    assert!(s.notifications().is_empty(), "{:?}", s.notifications());
+    s.expect_rest();
+}
+
+#[test]
+fn a_phone_that_is_woken_in_vain_did_not_answer() {
+    let mut s = dialling("timeout=\"5\"", SLEEPER);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(4_500);
+    assert!(s.asked(ACTION).is_empty(), "it is waited for");
+    s.pass_ms(2_000);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("no-answer"));
+    assert_eq!(told(&mut s, EVENTS, "CallStatus").as_deref(), Some("no-answer"));
+    assert_eq!(s.notifications(), [32009]);
+    let child = s.rows().into_iter().find(|row| row.parent.is_some()).expect("it is on record");
+    assert_eq!((child.to.as_str(), child.status), ("client:ann", CallStatus::NoAnswer));
+    assert_eq!(told(&mut s, ACTION, "DialCallSid"), Some(child.sid.to_string()));
+    assert!(s.heard_clip(&caller, "done"));
+    // Too late.
+    let ann = s.phone("ann");
+    s.pass_ms(500);
+    assert!(s.latest(ann).is_none());
+    s.expect_rest();
+}
+
+#[test]
+fn a_phone_that_registers_late_rings_only_for_what_is_left_of_the_time() {
+    let mut s = dialling("timeout=\"10\"", SLEEPER);
+    s.carrier_calls(NUMBER);
+    s.pass_ms(8_000);
+    let ann = lets_ring(&mut s, 1, TransportKind::Udp);
+    s.pass_ms(1_000);
+    let to_ann = s.latest(ann).expect("it rings");
+    assert_eq!(s.state(&to_ann), UaState::Ringing);
+    s.pass_ms(1_500);
+    assert_eq!(s.state(&to_ann), UaState::Over(487));
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("no-answer"));
+    assert!(s.notifications().is_empty());
+    s.expect_rest();
+}
+
+#[test]
+fn who_hangs_up_before_it_comes_leaves_nothing() {
+    let mut s = dialling("", SLEEPER);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(3_000);
+    s.hangs_up(&caller);
+    s.pass_ms(500);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("no-answer"));
+    let ann = s.phone("ann");
+    s.pass_ms(500);
+    assert!(s.latest(ann).is_none());
+    s.expect_rest();
+}
+
+#[test]
+fn a_phone_nobody_waits_for_rings_along_when_it_comes_while_another_rings() {
+    let mut s = dialling("", "<Client>ann</Client><Client>bob</Client>");
+    let bob = s.phone("bob");
+    s.will(bob, Reaction::Ignore);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    assert_eq!(s.notifications(), [32009]);
+    let ann = s.phone("ann");
+    s.pass_ms(1_500);
+    let (to_ann, to_bob) = (s.latest(ann).expect("ann rings, too"), s.latest(bob).expect("bob rings"));
+    assert!(s.bridged(&caller, &to_ann));
+    assert_eq!(s.state(&to_bob), UaState::Over(487));
+    s.hangs_up(&to_ann);
+    s.pass_ms(500);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("completed"));
+    s.expect_rest();
+}
+
+#[test]
+fn another_device_of_a_phone_that_rings_rings_along_and_a_refresh_does_not() {
+    for noun in ["<Client>ann</Client>", "<Number>101</Number>", "<Sip>sip:ann@192.0.2.1</Sip>"] {
+        let mut s = dialling("timeout=\"60\"", noun);
+        let desk = s.phone("ann");
+        s.will(desk, Reaction::Ignore);
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(2_000);
+        let soft = lets_ring(&mut s, 2, TransportKind::Tcp);
+        s.pass_ms(40_000);
+        let (at_desk, at_soft) = (s.latest(desk).expect("rings"), s.latest(soft).expect("rings, too"));
+        assert_eq!((s.state(&at_desk), s.state(&at_soft)), (UaState::Ringing, UaState::Ringing), "{noun}");
+        assert_eq!(s.rows().iter().filter(|row| row.parent.is_some()).count(), 2, "{noun}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn once_somebody_has_answered_nobody_else_rings() {
+    let mut s = dialling("", &format!("{SLEEPER}<Client url=\"/whisper\">bob</Client>"));
+    s.web().serve("http://web.example/whisper", sim::Answer::twiml("<Pause length=\"3\"/>"));
+    let bob = s.phone("bob");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(1_500);
+    let ann = s.phone("ann");
+    s.pass_ms(1_000);
+    assert!(s.latest(ann).is_none(), "bob has answered and hears his whisper");
+    s.pass_ms(4_000);
+    let to_bob = s.latest(bob).expect("bob rang");
+    assert!(s.bridged(&caller, &to_bob));
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
+fn in_sequence_each_is_waited_for_in_its_turn() {
+    let mut s = dialling("sequential=\"true\" timeout=\"5\"", &format!("{SLEEPER}<Client>bob</Client>"));
+    let bob = s.phone("bob");
+    s.will(bob, Reaction::Answer(Duration::from_secs(3)));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(4_000);
+    assert!(s.latest(bob).is_none(), "ann is waited for");
+    s.pass_ms(2_000);
+    let to_bob = s.latest(bob).expect("then bob rings");
+    // Whoever wakes now has missed its turn.
+    let ann = s.phone("ann");
+    s.pass_ms(4_000);
+    assert!(s.latest(ann).is_none());
+    assert!(s.bridged(&caller, &to_bob));
+    s.hangs_up(&caller);
+    s.pass_ms(500);
+    assert_eq!(param(&s.asked(ACTION)[0], "DialCallStatus"), Some("completed"));
+    s.expect_rest();
+}
