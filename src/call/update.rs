@@ -153,6 +153,7 @@ impl Call {
                 if let Some(prompting) = &run.prompting {
                     self.stop_prompt(prompting, ctx);
                 }
+                self.gather_abandoned(ctx);
             }
             Running::Record(run) => {
                 ctx.media(media::Command::StopRecord { leg: self.leg.id, recording: run.recording() });

@@ -1,6 +1,8 @@
 //! What callers say: `<Gather input="speech">` with a recogniser that hears what the scenario says, or with none.
 
+use call::{CallUpdate, Fate, Operator};
 use sim::{Answer, NUMBER, Scenario, param};
+use twiml::Source;
 
 use crate::{ACTION, office};
 
@@ -200,4 +202,20 @@ fn who_hangs_up_in_mid_speech_leaves_nothing_behind() {
     s.hangs_up(&caller);
     s.expect_rest();
     assert!(s.asked(ACTION).is_empty() && s.asked(PARTIAL).is_empty());
+}
+
+#[test]
+fn a_call_that_is_sent_elsewhere_is_not_listened_to_any_more() {
+    let mut s = gathering("input=\"speech\"");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(1_000);
+    assert_eq!(s.world.listening.len(), 1);
+    let inline = Source::Inline("<Response><Pause length=\"60\"/></Response>".to_owned());
+    let update = Box::new(CallUpdate { fate: Some(Fate::Redirect(inline)), ..CallUpdate::default() });
+    let call = s.rows()[0].sid;
+    s.operator(Operator::UpdateCall { call, update });
+    s.pass_ms(100);
+    assert!(s.world.listening.is_empty());
+    s.hangs_up(&caller);
+    s.expect_rest();
 }
