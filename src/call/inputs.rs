@@ -199,6 +199,7 @@ impl Call {
             Mail::Dequeued { by, stay, whisper } => self.dequeued(by, stay, whisper, ctx),
             Mail::CallerReady { caller, leg, codec } => self.caller_ready(caller, leg, codec, ctx),
             Mail::CallerGone { caller, why } => self.caller_gone(caller, why, ctx),
+            Mail::TakerGone { taker } if self.kept_taker_gone(taker) => {}
             Mail::TakerGone { taker } => self.taker_gone(taker, ctx),
             Mail::ConferenceStarted(sid) => self.conference_started(sid, ctx),
             Mail::ConferenceChanged(sid) => self.conference_changed(sid, ctx),

@@ -7,7 +7,8 @@
 //!                      ├──its end, and nobody has──▶ NOTIFY with why, the two are bridged again
 //!                      └──likewise, and the beginner has hung up meanwhile──▶ its phone is rung, or the call goes on
 //! ```
-//! What the bridge was made by waits in here unchanged: a dial with its recording and callee, or nothing at a callee.
+//! What the bridge was made by waits in here unchanged: a dial with its recording and callee, nothing at a callee, or
+//! the stay in a queue that somebody took the call out of.
 
 use std::time::Duration;
 
@@ -46,17 +47,19 @@ pub(crate) struct Kept {
 
 impl Call {
     /// Carries the document out while `by` waits. The interpreter is given back if this call is in no bridge that could
-    /// be gone back to.
+    /// be gone back to. `from` is a phone of ours that transfers by itself, and its leg.
     #[allow(clippy::result_large_err, reason = "what is refused goes back as it came")]
     pub(crate) fn try_elsewhere(
         &mut self,
         interpreter: Interpreter,
         by: CallSid,
         dialler: Who,
-        recall: Option<String>,
+        from: Option<(String, LegId)>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Interpreter> {
+        let (recall, leg) = from.unzip();
         let with = match (&self.running, &mut self.child) {
+            (Running::Enqueue(run), _) => leg.filter(|_| run.bridged() == Some(by)),
             (Running::Dial(run), _) => run.bridged_leg().filter(|_| run.bridged() == Some(by)),
             (Running::Nothing, Some(child)) if child.parent == by && child.stage == Stage::Bridged => {
                 // It is a callee that could be bridged, until it is again.
@@ -122,8 +125,15 @@ impl Call {
         let Some(kept) = self.kept.take() else { return };
         // First of all, or it would be let go without having been told.
         ctx.mail(kept.by, Mail::Transferred { code: 200 });
-        if let Running::Dial(run) = kept.running {
-            run.let_go(self.leg.id, ctx);
+        match kept.running {
+            Running::Dial(run) => run.let_go(self.leg.id, ctx),
+            waited @ Running::Enqueue(_) => {
+                // It has left its queue for good.
+                let verb = std::mem::replace(&mut self.running, waited);
+                self.enqueue_interrupted(ctx);
+                self.running = verb;
+            }
+            _ => {}
         }
         self.leave_parent(ctx);
     }
@@ -166,6 +176,17 @@ impl Call {
         let waited = run.lose(child, outcome);
         kept.alone |= waited;
         waited
+    }
+
+    /// Likewise, of who took this call out of its queue.
+    pub(crate) fn kept_taker_gone(&mut self, taker: CallSid) -> bool {
+        match &mut self.kept {
+            Some(kept) if kept.by == taker && matches!(kept.running, Running::Enqueue(_)) => {
+                kept.alone = true;
+                true
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// Who transferred has gone; true when somebody is to be rung for this call all the same.

@@ -12,6 +12,7 @@
 //! that is only tried ([`crate::kept`]), once somebody has answered.
 
 use base::CallSid;
+use media::LegId;
 use sip::{NameAddr, Uri};
 use twiml::{Dial, Dialect, HttpMethod, Interpreter, Source};
 
@@ -53,8 +54,8 @@ pub(crate) enum Elsewhere {
     Ask { refer_to: ReferTo, target: String },
     /// This document, dialling for whoever transferred.
     Document { text: String, dialler: Who },
-    /// Likewise, of a phone that stays until somebody answers, or is rung again if nobody does.
-    Try { text: String, phone: String },
+    /// Likewise, of a phone that stays on this leg until somebody answers, or is rung again if nobody does.
+    Try { text: String, phone: String, leg: LegId },
 }
 
 /// A document that is being asked for because the peer referred; the bridge goes on meanwhile.
@@ -170,12 +171,12 @@ impl Call {
 
     fn dialling(&self, number: &str, phone: String) -> Elsewhere {
         let text = format!("<Response><Dial><Number>{}</Number></Dial></Response>", escape(number));
-        Elsewhere::Try { text, phone }
+        Elsewhere::Try { text, phone, leg: self.leg.id }
     }
 
     fn calling(&self, uri: &Uri, phone: String) -> Elsewhere {
         let text = format!("<Response><Dial><Sip>{}</Sip></Dial></Response>", escape(&uri.to_string()));
-        Elsewhere::Try { text, phone }
+        Elsewhere::Try { text, phone, leg: self.leg.id }
     }
 
     /// The party we talk to transferred us.
@@ -194,10 +195,11 @@ impl Call {
                 self.dialler = dialler;
                 self.go_elsewhere(inline(text, ctx), by, ctx);
             }
-            Elsewhere::Try { text, phone } => {
+            Elsewhere::Try { text, phone, leg } => {
                 let dialler = Who::Phone(phone.clone());
+                let from = Some((phone, leg));
                 if let Err(interpreter) =
-                    self.try_elsewhere(inline(text, ctx), by, dialler.clone(), Some(phone), ctx)
+                    self.try_elsewhere(inline(text, ctx), by, dialler.clone(), from, ctx)
                 {
                     self.dialler = dialler;
                     self.go_elsewhere(interpreter, by, ctx);

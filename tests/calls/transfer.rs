@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::{Answer, Caller, Heard, NUMBER, Reaction, Scenario, UaId, UaState, param};
+use sim::{Answer, Caller, Heard, NUMBER, Reaction, Scenario, UaId, UaState, VOICE, param};
 
 use crate::{ACTION, office, told};
 
@@ -391,4 +391,76 @@ fn whoever_hangs_up_while_a_transfer_is_tried_ends_what_is_theirs() {
             s.expect_rest();
         }
     }
+}
+
+/// A caller whom ann's phone took out of a queue.
+fn taken(reaction: Reaction) -> (Scenario, Caller, Caller, UaId) {
+    let mut s = office("");
+    let (ann, carl) = (s.phone("ann"), s.phone("carl"));
+    s.will(carl, reaction);
+    s.web().answer_next(VOICE, Answer::twiml("<Enqueue action=\"/action\">desk</Enqueue>"));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(500);
+    s.web().answer_next(VOICE, Answer::twiml("<Dial><Queue>desk</Queue></Dial>"));
+    let ann = s.dials(ann, NUMBER);
+    s.pass_ms(1_500);
+    assert!(s.bridged(&caller, &ann));
+    s.refers(&ann, CARL);
+    (s, caller, ann, carl)
+}
+
+#[test]
+fn a_caller_out_of_a_queue_is_transferred_once_the_target_answers() {
+    let (mut s, caller, ann, carl) = taken(Reaction::Answer(Duration::from_millis(2_000)));
+    s.pass_ms(1_000);
+    assert_eq!((s.call(&ann).notified, s.state(&ann)), (vec![100, 180], UaState::Up));
+    for waiting in [&caller, &ann] {
+        assert_eq!(s.heard(waiting).last(), Some(&Heard::Tone), "it rings for both who wait");
+    }
+    s.pass_ms(2_000);
+    assert_eq!((s.call(&ann).notified, s.state(&ann)), (vec![100, 180, 200], UaState::Over(200)));
+    let carls = s.latest(carl).expect("carl's phone rings");
+    assert!(s.bridged(&caller, &carls));
+    assert_eq!(s.asked(ACTION).len(), 1);
+    assert_eq!(told(&mut s, ACTION, "QueueResult").as_deref(), Some("redirected-from-bridged"));
+    s.hangs_up(&carls);
+    s.pass_ms(500);
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
+fn a_caller_out_of_a_queue_is_given_back_when_nobody_answers() {
+    let (mut s, caller, ann, _) = taken(Reaction::Refuse(486));
+    s.pass_ms(1_500);
+    assert_eq!(s.call(&ann).notified, [100, 486]);
+    assert!(s.bridged(&caller, &ann) && s.asked(ACTION).is_empty(), "as if nothing had been asked");
+    s.hangs_up(&ann);
+    s.pass_ms(500);
+    assert_eq!(told(&mut s, ACTION, "QueueResult").as_deref(), Some("bridged"));
+    s.hangs_up(&caller);
+    s.expect_rest();
+
+    // Whoever transferred has hung up meanwhile: its phone is rung.
+    let (mut s, caller, ann, _) = taken(Reaction::Ignore);
+    s.hangs_up(&ann);
+    s.pass_ms(33_000);
+    let again = s.latest(ann.ua).expect("it rings");
+    assert!(again != ann && s.bridged(&caller, &again), "they talk again");
+    s.hangs_up(&caller);
+    s.expect_rest();
+
+    // The caller does not wait for it.
+    let (mut s, caller, ann, carl) = taken(Reaction::Ignore);
+    s.pass_ms(1_000);
+    s.hangs_up(&caller);
+    s.pass_ms(500);
+    let carls = s.latest(carl).expect("it rang");
+    assert_eq!(s.state(&carls), UaState::Over(487), "nobody is left to be answered");
+    assert_eq!(s.call(&ann).notified.last(), Some(&487));
+    assert_eq!(s.asked(ACTION).len(), 1);
+    if s.state(&ann) == UaState::Up {
+        s.hangs_up(&ann);
+    }
+    s.expect_rest();
 }

@@ -35,8 +35,7 @@ use crate::io::FetchId;
 
 pub use self::ask::{
     DeskAsk, Filter, QueueForm, ReservationChange, RouterAsk, RouterFault, RouterReply, TaskForm, TaskView,
-    TransferForm,
-    WorkerChannelView, WorkerForm, WorkerView, WorkflowForm, WorkspaceForm, WorkspaceView,
+    TransferForm, WorkerChannelView, WorkerForm, WorkerView, WorkflowForm, WorkspaceForm, WorkspaceView,
 };
 use self::assign::Asking;
 use self::desk::{Desk, Duty};

@@ -187,7 +187,9 @@ impl Desk {
                 Ok(RouterReply::Reservations(self.list_reservations(task, worker)))
             }
             // These need more than one workspace, and are carried out by its owner.
-            DeskAsk::Delete | DeskAsk::UpdateReservation { .. } | DeskAsk::WorkerCall { .. } => Err(RouterFault::unknown("request")),
+            DeskAsk::Delete | DeskAsk::UpdateReservation { .. } | DeskAsk::WorkerCall { .. } => {
+                Err(RouterFault::unknown("request"))
+            }
         }
     }
 
