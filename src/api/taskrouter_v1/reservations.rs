@@ -175,3 +175,79 @@ fn show((row, worker): &Named, owner: Owner, site: &Site) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A form means what the same answer to an assignment callback means.
+    #[test]
+    fn every_published_name_of_an_instruction_is_read() {
+        let activity = "WA00000000000000000000000000000003";
+        for (form, json) in [
+            ("Instruction=accept", r#"{"instruction":"accept"}"#.to_owned()),
+            ("ReservationStatus=accepted", r#"{"instruction":"accept"}"#.to_owned()),
+            (
+                "ReservationStatus=rejected&WorkerActivitySid=WA00000000000000000000000000000003",
+                format!(r#"{{"instruction":"reject","activity_sid":"{activity}"}}"#),
+            ),
+            (
+                "Instruction=dequeue&DequeueTo=client:bob&DequeueFrom=1&DequeueTimeout=5&DequeueRecord=record-from-answer\
+                 &DequeuePostWorkActivitySid=WA00000000000000000000000000000003&DequeueStatusCallbackUrl=http://a/s\
+                 &DequeueStatusCallbackEvent=answered&DequeueStatusCallbackEvent=completed",
+                format!(
+                    r#"{{"instruction":"dequeue","to":"client:bob","from":"1","timeout":5,"record":"record-from-answer",
+                    "post_work_activity_sid":"{activity}","status_callback_url":"http://a/s",
+                    "status_callback_events":"answered,completed"}}"#
+                ),
+            ),
+            (
+                "Instruction=call&CallTo=client:bob&CallFrom=1&CallUrl=http://a/u&CallTimeout=5&CallAccept=true\
+                 &CallRecord=do-not-record&CallStatusCallbackUrl=http://a/s",
+                r#"{"instruction":"call","to":"client:bob","from":"1","url":"http://a/u","timeout":5,"accept":true,
+                "record":"do-not-record","status_callback_url":"http://a/s"}"#
+                    .to_owned(),
+            ),
+            (
+                "Instruction=redirect&RedirectCallSid=CA1&RedirectUrl=http://a/u&RedirectAccept=true",
+                r#"{"instruction":"redirect","call_sid":"CA1","url":"http://a/u","accept":true}"#.to_owned(),
+            ),
+            (
+                "Instruction=conference&To=client:bob&From=1&Timeout=5&StatusCallback=http://a/s\
+                 &StatusCallbackMethod=GET&StatusCallbackEvent=answered&StatusCallbackEvent=completed&Record=true\
+                 &Muted=true&Beep=onEnter&StartConferenceOnEnter=false&EndConferenceOnExit=true&WaitUrl=http://a/w\
+                 &WaitMethod=GET&EarlyMedia=false&MaxParticipants=3&ConferenceStatusCallback=http://a/c\
+                 &ConferenceStatusCallbackMethod=GET&ConferenceStatusCallbackEvent=start&ConferenceStatusCallbackEvent=end\
+                 &ConferenceRecord=record-from-start&ConferenceTrim=do-not-trim&RecordingChannels=dual\
+                 &RecordingStatusCallback=http://a/r&RecordingStatusCallbackMethod=GET\
+                 &ConferenceRecordingStatusCallback=http://a/q&ConferenceRecordingStatusCallbackMethod=GET&Region=us1\
+                 &SipAuthUsername=u&SipAuthPassword=p&PostWorkActivitySid=WA00000000000000000000000000000003\
+                 &EndConferenceOnCustomerExit=true&BeepOnCustomerEntrance=false&JitterBufferSize=small",
+                format!(
+                    r#"{{"instruction":"conference","to":"client:bob","from":"1","timeout":5,
+                    "status_callback":"http://a/s","status_callback_method":"GET",
+                    "status_callback_event":["answered","completed"],"record":true,"muted":true,"beep":"onEnter",
+                    "start_conference_on_enter":false,"end_conference_on_exit":true,"wait_url":"http://a/w",
+                    "wait_method":"GET","early_media":false,"max_participants":3,
+                    "conference_status_callback":"http://a/c","conference_status_callback_method":"GET",
+                    "conference_status_callback_event":["start","end"],"conference_record":"record-from-start",
+                    "conference_trim":"do-not-trim","recording_channels":"dual",
+                    "recording_status_callback":"http://a/r","recording_status_callback_method":"GET",
+                    "conference_recording_status_callback":"http://a/q",
+                    "conference_recording_status_callback_method":"GET","region":"us1","sip_auth_username":"u",
+                    "sip_auth_password":"p","post_work_activity_sid":"{activity}",
+                    "end_conference_on_customer_exit":true,"beep_on_customer_entrance":false,
+                    "jitter_buffer_size":"small"}}"#
+                ),
+            ),
+            (
+                "Instruction=supervise&Supervisor=client:bob&SupervisorMode=barge",
+                r#"{"instruction":"supervise","supervisor":"client:bob","supervisor_mode":"barge"}"#.to_owned(),
+            ),
+        ] {
+            let expected = Instruction::parse(json.as_bytes()).unwrap().unwrap();
+            let read = read(&Params::read(form.as_bytes())).unwrap_or_else(|error| panic!("{form}: {error:?}"));
+            assert_eq!(read, ReservationChange::Instruct(expected), "{form}");
+        }
+    }
+}
