@@ -54,6 +54,7 @@ impl ApiError {
             20413 => StatusCode::PAYLOAD_TOO_LARGE,
             20415 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             20416 => StatusCode::RANGE_NOT_SATISFIABLE,
+            20426 => StatusCode::UPGRADE_REQUIRED,
             20429 => StatusCode::TOO_MANY_REQUESTS,
             20500 => StatusCode::INTERNAL_SERVER_ERROR,
             20503 => StatusCode::SERVICE_UNAVAILABLE,

@@ -7,6 +7,7 @@
 mod auth;
 mod book;
 mod dates;
+mod desktop;
 mod door;
 mod error;
 mod fields;
@@ -37,6 +38,7 @@ use base::AccountSid;
 use error::ApiError;
 
 pub use book::{NewOffice, OfficeBook, stored_entries};
+pub use desktop::Desktops;
 pub use door::Door;
 pub use keys::{AccessToken, TokenFault, verify_token};
 pub use limits::Limits;
@@ -68,6 +70,8 @@ pub struct Api {
     pub ready: Ready,
     /// Who is let in, and how much of it.
     pub door: Door,
+    /// Desktops of workers that listen.
+    pub desktops: Desktops,
 }
 
 /// Whether the box takes calls; shared between whoever knows and `/readyz`.
@@ -108,6 +112,7 @@ fn published() -> Router<Api> {
         .nest("/2010-04-01/Accounts/{account}", v2010::router())
         .nest("/v1", voice_v1::router())
         .nest("/v1/Workspaces", taskrouter_v1::router())
+        .merge(desktop::routes())
         .fallback(nothing_here)
         .layer(from_fn(door::pass))
 }

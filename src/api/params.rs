@@ -18,10 +18,12 @@ pub(crate) struct Params(Vec<(String, String)>);
 
 /// A form's length; more is refused with 20413.
 const FORM_BYTES_MAX: usize = 256 * 1024;
+/// The same of a form that makes or changes a workflow.
+const WORKFLOW_BYTES_MAX: usize = 4 * router::CONFIGURATION_BYTES_MAX;
 /// Names in one request; more is refused with 20413.
 const PARAMS_MAX: usize = 1_000;
 /// How long a form may take to arrive.
-const FORM_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const FORM_TIMEOUT: Duration = Duration::from_secs(20);
 /// What forms are.
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -31,7 +33,10 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     /// Some clients do not say what they send, and with an empty body anything may be said.
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_owned());
-        let body = match timeout(FORM_TIMEOUT, to_bytes(request.into_body(), FORM_BYTES_MAX)).await {
+        // A workflow's configuration may be of a megabyte, and percent-encoded of three.
+        let is_workflow = request.uri().path().contains("/Workflows");
+        let bytes_max = if is_workflow { WORKFLOW_BYTES_MAX } else { FORM_BYTES_MAX };
+        let body = match timeout(FORM_TIMEOUT, to_bytes(request.into_body(), bytes_max)).await {
             Ok(Ok(body)) => body,
             Ok(Err(_)) => return Err(ApiError::new(20413, "The request is too large")),
             Err(_) => return Err(ApiError::new(20408, "The request did not arrive in time")),
@@ -46,6 +51,11 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 impl Params {
+    /// Of names and values that are decoded.
+    pub(crate) fn of(all: Vec<(String, String)>) -> Self {
+        Self(all)
+    }
+
     /// Of `name=value&…` that came from outside: what a form or a query cannot be is refused, so that nothing is
     /// guessed at.
     pub(crate) fn of_request(text: &[u8]) -> Result<Self, ApiError> {

@@ -189,6 +189,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         recordings: config.state.join(RECORDINGS),
         metrics: telemetry::metrics(),
         ready: ready.clone(),
+        desktops: api::Desktops::default(),
         door: api::Door {
             limits: api::Limits::new(config.http.requests_per_second, config.http.requests_at_once),
             trusted_proxies: config.http.trusted_proxies.as_slice().into(),

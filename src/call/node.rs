@@ -398,11 +398,15 @@ impl Node {
     fn on_callback_failed(&mut self, sid: CallSid, asked: Asked, failure: &twiml::FetchFailure, now: Now) {
         match asked {
             Asked::Debugger => return self.count("debugger webhook failed"),
-            Asked::RouterEvent => return self.count("TaskRouter event callback failed"),
+            Asked::RouterEvent => self.count("TaskRouter event callback failed"),
             Asked::Interpreter(_) | Asked::Callback | Asked::ConferenceCallback(_) => {}
         }
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
-        let row = callback::failed(sid, asked, failure, &mut ctx);
+        let mut row = callback::failed(sid, asked, failure, &mut ctx);
+        if matches!(asked, Asked::RouterEvent) {
+            // Its lane is a workspace, no call.
+            row.call = None;
+        }
         ctx.store(StoreItem::Notification(row));
     }
 

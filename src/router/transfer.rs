@@ -13,6 +13,7 @@
 //! through its workflow anew: a caller is not lost by it. The reference leaves open what becomes of such a task.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, TransferSid, WorkerSid};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,16 @@ pub enum Direct {
     },
     /// Whoever serves this queue.
     Queue(TaskQueueSid),
+}
+
+impl fmt::Display for Direct {
+    /// Its sid.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Direct::Worker { worker, .. } => worker.fmt(f),
+            Direct::Queue(queue) => queue.fmt(f),
+        }
+    }
 }
 
 /// For whom a task waits, on which channel, and whether though there is no room.
@@ -199,7 +210,10 @@ impl Workspace {
         if task.offers() > 0 {
             return true;
         }
-        if !self.may_be_asked(worker, &task.channel, ignore_capacity)
+        // Whoever is meant though there is no room is asked once wherever it is (reference: taskrouter §8.1,
+        // `IgnoreCapacity`).
+        let at_once = ignore_capacity && task.history.is_empty();
+        if !(at_once || self.may_be_asked(worker, &task.channel, ignore_capacity))
             || self.obstacle(task, None, worker).is_some()
         {
             return false;

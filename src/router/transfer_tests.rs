@@ -270,3 +270,25 @@ fn a_task_meant_for_somebody_goes_to_nobody_else() {
     office.pass(60);
     assert_eq!(office.status(2), TaskStatus::Canceled, "not for ever");
 }
+
+#[test]
+fn whoever_is_meant_though_there_is_no_room_is_asked_once_wherever_it_is() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), OFFLINE);
+    let new = |sid| NewTask {
+        sid: TaskSid(sid),
+        workflow: crate::office::FLOW,
+        attributes: json!({}),
+        channel: "voice".to_owned(),
+        priority: 0,
+        ttl: std::time::Duration::from_secs(600),
+        head_start: std::time::Duration::ZERO,
+    };
+    let mean = |ignore_capacity| Direct::Worker { worker: WorkerSid(1), ignore_capacity };
+    office.all.create_task_for(new(1), mean(false), office.mono()).unwrap();
+    assert_eq!(office.offers(), []);
+    office.all.create_task_for(new(2), mean(true), office.mono()).unwrap();
+    assert_eq!(office.offers(), [(2, 1)]);
+    office.all.reject(office.offer_to(1), None, office.mono()).unwrap();
+    assert_eq!(office.offers(), []);
+}

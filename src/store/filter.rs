@@ -86,9 +86,17 @@ impl RouterEventFilter {
             .with("queue =", self.queue.clone())
             .with("workflow =", self.workflow.clone())
             .with("reservation =", self.reservation.clone())
+            .with("data LIKE", self.channel.as_ref().map(|name| channel_pattern(name)))
             .with("at >=", self.from)
             .with("at <=", self.to)
     }
+}
+
+/// What stands in an event's data when it is about a channel, by its sid or its unique name.
+fn channel_pattern(name: &str) -> String {
+    let key =
+        if name.starts_with("TC") && name.len() == 34 { "TaskChannelSid" } else { "TaskChannelUniqueName" };
+    format!("%{}%", serde_json::json!([key, name]))
 }
 
 /// Transcriptions, of all recordings or of one.

@@ -111,10 +111,11 @@ fn lists() -> Vec<String> {
         queue: _,
         workflow: _,
         reservation: _,
-        after: _,
+        channel: _,
     } = plain();
     for filter in [
         plain(),
+        RouterEventFilter { channel: text(), ..plain() },
         RouterEventFilter { from: at, ..plain() },
         RouterEventFilter { to: at, ..plain() },
         RouterEventFilter { kind: text(), ..plain() },

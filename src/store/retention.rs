@@ -268,7 +268,10 @@ pub(crate) mod tests {
 
     /// The numbers of the workspace's events that are there.
     async fn router_events(store: &Store) -> Vec<u128> {
-        let rows = store.router_events(WorkspaceSid(1), &RouterEventFilter::default(), 100).await.unwrap();
+        let rows = store
+            .router_events(WorkspaceSid(1), &RouterEventFilter::default(), &crate::Page::first(100))
+            .await
+            .unwrap();
         rows.iter().map(|row| row.sid.0).rev().collect()
     }
 

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Error, Row};
 
 use crate::rows::{optional_parsed, parsed, text};
-use crate::{Cut, Page, Store, StoreError, sql};
+use crate::{Page, Store, StoreError, sql};
 
 /// Which events (reference: taskrouter §9). A bound in time is included; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct RouterEventFilter {
     pub workflow: Option<String>,
     /// About this reservation.
     pub reservation: Option<String>,
-    /// Before this one, in the order in which they are read.
-    pub after: Option<(Timestamp, String)>,
+    /// About a task or a worker's share of this channel, by its sid or its unique name.
+    pub channel: Option<String>,
 }
 
 pub(crate) async fn write(
@@ -127,11 +127,9 @@ impl Store {
         &self,
         workspace: WorkspaceSid,
         filter: &RouterEventFilter,
-        limit: u32,
+        page: &Page<RouterEventSid>,
     ) -> Result<Vec<RouterEventRow>, StoreError> {
-        let page =
-            Page { limit, cut: filter.after.clone().map_or(Cut::Newest, |(at, sid)| Cut::After(at, sid)) };
-        filter.listing(workspace).page(self, "at", &page, read_event).await
+        filter.listing(workspace).page(self, "at", page, read_event).await
     }
 
     /// One of them.
@@ -174,8 +172,23 @@ pub(crate) mod tests {
             queue: None,
             workflow: None,
             reservation: None,
-            data: vec![("TaskAge".to_owned(), "0".to_owned())],
+            data: match task {
+                Some(_) => vec![("TaskChannelUniqueName".to_owned(), "voice".to_owned())],
+                None => vec![("TaskChannelUniqueName".to_owned(), "chat".to_owned())],
+            },
         }
+    }
+
+    #[tokio::test]
+    async fn who_listens_hears_of_events_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        let write = |n| store.write(StoreItem::Router(RouterItem::Event(Box::new(event(n, None)))));
+        write(1);
+        let mut news = store.news();
+        write(2);
+        write(3);
+        assert_eq!((news.recv().await.unwrap().sid.0, news.recv().await.unwrap().sid.0), (2, 3));
     }
 
     #[tokio::test]
@@ -207,8 +220,9 @@ pub(crate) mod tests {
             let event = event(n, (n % 2 == 0).then_some(TaskSid(n)));
             store.write(StoreItem::Router(RouterItem::Event(Box::new(event))));
         }
+        let page = Page::first(10);
         let found = async |filter: RouterEventFilter| {
-            let rows = store.router_events(WorkspaceSid(1), &filter, 10).await.unwrap();
+            let rows = store.router_events(WorkspaceSid(1), &filter, &page).await.unwrap();
             rows.iter().map(|row| row.sid.0).collect::<Vec<_>>()
         };
         let all = RouterEventFilter::default();
@@ -217,8 +231,11 @@ pub(crate) mod tests {
         assert_eq!(found(RouterEventFilter { kind, ..all.clone() }).await, [4, 2]);
         let task = Some(TaskSid(2).to_string());
         assert_eq!(found(RouterEventFilter { task, ..all.clone() }).await, [2]);
-        let after = Some((Timestamp(3), RouterEventSid(3).to_string()));
-        assert_eq!(found(RouterEventFilter { after, ..all.clone() }).await, [2, 1]);
+        let channel = Some("voice".to_owned());
+        assert_eq!(found(RouterEventFilter { channel, ..all.clone() }).await, [4, 2]);
+        let page = Page { limit: 10, cut: crate::Cut::After(Timestamp(3), RouterEventSid(3)) };
+        let rows = store.router_events(WorkspaceSid(1), &all, &page).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.sid.0).collect::<Vec<_>>(), [2, 1]);
         let span = RouterEventFilter { from: Some(Timestamp(2)), to: Some(Timestamp(3)), ..all };
         assert_eq!(found(span).await, [3, 2]);
         let one = store.router_event(RouterEventSid(4)).await.unwrap();

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use base::Timestamp;
 use call::record::StoreItem;
+use call::taskrouter::rows::{RouterEventRow, RouterItem};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, Connection};
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::warn;
@@ -24,6 +26,8 @@ const BOX_ID_FILE: &str = "box-id";
 const CONNECTIONS_MAX: u32 = 4;
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Events that a listener may be behind.
+pub const NEWS_MAX: usize = 4_096;
 /// How long opening waits for the database.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a reader waits for rows still in memory before it reads without them.
@@ -40,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) box_id: String,
     pub(crate) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// What workspaces tell, to whoever listens.
+    pub(crate) news: broadcast::Sender<Arc<RouterEventRow>>,
 }
 
 impl Drop for Inner {
@@ -101,12 +107,25 @@ impl Store {
         };
         let writer = Writer { pool: pool.clone(), box_id: box_id.clone(), sqlite, migrated };
         let writer = tokio::spawn(writer::run(writer, shared.clone()));
-        Ok(Store { inner: Arc::new(Inner { pool, box_id, shared, writer: Mutex::new(Some(writer)) }) })
+        let (news, _) = broadcast::channel(NEWS_MAX);
+        let writer = Mutex::new(Some(writer));
+        Ok(Store { inner: Arc::new(Inner { pool, box_id, shared, writer, news }) })
     }
 
     /// Takes a row to be written. Never waits, never fails: see [`health`](Self::health).
     pub fn write(&self, item: StoreItem) {
+        if let StoreItem::Router(RouterItem::Event(event)) = &item
+            && self.inner.news.receiver_count() > 0
+        {
+            // Who has left meanwhile misses nothing.
+            let _ = self.inner.news.send(Arc::new((**event).clone()));
+        }
         self.inner.shared.push(item);
+    }
+
+    /// What workspaces tell from now on. Who is more than [`NEWS_MAX`] behind is told that it has missed something.
+    pub fn news(&self) -> broadcast::Receiver<Arc<RouterEventRow>> {
+        self.inner.news.subscribe()
     }
 
     /// Waits until everything written so far is on disk, out of a power cut's reach, or an attempt to put it

@@ -30,6 +30,7 @@ mod rest;
 mod rest_call_tool;
 mod rest_conference;
 mod rest_pages;
+mod rest_taskrouter;
 mod roulette;
 mod signalling;
 mod siprec;

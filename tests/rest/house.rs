@@ -59,6 +59,7 @@ impl House {
             ready,
             key_seed: "seed".into(),
             validations: api::Validations::default(),
+            desktops: api::Desktops::default(),
             door: api::Door { limits: api::Limits::new(0, 0), ..api::Door::default() },
         };
         let mut house = Self { office: Scenario::office(), api, taken, offices, stored: 0, folder };

@@ -10,3 +10,4 @@ mod contract;
 mod house;
 mod oai;
 mod schema;
+mod taskrouter;

@@ -33,21 +33,24 @@ pub(crate) struct Parameter {
 const FILES: [&str; 2] = ["twilio_api_v2010.json", "twilio_voice_v1.json"];
 
 impl Description {
-    /// Both, or nothing where they are not at hand.
+    /// Both of the voice API, or nothing where they are not at hand.
     pub(crate) fn all() -> Option<Vec<Self>> {
+        FILES.iter().map(|name| Self::named(name)).collect()
+    }
+
+    /// One of these files, or nothing where it is not at hand.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let folder = match std::env::var_os("TANDEM_OAI") {
             Some(folder) => PathBuf::from(folder),
             None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/oai"),
         };
-        let read = |name: &&str| {
-            let text = std::fs::read_to_string(folder.join(name)).ok()?;
-            Some(Self { json: serde_json::from_str(&text).unwrap() })
-        };
-        let all: Option<Vec<Self>> = FILES.iter().map(read).collect();
-        if all.is_none() {
-            println!("SKIPPED: the published descriptions are not at {} (TANDEM_OAI)", folder.display());
+        match std::fs::read_to_string(folder.join(name)) {
+            Ok(text) => Some(Self { json: serde_json::from_str(&text).unwrap() }),
+            Err(_) => {
+                println!("SKIPPED: {name} is not at {} (TANDEM_OAI)", folder.display());
+                None
+            }
         }
-        all
     }
 
     pub(crate) fn operations(&self) -> Vec<Operation> {

@@ -48,7 +48,8 @@ impl Library {
         found
     }
 
-    fn command(&self, script: &str) -> Command {
+    /// A script of `tests/sdk` in this library's language.
+    pub(crate) fn command(&self, script: &str) -> Command {
         let extension = if self.modules.is_some() { "js" } else { "py" };
         let script = folder().join(format!("{script}_{}.{extension}", self.name));
         let mut command = Command::new(&self.program);

@@ -1,40 +1,58 @@
 //! `…/Events` (reference: taskrouter §9).
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::extract::Path;
 use axum::routing::get;
 use axum::{Json, Router};
-use base::{RouterEventSid, Timestamp, WorkspaceSid};
+use base::{
+    ReservationSid, RouterEventSid, TaskQueueSid, TaskSid, Timestamp, WorkerSid, WorkflowSid, WorkspaceSid,
+};
+use call::taskrouter::DeskAsk;
 use call::taskrouter::rows::RouterEventRow;
 use call::taskrouter::snake;
 use serde_json::{Map, Value, json};
 use store::RouterEventFilter;
 
-use super::Site;
+use super::{Site, sid_of};
 use crate::Api;
 use crate::error::ApiError;
+use crate::paging::Paging;
 use crate::params::Params;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new().route("/{workspace}/Events", get(list)).route("/{workspace}/Events/{sid}", get(fetch))
 }
 
-/// Events of a list at most: beyond it a shorter time is to be asked for.
-const EVENTS_MAX: u32 = 1_000;
 /// The last minutes when no time is said, and the most.
 const MINUTES: u32 = 15;
 const MINUTES_MAX: u32 = 43_200;
 
+/// The newest first.
 async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, ApiError> {
-    let workspace: WorkspaceSid = site.sid(&workspace)?;
+    let workspace = known(&site, &workspace).await?;
     let filter = read(&site.query)?;
-    let rows = site.api.store.router_events(workspace, &filter, EVENTS_MAX).await?;
-    site.page("events", rows, |row| (row.at, row.sid), |row| show(row, &site))
+    let paging = Paging::read(&site.query)?;
+    let rows = match sid_of::<RouterEventSid>(&site.query, "Sid")? {
+        Some(sid) => {
+            let row = site.api.store.router_event(sid).await?;
+            row.into_iter().filter(|row| row.workspace == workspace).collect()
+        }
+        None => site.api.store.router_events(workspace, &filter, &paging.page()?).await?,
+    };
+    Ok(Json(paging.meta(&site.url, "events", rows, |row| (row.at, row.sid), |row| show(row, &site))))
+}
+
+/// A workspace that is there: what is kept of one that is gone is nobody's.
+async fn known(site: &Site, workspace: &str) -> Result<WorkspaceSid, ApiError> {
+    let sid = site.sid(workspace)?;
+    site.ask_in(workspace, DeskAsk::Show).await?;
+    Ok(sid)
 }
 
 async fn fetch(site: Site, Path((workspace, sid)): Path<(String, String)>) -> Result<Json<Value>, ApiError> {
-    let workspace: WorkspaceSid = site.sid(&workspace)?;
+    let workspace = known(&site, &workspace).await?;
     let sid: RouterEventSid = site.sid(&sid)?;
     let row = site.api.store.router_event(sid).await?.filter(|row| row.workspace == workspace);
     Ok(Json(show(&row.ok_or_else(|| site.nothing())?, &site)))
@@ -49,6 +67,9 @@ fn read(query: &Params) -> Result<RouterEventFilter, ApiError> {
         }
     };
     let text = |name: &str| query.text(name).map(str::to_owned);
+    fn sid<T: FromStr + ToString>(query: &Params, name: &str) -> Result<Option<String>, ApiError> {
+        Ok(sid_of::<T>(query, name)?.map(|sid| sid.to_string()))
+    }
     let minutes = query.number("Minutes", 1..=MINUTES_MAX, 20001)?.unwrap_or(MINUTES);
     let from = match moment("StartDate")? {
         Some(from) => from,
@@ -58,12 +79,12 @@ fn read(query: &Params) -> Result<RouterEventFilter, ApiError> {
         from: Some(from),
         to: moment("EndDate")?,
         kind: text("EventType"),
-        task: text("TaskSid"),
-        worker: text("WorkerSid"),
-        queue: text("TaskQueueSid"),
-        workflow: text("WorkflowSid"),
-        reservation: text("ReservationSid"),
-        after: None,
+        task: sid::<TaskSid>(query, "TaskSid")?,
+        worker: sid::<WorkerSid>(query, "WorkerSid")?,
+        queue: sid::<TaskQueueSid>(query, "TaskQueueSid")?,
+        workflow: sid::<WorkflowSid>(query, "WorkflowSid")?,
+        reservation: sid::<ReservationSid>(query, "ReservationSid")?,
+        channel: text("TaskChannel"),
     })
 }
 

@@ -21,7 +21,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use base::{Timestamp, WorkspaceSid};
-use call::taskrouter::{DeskAsk, RouterAsk, RouterReply};
+use call::taskrouter::{DeskAsk, RouterAsk, RouterFault, RouterReply};
 use call::{Operator, OperatorReply};
 use serde_json::Value;
 
@@ -31,6 +31,11 @@ use crate::door::Origin;
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Params;
+
+pub(crate) use reservations::{read as reservation_change, word as reservation_word};
+pub(crate) use tasks::{read as task_form, started, target_of};
+pub(crate) use worker_channels::free_percentage;
+pub(crate) use workers::read as worker_form;
 
 /// Everything under `/v1/Workspaces`.
 pub(crate) fn router() -> Router<Api> {
@@ -113,14 +118,10 @@ impl Site {
 
     /// Asks; a refusal is the answer's.
     pub(crate) async fn ask(&self, ask: RouterAsk) -> Result<RouterReply, ApiError> {
-        match self.api.orders.ask(Operator::Router(Box::new(ask))).await? {
-            OperatorReply::Router(reply) => match *reply {
-                RouterReply::Fault(fault) if fault.code == 20404 => Err(self.nothing()),
-                RouterReply::Fault(fault) => Err(ApiError::new(fault.code, fault.why)),
-                reply => Ok(reply),
-            },
-            _ => Err(ApiError::unexpected()),
-        }
+        ask_node(&self.api, ask).await?.map_err(|fault| match fault.code {
+            20404 => self.nothing(),
+            code => ApiError::new(code, fault.why),
+        })
     }
 
     /// Asks something of a workspace.
@@ -146,6 +147,17 @@ impl Site {
         rows.into_iter().next().ok_or_else(|| self.nothing())
     }
 
+    /// Which page is asked for, of tasks, reservations or a worker's channels: these have no absolute pages (reference:
+    /// taskrouter §2).
+    pub(crate) fn paging(&self) -> Result<Paging, ApiError> {
+        let page =
+            self.query.text("Page").is_some_and(|page| page.bytes().any(|b| (b'1'..=b'9').contains(&b)));
+        if page && self.query.text("PageToken").is_none() {
+            return Err(ApiError::new(40153, "Page needs the PageToken of a next_page_url"));
+        }
+        Paging::read(&self.query)
+    }
+
     /// One page of rows that are all in memory, sorted by `key`.
     pub(crate) fn page<T, Sid: FromStr + Ord + Display>(
         &self,
@@ -163,6 +175,45 @@ impl Site {
     /// Whether a filter of the query lets this text through.
     pub(crate) fn wants(&self, name: &str, value: &str) -> bool {
         self.query.text(name).is_none_or(|wanted| wanted == value)
+    }
+}
+
+/// Asks the node; a refusal is its own.
+pub(crate) async fn ask_node(
+    api: &Api,
+    ask: RouterAsk,
+) -> Result<Result<RouterReply, RouterFault>, ApiError> {
+    match api.orders.ask(Operator::Router(Box::new(ask))).await? {
+        OperatorReply::Router(reply) => Ok(match *reply {
+            RouterReply::Fault(fault) => Err(fault),
+            reply => Ok(reply),
+        }),
+        _ => Err(ApiError::unexpected()),
+    }
+}
+
+/// `Ordering` of lists that go by a date: `DateUpdated:desc`.
+pub(crate) struct DateOrder {
+    /// Which date.
+    pub(crate) date: &'static str,
+    descending: bool,
+}
+
+impl DateOrder {
+    /// By one of these dates; by the first, the oldest first, where nothing is said.
+    pub(crate) fn read(query: &Params, dates: &[&'static str]) -> Result<Self, ApiError> {
+        let text = query.text("Ordering").unwrap_or(dates[0]);
+        let (name, direction) = text.split_once(':').unwrap_or((text, "asc"));
+        let date = dates.iter().find(|date| **date == name);
+        match (date, direction) {
+            (Some(date), "asc" | "desc") => Ok(Self { date, descending: direction == "desc" }),
+            _ => Err(ApiError::new(20001, format!("Ordering cannot be `{text}`"))),
+        }
+    }
+
+    /// Where something of that date stands.
+    pub(crate) fn place(&self, at: Timestamp) -> Timestamp {
+        if self.descending { Timestamp(at.0.saturating_neg()) } else { at }
     }
 }
 
@@ -210,4 +261,6 @@ pub(crate) fn expression_of(form: &Params, name: &str) -> Result<Option<router::
 }
 
 #[cfg(test)]
-mod tests;
+mod list_tests;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -62,6 +62,7 @@ async fn list(site: Site, Path((workspace, owner)): Path<(String, String)>) -> R
             && site.wants("WorkerSid", &row.reservation.worker.to_string())
     });
     let key = |(row, _): &Named| (row.dates.created, row.reservation.sid);
+    site.paging()?;
     site.page("reservations", all, key, |named| show(named, owner, &site))
 }
 
@@ -76,8 +77,14 @@ async fn fetch(
 
 async fn find(site: &Site, workspace: &str, owner: Owner, sid: &str) -> Result<Named, ApiError> {
     let sid: ReservationSid = site.sid(sid)?;
-    let all = owner.all(site, workspace).await?;
-    site.one(all.into_iter().filter(|(row, _)| row.reservation.sid == sid).collect())
+    let RouterReply::Reservations(found) = site.ask_in(workspace, DeskAsk::Reservation(sid)).await? else {
+        return Err(ApiError::unexpected());
+    };
+    let is_owners = |(row, _): &Named| match owner {
+        Owner::Task(task) => row.reservation.task == task,
+        Owner::Worker(worker) => row.reservation.worker == worker,
+    };
+    site.one(found.into_iter().filter(is_owners).collect())
 }
 
 async fn update(
@@ -97,7 +104,7 @@ async fn update(
 }
 
 /// An instruction with its own names, or a state.
-fn read(form: &Params) -> Result<ReservationChange, ApiError> {
+pub(crate) fn read(form: &Params) -> Result<ReservationChange, ApiError> {
     let instruct = |word: &str, activity: &str| {
         let read = Instruction::read(word, |name| value(form, word, activity, name));
         read.map(ReservationChange::Instruct).map_err(|error| ApiError::new(error.code, error.message))
@@ -137,7 +144,7 @@ fn value(form: &Params, instruction: &str, activity: &str, key: &str) -> Option<
 }
 
 /// `reservation_status`.
-fn word(status: ReservationStatus) -> &'static str {
+pub(crate) fn word(status: ReservationStatus) -> &'static str {
     match status {
         ReservationStatus::Pending => "pending",
         ReservationStatus::Accepted => "accepted",

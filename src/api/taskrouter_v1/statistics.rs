@@ -1,16 +1,17 @@
 //! `…/Statistics`, `…/RealTimeStatistics` and `…/CumulativeStatistics` of workspace, queues, workflows and workers
 //! (reference: taskrouter §12).
 
+use axum::body::Bytes;
 use axum::extract::Path;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use base::{ActivitySid, Timestamp};
-use call::taskrouter::{DeskAsk, RouterReply, StatisticsOf, StatisticsView, StatisticsWindow};
+use base::{ActivitySid, TaskQueueSid, Timestamp};
+use call::taskrouter::{DeskAsk, RouterReply, StatisticsOf, StatisticsView, StatisticsWindow, WorkersAsked};
 use router::clock::wall;
 use router::statistics::{Cumulative, RealTime, ReservationCounts, Spread, WorkersCumulative};
 use serde_json::{Map, Value, json};
 
-use super::Site;
+use super::{Site, sid_of};
 use crate::Api;
 use crate::error::ApiError;
 
@@ -60,6 +61,7 @@ pub(super) fn routes() -> Router<Api> {
     routes
         .route("/{workspace}/Workers/{sid}/Statistics", get(of_worker))
         .route("/{workspace}/TaskQueues/Statistics", get(of_queues))
+        .route("/{workspace}/TaskQueues/RealTimeStatistics", post(of_these_queues))
 }
 
 async fn of_worker(
@@ -90,6 +92,39 @@ async fn of_queues(site: Site, Path(workspace): Path<String>) -> Result<Json<Val
     }
     site.page("task_queues_statistics", all, |(at, sid, _)| (*at, *sid), |(_, _, shown)| shown.clone())
 }
+
+/// The present of several queues, named in a list that is the body or stands in it under `TaskQueueSids` (reference:
+/// taskrouter §2).
+async fn of_these_queues(
+    site: Site,
+    Path(workspace): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    let wrong =
+        || ApiError::new(20001, format!("The body must be JSON with up to {QUEUES_MAX} TaskQueueSids"));
+    let body: Value = serde_json::from_slice(&body).map_err(|_| wrong())?;
+    let names = ["TaskQueueSids", "task_queue_sids", "taskQueueSids"];
+    let named = names.iter().find_map(|name| body.get(name));
+    let sids = named.unwrap_or(&body).as_array().filter(|sids| sids.len() <= QUEUES_MAX).ok_or_else(wrong)?;
+    let mut all = Vec::new();
+    for sid in sids {
+        let sid: TaskQueueSid = sid.as_str().and_then(|sid| sid.parse().ok()).ok_or_else(wrong)?;
+        let of = StatisticsOf::Queue(sid);
+        let mut shown = real_time(&ask(&site, &workspace, of.clone()).await?, &of);
+        shown.insert("task_queue_sid".to_owned(), json!(sid));
+        all.push(Value::Object(shown));
+    }
+    Ok(Json(json!({
+        "account_sid": site.account(),
+        "workspace_sid": workspace,
+        "url": site.url,
+        "task_queue_response_count": all.len(),
+        "task_queue_data": all,
+    })))
+}
+
+/// Queues of one request.
+const QUEUES_MAX: usize = 50;
 
 async fn show(site: Site, workspace: String, of: StatisticsOf, kind: Kind) -> Result<Json<Value>, ApiError> {
     let view = ask(&site, &workspace, of.clone()).await?;
@@ -125,6 +160,11 @@ async fn ask(site: &Site, workspace: &str, of: StatisticsOf) -> Result<Statistic
         to: moment("EndDate")?,
         channel: query.text("TaskChannel").map(str::to_owned),
         split,
+        workers: WorkersAsked {
+            name: query.text("FriendlyName").map(str::to_owned),
+            queue: sid_of(query, "TaskQueueSid")?,
+            queue_name: query.text("TaskQueueName").map(str::to_owned),
+        },
     };
     match site.ask_in(workspace, DeskAsk::Statistics(of, window)).await? {
         RouterReply::Statistics(view) => Ok(*view),
@@ -299,4 +339,116 @@ fn spread(spread: &Spread) -> Value {
 
 fn name(view: &StatisticsView, sid: ActivitySid) -> Option<&str> {
     view.activities.iter().find(|(one, _)| *one == sid).map(|(_, name)| name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{Mono, TaskSid, WorkerSid, WorkflowSid};
+    use router::statistics::{Split, StatusCounts, TaskCounts};
+
+    use super::*;
+
+    const BREAK: ActivitySid = ActivitySid(8);
+
+    /// No two values are alike, so that none stands under another's key.
+    fn view(of_workers: bool) -> StatisticsView {
+        let spread = |n: u64| Spread { count: 2, total_ms: n * 2_000, min_ms: n * 500, max_ms: n * 1_500 };
+        let covered = (Mono(60_000_000_000), Mono(3_660_000_000_000));
+        let reservations = ReservationCounts {
+            created: 1,
+            accepted: 2,
+            rejected: 3,
+            timed_out: 4,
+            canceled: 5,
+            rescinded: 6,
+        };
+        let split = Split {
+            threshold_s: 30,
+            accepted_below: 31,
+            canceled_below: 32,
+            accepted_above: 33,
+            canceled_above: 34,
+        };
+        let tasks = Cumulative {
+            covered,
+            reservations,
+            tasks: TaskCounts {
+                entered: 11,
+                canceled: 12,
+                completed: 13,
+                deleted: 14,
+                moved: 15,
+                timed_out_in_workflow: 16,
+            },
+            until_accepted: spread(20),
+            until_canceled: spread(40),
+            in_queue_until_accepted: spread(60),
+            split: vec![split],
+        };
+        StatisticsView {
+            real_time: RealTime {
+                by_status: StatusCounts { pending: 41, reserved: 42, assigned: 43, wrapping: 44 },
+                by_priority: [(7, 45)].into(),
+                longest_waiting: Some((TaskSid(46), 47_900)),
+                longest_in_queue: Some((TaskSid(48), 49_900)),
+                activities: vec![(BREAK, 50)],
+                workers: 51,
+                available: 52,
+            },
+            tasks: (!of_workers).then_some(tasks),
+            workers: of_workers.then(|| WorkersCumulative {
+                covered,
+                reservations,
+                activities: vec![(BREAK, spread(70))],
+            }),
+            activities: vec![(BREAK, "Break".to_owned())],
+        }
+    }
+
+    #[test]
+    fn every_key_has_its_value() {
+        let seconds = |avg: u64, min: u64, max: u64, total: u64| json!({ "avg": avg, "min": min, "max": max, "total": total });
+        let offers = json!({ "reservations_created": 1, "reservations_accepted": 2, "reservations_rejected": 3,
+            "reservations_timed_out": 4, "reservations_canceled": 5, "reservations_rescinded": 6,
+            "start_time": "1970-01-01T00:01:00Z", "end_time": "1970-01-01T01:01:00Z" });
+        let tasks = json!({ "tasks_canceled": 12, "tasks_completed": 13, "tasks_deleted": 14, "tasks_moved": 15,
+            "avg_task_acceptance_time": 20, "wait_duration_until_accepted": seconds(20, 10, 30, 40),
+            "wait_duration_until_canceled": seconds(40, 20, 60, 80),
+            "split_by_wait_time": { "30": {
+                "below": { "reservations_accepted": 31, "tasks_canceled": 32 },
+                "above": { "reservations_accepted": 33, "tasks_canceled": 34 } } } });
+        let waiting = json!({ "tasks_by_status": { "pending": 41, "reserved": 42, "assigned": 43, "wrapping": 44 },
+            "tasks_by_priority": { "7": 45 }, "total_tasks": 170,
+            "longest_task_waiting_sid": TaskSid(46), "longest_task_waiting_age": 47 });
+        let doing =
+            json!({ "activity_statistics": [{ "sid": BREAK, "friendly_name": "Break", "workers": 50 }] });
+        let did = json!({ "activity_durations": [{ "sid": BREAK, "friendly_name": "Break", "avg": 70, "min": 35,
+            "max": 105, "total": 140 }] });
+        let queue = json!({ "total_eligible_workers": 51, "total_available_workers": 52,
+            "longest_relative_task_sid_in_queue": TaskSid(48), "longest_relative_task_age_in_queue": 49 });
+        let all = |parts: &[&Value]| {
+            let parts = parts.iter().flat_map(|part| part.as_object().unwrap().clone());
+            parts.collect::<Map<String, Value>>()
+        };
+        let in_queue =
+            json!({ "tasks_entered": 11, "wait_duration_in_queue_until_accepted": seconds(60, 30, 90, 120) });
+        let entered = json!({ "tasks_entered": 11, "tasks_timed_out_in_workflow": 16 });
+        let created = json!({ "tasks_created": 11, "tasks_timed_out_in_workflow": 16 });
+        let total = json!({ "total_workers": 51 });
+        for (of, past, present) in [
+            (StatisticsOf::Workspace, all(&[&offers, &tasks, &created]), all(&[&waiting, &doing, &total])),
+            (
+                StatisticsOf::Queue(TaskQueueSid(1)),
+                all(&[&offers, &tasks, &in_queue]),
+                all(&[&waiting, &doing, &queue]),
+            ),
+            (StatisticsOf::Workflow(WorkflowSid(1)), all(&[&offers, &tasks, &entered]), all(&[&waiting])),
+            (StatisticsOf::Workers(None), all(&[&offers, &did]), all(&[&doing, &total])),
+            (StatisticsOf::Workers(Some(WorkerSid(1))), all(&[&offers, &did]), all(&[&doing, &total])),
+        ] {
+            let view = view(matches!(of, StatisticsOf::Workers(_)));
+            assert_eq!(cumulative(&view, &of), past, "{of:?}");
+            assert_eq!(real_time(&view, &of), present, "{of:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use call::taskrouter::{DeskAsk, QueueForm, RouterReply};
 use router::TaskOrder;
 use serde_json::{Value, json};
 
-use super::{Site, expression_of, sid_of};
+use super::{DateOrder, Site, expression_of, sid_of};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -39,7 +39,11 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
         let serves: Vec<_> = workers.into_iter().flat_map(|view| view.queues).collect();
         all.retain(|(row, _)| serves.contains(&row.queue.sid));
     }
-    let key = |(row, _): &Named| (row.dates.created, row.queue.sid);
+    let by = DateOrder::read(&site.query, &["DateCreated", "DateUpdated"])?;
+    let key = |(row, _): &Named| {
+        let at = if by.date == "DateUpdated" { row.dates.updated } else { row.dates.created };
+        (by.place(at), row.queue.sid)
+    };
     site.page("task_queues", all, key, |named| show(named, &site))
 }
 

@@ -5,13 +5,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use base::{TaskQueueSid, WorkerSid, WorkflowSid};
-use call::taskrouter::{DeskAsk, Filter, RouterReply, TaskForm, TaskView, status_word};
+use base::{TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
+use call::taskrouter::{
+    DeskAsk, Filter, RouterReply, TaskForm, TaskOrdering, TaskPage, TaskView, status_word,
+};
 use router::clock::wall;
 use router::{Direct, TaskStatus};
 use serde_json::{Value, json};
+use store::Cut;
 
-use super::{Site, attributes_of, expression_of, sid_of, versioned, yes};
+use super::{Site, attributes_of, expression_of, sid_of, versioned};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -28,6 +31,28 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
     for word in query.list("AssignmentStatus").iter().flat_map(|words| words.split(',')) {
         statuses.push(status_of(word)?);
     }
+    if query.choice("HasAddons")? == Some(true) {
+        // Nothing here adds anything to a task.
+        return site.page(
+            "tasks",
+            Vec::new(),
+            |view: &TaskView| (view.row.dates.created, view.row.task.sid),
+            |_| json!({}),
+        );
+    }
+    let ordering = match query.text("Ordering") {
+        Some(text) => TaskOrdering::parse(text)
+            .ok_or_else(|| ApiError::new(20001, format!("Ordering cannot be `{text}`")))?,
+        None => TaskOrdering::default(),
+    };
+    let paging = site.paging()?;
+    let page = paging.page::<TaskSid>()?;
+    let cut = match page.cut {
+        Cut::Newest => None,
+        Cut::After(at, sid) => Some(((at, sid), false)),
+        Cut::Before(at, sid) => Some(((at, sid), true)),
+    };
+    let text = |name: &str| query.text(name).map(str::to_owned);
     let filter = Filter {
         sid: None,
         statuses,
@@ -35,17 +60,16 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
         queue: sid_of(query, "TaskQueueSid")?,
         priority: query.number("Priority", 0..=PRIORITY_MAX, 20001)?,
         attributes: expression_of(query, "EvaluateTaskAttributes")?,
+        workflow_name: text("WorkflowName"),
+        queue_name: text("TaskQueueName"),
+        target: text("RoutingTarget"),
+        page: Some(TaskPage { ordering: ordering.clone(), cut, limit: page.limit }),
     };
-    let RouterReply::Tasks(mut all) = site.ask_in(&workspace, DeskAsk::Tasks(filter)).await? else {
+    let RouterReply::Tasks(all) = site.ask_in(&workspace, DeskAsk::Tasks(filter)).await? else {
         return Err(ApiError::unexpected());
     };
-    all.retain(|view| {
-        site.wants("WorkflowName", &view.workflow_name)
-            && site.wants("TaskQueueName", view.queue_name.as_deref().unwrap_or_default())
-            && site.wants("RoutingTarget", &target_of(view).unwrap_or_default())
-    });
-    let key = |view: &TaskView| (view.row.dates.created, view.row.task.sid);
-    site.page("tasks", all, key, |view| show(view, &site))
+    let key = |view: &TaskView| (ordering.place(&view.row.task, view.row.dates.created), view.row.task.sid);
+    Ok(Json(paging.meta(&site.url, "tasks", all, key, |view| show(view, &site))))
 }
 
 async fn create(site: Site, Path(workspace): Path<String>, form: Params) -> Result<Response, ApiError> {
@@ -75,7 +99,7 @@ async fn delete(site: Site, Path((workspace, sid)): Path<(String, String)>) -> R
 const PRIORITY_MAX: u32 = i32::MAX as u32;
 const TIMEOUT_MAX_S: u32 = 1_209_600;
 
-fn read(form: &Params, if_match: Option<u64>) -> Result<TaskForm, ApiError> {
+pub(crate) fn read(form: &Params, if_match: Option<u64>) -> Result<TaskForm, ApiError> {
     let start = match form.text("VirtualStartTime") {
         None => None,
         Some(text) => {
@@ -83,7 +107,9 @@ fn read(form: &Params, if_match: Option<u64>) -> Result<TaskForm, ApiError> {
             Some(at.ok_or_else(|| ApiError::new(20001, "VirtualStartTime is no moment"))?)
         }
     };
-    let ignore_capacity = yes(form, "IgnoreCapacity")?.unwrap_or(false);
+    // Whatever is no yes is a no; nothing at all is a yes (reference: the published description).
+    let says_yes = |text: &str| ["true", "1", "yes"].contains(&text.to_ascii_lowercase().as_str());
+    let ignore_capacity = form.text("IgnoreCapacity").is_none_or(says_yes);
     let target = form.text("RoutingTarget");
     let worker = target.and_then(|text| text.parse::<WorkerSid>().ok());
     let queue = target.and_then(|text| text.parse::<TaskQueueSid>().ok());
@@ -119,11 +145,9 @@ fn answer(status: StatusCode, reply: RouterReply, site: &Site) -> Result<Respons
     Ok(versioned(status, view.row.dates.version, show(&view, site)))
 }
 
-fn target_of(view: &TaskView) -> Option<String> {
-    view.row.task.direct.map(|direct| match direct {
-        Direct::Worker { worker, .. } => worker.to_string(),
-        Direct::Queue(queue) => queue.to_string(),
-    })
+/// `routing_target`.
+pub(crate) fn target_of(view: &TaskView) -> Option<String> {
+    view.row.task.direct.map(|direct| direct.to_string())
 }
 
 fn show(view: &TaskView, site: &Site) -> Value {
@@ -131,7 +155,6 @@ fn show(view: &TaskView, site: &Site) -> Value {
     let at = |rest: &str| site.at(row.workspace, rest);
     let own = |rest: &str| site.at(row.workspace, format_args!("/Tasks/{}{rest}", task.sid));
     let ignores = matches!(task.direct, Some(Direct::Worker { ignore_capacity: true, .. }));
-    let started = wall(base::Mono(task.born.0.saturating_sub(nanoseconds(task.head_start))));
     json!({
         "sid": task.sid,
         "account_sid": site.account(),
@@ -154,7 +177,7 @@ fn show(view: &TaskView, site: &Site) -> Value {
         "date_created": row.dates.created.iso8601(),
         "date_updated": row.dates.updated.iso8601(),
         "task_queue_entered_date": task.queue.map(|_| wall(task.entered).iso8601()),
-        "virtual_start_time": started.iso8601(),
+        "virtual_start_time": started(task).iso8601(),
         "url": own(""),
         "links": {
             "task_queue": task.queue.map(|sid| at(&format!("/TaskQueues/{sid}"))),
@@ -163,6 +186,11 @@ fn show(view: &TaskView, site: &Site) -> Value {
             "reservations": own("/Reservations"),
         },
     })
+}
+
+/// `virtual_start_time`.
+pub(crate) fn started(task: &router::Task) -> base::Timestamp {
+    wall(base::Mono(task.born.0.saturating_sub(nanoseconds(task.head_start))))
 }
 
 fn nanoseconds(span: std::time::Duration) -> u64 {

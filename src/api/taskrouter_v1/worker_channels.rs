@@ -25,6 +25,7 @@ async fn list(
     let RouterReply::WorkerChannels(all) = site.ask_in(&workspace, ask).await? else {
         return Err(ApiError::unexpected());
     };
+    site.paging()?;
     site.page("channels", all, |view| (view.created, view.sid), |view| show(view, &workspace, &site))
 }
 
@@ -62,10 +63,14 @@ async fn update(
 /// Tasks of one worker on one channel at once.
 const CAPACITY_MAX: u32 = 50;
 
+/// `available_capacity_percentage`.
+pub(crate) fn free_percentage(share: router::WorkerChannel) -> u64 {
+    let free = share.capacity.saturating_sub(share.used);
+    (u64::from(free) * 100).checked_div(u64::from(share.capacity)).unwrap_or(0)
+}
+
 fn show(view: &WorkerChannelView, workspace: &str, site: &Site) -> Value {
     let share = view.share;
-    let free = share.capacity.saturating_sub(share.used);
-    let percentage = (u64::from(free) * 100).checked_div(u64::from(share.capacity)).unwrap_or(0);
     json!({
         "sid": view.sid,
         "account_sid": site.account(),
@@ -76,7 +81,7 @@ fn show(view: &WorkerChannelView, workspace: &str, site: &Site) -> Value {
         "available": share.available,
         "configured_capacity": share.capacity,
         "assigned_tasks": share.used,
-        "available_capacity_percentage": percentage,
+        "available_capacity_percentage": free_percentage(share),
         "date_created": view.created.iso8601(),
         "date_updated": view.updated.iso8601(),
         "url": format!("{}/{workspace}/Workers/{}/Channels/{}", site.root, view.worker, view.sid),

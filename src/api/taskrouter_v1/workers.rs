@@ -11,7 +11,7 @@ use router::WorkerNames;
 use router::clock::wall;
 use serde_json::{Value, json};
 
-use super::{Site, attributes_of, expression_of, sid_of, versioned, yes};
+use super::{DateOrder, Site, attributes_of, expression_of, sid_of, versioned, yes};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -29,6 +29,11 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
     let available = yes(&site.query, "Available")?;
     let queue: Option<TaskQueueSid> = sid_of(&site.query, "TaskQueueSid")?;
     let expression = expression_of(&site.query, "TargetWorkersExpression")?;
+    let by = DateOrder::read(&site.query, &["DateCreated", "DateUpdated", "DateStatusChanged"])?;
+    let of_name = match site.query.text("TaskQueueName") {
+        Some(name) => Some(queues_named(&site, &workspace, name).await?),
+        None => None,
+    };
     all.retain(|view| {
         let worker = &view.row.worker;
         let sids = (worker.sid.to_string(), worker.activity.to_string());
@@ -44,10 +49,26 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
             && site.wants("ActivitySid", &sids.1)
             && available.is_none_or(|wanted| view.available == wanted)
             && queue.is_none_or(|queue| view.queues.contains(&queue))
+            && of_name.as_ref().is_none_or(|named| view.queues.iter().any(|queue| named.contains(queue)))
             && expression.as_ref().is_none_or(|expression| expression.is_true(&names))
     });
-    let key = |view: &WorkerView| (view.row.dates.created, view.row.worker.sid);
+    let key = |view: &WorkerView| {
+        let at = match by.date {
+            "DateUpdated" => view.row.dates.updated,
+            "DateStatusChanged" => wall(view.row.worker.since),
+            _ => view.row.dates.created,
+        };
+        (by.place(at), view.row.worker.sid)
+    };
     site.page("workers", all, key, |view| show(view, &site))
+}
+
+/// The queues of a name.
+async fn queues_named(site: &Site, workspace: &str, name: &str) -> Result<Vec<TaskQueueSid>, ApiError> {
+    let RouterReply::Queues(all) = site.ask_in(workspace, DeskAsk::Queues(None)).await? else {
+        return Err(ApiError::unexpected());
+    };
+    Ok(all.into_iter().filter(|(row, _)| row.queue.name == name).map(|(row, _)| row.queue.sid).collect())
 }
 
 async fn create(site: Site, Path(workspace): Path<String>, form: Params) -> Result<Response, ApiError> {
@@ -74,7 +95,7 @@ async fn delete(site: Site, Path((workspace, sid)): Path<(String, String)>) -> R
     site.remove(&workspace, DeskAsk::DeleteWorker(site.sid(&sid)?, site.if_match)).await
 }
 
-fn read(form: &Params, if_match: Option<u64>) -> Result<WorkerForm, ApiError> {
+pub(crate) fn read(form: &Params, if_match: Option<u64>) -> Result<WorkerForm, ApiError> {
     Ok(WorkerForm {
         name: form.text("FriendlyName").map(str::to_owned),
         activity: sid_of(form, "ActivitySid")?,

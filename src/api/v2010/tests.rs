@@ -34,6 +34,7 @@ pub(crate) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
         recordings: folder.into(),
         metrics: telemetry::metrics(),
         ready: crate::Ready::default(),
+        desktops: crate::Desktops::default(),
         door: crate::Door::default(),
     };
     (api, taken)

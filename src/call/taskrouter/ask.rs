@@ -7,6 +7,7 @@ use base::{
 use router::{Expr, Instruction, Json, ReservationStatus, TaskOrder, TaskStatus};
 use serde::{Deserialize, Serialize};
 
+use super::listing::TaskPage;
 use super::rest_statistics::{StatisticsOf, StatisticsView, StatisticsWindow};
 use super::rows::{
     ActivityRow, ReservationRow, TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
@@ -124,6 +125,8 @@ pub enum DeskAsk {
     Statistics(StatisticsOf, StatisticsWindow),
     /// Reservations of a task or a worker, the oldest first.
     Reservations(Option<TaskSid>, Option<WorkerSid>),
+    /// One reservation.
+    Reservation(ReservationSid),
     /// Change a reservation.
     UpdateReservation {
         /// Which.
@@ -174,6 +177,14 @@ pub struct Filter {
     pub priority: Option<u32>,
     /// Whose attributes make this true.
     pub attributes: Option<Expr>,
+    /// Of workflows of this name.
+    pub workflow_name: Option<String>,
+    /// In queues of this name.
+    pub queue_name: Option<String>,
+    /// `RoutingTarget`, as text.
+    pub target: Option<String>,
+    /// Of those only this page; `None`: all.
+    pub page: Option<TaskPage>,
 }
 
 /// A workspace, made or changed; what is `None` stays.

@@ -80,9 +80,16 @@ impl Node {
             }
             return true;
         }
-        if let Some(duty) = self.shared.router.last_words.pop_front() {
-            if let Duty::Store(item) = duty {
-                self.shared.outputs.push_back(Output::Store(StoreItem::Router(item)));
+        if let Some((duty, url)) = self.shared.router.last_words.pop_front() {
+            match (duty, url) {
+                (Duty::Store(item), _) => {
+                    self.shared.outputs.push_back(Output::Store(StoreItem::Router(item)));
+                }
+                (Duty::Tell(event), Some(url)) => self.tell_at(url, *event, now),
+                (Duty::Over(reservation), _) => self.reservation_over(reservation, now),
+                (Duty::Forget(task), _) => self.shared.outputs.push_back(Output::CallOver(CallSid(task.0))),
+                // Nobody asks about what is gone.
+                (Duty::Tell(_) | Duty::Assign(_) | Duty::Warn(..), _) => {}
             }
             return true;
         }
@@ -117,11 +124,16 @@ impl Node {
     fn tell_event(&mut self, workspace: WorkspaceSid, event: RouterEventRow, now: Now) {
         let url =
             self.shared.router.desks.get(&workspace).and_then(|desk| desk.row.event_callback_url.clone());
-        let Some(url) = url else { return };
+        if let Some(url) = url {
+            self.tell_at(url, event, now);
+        }
+    }
+
+    fn tell_at(&mut self, url: String, event: RouterEventRow, now: Now) {
         let mut params = event.data;
         params.push(("AccountSid".to_owned(), self.office.account_sid.to_string()));
         // Those of one workspace arrive in their order, as those of one call do.
-        let lane = CallSid(workspace.0);
+        let lane = CallSid(event.workspace.0);
         let id = self.router_fetch(lane, FetchKind::StatusCallback, url, params);
         self.shared.callbacks.insert(id, (lane, Asked::RouterEvent), now.mono + CALLBACK_FORGOTTEN);
     }

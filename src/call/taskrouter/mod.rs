@@ -15,6 +15,7 @@ mod conference;
 mod desk;
 mod events;
 mod instruct;
+mod listing;
 mod rest;
 mod rest_manage;
 mod rest_statistics;
@@ -40,7 +41,8 @@ pub use self::ask::{
 use self::assign::Asking;
 use self::desk::{Desk, Duty};
 pub use self::events::status_word;
-pub use self::rest_statistics::{StatisticsOf, StatisticsView, StatisticsWindow};
+pub use self::listing::{TaskKey, TaskOrdering, TaskPage};
+pub use self::rest_statistics::{StatisticsOf, StatisticsView, StatisticsWindow, WorkersAsked};
 use self::ring::Ring;
 pub use self::voice::snake;
 pub(crate) use self::voice::{CallTask, Reserved};
@@ -68,8 +70,8 @@ pub(crate) struct TaskRouter {
     rings: BTreeMap<CallSid, Ring>,
     /// Of those: answered or over, and not worked off.
     news: VecDeque<(CallSid, RingNews)>,
-    /// What is left to do for workspaces that are gone.
-    last_words: VecDeque<Duty>,
+    /// What is left to do for workspaces that are gone, and who is told of it.
+    last_words: VecDeque<(Duty, Option<String>)>,
 }
 
 /// What became of a call to a worker.

@@ -55,7 +55,7 @@ impl TaskRouter {
                 Ok(RouterReply::Workspaces(self.desks.values().map(Desk::workspace_view).collect()))
             }
             RouterAsk::CreateWorkspace(form) => self.create_workspace(form, at),
-            RouterAsk::In(sid, DeskAsk::Delete) => self.delete_workspace(sid),
+            RouterAsk::In(sid, DeskAsk::Delete) => self.delete_workspace(sid, at),
             RouterAsk::In(sid, ask) => {
                 self.desks.get_mut(&sid).ok_or_else(|| RouterFault::unknown("workspace"))?.ask(ask, at)
             }
@@ -125,14 +125,16 @@ impl TaskRouter {
         Ok(RouterReply::Workspaces(vec![view]))
     }
 
-    /// Everything in it goes too; its last words are still said.
-    fn delete_workspace(&mut self, sid: WorkspaceSid) -> Done {
-        let desk = self.desks.get(&sid).ok_or_else(|| RouterFault::unknown("workspace"))?;
-        if desk.core.tasks().any(|task| !task.status.is_over()) {
-            return Err(RouterFault::new(20001, "there are tasks in the workspace"));
-        }
+    /// Everything in it goes too (reference: taskrouter §3); its last words are still said.
+    fn delete_workspace(&mut self, sid: WorkspaceSid, at: Mono) -> Done {
         let mut desk = self.desks.remove(&sid).ok_or_else(|| RouterFault::unknown("workspace"))?;
-        desk.duties.clear();
+        let waiting = desk.core.tasks().filter(|task| task.status.is_waiting()).map(|task| task.sid);
+        for task in waiting.collect::<Vec<_>>() {
+            // One may have been canceled by another's end.
+            let _ = desk.core.cancel(task, "workspace deleted", at);
+        }
+        desk.settle(at);
+        desk.tell("workspace.deleted", format!("Workspace {sid} deleted"), About::default(), at);
         let mut gone: Vec<String> = vec![sid.to_string()];
         gone.extend(desk.activities.keys().map(ToString::to_string));
         gone.extend(desk.channels.keys().map(ToString::to_string));
@@ -142,7 +144,8 @@ impl TaskRouter {
         gone.extend(desk.tasks.keys().map(ToString::to_string));
         gone.extend(desk.reservations.keys().map(ToString::to_string));
         gone.into_iter().for_each(|sid| desk.gone(sid));
-        self.last_words.append(&mut desk.duties);
+        let url = desk.row.event_callback_url.take();
+        self.last_words.extend(desk.duties.drain(..).map(|duty| (duty, url.clone())));
         Ok(RouterReply::Done)
     }
 }
@@ -183,6 +186,9 @@ impl Desk {
             DeskAsk::Transfer(form) => self.transfer(form, at),
             DeskAsk::CancelTransfer { task, transfer } => self.cancel_transfer(task, transfer, at),
             DeskAsk::Statistics(of, window) => self.statistics(&of, &window, at),
+            DeskAsk::Reservation(sid) => {
+                Ok(RouterReply::Reservations(self.named_reservation(sid).into_iter().collect()))
+            }
             DeskAsk::Reservations(task, worker) => {
                 Ok(RouterReply::Reservations(self.list_reservations(task, worker)))
             }

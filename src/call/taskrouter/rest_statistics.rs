@@ -37,6 +37,19 @@ pub struct StatisticsWindow {
     pub channel: Option<String>,
     /// `SplitByWaitTime`, seconds.
     pub split: Vec<u32>,
+    /// Of all workers only those.
+    pub workers: WorkersAsked,
+}
+
+/// Which of all workers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkersAsked {
+    /// `FriendlyName`.
+    pub name: Option<String>,
+    /// Who may serve this queue.
+    pub queue: Option<TaskQueueSid>,
+    /// Who may serve a queue of this name.
+    pub queue_name: Option<String>,
 }
 
 /// Both kinds of statistics.
@@ -58,7 +71,8 @@ impl Desk {
         let back = Duration::from_secs(u64::from(window.minutes) * 60);
         let back = Mono(to.0.saturating_sub(u64::try_from(back.as_nanos()).unwrap_or(u64::MAX)));
         let from = window.from.map_or(back, moment);
-        let channel = window.channel.clone();
+        let named = window.channel.as_deref().and_then(|name| self.channel(name));
+        let channel = named.map(|channel| channel.unique_name.clone()).or_else(|| window.channel.clone());
         let asked = Window { from, to, channel: channel.clone() };
         let whose = match of {
             StatisticsOf::Workspace => Some(Whose::Workspace),
@@ -72,10 +86,8 @@ impl Desk {
         };
         let is_wanted = |worker: &router::Worker| match of {
             StatisticsOf::Workers(Some(sid)) => worker.sid == *sid,
-            StatisticsOf::Workspace
-            | StatisticsOf::Queue(_)
-            | StatisticsOf::Workflow(_)
-            | StatisticsOf::Workers(None) => true,
+            StatisticsOf::Workers(None) => self.is_asked_of(worker, &window.workers),
+            StatisticsOf::Workspace | StatisticsOf::Queue(_) | StatisticsOf::Workflow(_) => true,
         };
         let view = StatisticsView {
             real_time: match whose {
@@ -87,5 +99,13 @@ impl Desk {
             activities: self.core.activities().map(|one| (one.sid, one.name.clone())).collect(),
         };
         Ok(RouterReply::Statistics(Box::new(view)))
+    }
+
+    fn is_asked_of(&self, worker: &router::Worker, asked: &WorkersAsked) -> bool {
+        let of_name =
+            |sid| self.core.queue(sid).is_some_and(|queue| asked.queue_name.as_ref() == Some(&queue.name));
+        asked.name.as_ref().is_none_or(|name| *name == worker.name)
+            && asked.queue.is_none_or(|queue| self.core.may_serve(worker.sid, queue))
+            && (asked.queue_name.is_none() || self.core.serves(worker.sid).any(of_name))
     }
 }

@@ -17,19 +17,39 @@ pub(super) const TTL_S: u32 = 86_400;
 
 impl Desk {
     pub(super) fn list_tasks(&self, filter: &Filter, at: Mono) -> Vec<TaskView> {
+        let named = |wanted: &Option<String>, name: Option<&str>| {
+            wanted.as_ref().is_none_or(|wanted| name.is_some_and(|name| name == wanted))
+        };
         let is_wanted = |task: &&Task| {
+            let workflow = || self.core.workflow(task.workflow).map(|flow| flow.name.as_str());
+            let queue = || Some(self.core.queue(task.queue?)?.name.as_str());
+            let target = || task.direct.map(|direct| direct.to_string());
             (filter.statuses.is_empty() || filter.statuses.contains(&task.status))
                 && is_asked(filter.workflow, task.workflow)
                 && filter.queue.is_none_or(|queue| task.queue == Some(queue))
                 && is_asked(filter.priority, task.priority)
+                && (filter.workflow_name.is_none() || named(&filter.workflow_name, workflow()))
+                && (filter.queue_name.is_none() || named(&filter.queue_name, queue()))
+                && (filter.target.is_none() || named(&filter.target, target().as_deref()))
                 && filter.attributes.as_ref().is_none_or(|expr| expr.is_true(&task.attributes))
         };
-        let mut found: Vec<&Task> = match filter.sid {
-            Some(sid) => self.core.task(sid).into_iter().collect(),
-            None => self.core.tasks().filter(is_wanted).collect(),
+        let found: Vec<TaskSid> = match (filter.sid, &filter.page) {
+            (Some(sid), _) => vec![sid],
+            (None, Some(page)) => {
+                let wanted = self.core.tasks().filter(is_wanted);
+                let places = wanted.filter_map(|task| {
+                    let created = self.tasks.get(&task.sid)?.dates.created;
+                    Some((page.ordering.place(task, created), task.sid))
+                });
+                page.choose(places).into_iter().map(|(_, sid)| sid).collect()
+            }
+            (None, None) => {
+                let mut found: Vec<&Task> = self.core.tasks().filter(is_wanted).collect();
+                found.sort_by_key(|task| (task.born, task.sid));
+                found.into_iter().map(|task| task.sid).collect()
+            }
         };
-        found.sort_by_key(|task| (task.born, task.sid));
-        found.into_iter().filter_map(|task| self.task_view(task.sid, at)).collect()
+        found.into_iter().filter_map(|sid| self.task_view(sid, at)).collect()
     }
 
     fn task_view(&self, sid: TaskSid, at: Mono) -> Option<TaskView> {
@@ -168,16 +188,18 @@ impl Desk {
         self.reply_task(task, at)
     }
 
+    /// A reservation and its worker's name.
+    pub(super) fn named_reservation(&self, sid: ReservationSid) -> Option<(ReservationRow, String)> {
+        let row = self.reservation_row(sid)?;
+        let worker = self.core.worker(row.reservation.worker).map(|worker| worker.name.clone());
+        Some((row, worker.unwrap_or_default()))
+    }
+
     pub(super) fn list_reservations(
         &self,
         task: Option<TaskSid>,
         worker: Option<WorkerSid>,
     ) -> Vec<(ReservationRow, String)> {
-        let named = |sid: ReservationSid| {
-            let row = self.reservation_row(sid)?;
-            let worker = self.core.worker(row.reservation.worker).map(|worker| worker.name.clone());
-            Some((row, worker.unwrap_or_default()))
-        };
         let mut found: Vec<_> = match task {
             Some(task) => {
                 self.core.reservations_of(task).map(|one| (one.born, one.sid, one.worker)).collect()
@@ -186,7 +208,7 @@ impl Desk {
         };
         found.retain(|(_, _, of)| is_asked(worker, *of));
         found.sort_unstable();
-        found.into_iter().filter_map(|(_, sid, _)| named(sid)).collect()
+        found.into_iter().filter_map(|(_, sid, _)| self.named_reservation(sid)).collect()
     }
 }
 
@@ -255,11 +277,7 @@ impl Node {
 
     fn reply_reservation(&self, workspace: WorkspaceSid, sid: ReservationSid) -> Done {
         let desk = self.shared.router.desks.get(&workspace);
-        let row = desk.and_then(|desk| {
-            let row = desk.reservation_row(sid)?;
-            let worker = desk.core.worker(row.reservation.worker)?.name.clone();
-            Some((row, worker))
-        });
+        let row = desk.and_then(|desk| desk.named_reservation(sid));
         row.map(|row| RouterReply::Reservations(vec![row])).ok_or_else(|| RouterFault::unknown("reservation"))
     }
 }

@@ -1,0 +1,254 @@
+//! The socket on which a desktop hears what happens to its worker (reference: taskrouter §13.1).
+//!
+//! What workspaces tell is taken from what they write down; of each event that concerns the worker the thing itself is
+//! asked of the node and sent, in the state the event tells of. A desktop that reads too slowly, or missed something, is
+//! cut off: it connects anew and asks for everything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base::TaskSid;
+use call::taskrouter::rows::RouterEventRow;
+use call::taskrouter::{DeskAsk, RouterAsk, RouterReply, WorkerForm};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::request::{channel, reservation, task, worker};
+use super::{Agent, now_s, objects, refused};
+use crate::Api;
+use crate::error::ApiError;
+use crate::params::Params;
+use crate::taskrouter_v1::ask_node;
+
+type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+/// The client gives a silent socket up after 30 s.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a frame may take to leave.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest frame that is read; a client has nothing to say.
+const FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// GET, with the upgrade to a WebSocket (RFC 6455 §4.2).
+pub(super) async fn open(State(api): State<Api>, mut request: Request) -> Response {
+    let query = Params::read(request.uri().query().unwrap_or_default().as_bytes());
+    let agent = match Agent::of(&api, query.text("token").unwrap_or_default()) {
+        Ok(agent) => agent,
+        Err(error) => return refused(error),
+    };
+    let Some(key) = key_of(request.headers()) else {
+        return refused(ApiError::new(20426, "This is the place of a WebSocket"));
+    };
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return refused(ApiError::new(20426, "This connection becomes no WebSocket"));
+    };
+    // Who is not there is no desktop's.
+    match worker(&api, &agent).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return refused(ApiError::new(20404, "The token's worker is not there")),
+        Err(error) => return refused(error),
+    }
+    let alone = query.text("closeExistingSessions").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    let stays = query.text("setWorkerOfflineIfDisconnected").is_some_and(|word| word == "false");
+    let door = match api.desktops.enter(agent.worker, alone) {
+        Ok(door) => door,
+        Err(error) => return refused(error),
+    };
+    // From before the first frame on: what comes while the desktop asks for everything comes too.
+    let news = api.store.news();
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgrade.await {
+            let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX));
+            let io = TokioIo::new(upgraded);
+            let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+            Desktop { api: api.clone(), agent, tasks: BTreeSet::new() }.serve(socket, news, &door).await;
+        }
+        if api.desktops.leave(agent.worker, &door) && !stays {
+            gone(&api, &agent).await;
+        }
+    });
+    let accept = derive_accept_key(key.as_bytes());
+    let mut answer = (StatusCode::SWITCHING_PROTOCOLS, Body::empty()).into_response();
+    for (name, value) in [
+        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, HeaderValue::try_from(accept).expect("base64 is a header's value")),
+    ] {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+/// The key of a request that wants a WebSocket.
+fn key_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    let says = |name, word: &str| {
+        let value = headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        value.is_some_and(|value| value.to_ascii_lowercase().contains(word))
+    };
+    let asks = says(header::UPGRADE, "websocket") && says(header::CONNECTION, "upgrade");
+    headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks).cloned()
+}
+
+/// The worker's last desktop has gone: unless one is back soon, nobody is there to be asked.
+async fn gone(api: &Api, agent: &Agent) {
+    tokio::time::sleep(api.desktops.grace).await;
+    if api.desktops.is_there(agent.worker) {
+        return;
+    }
+    let asked = ask_node(api, RouterAsk::In(agent.workspace, DeskAsk::Show)).await;
+    let Ok(Ok(RouterReply::Workspaces(shown))) = asked else { return };
+    let activity = shown.first().map(|view| view.row.timeout_activity);
+    let form = WorkerForm { activity, ..WorkerForm::default() };
+    // A worker or a box that is gone is nowhere.
+    let _ = ask_node(api, RouterAsk::In(agent.workspace, DeskAsk::PutWorker(Some(agent.worker), form))).await;
+}
+
+struct Desktop {
+    api: Api,
+    agent: Agent,
+    /// Tasks the worker has, or is asked about.
+    tasks: BTreeSet<TaskSid>,
+}
+
+impl Desktop {
+    /// Until either end has enough.
+    async fn serve(&mut self, mut socket: Socket, mut news: Receiver<Arc<RouterEventRow>>, door: &Notify) {
+        let left_s = self.agent.expires_s.saturating_sub(now_s());
+        let end = sleep_until(Instant::now() + Duration::from_secs(left_s));
+        tokio::pin!(end);
+        let init = json!({
+            "channel_id": self.agent.worker,
+            "account_sid": self.api.account_sid,
+            "workspace_sid": self.agent.workspace,
+            "token_lifetime": left_s * 1_000,
+        });
+        if !send(&mut socket, frame("init", init)).await || self.remember().await.is_err() {
+            return;
+        }
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        heartbeat.tick().await;
+        loop {
+            let goes_on = tokio::select! {
+                event = news.recv() => match event {
+                    Ok(event) => self.tell(&mut socket, &event).await,
+                    // It has missed something, or the box stops.
+                    Err(_) => false,
+                },
+                heard = socket.next() => match heard {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => false,
+                    Some(Ok(_)) => true,
+                },
+                _ = heartbeat.tick() => send(&mut socket, " ".to_owned()).await,
+                () = &mut end => false,
+                () = door.notified() => false,
+            };
+            if !goes_on {
+                let _ = timeout(SEND_TIMEOUT, socket.close(None)).await;
+                return;
+            }
+        }
+    }
+
+    /// What the worker has already.
+    async fn remember(&mut self) -> Result<(), ApiError> {
+        let mine = RouterAsk::In(self.agent.workspace, DeskAsk::Reservations(None, Some(self.agent.worker)));
+        if let Ok(RouterReply::Reservations(all)) = ask_node(&self.api, mine).await? {
+            let open = all.iter().filter(|(row, _)| row.reservation.status.occupies());
+            self.tasks.extend(open.map(|(row, _)| row.reservation.task));
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, socket: &mut Socket, event: &RouterEventRow) -> bool {
+        if event.workspace != self.agent.workspace {
+            return true;
+        }
+        match self.frame_of(event).await {
+            Ok(Some(frame)) => send(socket, frame).await,
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// What an event is to this desktop; nothing, when it is about somebody else.
+    async fn frame_of(&mut self, event: &RouterEventRow) -> Result<Option<String>, ApiError> {
+        let told = |name: &str| event.data.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let is_mine = event.worker == Some(self.agent.worker);
+        let (api, agent) = (&self.api, &self.agent);
+        let payload = match event.kind.split_once('.') {
+            Some(("worker", "activity.update" | "attributes.update")) if is_mine => {
+                worker(api, agent).await?.map(|mut shown| {
+                    for (key, name) in
+                        [("activity_sid", "WorkerActivitySid"), ("activity_name", "WorkerActivityName")]
+                    {
+                        if let Some(value) = told(name) {
+                            shown[key] = Value::from(value);
+                        }
+                    }
+                    shown
+                })
+            }
+            Some(("worker", "capacity.update" | "channel.availability.update")) if is_mine => {
+                channel(api, agent, told("TaskChannelUniqueName").unwrap_or_default()).await?
+            }
+            Some(("reservation", step)) if is_mine => {
+                let (Some(sid), Some(of)) = (event.reservation, event.task) else { return Ok(None) };
+                if matches!(step, "created" | "accepted") {
+                    self.tasks.insert(of);
+                }
+                reservation(&self.api, &self.agent, sid).await?.map(|mut shown| {
+                    let status = if step == "wrapup" { "wrapping" } else { step };
+                    let status = if step == "created" { "pending" } else { status };
+                    shown["reservation_status"] = Value::from(status);
+                    if let Some(status) = told("TaskAssignmentStatus") {
+                        shown["task"]["assignment_status"] = Value::from(status);
+                    }
+                    shown
+                })
+            }
+            Some(("task", step)) => {
+                let Some(sid) = event.task.filter(|sid| self.tasks.contains(sid)) else { return Ok(None) };
+                let view = task(api, agent, sid).await?;
+                match step {
+                    "updated" | "canceled" | "completed" | "wrapup" => view.as_ref().map(objects::task),
+                    "deleted" | "system-deleted" => {
+                        self.tasks.remove(&sid);
+                        None
+                    }
+                    step if step.starts_with("transfer-") => view.and_then(|view| {
+                        let transfer = view.row.task.transfer.as_ref()?;
+                        let concerned = transfer.worker == agent.worker || is_mine;
+                        concerned.then(|| objects::transfer(transfer, &view))
+                    }),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        Ok(payload.map(|payload| frame(&event.kind, payload)))
+    }
+}
+
+fn frame(kind: &str, payload: Value) -> String {
+    json!({ "event_type": kind, "payload": payload }).to_string()
+}
+
+/// False when it cannot be sent in time.
+async fn send(socket: &mut Socket, text: String) -> bool {
+    matches!(timeout(SEND_TIMEOUT, socket.send(Message::text(text))).await, Ok(Ok(())))
+}

@@ -1,0 +1,71 @@
+// An agent's desktop: the official library for those, told step by step what to do. A line of JSON in, `[name, …args]`;
+// lines of JSON out: what is answered, and what happens meanwhile.
+"use strict";
+
+const readline = require("readline");
+const { Worker } = require("twilio-taskrouter");
+
+const { BOX: box, TOKEN: token } = process.env;
+const worker = new Worker(token, {
+  ebServer: `${box}/v1/wschannels`,
+  wsServer: `${box.replace(/^http/, "ws")}/v1/wschannels`,
+  closeExistingSessions: true,
+  logLevel: "silent",
+});
+const offers = new Map();
+const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+
+worker.on("error", (error) => say({ happens: "error", text: String(error.message || error) }));
+worker.on("ready", (me) =>
+  say({
+    happens: "ready",
+    sid: me.sid,
+    activity: me.activity.name,
+    activities: [...me.activities.values()].map((one) => one.name).sort(),
+    channels: [...me.channels.values()].map((one) => one.taskChannelUniqueName).sort(),
+    offers: [...me.reservations.values()].map((one) => one.sid),
+  }));
+worker.on("activityUpdated", (me) => say({ happens: "activityUpdated", activity: me.activity.name }));
+worker.on("attributesUpdated", (me) => say({ happens: "attributesUpdated", attributes: me.attributes }));
+worker.on("reservationCreated", (offer) => {
+  offers.set(offer.sid, offer);
+  say({ happens: "reservationCreated", sid: offer.sid, task: offer.task.sid, attributes: offer.task.attributes });
+  for (const name of ["accepted", "rejected", "timeout", "canceled", "rescinded", "wrapup", "completed"]) {
+    offer.on(name, (one) => say({ happens: name, sid: one.sid, status: one.status, task: one.task.status }));
+  }
+  for (const name of ["updated", "transferInitiated", "transferCanceled", "transferCompleted", "transferFailed"]) {
+    offer.task.on(name, () => say({ happens: name, task: offer.task.sid }));
+  }
+});
+for (const channel of ["capacityUpdated", "availabilityUpdated"]) {
+  worker.on("ready", (me) => {
+    for (const one of me.channels.values()) {
+      one.on(channel, (changed) =>
+        say({ happens: channel, channel: changed.taskChannelUniqueName, capacity: changed.capacity }));
+    }
+  });
+}
+
+const acts = {
+  activity: (name) => [...worker.activities.values()].find((one) => one.name === name).setAsCurrent(),
+  attributes: (attributes) => worker.setAttributes(attributes),
+  accept: (sid) => offers.get(sid).accept(),
+  reject: (sid) => offers.get(sid).reject(),
+  wrap: (sid) => offers.get(sid).wrap(),
+  complete: (sid) => offers.get(sid).complete(),
+  transfer: (sid, to) => offers.get(sid).task.transfer(to, { mode: "WARM" }),
+  cancelTransfer: (sid) => offers.get(sid).task.transfers.outgoing.cancel(),
+  createTask: (to, from, workflow, queue) => worker.createTask(to, from, workflow, queue, {}),
+};
+
+(async () => {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [name, ...given] = JSON.parse(line);
+    try {
+      const made = await acts[name](...given);
+      say({ done: name, value: typeof made === "string" ? made : null });
+    } catch (error) {
+      say({ failed: name, text: String(error.message || error) });
+    }
+  }
+})();
