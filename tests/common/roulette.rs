@@ -200,6 +200,11 @@ impl Call {
         self.columns.get("from").map_or("", String::as_str)
     }
 
+    /// What it was told last of this name.
+    pub fn column(&self, name: &str) -> Option<&str> {
+        self.columns.get(name).map(String::as_str)
+    }
+
     /// A plain SIP caller has no city.
     fn location(&self) -> &str {
         self.columns.get("from_city").map_or("unknown caller", String::as_str)

@@ -148,6 +148,28 @@ fn carrier_over_tcp_and_agent_over_tcp_who_hangs_up_first() {
     });
 }
 
+/// Nobody is registered when the call comes; whoever is told wakes the phone, which registers, rings and talks.
+#[test]
+fn a_phone_that_is_woken_rings_and_is_heard() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", "<Dial><Client clientNotificationUrl='/events'>ann</Client></Dial>");
+        let line = Line::lay(1);
+        let tandem = office(&web).listen(line.near).open();
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        caller.rtp.say(hz::CALLER);
+        assert_eq!(web.wait("/events", s(5)).get("Client"), "client:ann");
+        let agent = Baresip::start(&line, &ann(&line, "udp", true));
+        agent.wait("CALL_ESTABLISHED", s(10));
+        caller.hears(hz::AGENT, 1.5);
+        caller.hangs_up();
+        agent.wait("CALL_CLOSED", s(5));
+        let heard =
+            wait_for("what the agent heard", s(3), || Some(agent.heard()).filter(|heard| heard.len() > 8000));
+        assert!(tone::seconds_of(&heard, hz::CALLER) > 1.0, "{} s", tone::seconds_of(&heard, hz::CALLER));
+    });
+}
+
 #[test]
 fn sipps_own_audio_reaches_baresip() {
     in_own_network(|| {

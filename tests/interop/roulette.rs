@@ -13,7 +13,7 @@ use crate::common::roulette::{Roulette, SORRY, State, TRACKS};
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
 use crate::common::sipp::{Sipp, Transport};
-use crate::common::web::Web;
+use crate::common::web::{Reply, Web};
 use crate::common::{hz, ms, s, tone, wait_for};
 use crate::stage::NUMBER;
 
@@ -112,6 +112,21 @@ fn strangers_are_put_together_and_the_star_key_parts_them() {
         ann.hears(hz::PROMPT, 0.5, began);
         in_state(&app, &ann, State::Waiting);
         ann.hears_a_track();
+        // What it was told is kept by name, the latest last; what is empty never takes a place.
+        let call = app.call_of(&ann.number).unwrap();
+        for (column, value) in [
+            ("from", ann.number.as_str()),
+            ("caller", &ann.number),
+            ("to", NUMBER),
+            ("called", NUMBER),
+            ("direction", "inbound"),
+            ("api_version", "2010-04-01"),
+            ("from_country", "US"),
+            ("call_sid", &call.sid),
+        ] {
+            assert_eq!(call.column(column), Some(value), "{column}");
+        }
+        assert_eq!((call.column("call_status"), call.column("from_city")), (Some("in-progress"), None));
         assert_eq!(count(&dashboard(&web), "waiting"), 1);
         let bob = Stranger::calls(&tandem, 2, hz::AGENT, stay);
         in_state(&app, &bob, State::InConference);
@@ -176,6 +191,28 @@ fn strangers_are_put_together_and_the_star_key_parts_them() {
             let stats = dashboard(&web);
             (stats["live"] == 0 && stats["total"] == 3).then_some(())
         });
+    });
+}
+
+#[test]
+fn an_application_in_error_says_goodbye() {
+    in_own_network(|| {
+        let web = Web::start(loopback(9));
+        let _app = Roulette::start(&web, REST, s(60));
+        web.on("/calls/create", |_| Reply::new(500, "text/plain", "no such method"));
+        let tandem = open(&web);
+        let began = Instant::now();
+        let mut ann = Stranger::calls(&tandem, 1, hz::CALLER, Scenario::byed);
+        ann.hears(SORRY, 0.5, began);
+        ann.sipp.succeeds(s(10));
+        let told = web.wait("/calls/exception", s(1));
+        assert_eq!(
+            (told.get("ErrorCode"), told.get("ErrorUrl")),
+            ("11200", web.url("/calls/create").as_str())
+        );
+        let over = web.wait("/calls/flow", s(5));
+        assert_eq!(over.query.get("event").map(String::as_str), Some("hang_up"));
+        assert_eq!((over.get("CallStatus"), over.get("CallSid")), ("completed", told.get("CallSid")));
     });
 }
 

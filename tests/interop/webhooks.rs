@@ -8,7 +8,7 @@ use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
 use crate::common::web::Reply;
 use crate::common::{hz, ms, s, tone};
-use crate::stage::{CALLER, Caller, NUMBER, office, office_with, web};
+use crate::stage::{CALLER, Caller, NUMBER, answering, office, office_with, web};
 
 /// Runs one call whose `/voice` cannot be had and whose fallback plays the menu prompt.
 fn fallback_is_heard(voice: Reply, error_code: &str) {
@@ -160,5 +160,32 @@ fn status_callbacks_tell_the_call_in_order() {
         let done = web.wait_with("/events", "CallStatus", "completed", s(5));
         assert_eq!(done.get("CallSid"), web.asked("/voice")[0].get("CallSid"));
         assert!(done.get("CallDuration").parse::<u32>().unwrap() >= 1, "{done:?}");
+    });
+}
+
+/// One leg's events at a receiver that takes its time with each: they come one after the other, in their order, and
+/// the two have long been talking.
+#[test]
+fn a_slow_receiver_gets_a_legs_events_in_order_and_holds_nobody_up() {
+    in_own_network(|| {
+        let web = web();
+        web.on("/slow", |_| Reply::empty().after(ms(1_500)));
+        let events = "statusCallback='/slow' statusCallbackEvent='initiated ringing answered completed'";
+        web.document("/voice", &format!("<Dial><Client {events}>ann</Client></Dial>"));
+        let tandem = office(&web).open();
+        let talk = Rtp::open(loopback(12));
+        let _ann = tandem.phone("ann", 12, &answering(&talk));
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        caller.rtp.say(hz::CALLER);
+        talk.wait_tone(hz::CALLER, 1.0, caller.answered, s(4));
+        assert!(web.asked("/slow").len() < 4, "the receiver is still at an earlier one");
+        caller.hangs_up();
+        web.wait_with("/slow", "CallStatus", "completed", s(10));
+        let told = web.asked("/slow");
+        let numbers: Vec<&str> = told.iter().map(|event| event.get("SequenceNumber")).collect();
+        assert_eq!(numbers, ["0", "1", "2", "3"]);
+        for pair in told.windows(2) {
+            assert!(pair[1].at - pair[0].at >= ms(1_400), "one after the other");
+        }
     });
 }
