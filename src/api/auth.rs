@@ -48,8 +48,10 @@ impl FromRequestParts<Api> for Authorized {
         // `/2010-04-01/Accounts/AC…`; what is of version 1 names no account.
         let mut path = uri.path().split('/').skip(1);
         let of_account = path.next() == Some("2010-04-01");
-        let named = path.nth(1).unwrap_or_default();
-        if of_account && named.strip_suffix(".json").unwrap_or(named) != account {
+        let is_list =
+            matches!((path.next(), path.clone().next()), (Some("Accounts" | "Accounts.json"), None));
+        let named = path.next().unwrap_or_default();
+        if of_account && !is_list && named.strip_suffix(".json").unwrap_or(named) != account {
             return Err(ApiError::not_found(uri.path()));
         }
         if !scope.opens(parts.method.as_str(), uri.path()) {

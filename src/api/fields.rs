@@ -100,12 +100,7 @@ impl Field {
             Is::Method(code) => Ok(json!(form.method(param, *code).map(HttpMethod::as_str)?)),
             Is::Flag => Ok(json!(form.flag(param)?)),
             Is::Number(range, code) => Ok(json!(form.number(param, range.clone(), *code)?)),
-            Is::Sid(prefix, code) => {
-                let digits = text.strip_prefix(prefix).unwrap_or_default();
-                let fits = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-                let error = || ApiError::new(*code, format!("{param} is no sid of the form {prefix}…"));
-                fits.then(|| json!(text)).ok_or_else(error)
-            }
+            Is::Sid(prefix, code) => Ok(json!(form.sid(param, prefix, *code)?)),
             Is::Word(words, code) => Ok(json!(form.one_of(param, words, *code)?)),
         }
     }

@@ -108,7 +108,7 @@ pub fn router(api: Api) -> Router {
 /// The published resources, behind their door.
 fn published() -> Router<Api> {
     Router::new()
-        .route("/2010-04-01/Accounts/{account}", get(v2010::account::fetch))
+        .merge(v2010::account::routes())
         .nest("/2010-04-01/Accounts/{account}", v2010::router())
         .nest("/v1", voice_v1::router())
         .nest("/v1/Workspaces", taskrouter_v1::router())

@@ -106,6 +106,15 @@ impl Params {
         }
     }
 
+    /// A sid that begins with these letters.
+    pub(crate) fn sid(&self, name: &str, prefix: &str, code: u32) -> Result<Option<&str>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let digits = text.strip_prefix(prefix).unwrap_or_default();
+        let fits = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let error = || ApiError::new(code, format!("{name} is no sid of the form {prefix}…"));
+        fits.then_some(Some(text)).ok_or_else(error)
+    }
+
     /// GET or POST; POST when nothing is said.
     pub(crate) fn method(&self, name: &str, code: u32) -> Result<HttpMethod, ApiError> {
         let Some(text) = self.text(name) else { return Ok(HttpMethod::Post) };

@@ -74,6 +74,11 @@ pub(crate) trait Resource: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Looks at the query of a list.
+    fn check_query(_query: &Params) -> Result<(), ApiError> {
+        Ok(())
+    }
+
     /// Whether a list with this query shows it.
     fn is_wanted(_query: &Params, _entry: &Entry) -> bool {
         true
@@ -81,6 +86,14 @@ pub(crate) trait Resource: Send + Sync + 'static {
 
     /// Adds what is no field, or takes away what is not to be seen.
     fn show(_entry: &Entry, _at: &Shown<'_>, _shown: &mut Map<String, Value>) {}
+}
+
+/// What is published as required is, of a change too.
+pub(crate) fn required(making: &Making<'_>, param: &str, code: u32) -> Result<(), ApiError> {
+    match making.form.text(param) {
+        Some(_) => Ok(()),
+        None => Err(ApiError::new(code, format!("{param} is missing"))),
+    }
 }
 
 /// A resource being made or changed.
@@ -138,6 +151,7 @@ pub(crate) async fn list<R: Resource>(
     parent_there::<R>(&book, &names, &uri)?;
     let query = Params::read(uri.query().unwrap_or_default().as_bytes());
     let paging = Paging::read(&query)?;
+    R::check_query(&query)?;
     let mut rows = book.list(R::KIND, &names.parent);
     rows.retain(|entry| R::is_wanted(&query, entry));
     let key = |entry: &Arc<Entry>| (entry.created.unwrap_or_default(), entry.key.sid.clone());

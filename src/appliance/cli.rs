@@ -8,7 +8,7 @@ use base::CallSid;
 use call::route::{Who, route};
 use call::{CallDocument, NewCall, Operator, OperatorReply};
 use clap::{Args, Parser, Subcommand};
-use twiml::{Dialect, Source};
+use twiml::Source;
 
 use crate::control::{Answer, Question, ask};
 use crate::{checks, daemon, ladder, lint, tables};
@@ -188,21 +188,7 @@ fn connecting(from: String, to: &str) -> NewCall {
     let noun = if to.starts_with("sip:") || to.starts_with("sips:") { "Sip" } else { "Number" };
     let escaped = to.replace('&', "&amp;").replace('<', "&lt;");
     let document = format!("<Response><Dial><{noun}>{escaped}</{noun}></Dial></Response>");
-    NewCall {
-        to: from,
-        from: to.to_owned(),
-        caller_id: None,
-        document: CallDocument::Given(Source::Inline(document)),
-        fallback: None,
-        dialect: Dialect::Twiml,
-        status_callback: None,
-        send_digits: None,
-        machine_detection: None,
-        timeout_s: 60,
-        time_limit_s: None,
-        record: None,
-        credentials: None,
-    }
+    NewCall::new(from, to, CallDocument::Given(Source::Inline(document)))
 }
 
 fn dialect(word: &str) -> Result<twiml::Dialect, String> {

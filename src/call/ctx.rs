@@ -26,6 +26,7 @@ use crate::taskrouter::TaskRouter;
 use crate::timers::{Timer, Timers};
 use crate::transcribe::Transcribing;
 use crate::transfer::Elsewhere;
+use crate::turn::Lines;
 
 /// What calls tell each other. Delivered by the node after the sender is done, so that no call ever runs
 /// inside another.
@@ -175,6 +176,8 @@ pub(crate) struct Shared {
     /// Of whole conferences: one each, until its file is complete.
     pub(crate) conference_recordings: BTreeMap<RecordingSid, Recording>,
     pub(crate) load: Ledger,
+    /// Calls that wait until their trunk takes another.
+    pub(crate) lines: Lines,
     pub(crate) next_id: u64,
 }
 

@@ -22,6 +22,7 @@ impl Call {
         self.trace(EventKind::Decision, format!("ended by {}", cause.words()), ctx);
         self.end_signalling(&cause, ctx);
         self.find_fault(&cause, ctx);
+        self.leave_line(ctx);
         let outcome = self.record_outcome(&cause, ctx);
         self.ended = Some(cause);
         self.answered_until = Some(ctx.now.mono);
@@ -185,6 +186,7 @@ fn bye_reason(cause: &Cause) -> Option<(u16, String)> {
         | Cause::Transferred
         | Cause::NoAck
         | Cause::Signalling
+        | Cause::Overdue
         | Cause::Unroutable(_)
         | Cause::Stillborn(_)
         | Cause::TooMany { .. } => None,

@@ -163,6 +163,8 @@ impl Call {
             Timer::DialLimit => self.dial_limit(ctx),
             Timer::Refer => self.refer_silent(ctx),
             Timer::CallLimit => self.end(Cause::TimeLimit, ctx),
+            Timer::Turn => self.turn_due(ctx),
+            Timer::Queue => self.turn_overdue(ctx),
             Timer::Way => self.way_silent(ctx),
             Timer::Open => self.on_open_failed("no port within the time", ctx),
             Timer::Linger => self.on_linger(ctx),

@@ -77,6 +77,7 @@ mod trace;
 mod transcribe;
 mod transcription;
 mod transfer;
+mod turn;
 mod update;
 mod user_message;
 mod wait;

@@ -30,6 +30,7 @@ use crate::taskrouter::rows::RouterRow;
 use crate::timers::Timers;
 use crate::trace::{CallIds, peek_call_id, summary};
 use crate::transfer::Consulted;
+use crate::turn::Lines;
 
 /// The call centre without its IO.
 pub struct Node {
@@ -78,6 +79,7 @@ impl Node {
                 recorders: RecorderIndex::default(),
                 conference_recordings: BTreeMap::new(),
                 load: Ledger::default(),
+                lines: Lines::default(),
                 next_id: 0,
             },
             call_ids: CallIds::new(),

@@ -48,6 +48,9 @@ pub struct Office {
     /// What `byoc` names instead of a trunk: the trunks to try in order, by sid.
     #[serde(default)]
     pub byoc: BTreeMap<String, Vec<String>>,
+    /// Numbers of others that may be shown as the caller's, in normal form.
+    #[serde(default)]
+    pub caller_ids: BTreeSet<String>,
     /// Where `<Siprec>` sends sound, by connector name.
     #[serde(default)]
     pub recorders: BTreeMap<String, Recorder>,
@@ -97,6 +100,9 @@ pub struct Trunk {
     pub caller_id: Option<String>,
     /// Concurrent calls it carries; `None`: no limit of its own.
     pub calls_max: Option<usize>,
+    /// Milliseconds between two calls of those the API asks for; 0: it is sent all of them at once.
+    #[serde(default)]
+    pub calls_gap_ms: u32,
     /// What differs from the office's media.
     pub media: PeerMedia,
 }

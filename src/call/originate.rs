@@ -143,6 +143,7 @@ impl Call {
             machine_detection: common.machine_detection.cloned(),
             detecting: false,
             sending: None,
+            waiting: None,
             opening: None,
         });
         child.child = Some(ChildOf {
@@ -165,16 +166,15 @@ impl Call {
         ctx.fetch(self.sid(), Asked::Callback, url.clone(), HttpMethod::Post, params);
     }
 
-    /// A new child begins: a port first.
+    /// A new child begins: its turn first, then a port.
     pub(crate) fn born(&mut self, ctx: &mut Ctx<'_>) {
-        let near = self.outbound.as_ref().and_then(|outbound| outbound.near);
         ctx.store(StoreItem::Call(self.row.clone()));
         if let Some(cause) = self.outbound.as_mut().and_then(|outbound| outbound.stillborn.take()) {
             self.end(cause, ctx);
             return;
         }
         self.trace(EventKind::Decision, format!("rings {}", self.row.to), ctx);
-        self.open_media(near, ctx);
+        self.come_in_turn(ctx);
     }
 
     /// The port is there: the INVITE goes out, the first time or by the next way.

@@ -11,6 +11,7 @@ use crate::child::Stage;
 use crate::ctx::{Ctx, Mail};
 use crate::originate::Way;
 use crate::outcome::Cause;
+use crate::turn::Waiting;
 
 /// How a call of ours is made.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Outbound {
     pub(crate) detecting: bool,
     /// The digits being sent.
     pub(crate) sending: Option<PlayId>,
+    /// It is not its turn yet.
+    pub(crate) waiting: Option<Waiting>,
     /// What begins after the answer.
     pub(crate) opening: Option<Opening>,
 }

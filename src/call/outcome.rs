@@ -38,6 +38,8 @@ pub(crate) enum Cause {
     NoAck,
     /// The connection to its peer broke.
     Signalling,
+    /// It waited too long for its turn to ring.
+    Overdue,
     /// It cannot be routed.
     Unroutable(u16),
     /// Nobody was there to be rung when it was dialled; what a caller that is not answered yet is told.
@@ -81,6 +83,7 @@ impl Cause {
             | Cause::NoAck
             | Cause::Signalling
             | Cause::Stillborn(_)
+            | Cause::Overdue
             | Cause::TooMany { .. } => CallStatus::Failed,
             // A document that ends without ever answering has still been carried out; the peer was told
             // by a refusal, so this is not a completed call.
@@ -99,7 +102,7 @@ impl Cause {
             | Cause::Stillborn(code)
             | Cause::NoMedia(code) => *code,
             Cause::Operator => 603,
-            Cause::TooMany { .. } => 503,
+            Cause::TooMany { .. } | Cause::Overdue => 503,
             _ => 480,
         }
     }
@@ -122,6 +125,7 @@ impl Cause {
             Cause::NoAck => "the caller, who never confirmed the answer".to_owned(),
             Cause::Signalling => "the signalling connection was lost".to_owned(),
             Cause::Stillborn(code) => format!("nobody was there to be rung ({code})"),
+            Cause::Overdue => "its turn to ring never came".to_owned(),
             Cause::Unroutable(code) => format!("could not be routed ({code})"),
             Cause::TooMany { .. } => "the limit of calls of its phone".to_owned(),
         }

@@ -16,13 +16,13 @@ use crate::ctx::Ctx;
 use crate::incoming::escape;
 use crate::leg::{Leg, Side};
 use crate::office::{DocumentRef, Secret};
-use crate::originate::{headers, places, shown_from};
+use crate::originate::{Way, headers, places, shown_from};
 use crate::outbound::{Opening, Outbound};
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, RecordingSource};
 use crate::record_verb::WholeCall;
-use crate::route::Who;
-use crate::timers::Timer;
+use crate::route::{Who, is_dialable, normalise};
+use crate::turn::Waiting;
 
 /// A call to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,42 @@ pub struct NewCall {
     pub record: Option<RecordWish>,
     /// For a challenge of the callee's.
     pub credentials: Option<(String, Secret)>,
+    /// Whose trunks carry it, where it leaves the office: a key of [`Office::byoc`](crate::office::Office::byoc).
+    pub carrier: Option<String>,
+    /// How long it waits before it is its turn, seconds.
+    pub delay_s: u32,
+    /// Whether a carrier may only be shown a number that is the office's to show.
+    pub checks_from: bool,
+    /// Where it is told that a client is wanted, so that its phone is woken.
+    pub client_notification: Option<String>,
+    /// What is to be remarked of how it was asked for: numbers of the error catalogue with a sentence.
+    pub remarks: Vec<(u32, String)>,
+}
+
+impl NewCall {
+    /// A call like any other: it rings for a minute, and nobody is told how it goes.
+    pub fn new(to: impl Into<String>, from: impl Into<String>, document: CallDocument) -> Self {
+        Self {
+            to: to.into(),
+            from: from.into(),
+            caller_id: None,
+            document,
+            fallback: None,
+            dialect: Dialect::Twiml,
+            status_callback: None,
+            send_digits: None,
+            machine_detection: None,
+            timeout_s: 60,
+            time_limit_s: None,
+            record: None,
+            credentials: None,
+            carrier: None,
+            delay_s: 0,
+            checks_from: false,
+            client_notification: None,
+            remarks: Vec::new(),
+        }
+    }
 }
 
 /// What runs once a call that was asked for is answered.
@@ -92,10 +128,25 @@ pub(crate) fn place(
     ctx: &mut Ctx<'_>,
 ) -> Result<(Call, Option<Cause>), NotPlaced> {
     let to = new.to.trim().to_owned();
-    let Some(noun) = noun(&to) else {
+    if to.starts_with("app:") {
+        let why = "applications as participants are not supported by this appliance";
+        return Err(NotPlaced { code: UNREACHABLE, why: why.to_owned() });
+    }
+    let Some(mut noun) = noun(&to) else {
         return Err(NotPlaced { code: MALFORMED, why: format!("`{to}` is nothing that can be called") });
     };
     let mut new = new;
+    if let Noun::Client(client) = &mut noun {
+        client.notification_url = new.client_notification.take();
+    }
+    if let Some(carrier) = new.carrier.take() {
+        if !ctx.office.byoc.contains_key(&carrier) {
+            return Err(NotPlaced { code: NO_CARRIER, why: format!("there is no trunk {carrier}") });
+        }
+        if let Noun::Number(number) = &mut noun {
+            number.trunk = Some(carrier);
+        }
+    }
     let source = match new.document.clone() {
         CallDocument::Given(source) => source,
         CallDocument::Of(sid) => {
@@ -127,6 +178,10 @@ pub(crate) fn place(
         return Err(NotPlaced { code: TOO_MANY, why: "the box has as many calls as it may have".to_owned() });
     }
     let shown = new.caller_id.as_deref().unwrap_or(&new.from);
+    if new.checks_from && !may_show(shown, &noun, ways.first(), ctx) {
+        let why = format!("{shown} is neither a number of this office nor a validated caller id");
+        return Err(NotPlaced { code: NOT_OURS, why });
+    }
     let shown = shown_from(shown, ways.first(), None, ctx);
     let session = SessionId(ctx.next_id());
     let sdp_id = u64::from(ctx.shared.rng.u32());
@@ -154,6 +209,8 @@ pub(crate) fn place(
         dialect: new.dialect,
     };
     let mut call = Call::new(row, leg, facts);
+    call.notify_client(&noun, ctx);
+    new.remarks.drain(..).for_each(|(code, why)| call.warn(code, why, ctx));
     call.callback = new.status_callback;
     call.time_limit_s = new.time_limit_s;
     call.record_all = new.record.map(|wish| WholeCall {
@@ -173,14 +230,18 @@ pub(crate) fn place(
         machine_detection: new.machine_detection,
         detecting: false,
         sending: None,
+        waiting: Some(Waiting {
+            since: ctx.now.mono,
+            delay: Duration::from_secs(u64::from(new.delay_s)),
+            ring: Duration::from_secs(u64::from(new.timeout_s)),
+            in_line: false,
+        }),
         opening: Some(Opening {
             source,
             fallback: new.fallback.map(|fallback| (fallback.url, fallback.method)),
             dialect: new.dialect,
         }),
     });
-    let timeout = Duration::from_secs(u64::from(new.timeout_s));
-    ctx.timer(sid, Timer::DialRing, timeout);
     let cause = out_of_reach.map(|(cause, refusal)| {
         call.trace(EventKind::Decision, refusal.message, ctx);
         cause
@@ -210,6 +271,24 @@ impl Call {
     }
 }
 
+/// Whether a carrier may be shown this: a number of the office's own or a validated one, or what the office's own
+/// carriers and phones are known by; whoever brings a carrier answers for it (reference: rest-voice §5.1).
+fn may_show(shown: &str, noun: &Noun, way: Option<&Way>, ctx: &Ctx<'_>) -> bool {
+    let Some(trunk) = way.and_then(|way| way.trunk.as_ref()) else { return true };
+    let number = normalise(shown);
+    if matches!(noun, Noun::Number(number) if number.trunk.is_some()) || !is_dialable(&number) {
+        return true;
+    }
+    let office = ctx.office;
+    let is_it = |known: &String| normalise(known) == number;
+    office.numbers.contains_key(&number)
+        || office.caller_ids.contains(&number)
+        || office.phones.contains_key(&number)
+        || office.phone_by_extension(&number).is_some()
+        || office.trunks.get(trunk).and_then(|trunk| trunk.caller_id.as_ref()).is_some_and(is_it)
+        || office.phones.values().filter_map(|phone| phone.caller_id.as_ref()).any(is_it)
+}
+
 /// A phone of ours that is not registered (RFC 3261 §21.4.18).
 const OUT_OF_REACH: u16 = 480;
 
@@ -219,6 +298,10 @@ const NO_APPLICATION: u32 = 21218;
 const MALFORMED: u32 = 21211;
 /// `To` cannot be reached (reference: rest-voice §5.1).
 const UNREACHABLE: u32 = 21214;
+/// `Byoc` names none (reference: rest-voice §4).
+const NO_CARRIER: u32 = 20001;
+/// A number that is not to be shown (reference: rest-voice §5.1).
+const NOT_OURS: u32 = 21210;
 /// Too many at once (reference: rest-voice §4).
 const TOO_MANY: u32 = 20429;
 /// Draining (reference: rest-voice §4).

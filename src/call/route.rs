@@ -266,6 +266,7 @@ mod tests {
             register: false,
             caller_id: None,
             calls_max: None,
+            calls_gap_ms: 0,
             media: PeerMedia::default(),
         };
         let route = |pattern: &str, trunks: &[&str], strip, prefix: &str| Route {
@@ -305,6 +306,7 @@ mod tests {
             applications: BTreeMap::new(),
             domains: BTreeMap::new(),
             byoc: BTreeMap::new(),
+            caller_ids: BTreeSet::new(),
             recorders: BTreeMap::new(),
             numbers: BTreeMap::from([
                 ("+15550001111".to_owned(), number("+1 555 000 1111")),

@@ -84,9 +84,12 @@ fn hangup(cause: &Cause, direction: Direction, answered: bool) -> Hangup {
         Cause::Released { timeout: false } => (HangupCause::OriginatorCancel, ours),
         Cause::Refused(code) | Cause::Unroutable(code) | Cause::Stillborn(code) => (of_code(*code), peer),
         Cause::TimeLimit => (HangupCause::TimeLimit, HangupSource::Unknown),
-        Cause::MediaLost | Cause::NoMedia(_) | Cause::NoAck | Cause::Signalling | Cause::TooMany { .. } => {
-            (HangupCause::Unspecified, HangupSource::Unknown)
-        }
+        Cause::MediaLost
+        | Cause::NoMedia(_)
+        | Cause::NoAck
+        | Cause::Signalling
+        | Cause::Overdue
+        | Cause::TooMany { .. } => (HangupCause::Unspecified, HangupSource::Unknown),
     };
     Hangup { cause, source }
 }

@@ -18,6 +18,10 @@ pub(crate) enum Timer {
     DialLimit,
     /// The document of somebody who waits is asked for again.
     Wait,
+    /// It is this call's turn to ring.
+    Turn,
+    /// Its turn never came.
+    Queue,
     /// Nothing at all came back from where the INVITE went.
     Way,
     /// The media plane or a session did not confirm the end of the call.
@@ -48,6 +52,8 @@ impl Timer {
             Timer::DialRing => "dial ring timeout",
             Timer::DialLimit => "dial time limit",
             Timer::Wait => "wait document again",
+            Timer::Turn => "turn to ring",
+            Timer::Queue => "waited for its turn",
             Timer::Way => "no sign of life",
             Timer::Linger => "call ending",
             Timer::Open => "media opening",

@@ -70,6 +70,15 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
                 Ok(calls @ 1..=100_000) => Ok(calls),
                 _ => Err("must be 1 to 100000; leave it out for no limit of its own.".to_owned()),
             });
+        let per_second =
+            found.read(
+                "trunk.calls_per_second",
+                keys.calls_per_second.as_ref(),
+                |&calls| match u32::try_from(calls) {
+                    Ok(calls @ 1..=1_000) => Ok(calls),
+                    _ => Err("must be 1 to 1000; leave it out where they need not be spread.".to_owned()),
+                },
+            );
         let register = keys.register.as_ref().is_some_and(|register| register.value);
         let username = keys.username.as_ref().map(|username| username.value.clone());
         let password = keys.password.as_ref().map(|password| password.value.clone());
@@ -90,6 +99,7 @@ pub(crate) fn trunks(keys: &[TrunkKeys], found: &mut Findings) -> BTreeMap<Strin
             register,
             caller_id,
             calls_max,
+            calls_gap_ms: per_second.map_or(0, |calls| 1_000 / calls),
             media,
         };
         if trunks.insert(name.clone(), trunk).is_some() {

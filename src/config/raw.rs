@@ -257,6 +257,8 @@ sections! {
         caller_id: String, Example "\"+15550001111\"";
         /// Calls it carries at once. Absent: as many as the box.
         calls: u64, Example "30";
+        /// Calls the API asks for that it is sent in a second; the others wait. Absent: all at once.
+        calls_per_second: u64, Example "1";
         /// Its own codecs, best first. Absent: those of [media].
         codecs: Vec<String>, Example "[\"pcma\", \"pcmu\"]";
         /// Its own encryption: off, optional or required. Absent: that of [media].

@@ -121,6 +121,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             applications,
             domains: BTreeMap::new(),
             byoc: BTreeMap::new(),
+            caller_ids: BTreeSet::new(),
             recorders,
             routes,
             emergency_numbers: emergency(&raw.sip, found),

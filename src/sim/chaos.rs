@@ -375,19 +375,8 @@ impl Chaos {
         let to = PHONES[self.rng.below(PHONES.len() as u64) as usize].1;
         let new = NewParticipant {
             call: NewCall {
-                to: to.to_owned(),
-                from: CALLER.to_owned(),
-                caller_id: None,
-                document: CallDocument::Given(twiml::Source::Inline(String::new())),
-                fallback: None,
-                dialect: twiml::Dialect::Twiml,
-                status_callback: None,
-                send_digits: None,
-                machine_detection: None,
                 timeout_s: 20,
-                time_limit_s: None,
-                record: None,
-                credentials: None,
+                ..NewCall::new(to, CALLER, CallDocument::Given(twiml::Source::Inline(String::new())))
             },
             conference: noun,
             early_media: self.rng.chance(0.7),
@@ -433,19 +422,10 @@ impl Chaos {
                 Operator::UpdateCall { call: *call, update }
             }
             Some(_) | None => Operator::Originate(Box::new(NewCall {
-                to: format!("10{}", self.rng.below(7)),
-                from: NUMBER.to_owned(),
-                caller_id: None,
-                document: CallDocument::Given(document),
-                fallback: None,
-                dialect: twiml::Dialect::Twiml,
-                status_callback: None,
                 send_digits: self.rng.chance(0.3).then(|| "1w2".to_owned()),
                 timeout_s: 10,
                 time_limit_s: self.rng.chance(0.3).then_some(5),
-                record: None,
-                credentials: None,
-                machine_detection: None,
+                ..NewCall::new(format!("10{}", self.rng.below(7)), NUMBER, CallDocument::Given(document))
             })),
         };
         self.world.input(Input::Command { id: 1, command })

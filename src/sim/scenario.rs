@@ -83,6 +83,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         register: false,
         caller_id: Some(NUMBER.to_owned()),
         calls_max: None,
+        calls_gap_ms: 0,
         media: PeerMedia::default(),
     };
     let application = Application {
@@ -118,6 +119,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         applications: BTreeMap::new(),
         domains: BTreeMap::new(),
         byoc: BTreeMap::new(),
+        caller_ids: BTreeSet::new(),
         recorders: BTreeMap::new(),
         routes: vec![route],
         emergency_numbers: BTreeSet::from(["112".to_owned()]),

@@ -13,8 +13,12 @@ use crate::sql;
 
 /// A call starts this long after its creation at the latest: one that waits longer for its turn has failed.
 const START_AFTER_MAX: Duration = Duration::from_secs(86_400);
-/// A call that lasted longer than this is not looked for by its end, nor a conference by its last change.
+/// A conference that lasted longer than this is not looked for by its last change.
 const END_AFTER_MAX: Duration = Duration::from_secs(31 * 86_400);
+/// A call that ends later than this after its creation is one of few: they have an index of their own, `calls_long`.
+const END_AFTER_MOST: Duration = Duration::from_secs(86_400);
+/// As that index has it.
+const IS_LONG: &str = "ended_at - created_at > 86400000000";
 
 fn before(at: Option<Timestamp>, span: Duration) -> Option<Timestamp> {
     let span = i64::try_from(span.as_micros()).expect("a month has few microseconds");
@@ -22,9 +26,19 @@ fn before(at: Option<Timestamp>, span: Duration) -> Option<Timestamp> {
 }
 
 impl CallFilter {
+    /// Calls as they are.
     pub(crate) fn listing(&self) -> Listing {
-        let created_from =
-            before(self.started_from, START_AFTER_MAX).max(before(self.ended_from, END_AFTER_MAX));
+        let usual = before(self.ended_from, END_AFTER_MOST);
+        self.created(before(self.started_from, START_AFTER_MAX).max(usual), None)
+    }
+
+    /// Behind them, where an end is asked for, the long ones, which were all created before any of those.
+    pub(crate) fn long_listing(&self) -> Option<Listing> {
+        let usual = before(self.ended_from, END_AFTER_MOST)?;
+        Some(self.created(before(self.started_from, START_AFTER_MAX), Some(usual)).only(IS_LONG))
+    }
+
+    fn created(&self, created_from: Option<Timestamp>, created_before: Option<Timestamp>) -> Listing {
         let created_to = [self.started_to, self.ended_to].into_iter().flatten().min();
         Listing::of(sql::LIST_CALLS)
             .with("from_party =", self.from.clone())
@@ -37,6 +51,7 @@ impl CallFilter {
             .with("ended_at <=", self.ended_to)
             .with("created_at >=", created_from)
             .with("created_at <=", created_to)
+            .with("created_at <", created_before)
     }
 }
 

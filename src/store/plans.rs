@@ -48,6 +48,10 @@ fn lists() -> Vec<String> {
         CallFilter { ended_from: at, ended_to: at, ..plain() },
     ] {
         all.extend(pages(|| filter.listing(), "created_at", CallSid(7)));
+        if filter.ended_from.is_some() {
+            let long = || filter.long_listing().expect("an end is asked for");
+            all.extend(pages(long, "created_at", CallSid(7)));
+        }
     }
 
     let plain = RecordingFilter::default;
@@ -214,6 +218,10 @@ async fn sqlite_finds_the_rows_of_every_statement_in_an_index() {
     let [first, ..] = pages(|| filter.listing(), "created_at", CallSid(7));
     let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
     assert!(plan.contains("SEARCH calls USING INDEX calls_by_to (to_party=?)"), "{plan}");
+    let ended = CallFilter { ended_from: Some(Timestamp(5)), ..CallFilter::default() };
+    let [first, ..] = pages(|| ended.long_listing().expect("an end"), "created_at", CallSid(7));
+    let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
+    assert!(plan.contains("USING INDEX calls_long"), "{plan}");
 }
 
 /// What stands in no list is not asked for, so that nobody can forget it.

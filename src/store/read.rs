@@ -10,7 +10,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use twiml::{CallStatus, Level};
 
-use crate::listing::Page;
+use crate::listing::{Cut, Page};
 use crate::rows::{
     read_call, read_conference, read_event, read_exchange, read_notification, read_queue, read_recording,
     read_transcription,
@@ -95,7 +95,25 @@ type Select = Query<'static, Any, AnyArguments>;
 impl Store {
     /// Calls, newest first.
     pub async fn calls(&self, filter: &CallFilter, page: &Page<CallSid>) -> Result<Vec<CallRow>, StoreError> {
-        filter.listing().page(self, "created_at", page, read_call).await
+        let usual = filter.listing();
+        let Some(long) = filter.long_listing() else {
+            return usual.page(self, "created_at", page, read_call).await;
+        };
+        // Newest first the long ones come last; on the way back, first.
+        let back = matches!(page.cut, Cut::Before(..));
+        let (one, other) = if back { (long, usual) } else { (usual, long) };
+        let mut rows = one.page(self, "created_at", page, read_call).await?;
+        let found = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        if found < page.limit {
+            let page = Page { limit: page.limit - found, cut: page.cut };
+            let more = other.page(self, "created_at", &page, read_call).await?;
+            if back {
+                rows.splice(0..0, more);
+            } else {
+                rows.extend(more);
+            }
+        }
+        Ok(rows)
     }
 
     /// One call.

@@ -123,6 +123,8 @@ const STEPS: &[&[&str]] = &[
         "CREATE INDEX router_events_by_workflow ON router_events (workspace, workflow, at, sid)",
         "CREATE INDEX router_events_by_reservation ON router_events (workspace, reservation, at, sid)",
     ],
+    // Who looks for calls by their end finds the few that lasted days here.
+    &["CREATE INDEX calls_long ON calls (created_at, sid) WHERE ended_at - created_at > 86400000000"],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

@@ -182,6 +182,38 @@ async fn lists_filter_and_page(store: &Store) {
     for (filter, expected) in cases {
         assert_eq!(store.calls(&filter, &Page::first(1000)).await.unwrap().len(), expected, "{filter:?}");
     }
+    // Calls of forty days, of a day and of a minute that ended on one day, the newest first; and one that ended later.
+    const DAY: i64 = 86_400_000_000;
+    for (n, created, lasted) in [
+        (301, 100 * DAY, 40 * DAY),
+        (302, 139 * DAY, DAY),
+        (303, 140 * DAY, 60_000_000),
+        (304, 90 * DAY, 50 * DAY),
+        (305, 141 * DAY, DAY),
+    ] {
+        let (created, end) = (Timestamp(created), Some(Timestamp(created + lasted)));
+        store.write(StoreItem::Call(CallRow { created, start: Some(created), end, ..sample::call(n) }));
+    }
+    let day = CallFilter {
+        ended_from: Some(Timestamp(140 * DAY)),
+        ended_to: Some(Timestamp(141 * DAY - 1)),
+        ..CallFilter::default()
+    };
+    let created = |n: u128| Timestamp(DAY * [100, 139, 140, 90][n as usize - 301]);
+    let after = |n: u128| Cut::After(created(n), CallSid(n));
+    let before = |n: u128| Cut::Before(created(n), CallSid(n));
+    for (limit, cut, found) in [
+        (9, Cut::Newest, vec![303, 302, 301, 304]),
+        (3, Cut::Newest, vec![303, 302, 301]),
+        (2, after(303), vec![302, 301]),
+        (9, after(301), vec![304]),
+        (9, before(304), vec![303, 302, 301]),
+        (2, before(304), vec![302, 301]),
+        (1, before(302), vec![303]),
+    ] {
+        let rows = store.calls(&day, &Page { limit, cut }).await.unwrap();
+        assert_eq!(sids(rows), found, "{limit} of {cut:?}");
+    }
     let of_call = RecordingFilter {
         call: Some(CallSid(0)),
         created_from: Some(Timestamp(103)),

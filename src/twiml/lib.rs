@@ -42,6 +42,7 @@ pub use lint::{lint, lint_answer, lint_bytes, lint_dialect};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
 pub use reference::shown;
+pub use request::call_of_token;
 pub use request::{
     AmdFacts, PartialFacts, TranscriptionFacts, amd_params, partial_params, recording_transcription_params,
 };

@@ -163,19 +163,8 @@ fn a_call_is_made_for_an_application() {
     let mut s = office("", "<Say>desk calling</Say><Pause length=\"60\"/>");
     let ann = s.phone("ann");
     let new = |sid: ApplicationSid| NewCall {
-        to: "101".to_owned(),
-        from: NUMBER.to_owned(),
-        caller_id: None,
-        document: CallDocument::Of(sid.to_string()),
-        fallback: None,
-        dialect: Dialect::Twiml,
-        status_callback: None,
-        send_digits: None,
         timeout_s: 20,
-        time_limit_s: None,
-        record: None,
-        credentials: None,
-        machine_detection: None,
+        ..NewCall::new("101", NUMBER, CallDocument::Of(sid.to_string()))
     };
     let reply = s.operator(Operator::Originate(Box::new(new(ApplicationSid(9)))));
     assert!(matches!(reply, OperatorReply::NotPlaced(why) if why.code == 21218));

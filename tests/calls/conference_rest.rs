@@ -35,19 +35,8 @@ fn noun() -> ConferenceNoun {
 fn new(to: &str, conference: ConferenceNoun) -> NewParticipant {
     NewParticipant {
         call: NewCall {
-            to: to.to_owned(),
-            from: "+15550001111".to_owned(),
-            caller_id: None,
-            document: CallDocument::Given(Source::Inline(String::new())),
-            fallback: None,
-            dialect: Dialect::Twiml,
-            status_callback: None,
-            send_digits: None,
-            machine_detection: None,
             timeout_s: 20,
-            time_limit_s: None,
-            record: None,
-            credentials: None,
+            ..NewCall::new(to, "+15550001111", CallDocument::Given(Source::Inline(String::new())))
         },
         conference,
         early_media: true,

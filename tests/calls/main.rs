@@ -37,6 +37,7 @@ mod taskrouter_instructions;
 mod texml;
 mod transcription;
 mod transfer;
+mod turn;
 mod update;
 mod waking;
 mod whisper;

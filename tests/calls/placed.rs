@@ -3,7 +3,7 @@
 use call::record::RecordingSource;
 use call::{CallDocument, CallUpdate, Fate, NewCall, Operator, OperatorReply, RecordWish};
 use sim::{Answer, Reaction, Scenario, UaState, param};
-use twiml::{CallStatus, Dialect, HttpMethod, ProgressEvent, Source, StatusCallback};
+use twiml::{CallStatus, HttpMethod, ProgressEvent, Source, StatusCallback};
 
 use crate::{EVENTS, told};
 
@@ -18,23 +18,17 @@ fn office() -> Scenario {
 fn new(to: &str) -> NewCall {
     use ProgressEvent::{Answered, Completed, Initiated, Ringing};
     NewCall {
-        to: to.to_owned(),
-        from: "+15550001111".to_owned(),
-        caller_id: None,
-        document: CallDocument::Given(Source::Url { url: DOCUMENT.to_owned(), method: HttpMethod::Post }),
-        fallback: None,
-        dialect: Dialect::Twiml,
         status_callback: Some(StatusCallback {
             url: EVENTS.to_owned(),
             method: HttpMethod::Post,
             events: vec![Initiated, Ringing, Answered, Completed],
         }),
-        send_digits: None,
-        machine_detection: None,
         timeout_s: 20,
-        time_limit_s: None,
-        record: None,
-        credentials: None,
+        ..NewCall::new(
+            to,
+            "+15550001111",
+            CallDocument::Given(Source::Url { url: DOCUMENT.to_owned(), method: HttpMethod::Post }),
+        )
     }
 }
 

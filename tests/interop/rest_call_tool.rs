@@ -1,4 +1,4 @@
-//! A campaign's call tool as its web server makes it, through the official Python library: a member is called and hears
+//! A campaign's call tool as its web server makes it, through each of the official libraries: a member is called and hears
 //! the message, chooses to be connected, and is put through to a politician; what the provider refuses is known by
 //! its number.
 
@@ -72,73 +72,88 @@ fn order(web: &Web, to: &str) -> Value {
 }
 
 #[test]
-fn a_member_is_called_and_put_through() {
-    in_own_network(|| {
-        let Some(mut sdk) = client("python") else { return };
-        let web = web();
-        let status = tool(&web);
-        let members: SocketAddr = (loopback(3), CARRIER_PORT).into();
-        let routes = format!(
-            "[[trunk]]\nname = \"members\"\naddress = \"sip:{members}\"\naccept_from = [\"{}\"]\n\
-             [[route]]\npattern = \"1*\"\ntrunk = [\"members\"]",
-            members.ip()
-        );
-        let _tandem = office(&web).table(&routes).open();
-        let (near, far) = (Rtp::open(loopback(3)), Rtp::open(loopback(2)));
-        let mut member = Sipp::answer(&answering_until_byed(&near).xml(), Transport::Udp, members);
-        let mut target = outside(&answering(&far));
-
-        let call = sdk.does(json!(["calls"]), "create", order(&web, MEMBER));
-        let sid = call["sid"].as_str().unwrap().to_owned();
-        assert_eq!((&call["status"], &call["to"]), (&json!("queued"), &json!(MEMBER)));
-        let invite = member.wait("INVITE", s(8));
-        assert!(invite.header("From").contains(TOOL), "{}", invite.text);
-        near.talk_to(invite.media().expect("an offer")).say(hz::CALLER);
-        web.wait("/twilio/calls/1/start", s(8));
-        let rung = std::time::Instant::now();
-        near.wait_tone(hz::PROMPT, 1.0, rung, s(8));
-        // A key pressed in the message is the menu's already.
-        near.press("1");
-        assert_eq!(web.wait("/twilio/calls/1/menu", s(5)).get("Digits"), "1");
-        let invite = target.wait("INVITE", s(8));
-        assert!(invite.header("From").contains(TOOL), "{}", invite.text);
-        far.talk_to(invite.media().expect("an offer")).say(hz::AGENT);
-        let bridged = std::time::Instant::now();
-        near.wait_tone(hz::AGENT, 1.5, bridged, s(8));
-        far.wait_tone(hz::CALLER, 1.5, bridged, s(8));
-        assert_eq!(*status.lock().unwrap(), "connected");
-        assert_eq!(sdk.does(json!(["calls"]), "list", json!({ "parent_call_sid": sid }))[0]["to"], TARGET);
-
-        target.go_on();
-        let result = web.wait("/twilio/calls/1/target_call_status", s(8));
-        assert_eq!((result.get("DialCallStatus"), result.get("CallSid")), ("completed", sid.as_str()));
-        assert!(result.get("DialCallDuration").parse::<u32>().is_ok(), "{result:?}");
-        member.succeeds(s(10));
-        wait_status(&mut sdk, &sid, "completed");
-        web.wait_with("/twilio/calls/1/member_call_event", "CallStatus", "completed", s(5));
-        let events = web.asked("/twilio/calls/1/member_call_event");
-        let told: Vec<&str> = events.iter().map(|event| event.get("CallStatus")).collect();
-        assert_eq!(told, ["initiated", "ringing", "in-progress", "completed"]);
-        assert!(events.iter().all(|event| event.get("CallSid") == sid && event.get("From") == TOOL));
-    });
+fn python_calls_a_member_who_is_put_through() {
+    in_own_network(|| a_member_is_put_through("python"));
 }
 
 #[test]
-fn what_the_provider_refuses_is_the_members_number_or_the_tools_fault() {
-    in_own_network(|| {
-        let Some(mut sdk) = client("python") else { return };
-        let web = web();
-        let _status = tool(&web);
-        let _tandem = office(&web).open();
-        for (to, code, of_the_number) in
-            [("not a number", 21_211, true), ("13437003482", 21_214, true), ("", 21_201, false)]
-        {
-            let refusal = sdk.is_refused(json!(["calls"]), "create", order(&web, to));
-            assert_eq!((refusal.status, refusal.code), (Some(400), Some(code)), "{to:?}");
-            assert_eq!(refusal.code.is_some_and(|code| OF_THE_NUMBER.contains(&code)), of_the_number);
-        }
-        // Nothing was begun, so nobody is told of anything, and nothing is on record.
-        assert_eq!(sdk.does(json!(["calls"]), "list", json!({})), json!([]));
-        assert!(web.asked("/twilio/calls/1/member_call_event").is_empty());
-    });
+fn node_calls_a_member_who_is_put_through() {
+    in_own_network(|| a_member_is_put_through("node"));
+}
+
+fn a_member_is_put_through(library: &str) {
+    let Some(mut sdk) = client(library) else { return };
+    let web = web();
+    let status = tool(&web);
+    let members: SocketAddr = (loopback(3), CARRIER_PORT).into();
+    let routes = format!(
+        "[[trunk]]\nname = \"members\"\naddress = \"sip:{members}\"\naccept_from = [\"{}\"]\n\
+         [[route]]\npattern = \"1*\"\ntrunk = [\"members\"]",
+        members.ip()
+    );
+    let _tandem = office(&web).table(&routes).open();
+    let (near, far) = (Rtp::open(loopback(3)), Rtp::open(loopback(2)));
+    let mut member = Sipp::answer(&answering_until_byed(&near).xml(), Transport::Udp, members);
+    let mut target = outside(&answering(&far));
+
+    let call = sdk.does(json!(["calls"]), "create", order(&web, MEMBER));
+    let sid = call["sid"].as_str().unwrap().to_owned();
+    assert_eq!((&call["status"], &call["to"]), (&json!("queued"), &json!(MEMBER)));
+    let invite = member.wait("INVITE", s(8));
+    assert!(invite.header("From").contains(TOOL), "{}", invite.text);
+    near.talk_to(invite.media().expect("an offer")).say(hz::CALLER);
+    web.wait("/twilio/calls/1/start", s(8));
+    let rung = std::time::Instant::now();
+    near.wait_tone(hz::PROMPT, 1.0, rung, s(8));
+    // A key pressed in the message is the menu's already.
+    near.press("1");
+    assert_eq!(web.wait("/twilio/calls/1/menu", s(5)).get("Digits"), "1");
+    let invite = target.wait("INVITE", s(8));
+    assert!(invite.header("From").contains(TOOL), "{}", invite.text);
+    far.talk_to(invite.media().expect("an offer")).say(hz::AGENT);
+    let bridged = std::time::Instant::now();
+    near.wait_tone(hz::AGENT, 1.5, bridged, s(8));
+    far.wait_tone(hz::CALLER, 1.5, bridged, s(8));
+    assert_eq!(*status.lock().unwrap(), "connected");
+    assert_eq!(sdk.does(json!(["calls"]), "list", json!({ "parent_call_sid": sid }))[0]["to"], TARGET);
+
+    target.go_on();
+    let result = web.wait("/twilio/calls/1/target_call_status", s(8));
+    assert_eq!((result.get("DialCallStatus"), result.get("CallSid")), ("completed", sid.as_str()));
+    assert!(result.get("DialCallDuration").parse::<u32>().is_ok(), "{result:?}");
+    member.succeeds(s(10));
+    wait_status(&mut sdk, &sid, "completed");
+    web.wait_with("/twilio/calls/1/member_call_event", "CallStatus", "completed", s(5));
+    let events = web.asked("/twilio/calls/1/member_call_event");
+    let told: Vec<&str> = events.iter().map(|event| event.get("CallStatus")).collect();
+    assert_eq!(told, ["initiated", "ringing", "in-progress", "completed"]);
+    assert!(events.iter().all(|event| event.get("CallSid") == sid && event.get("From") == TOOL));
+}
+
+#[test]
+fn python_tells_whose_fault_a_refusal_is() {
+    in_own_network(|| what_the_provider_refuses_is_told("python"));
+}
+
+#[test]
+fn node_tells_whose_fault_a_refusal_is() {
+    in_own_network(|| what_the_provider_refuses_is_told("node"));
+}
+
+/// The member's number's own, or the tool's.
+fn what_the_provider_refuses_is_told(library: &str) {
+    let Some(mut sdk) = client(library) else { return };
+    let web = web();
+    let _status = tool(&web);
+    let _tandem = office(&web).open();
+    for (to, code, of_the_number) in
+        [("not a number", 21_211, true), ("13437003482", 21_214, true), ("", 21_201, false)]
+    {
+        let refusal = sdk.is_refused(json!(["calls"]), "create", order(&web, to));
+        assert_eq!((refusal.status, refusal.code), (Some(400), Some(code)), "{to:?}");
+        assert_eq!(refusal.code.is_some_and(|code| OF_THE_NUMBER.contains(&code)), of_the_number);
+    }
+    // Nothing was begun, so nobody is told of anything, and nothing is on record.
+    assert_eq!(sdk.does(json!(["calls"]), "list", json!({})), json!([]));
+    assert!(web.asked("/twilio/calls/1/member_call_event").is_empty());
 }

@@ -4,7 +4,7 @@ use base::Rng;
 
 use crate::house::{ACCOUNT, House};
 
-/// Paths under the account, as published and beside.
+/// Paths under the account, as published and beside; and those of version 1.
 const PATHS: &[&str] = &[
     "",
     ".json",
@@ -49,6 +49,26 @@ const PATHS: &[&str] = &[
     "/Usage/Records.json",
     "/Balance.json",
     "/Tokens.json",
+    "/Calls/{sid}/Notifications/{sid}.json",
+    "/Calls/{sid}/Payments.json",
+    "/Calls/{sid}/UserDefinedMessageSubscriptions.json",
+    "/Keys/{sid}.json",
+    "/OutgoingCallerIds/{sid}.json",
+    "/SIP/Domains/{sid}.json",
+    "/SIP/Domains/{sid}/Auth/Calls/CredentialListMappings.json",
+    "/SIP/CredentialLists/{sid}.json",
+    "/SIP/IpAccessControlLists/{sid}/IpAddresses.json",
+    "/Usage/Records/Daily.json",
+    "/Usage/Triggers.json",
+    "/v1/ByocTrunks",
+    "/v1/ByocTrunks/{sid}",
+    "/v1/ConnectionPolicies",
+    "/v1/ConnectionPolicies/{sid}/Targets",
+    "/v1/DialingPermissions/Countries",
+    "/v1/DialingPermissions/Countries/{sid}",
+    "/v1/IpRecords",
+    "/v1/Settings",
+    "/v1/SourceIpMappings",
 ];
 
 /// In place of a sid.
@@ -107,6 +127,24 @@ const NAMES: &[&str] = &[
     "Label",
     "Content",
     "Ttl",
+    "Byoc",
+    "CallToken",
+    "EndTime>",
+    "StartDate",
+    "Category",
+    "Username",
+    "Password",
+    "DomainName",
+    "IpAddress",
+    "CidrPrefixLength",
+    "Target",
+    "Weight",
+    "TriggerValue",
+    "UsageCategory",
+    "CallbackUrl",
+    "IsoCode",
+    "KeyType",
+    "Policy",
     "",
 ];
 const VALUES: &[&str] = &[
@@ -181,7 +219,9 @@ async fn nothing_from_outside_is_the_boxs_own_fault() {
         let form = form(&mut rng);
         let (query, body) =
             if method == "POST" { (String::new(), form) } else { (format!("?{form}"), String::new()) };
-        let url = format!("/2010-04-01/Accounts/{ACCOUNT}{path}{query}");
+        let account =
+            if path.starts_with("/v1") { String::new() } else { format!("/2010-04-01/Accounts/{ACCOUNT}") };
+        let url = format!("{account}{path}{query}");
         let answer = house.ask(method, &url, &body).await;
         *told.entry(answer.status).or_default() += 1;
         assert!(answer.status < 500, "{method} {url} {body}: {} {}", answer.status, answer.body);

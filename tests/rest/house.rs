@@ -7,10 +7,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, header};
 use base::AccountSid;
 use base64::Engine as _;
+use call::office::Recorder;
 use call::record::StoreItem;
 use call::{Input, Operator};
 use serde_json::Value;
-use sim::{Answer as Page, NUMBER, Scenario, VOICE};
+use sim::{Answer as Page, Faults, NUMBER, Scenario, VOICE};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tower_service::Service as _;
@@ -44,8 +45,18 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let store = store::Store::open("sqlite:", folder.path()).await.unwrap();
         let (orders, taken) = Orders::channel();
-        let plain = sim::office(&[("ann", "101"), ("bob", "102"), ("carl", "103")]);
-        let (office, offices) = OfficeBook::open(store.clone(), plain, &[]).await.unwrap();
+        let mut plain = sim::office(&[("ann", "101"), ("bob", "102"), ("carl", "103")]);
+        let vault = Recorder {
+            name: "vault".to_owned(),
+            uri: "sip:vault@198.51.100.9".to_owned(),
+            username: None,
+            password: None,
+            codecs: vec![media::CodecKind::Pcmu],
+            srtp: None,
+        };
+        plain.recorders.insert(vault.name.clone(), vault);
+        let caller_ids = ["+15559990001", "+15559990002"].map(str::to_owned);
+        let (office, offices) = OfficeBook::open(store.clone(), plain.clone(), &caller_ids).await.unwrap();
         let ready = api::Ready::default();
         ready.set(true);
         let api = Api {
@@ -62,7 +73,8 @@ impl House {
             desktops: api::Desktops::default(),
             door: api::Door { limits: api::Limits::new(0, 0), ..api::Door::default() },
         };
-        let mut house = Self { office: Scenario::office(), api, taken, offices, stored: 0, folder };
+        let mut house =
+            Self { office: Scenario::with(plain, 1, Faults::NONE), api, taken, offices, stored: 0, folder };
         let ann = house.office.phone("ann");
         house.office.will(ann, sim::Reaction::Answer(Duration::from_millis(100)));
         house
@@ -91,6 +103,12 @@ impl House {
     pub(crate) async fn pass_ms(&mut self, ms: u64) {
         self.office.pass_ms(ms);
         self.keep();
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.api.store.flush()).await;
+    }
+
+    /// A row that no call of the house makes.
+    pub(crate) async fn write(&mut self, item: StoreItem) {
+        self.api.store.write(item);
         let _ = tokio::time::timeout(Duration::from_secs(5), self.api.store.flush()).await;
     }
 

@@ -9,5 +9,7 @@ mod broken;
 mod contract;
 mod house;
 mod oai;
+mod places;
 mod schema;
 mod taskrouter;
+mod values;

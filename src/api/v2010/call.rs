@@ -10,7 +10,7 @@ use call::route::normalise;
 use call::{CallUpdate, Fate, Operator, OperatorReply};
 use config::number_sid;
 use serde_json::{Value, json};
-use twiml::{CallStatus, Dialect, Source};
+use twiml::{CallStatus, Dialect, Source, Verb};
 
 use super::sid;
 use crate::Api;
@@ -113,10 +113,25 @@ pub(super) fn document(form: &Params) -> Result<Option<Source>, ApiError> {
         return Err(ApiError::new(32018, format!("Twiml is longer than {TWIML_CHARS_MAX} characters")));
     }
     // The call would only apologise.
-    if let Err(finding) = twiml::parse(text, Dialect::Twiml) {
-        return Err(ApiError::new(finding.code, finding.message));
+    let document =
+        twiml::parse(text, Dialect::Twiml).map_err(|finding| ApiError::new(finding.code, finding.message))?;
+    // What is written into a request has no address that others could be relative to (reference: twiml-voice §1.1).
+    let relative = document.verbs.iter().find_map(|verb| match verb {
+        Verb::Gather(gather) => gather.action.as_deref().filter(|url| !is_absolute(url)),
+        Verb::Record(record) => record.action.as_deref().filter(|url| !is_absolute(url)),
+        _ => None,
+    });
+    if let Some(url) = relative {
+        return Err(ApiError::new(
+            15004,
+            format!("The action URL of an inline document must be absolute: {url}"),
+        ));
     }
     Ok(Some(Source::Inline(text.to_owned())))
+}
+
+fn is_absolute(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| url.has_host())
 }
 
 pub(super) fn document_ref(form: &Params, url: &str, method: &str) -> Result<Option<DocumentRef>, ApiError> {
@@ -228,6 +243,8 @@ mod tests {
             ("Url=here", 21205),
             ("Url=http://web.example/a&Method=PUT", 21209),
             ("Twiml=%3CResponse%3E", 12100),
+            ("Twiml=%3CResponse%3E%3CGather+action='/next'/%3E%3C/Response%3E", 15004),
+            ("Twiml=%3CResponse%3E%3CRecord+action='next'/%3E%3C/Response%3E", 15004),
             (long.as_str(), 32018),
             ("StatusCallback=x", 21205),
             ("TimeLimit=0", 20001),

@@ -5,11 +5,12 @@ use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use base::ApplicationSid;
 use call::office::Secret;
+use call::route::normalise;
 use call::{CallDocument, NewCall, Operator, OperatorReply, RecordWish};
 use serde_json::Value;
 use twiml::{
-    AmdStatusCallback, CallStatus, Dialect, MachineDetection, RecordingEvent, RecordingStatusCallback,
-    StatusCallback,
+    AmdStatusCallback, CallStatus, Dialect, Direction, MachineDetection, RecordingEvent,
+    RecordingStatusCallback, StatusCallback,
 };
 
 use super::call::{TIME_LIMIT_MAX, document, document_ref, show};
@@ -82,7 +83,8 @@ pub(super) async fn create(
     form: Params,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     form.note_unknown(CREATE);
-    let new = Box::new(read_call(&form, dialect)?);
+    let mut new = Box::new(read_call(&form, dialect)?);
+    new.checks_from = !passes_on(&form, &api).await?;
     match api.orders.ask(Operator::Originate(new)).await? {
         OperatorReply::Call(row) => {
             // Whoever is told of a call can rely on it: a power cut does not take it away again.
@@ -92,6 +94,14 @@ pub(super) async fn create(
         OperatorReply::NotPlaced(why) => Err(ApiError::new(why.code, why.why)),
         _ => Err(ApiError::unexpected()),
     }
+}
+
+/// Whether it passes on a call of this caller's: that call's token says so (reference: webhooks §2.1).
+pub(super) async fn passes_on(form: &Params, api: &Api) -> Result<bool, ApiError> {
+    let shown = form.text("CallerId").or_else(|| form.text("From")).map(normalise);
+    let Some(call) = form.text("CallToken").and_then(twiml::call_of_token) else { return Ok(false) };
+    let row = api.store.call(call).await?;
+    Ok(row.is_some_and(|row| row.direction == Direction::Inbound && Some(normalise(&row.from)) == shown))
 }
 
 /// What a new call may name; those that mean something to a carrier's service only are taken and have no effect.
@@ -132,6 +142,7 @@ const CREATE: &[&str] = &[
     "CallReason",
     "ClientNotificationUrl",
     "SendRecordingUrl",
+    "Byoc",
 ];
 
 fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
@@ -145,24 +156,44 @@ fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
     };
     let callback = document_ref(own, "StatusCallback", "StatusCallbackMethod")?;
     let events = own.progress_events("StatusCallbackEvent")?;
+    let detection = machine_detection(form, dialect)?;
+    let mut remarks = amd_remarks(detection.as_ref());
+    if application.is_none() && form.text("Url").is_some() && form.text("Twiml").is_some() {
+        remarks.push((32019, "Url and Twiml were both given; the Url is taken".to_owned()));
+    }
+    let document = match application {
+        Some(sid) => CallDocument::Of(sid),
+        None => CallDocument::Given(document(form)?.ok_or_else(nothing)?),
+    };
     Ok(NewCall {
-        to: to.to_owned(),
-        from: from.to_owned(),
         caller_id: form.text("CallerId").map(str::to_owned),
-        document: match application {
-            Some(sid) => CallDocument::Of(sid),
-            None => CallDocument::Given(document(form)?.ok_or_else(nothing)?),
-        },
         fallback: document_ref(own, "FallbackUrl", "FallbackMethod")?,
         dialect,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
         send_digits: send_digits(form)?,
-        machine_detection: machine_detection(form, dialect)?,
+        machine_detection: detection,
         timeout_s: form.number("Timeout", 1..=TIMEOUT_MAX, 21208)?.unwrap_or(TIMEOUT),
         time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
         record: record(form)?,
         credentials: credentials(form)?,
+        carrier: carrier(form)?,
+        client_notification: form.url("ClientNotificationUrl", 21205)?,
+        checks_from: true,
+        remarks,
+        ..NewCall::new(to, from, document)
     })
+}
+
+/// Whose trunks are to carry a number.
+pub(super) fn carrier(form: &Params) -> Result<Option<String>, ApiError> {
+    Ok(form.sid("Byoc", "BY", 20423)?.map(str::to_owned))
+}
+
+/// Listened for beside the call, and nobody is told.
+pub(super) fn amd_remarks(detection: Option<&MachineDetection>) -> Vec<(u32, String)> {
+    let untold = detection.is_some_and(|amd| amd.beside && amd.callback.is_none());
+    let why = "It is found out who answers, and there is no URL to tell";
+    untold.then(|| (21262, why.to_owned())).into_iter().collect()
 }
 
 /// Whom to ring, and who calls.

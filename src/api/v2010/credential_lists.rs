@@ -23,11 +23,8 @@ impl Resource for Lists {
     const FIELDS: &'static [Field] =
         &[Field { param: "FriendlyName", key: "friendly_name", is: Is::Text(64, 21240), first: First::Null }];
 
-    fn check(_: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
-        if body["friendly_name"].is_null() {
-            return Err(ApiError::new(21240, "FriendlyName is missing"));
-        }
-        Ok(())
+    fn check(making: &Making<'_>, _: &mut Map<String, Value>) -> Result<(), ApiError> {
+        resource::required(making, "FriendlyName", 21240)
     }
 
     fn may_go(book: &Book, entry: &Entry) -> Result<(), ApiError> {

@@ -80,6 +80,10 @@ impl Resource for Numbers {
                 body.insert("friendly_name".to_owned(), json!(super::call::formatted(&number)));
             }
         }
+        let own = making.book.plain().account_sid.to_string();
+        if making.form.text("AccountSid").is_some_and(|sid| sid != own) {
+            return Err(ApiError::new(20001, "AccountSid: the box has no other account to give a number to"));
+        }
         fallback_has_a_url(making, body)?;
         application_there(making.book, body, 21420)?;
         if body["trunk_sid"].as_str().is_some_and(|sid| !sid.is_empty()) {
@@ -89,6 +93,10 @@ impl Resource for Numbers {
             ));
         }
         Ok(())
+    }
+
+    fn check_query(query: &Params) -> Result<(), ApiError> {
+        query.choice("Beta").map(|_| ())
     }
 
     fn is_wanted(query: &Params, entry: &Entry) -> bool {
@@ -146,6 +154,7 @@ async fn list_of_kind(
 ) -> Result<Json<Value>, ApiError> {
     let query = Params::read(uri.query().unwrap_or_default().as_bytes());
     let paging = Paging::read(&query)?;
+    Numbers::check_query(&query)?;
     let book = api.office.view();
     let mut rows = book.list(Kind::Number, "");
     rows.retain(|entry| Numbers::is_wanted(&query, entry));

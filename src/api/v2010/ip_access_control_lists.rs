@@ -24,11 +24,8 @@ impl Resource for Lists {
         first: First::Null,
     }];
 
-    fn check(_: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
-        if body["friendly_name"].is_null() {
-            return Err(ApiError::new(21235, "FriendlyName is missing"));
-        }
-        Ok(())
+    fn check(making: &Making<'_>, _: &mut Map<String, Value>) -> Result<(), ApiError> {
+        resource::required(making, "FriendlyName", 21235)
     }
 
     fn may_go(book: &Book, entry: &Entry) -> Result<(), ApiError> {
@@ -67,12 +64,11 @@ impl Resource for Addresses {
         },
     ];
 
-    fn check(_: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
-        networks::check(body, 21238)?;
-        if body["friendly_name"].is_null() {
-            body.insert("friendly_name".to_owned(), body["ip_address"].clone());
+    fn check(making: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
+        if making.old.is_none() {
+            resource::required(making, "FriendlyName", 21238)?;
         }
-        Ok(())
+        networks::check(body, 21238)
     }
 
     fn show(entry: &Entry, _: &Shown<'_>, shown: &mut Map<String, Value>) {

@@ -20,30 +20,13 @@ use crate::keys::{Scope, secret_hash, secret_of};
 use crate::params::Params;
 use crate::resource::{self, Making, Resource, Shown, new_entry, random_sid};
 
-struct Keys;
+/// Under the one name or the other.
+struct Keys<const SIGNING: bool>;
 
-impl Resource for Keys {
+impl<const SIGNING: bool> Resource for Keys<SIGNING> {
     const KIND: Kind = Kind::ApiKey;
-    const PATH: &'static str = "/Keys";
-    const LIST: &'static str = "keys";
-    const FIELDS: &'static [Field] = &[NAME];
-    const MORE: &'static [&'static str] = &["KeyType", "Policy"];
-
-    fn check(making: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
-        scope(making, body)
-    }
-
-    fn show(_: &Entry, _: &Shown<'_>, shown: &mut Map<String, Value>) {
-        bare(shown);
-    }
-}
-
-struct SigningKeys;
-
-impl Resource for SigningKeys {
-    const KIND: Kind = Kind::ApiKey;
-    const PATH: &'static str = "/SigningKeys";
-    const LIST: &'static str = "signing_keys";
+    const PATH: &'static str = if SIGNING { "/SigningKeys" } else { "/Keys" };
+    const LIST: &'static str = if SIGNING { "signing_keys" } else { "keys" };
     const FIELDS: &'static [Field] = &[NAME];
     const MORE: &'static [&'static str] = &["KeyType", "Policy"];
 
@@ -57,7 +40,7 @@ impl Resource for SigningKeys {
 }
 
 pub(crate) fn routes() -> Router<Api> {
-    both::<Keys>().merge(both::<SigningKeys>())
+    both::<Keys<false>>().merge(both::<Keys<true>>())
 }
 
 fn both<R: Resource>() -> Router<Api> {

@@ -58,6 +58,7 @@ pub(crate) fn router() -> Router<Api> {
         .route("/Calls/{call}", get(call::fetch).post(call::update).delete(call::delete))
         .route("/Calls/{call}/Notifications.json", get(notifications::list_of_call))
         .route("/Calls/{call}/Notifications", get(notifications::list_of_call))
+        .route("/Calls/{call}/Notifications/{notification}", get(notifications::fetch_of_call))
         .route("/Calls/{call}/Recordings.json", get(recordings::list_of_call).post(recording_control::start))
         .route("/Calls/{call}/Recordings", get(recordings::list_of_call).post(recording_control::start))
         .route(

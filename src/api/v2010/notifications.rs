@@ -45,8 +45,29 @@ pub(super) async fn fetch(
     OriginalUri(uri): OriginalUri,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    let notification: NotificationSid = sid(&name, uri.path())?;
-    let row = api.store.notification(notification).await?.ok_or_else(|| ApiError::not_found(uri.path()))?;
+    one(&api, &uri, None, &name).await
+}
+
+/// GET: the same below its call.
+pub(super) async fn fetch_of_call(
+    _: Authorized,
+    State(api): State<Api>,
+    OriginalUri(uri): OriginalUri,
+    Path((_, call, name)): Path<(String, String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    one(&api, &uri, Some(sid(&call, uri.path())?), &name).await
+}
+
+async fn one(
+    api: &Api,
+    uri: &axum::http::Uri,
+    call: Option<CallSid>,
+    name: &str,
+) -> Result<Json<Value>, ApiError> {
+    let notification: NotificationSid = sid(name, uri.path())?;
+    let row = api.store.notification(notification).await?;
+    let row = row.filter(|row| call.is_none() || row.call == call);
+    let row = row.ok_or_else(|| ApiError::not_found(uri.path()))?;
     let mut shown = show(&row, api.account_sid);
     shown["request_variables"] = json!(row.request_variables.unwrap_or_default());
     shown["response_headers"] = json!(row.response_headers.unwrap_or_default());

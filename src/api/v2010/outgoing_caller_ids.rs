@@ -18,7 +18,7 @@ use call::route::{is_dialable, normalise};
 use call::{CallDocument, NewCall, Operator, OperatorReply};
 use config::{Book, Entry, EntryKey, Kind, caller_id_sid};
 use serde_json::{Value, json};
-use twiml::{Dialect, HttpMethod, ProgressEvent, Source, StatusCallback};
+use twiml::{HttpMethod, ProgressEvent, Source, StatusCallback};
 
 use crate::Api;
 use crate::auth::Authorized;
@@ -129,7 +129,7 @@ async fn validate(
     if is_known(&book, &number) {
         return Err(ApiError::new(21450, format!("{number} is validated already")));
     }
-    form.number("CallDelay", 0..=60, 21454)?;
+    let delay_s = form.number("CallDelay", 0..=60, 21454)?.unwrap_or_default();
     let friendly_name =
         form.text("FriendlyName").map_or_else(|| super::call::formatted(&number), str::to_owned);
     let callback = form.url("StatusCallback", 21456)?;
@@ -138,23 +138,19 @@ async fn validate(
     let token = random_hex(16)?;
     let own = format!("{}/validations/{token}", api.door.public_url);
     let new = NewCall {
-        to: number.clone(),
-        from: book.office().numbers.values().next().map_or("anonymous", |own| &own.number).to_owned(),
-        caller_id: None,
-        document: CallDocument::Given(Source::Inline(question(&own, QUESTION))),
-        fallback: None,
-        dialect: Dialect::Twiml,
         status_callback: Some(StatusCallback {
             url: format!("{own}/over"),
             method: HttpMethod::Post,
             events: vec![ProgressEvent::Completed],
         }),
         send_digits: extension(&form)?,
-        machine_detection: None,
         timeout_s: RING_S,
-        time_limit_s: None,
-        record: None,
-        credentials: None,
+        delay_s,
+        ..NewCall::new(
+            number.clone(),
+            book.office().numbers.values().next().map_or("anonymous", |own| &own.number),
+            CallDocument::Given(Source::Inline(question(&own, QUESTION))),
+        )
     };
     let validation = Validation {
         number: number.clone(),

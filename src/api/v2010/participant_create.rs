@@ -8,7 +8,9 @@ use twiml::{
 };
 
 use super::call::{TIME_LIMIT_MAX, document_ref};
-use super::calls::{credentials, machine_detection, parties, record_wish, recording_callback};
+use super::calls::{
+    amd_remarks, carrier, credentials, machine_detection, parties, record_wish, recording_callback,
+};
 use super::participant::{coaches, wait_music};
 use crate::error::ApiError;
 use crate::params::Params;
@@ -76,20 +78,21 @@ pub(super) fn read(
     let callback = document_ref(form, "StatusCallback", "StatusCallbackMethod")?;
     let events = form.progress_events("StatusCallbackEvent")?;
     let record = record_wish(form, true)?;
+    let detection = detection(form, dialect)?;
     let call = NewCall {
-        to: to.to_owned(),
-        from: from.to_owned(),
         caller_id: form.text("CallerId").map(str::to_owned),
-        document: CallDocument::Given(Source::Inline(String::new())),
-        fallback: None,
         dialect,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
-        send_digits: None,
-        machine_detection: detection(form, dialect)?,
+        remarks: amd_remarks(detection.as_ref()),
+        machine_detection: detection,
         timeout_s: form.number("Timeout", 5..=600, 21208)?.unwrap_or(TIMEOUT),
         time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
         record: form.flag("Record")?.then_some(record),
         credentials: credentials(form)?,
+        carrier: carrier(form)?,
+        client_notification: form.url("ClientNotificationUrl", 21205)?,
+        checks_from: true,
+        ..NewCall::new(to, from, CallDocument::Given(Source::Inline(String::new())))
     };
     let early_media = form.choice("EarlyMedia")?.unwrap_or(true);
     Ok(NewParticipant {

@@ -8,6 +8,7 @@ use base::AccountSid;
 use call::{ConferenceFault, ConferenceRef, LiveParticipant, Operator, OperatorReply};
 use serde_json::{Value, json};
 
+use super::calls::passes_on;
 use super::conferences::{named, over};
 use super::{participant, participant_create};
 use crate::Api;
@@ -72,7 +73,8 @@ async fn create(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     form.note_unknown(participant_create::CREATE);
     let conference = named(&name);
-    let new = Box::new(participant_create::read(&form, &conference, dialect)?);
+    let mut new = Box::new(participant_create::read(&form, &conference, dialect)?);
+    new.call.checks_from = !passes_on(&form, &api).await?;
     let order = Operator::AddParticipant { conference: conference.clone(), new };
     match api.orders.ask(order).await? {
         OperatorReply::Participant(one) => {

@@ -18,6 +18,9 @@ pub(crate) fn routes() -> Router<Api> {
 fn read(form: &Params) -> Result<TranscriptionNoun, ApiError> {
     let text = |name| form.text(name).map(str::to_owned);
     // True when nothing is said.
+    for of_an_engine in ["EnableAutomaticPunctuation", "EnableProviderData"] {
+        form.choice(of_an_engine)?;
+    }
     let profanity_filter = form.text("ProfanityFilter").is_none() || form.flag("ProfanityFilter")?;
     Ok(TranscriptionNoun {
         name: text("Name"),

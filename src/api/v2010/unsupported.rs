@@ -16,6 +16,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("AssignedAddOns", "Add-ons are"),
     ("AddOnResults", "Add-ons are"),
     ("Archives", "Archived calls are"),
+    ("BulkCountryUpdates", "Dialling permissions other than the routes of the configuration are"),
 ];
 
 /// Why there is nothing at this path.

@@ -17,6 +17,11 @@ use crate::{Api, OfficeBook};
 
 struct Triggers;
 
+/// What is held against its value.
+const WHAT: &[&str] = &["count", "usage", "price"];
+/// When it may fire again.
+const HOW_OFTEN: &[&str] = &["daily", "monthly", "yearly", "alltime"];
+
 impl Resource for Triggers {
     const KIND: Kind = Kind::UsageTrigger;
     const PATH: &'static str = "/Usage/Triggers";
@@ -35,14 +40,14 @@ impl Resource for Triggers {
         Field {
             param: "TriggerBy",
             key: "trigger_by",
-            is: Is::Word(&["count", "usage", "price"], 20001),
+            is: Is::Word(WHAT, 20001),
             first: First::Text("usage"),
         },
         Field {
             param: "Recurring",
             key: "recurring",
-            is: Is::Word(&["daily", "monthly", "yearly", "alltime"], 20001),
-            first: First::Null,
+            is: Is::Word(HOW_OFTEN, 20001),
+            first: First::Text("alltime"),
         },
     ];
 
@@ -62,6 +67,11 @@ impl Resource for Triggers {
             return Err(ApiError::new(20001, "TriggerValue must be a number, or a number after +"));
         }
         Ok(())
+    }
+
+    fn check_query(query: &Params) -> Result<(), ApiError> {
+        query.one_of("TriggerBy", WHAT, 20001)?;
+        query.one_of("Recurring", HOW_OFTEN, 20001).map(|_| ())
     }
 
     fn is_wanted(query: &Params, entry: &Entry) -> bool {

@@ -37,15 +37,17 @@ async fn list(
     let paging = Paging::read(&query)?;
     let office = api.office.view().office();
     let is = |name: &str, value: &str| query.text(name).is_none_or(|text| text.eq_ignore_ascii_case(value));
-    let none = |name: &str| query.text(name).is_none_or(|text| text.eq_ignore_ascii_case("false"));
-    let open = query.text("LowRiskNumbersEnabled").map(|text| text.eq_ignore_ascii_case("true"));
+    let open = query.choice("LowRiskNumbersEnabled")?;
+    // No number here is one of these.
+    let risky =
+        query.flag("HighRiskSpecialNumbersEnabled")? | query.flag("HighRiskTollfraudNumbersEnabled")?;
     let rows: Vec<&Country> = COUNTRIES
         .iter()
         .filter(|Country(iso, _, continent, code)| {
             is("IsoCode", iso) && is("Continent", continent) && is("CountryCode", code)
         })
         .filter(|country| open.is_none_or(|open| open == is_open(&office, country)))
-        .filter(|_| none("HighRiskSpecialNumbersEnabled") && none("HighRiskTollfraudNumbersEnabled"))
+        .filter(|_| !risky)
         .collect();
     let key = |country: &&Country| (Timestamp(0), country.0.to_owned());
     let rows = paging.among(rows, key)?;

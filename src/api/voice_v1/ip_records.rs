@@ -56,6 +56,7 @@ impl Resource for Mappings {
     ];
 
     fn check(making: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
+        resource::required(making, "SipDomainSid", 20001)?;
         for (key, kind) in [("ip_record_sid", Kind::IpRecord), ("sip_domain_sid", Kind::Domain)] {
             let sid = body[key].as_str().unwrap_or_default();
             if making.book.get(kind, "", sid).is_none() {

@@ -5,7 +5,7 @@
 
 use base::{CallSid, Now, ReservationSid, WorkspaceSid};
 use router::{CallOut, Dequeue, Instruction, ReservationStatus};
-use twiml::{Dialect, HttpMethod, ProgressEvent, Source, StatusCallback};
+use twiml::{HttpMethod, ProgressEvent, Source, StatusCallback};
 
 use super::ask::RouterFault;
 use super::ring::RingKind;
@@ -199,21 +199,7 @@ impl Node {
 
 /// A call of ours to somebody.
 pub(super) fn new_call(to: String, from: String, document: Source) -> NewCall {
-    NewCall {
-        to,
-        from,
-        caller_id: None,
-        document: CallDocument::Given(document),
-        fallback: None,
-        dialect: Dialect::Twiml,
-        status_callback: None,
-        send_digits: None,
-        machine_detection: None,
-        timeout_s: 60,
-        time_limit_s: None,
-        record: None,
-        credentials: None,
-    }
+    NewCall::new(to, from, CallDocument::Given(document))
 }
 
 pub(super) fn events(words: &[String]) -> Vec<ProgressEvent> {

@@ -81,6 +81,8 @@ kinds! {
     IpRecord = "ip-record", "IL";
     /// To which domain an address belongs (§15).
     SourceIpMapping = "source-ip-mapping", "IB";
+    /// What is said of the account (§13): one entry, with its sid.
+    Account = "account", "AC";
     /// Settings of the voice API (§15): one entry, with the account's sid.
     VoiceSettings = "voice-settings", "AC";
 }

@@ -19,6 +19,8 @@ pub(super) fn over(book: &Book) -> Office {
     numbers(book, &mut office);
     carriers(book, &mut office);
     domains(book, &mut office);
+    let numbers = book.of_kind(Kind::CallerId).filter_map(|entry| entry.text("phone_number"));
+    office.caller_ids = numbers.map(normalise).collect();
     office
 }
 
@@ -107,6 +109,7 @@ fn carriers(book: &Book, office: &mut Office) {
             register: false,
             caller_id: None,
             calls_max: None,
+            calls_gap_ms: 0,
             media: PeerMedia::default(),
         };
         office.trunks.insert(trunk.name.clone(), trunk);

@@ -72,12 +72,18 @@ fn twilio_standard(call: &CallFacts) -> Params {
     params.set_some("MachineDetectionDuration", call.machine_detection_ms.map(|ms| ms.to_string()));
     if let Some(sip) = &call.sip {
         sip_params(sip, &mut params);
-        // To be echoed when a call is made on behalf of this one; it opens nothing here.
+        // To be echoed when a call is made on behalf of this one: its caller may be shown then.
         if sip.trunk_sid.is_some() && call.direction == Direction::Inbound {
             params.set("CallToken", BASE64.encode(call.call_sid.to_string()));
         }
     }
     params
+}
+
+/// The call a `CallToken` is of.
+pub fn call_of_token(token: &str) -> Option<base::CallSid> {
+    let text = BASE64.decode(token).ok()?;
+    std::str::from_utf8(&text).ok()?.parse().ok()
 }
 
 fn sip_params(sip: &SipFacts, params: &mut Params) {
