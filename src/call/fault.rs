@@ -54,6 +54,7 @@ fn number(cause: &Cause, calling: bool, by_trunk: bool, rang: bool) -> Option<u3
         Cause::MediaLost => Some(32_014),
         Cause::TimeLimit => Some(32_015),
         Cause::NoAck => Some(32_022),
+        Cause::Overdue => Some(QUEUE_TIMEOUT),
         Cause::Signalling => Some(32_011),
         // Told where it was found.
         Cause::Stillborn(_) => None,
@@ -68,6 +69,8 @@ fn number(cause: &Cause, calling: bool, by_trunk: bool, rang: bool) -> Option<u3
     }
 }
 
+/// It waited too long for its turn.
+const QUEUE_TIMEOUT: u32 = 15_002;
 /// The dialled user is not registered.
 pub(crate) const NOT_REGISTERED: u32 = 32_009;
 /// The host of a SIP address does not resolve.

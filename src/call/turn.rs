@@ -141,8 +141,6 @@ impl Call {
 
     /// It waited longer than anybody wants to be called after.
     pub(crate) fn turn_overdue(&mut self, ctx: &mut Ctx<'_>) {
-        let why = "the call waited too long for its turn".to_owned();
-        self.warn(QUEUE_TIMEOUT, why, ctx);
         self.end(Cause::Overdue, ctx);
     }
 
@@ -185,8 +183,6 @@ fn milliseconds(time: Duration) -> u32 {
 
 /// The longest a call waits for its turn.
 const QUEUE_MAX: Duration = Duration::from_secs(3_600);
-/// (reference: error-codes)
-const QUEUE_TIMEOUT: u32 = 15002;
 
 #[cfg(test)]
 mod tests {
