@@ -83,7 +83,7 @@ impl Delay {
     pub(super) fn learn(&mut self, transit: i64, arrival: i64, is_late: bool) {
         if self.is_outlier(transit) {
             let clock = self.window / (WINDOW_MS / 1_000);
-            let most_ms = self.most * 1_000 / i64::from(clock);
+            let most_ms = self.most * 1_000 / clock;
             *self = Delay::new(clock as u32, transit, arrival, most_ms as u32);
             return;
         }
