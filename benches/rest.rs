@@ -7,18 +7,19 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use base::{AccountSid, CallSid, NotificationSid, RecordingSid, Timestamp};
+use base::{AccountSid, CallSid, Timestamp};
 use base64::Engine as _;
-use call::record::{CallRow, NotificationRow, RecordingRow, RecordingSource, RecordingStatus, StoreItem};
+use call::record::{CallRow, StoreItem};
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use store::Store;
-use twiml::{CallStatus, Direction, HttpMethod, Level};
+use twiml::{CallStatus, Direction};
 
 #[path = "common/machine.rs"]
 mod machine;
@@ -33,7 +34,8 @@ const APART_US: i64 = 10_000_000;
 /// Clients that ask at once, and for how long of each list.
 const CLIENTS: usize = 4;
 const SPAN: Duration = Duration::from_secs(3);
-/// Requests a second of the slowest list.
+/// Requests a second of the slowest list, on all cores of the machine: counted by the CPU they take, so that what else
+/// runs does not matter.
 const BUDGET: f64 = 1_000.0;
 /// How much longer a call's row may take to the disk than without anybody who asks, and at least.
 const WRITE_GROWTH: f64 = 4.0;
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
 
     let alone = runtime.block_on(write_ms(&store, &AtomicBool::new(false), 100));
     let mut met = true;
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     let mut lists: Vec<(String, String)> =
         LISTS.iter().map(|(name, path)| ((*name).to_owned(), format!("{}{path}", root()))).collect();
     lists.push(("calls, half way down".to_owned(), deep(address, "Calls.json", "CA")));
@@ -79,12 +82,18 @@ fn main() -> ExitCode {
         runtime.spawn(async move { write_ms(&store, &stop, usize::MAX).await })
     };
     for (name, path) in &lists {
-        let (per_second, p99) = asked(address, path);
-        let is_met = per_second >= BUDGET;
+        let Asked { per_second, of_a_core, p99 } = asked(address, path);
+        let is_met = of_a_core * cores >= BUDGET;
         met &= is_met;
         let verdict = if is_met { "ok" } else { "OVER" };
-        println!("{name:30} {per_second:8.0}/s   p99 {:6.1} ms   {verdict}", p99.as_secs_f64() * 1e3);
+        println!(
+            "{name:30} {of_a_core:6.0} a second of one core   {per_second:6.0}/s   p99 {:6.1} ms   {verdict}",
+            p99.as_secs_f64() * 1e3
+        );
     }
+    let began = Instant::now();
+    Client::new(address).get(&format!("{}Usage/Records/AllTime.json?Category=calls", root()));
+    println!("the minutes of every call counted: {:.0} ms", began.elapsed().as_secs_f64() * 1e3);
     stop.store(true, Ordering::Relaxed);
     let beside = runtime.block_on(writing).unwrap();
     let limit = WRITE_FLOOR.max(alone.mul_f64(WRITE_GROWTH));
@@ -104,37 +113,86 @@ fn root() -> String {
     format!("/2010-04-01/Accounts/{ACCOUNT}/")
 }
 
-/// The database, made where it is not there yet.
-async fn filled(folder: &PathBuf) -> Store {
+/// The database, made where it is not there yet: by the database itself, its indexes last, as a million rows one by one
+/// take a quarter of an hour.
+async fn filled(folder: &Path) -> Store {
     let mark = folder.join("filled");
     if !mark.exists() {
         let _ = std::fs::remove_dir_all(folder);
         std::fs::create_dir_all(folder).unwrap();
         println!("making the database in {}", folder.display());
-    }
-    let store = Store::open("sqlite:", folder).await.unwrap();
-    if !mark.exists() {
-        for n in 0..CALLS {
-            store.write(StoreItem::Call(call(n)));
-            if n < RECORDINGS {
-                store.write(StoreItem::Recording(recording(n)));
-            }
-            if n < NOTIFICATIONS {
-                store.write(StoreItem::Notification(notification(n)));
-            }
-            if n % 5_000 == 4_999 {
-                store.flush().await.unwrap();
-            }
-        }
-        store.flush().await.unwrap();
+        Store::open("sqlite:", folder).await.unwrap().close().await;
+        let began = Instant::now();
+        fill(&folder.join("tandem.sqlite")).await;
+        println!("made in {:.0} s", began.elapsed().as_secs_f64());
         std::fs::write(&mark, "").unwrap();
     }
-    store
+    Store::open("sqlite:", folder).await.unwrap()
+}
+
+async fn fill(file: &Path) {
+    let mut database = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let indexes: Vec<(String, String)> =
+        sqlx::query_as("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+    let dropped = indexes.iter().map(|(name, _)| format!("DROP INDEX {name}"));
+    let numbers = |most: u32| {
+        format!(
+            "FROM (WITH RECURSIVE r(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n + 1 < {most}) SELECT n FROM r)"
+        )
+    };
+    // As `sid` and `at` below.
+    let sid = |prefix: &str| format!("printf('{prefix}%08x%024x', ((n + 1) * 2654435761) & 4294967295, n)");
+    let at = |after: i64| format!("{FIRST_US} + n * {APART_US} + {after}");
+    let rows = [
+        format!(
+            "INSERT INTO calls (sid, box, direction, from_party, to_party, status, created_at, updated_at, started_at, \
+             ended_at, duration_s, queue_time_ms) SELECT {}, 'bench', 'inbound', printf('+1555700%04d', n % 9973), \
+             printf('+1555000%04d', n % 997), CASE n % 10 WHEN 0 THEN 'busy' WHEN 1 THEN 'no-answer' ELSE 'completed' \
+             END, {}, {}, {}, {}, 60, 0 {}",
+            sid("CA"),
+            at(0),
+            at(0),
+            at(0),
+            at(60_000_000),
+            numbers(CALLS)
+        ),
+        format!(
+            "INSERT INTO recordings (sid, box, call, path, channels, status, source, track, created_at, updated_at, \
+             started_at, duration_ms, bytes) SELECT {}, 'bench', {}, 'RE.wav', 1, 'completed', 'RecordVerb', 'both', \
+             {}, {}, {}, 60000, 960044 {}",
+            sid("RE"),
+            sid("CA"),
+            at(0),
+            at(0),
+            at(0),
+            numbers(RECORDINGS)
+        ),
+        format!(
+            "INSERT INTO notifications (sid, box, call, at, code, level, message, url, method, response_status) \
+             SELECT {}, 'bench', {}, {}, 11200, CASE n % 7 WHEN 0 THEN 'error' ELSE 'warning' END, \
+             'HTTP retrieval failure', 'http://web.example/voice', 'POST', 502 {}",
+            sid("NO"),
+            sid("CA"),
+            at(0),
+            numbers(NOTIFICATIONS)
+        ),
+    ];
+    let settings = ["PRAGMA synchronous = OFF", "PRAGMA cache_size = -400000"].map(str::to_owned);
+    let made = indexes.iter().map(|(_, sql)| sql.clone());
+    let last = ["PRAGMA wal_checkpoint(TRUNCATE)".to_owned()];
+    for sql in settings.into_iter().chain(dropped).chain(rows).chain(made).chain(last) {
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
 }
 
 /// Sids as they are made by chance: their order has nothing to do with time.
 fn sid(n: u32) -> u128 {
-    u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    let first = ((u128::from(n) + 1) * 2_654_435_761) & 0xffff_ffff;
+    (first << 96) | u128::from(n)
 }
 
 fn at(n: u32) -> Timestamp {
@@ -155,44 +213,6 @@ fn call(n: u32) -> CallRow {
     row
 }
 
-fn recording(n: u32) -> RecordingRow {
-    RecordingRow {
-        sid: RecordingSid(sid(n)),
-        call: CallSid(sid(n)),
-        conference: None,
-        path: "RE.wav".to_owned(),
-        channels: 1,
-        status: RecordingStatus::Completed,
-        source: RecordingSource::RecordVerb,
-        track: "both".to_owned(),
-        created: at(n),
-        updated: at(n),
-        start: Some(at(n)),
-        duration_ms: Some(60_000),
-        bytes: Some(960_044),
-        error_code: None,
-    }
-}
-
-fn notification(n: u32) -> NotificationRow {
-    NotificationRow {
-        sid: NotificationSid(sid(n)),
-        call: Some(CallSid(sid(n))),
-        at: at(n),
-        code: 11_200,
-        level: if n.is_multiple_of(7) { Level::Error } else { Level::Warning },
-        message: "HTTP retrieval failure".to_owned(),
-        url: Some("http://web.example/voice".to_owned()),
-        method: Some(HttpMethod::Post),
-        line: None,
-        column: None,
-        request_variables: None,
-        response_status: Some(502),
-        response_headers: None,
-        response_body: None,
-    }
-}
-
 /// Where the API answers.
 async fn served(store: Store, folder: &Path) -> SocketAddr {
     let (orders, _taken) = api::Orders::channel();
@@ -209,6 +229,7 @@ async fn served(store: Store, folder: &Path) -> SocketAddr {
         ready: api::Ready::default(),
         key_seed: "seed".into(),
         validations: api::Validations::default(),
+        desktops: api::Desktops::default(),
         door: api::Door { limits: api::Limits::new(0, 0), ..api::Door::default() },
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -228,9 +249,30 @@ fn deep(address: SocketAddr, list: &str, prefix: &str) -> String {
     path
 }
 
-/// Requests a second, and how long the slowest hundredth took.
-fn asked(address: SocketAddr, path: &str) -> (f64, Duration) {
-    let began = Instant::now();
+/// How a list was answered.
+struct Asked {
+    /// Requests a second of the clock: as many as the rest of the machine left room for.
+    per_second: f64,
+    /// Requests a second of one core's time, what the clients need of it included.
+    of_a_core: f64,
+    /// How long the slowest hundredth took.
+    p99: Duration,
+}
+
+/// The CPU time of this process.
+fn cpu() -> Duration {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: zeroed memory is a valid `rusage`, which the call fills.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1_000);
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+fn asked(address: SocketAddr, path: &str) -> Asked {
+    let (began, cpu_before) = (Instant::now(), cpu());
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let path = path.to_owned();
@@ -247,8 +289,9 @@ fn asked(address: SocketAddr, path: &str) -> (f64, Duration) {
         .collect();
     let mut took: Vec<Duration> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
     let per_second = took.len() as f64 / began.elapsed().as_secs_f64();
+    let of_a_core = took.len() as f64 / (cpu() - cpu_before).as_secs_f64();
     took.sort();
-    (per_second, took[took.len() * 99 / 100])
+    Asked { per_second, of_a_core, p99: took[took.len() * 99 / 100] }
 }
 
 /// The p99 of a row written and flushed, one after the other, until told or so often.

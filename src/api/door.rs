@@ -27,6 +27,8 @@ pub struct Door {
     pub trusted_proxies: Arc<[IpAddr]>,
     /// What absolute URLs begin with where the client did not name the host; no slash at the end.
     pub public_url: Arc<str>,
+    /// Whether the sound of recordings is had without credentials.
+    pub open_recordings: bool,
 }
 
 /// Lets a request through to its handler, or says why not; gives every answer its number and its form.

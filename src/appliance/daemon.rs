@@ -194,6 +194,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
             limits: api::Limits::new(config.http.requests_per_second, config.http.requests_at_once),
             trusted_proxies: config.http.trusted_proxies.as_slice().into(),
             public_url: config.http.public_url.as_str().into(),
+            open_recordings: config.recordings_open,
         },
     });
     let web = tokio::spawn(async move { api::serve(http, api).await });
@@ -329,6 +330,8 @@ impl Reloading {
         // The sockets that are open stay the ones the endpoint speaks through.
         config.office.listen.clone_from(&self.current.office.listen);
         config.office.account_sid = self.current.office.account_sid;
+        // What webhooks and the API name is one URL, also while the file says another.
+        config.office.public_url.clone_from(&self.current.office.public_url);
         if self.current.media.threads != config.media.threads {
             desk.world.media.set_threads(config.media.threads.unwrap_or(0));
         }

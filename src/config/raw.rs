@@ -143,6 +143,8 @@ sections! {
         format: String, Default "\"wav\"";
         /// Megabytes that must be free for a recording to begin; calls go on without it.
         min_free_mb: u64, Default "200";
+        /// Whether anybody who knows a recording's URL hears it: for players that send no credentials.
+        open: bool, Default "false";
     }
 
     /// How long what has been is remembered; what goes, goes for good. 0: for ever, and any number.

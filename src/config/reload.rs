@@ -36,12 +36,13 @@ impl Config {
         note("media.threads", self.media.threads != new.media.threads, false);
         note("media", office.media != other.media, false);
         note("recording.min_free_mb", self.recordings_free_min != new.recordings_free_min, true);
+        note("recording.open", self.recordings_open != new.recordings_open, true);
         note("retention", self.retention != new.retention, true);
         note("http.listen", self.http.listen != new.http.listen, true);
         let limits = |http: &crate::HttpConfig| (http.requests_per_second, http.requests_at_once);
         note("http.requests", limits(&self.http) != limits(&new.http), true);
         note("http.trusted_proxies", self.http.trusted_proxies != new.http.trusted_proxies, true);
-        note("http.public_url", self.http.public_url != new.http.public_url, false);
+        note("http.public_url", self.http.public_url != new.http.public_url, true);
         note("store.url", self.store_url != new.store_url, true);
         note("speech", self.speech != new.speech, true);
         note("limits", office.limits != other.limits, false);

@@ -135,6 +135,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
         sip,
         media: media(&raw.media, found),
         recordings_free_min: free_min(&raw.recording, found),
+        recordings_open: raw.recording.open.as_ref().is_some_and(|open| open.value),
         retention: retention(&raw.retention, found),
         http,
         store_url: store(&raw.store, found),

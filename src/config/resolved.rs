@@ -31,6 +31,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Bytes that must be free for a recording to begin.
     pub recordings_free_min: u64,
+    /// Whether their sound is had without credentials.
+    pub recordings_open: bool,
     /// How long what has been is remembered.
     pub retention: RetentionConfig,
     /// The HTTP listener.

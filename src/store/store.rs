@@ -22,8 +22,11 @@ use crate::{Health, ResourceRow, StoreError, resources, schema, sql};
 const DATABASE_FILE: &str = "tandem.sqlite";
 /// The file that keeps this box's id, in the state directory.
 const BOX_ID_FILE: &str = "box-id";
-/// Connections at once, readers and the writer together.
-const CONNECTIONS_MAX: u32 = 4;
+/// Connections at once beside the writer's.
+const READERS_MAX: u32 = 4;
+/// What SQLite's connections begin with; its cache is 8 MB a connection.
+const SQLITE_SETTINGS: [&str; 3] =
+    ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -8000"];
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Events that a listener may be behind.
@@ -41,6 +44,8 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) pool: AnyPool,
+    /// The one connection that rows are written through: however many read, they do not keep it waiting.
+    writers: AnyPool,
     pub(crate) box_id: String,
     pub(crate) shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -77,24 +82,8 @@ impl Store {
         let options: AnyConnectOptions = database.url()?.parse()?;
         // Asked before the pool is: a pool keeps trying until its timeout when nobody listens.
         let migrated = migrate(&options).await;
-        let pool = AnyPoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if sqlite {
-                        // Readers do not wait for the writer. A power cut takes what was written in the last moments
-                        // and not flushed, never the file.
-                        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
-                        sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
-                        if !pragma.is_empty() {
-                            sqlx::query(pragma).execute(&mut *connection).await?;
-                        }
-                    }
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(options);
+        let pool = pool(&options, sqlite, pragma, READERS_MAX);
+        let writers = self::pool(&options, sqlite, pragma, 1);
         let shared = Arc::new(Shared::default());
         let migrated = match migrated {
             Ok(()) => true,
@@ -105,11 +94,11 @@ impl Store {
                 false
             }
         };
-        let writer = Writer { pool: pool.clone(), box_id: box_id.clone(), sqlite, migrated };
+        let writer = Writer { pool: writers.clone(), box_id: box_id.clone(), sqlite, migrated };
         let writer = tokio::spawn(writer::run(writer, shared.clone()));
         let (news, _) = broadcast::channel(NEWS_MAX);
         let writer = Mutex::new(Some(writer));
-        Ok(Store { inner: Arc::new(Inner { pool, box_id, shared, writer, news }) })
+        Ok(Store { inner: Arc::new(Inner { pool, writers, box_id, shared, writer, news }) })
     }
 
     /// Takes a row to be written. Never waits, never fails: see [`health`](Self::health).
@@ -161,6 +150,7 @@ impl Store {
         {
             warn!(%error, "the store's writer ended badly");
         }
+        self.inner.writers.close().await;
         self.inner.pool.close().await;
     }
 
@@ -189,6 +179,29 @@ impl Store {
             let _ = timeout(SETTLE_TIMEOUT, self.wait(false)).await;
         }
     }
+}
+
+/// Connections that are opened when they are first needed; `pragma` is run on each of SQLite's.
+fn pool(options: &AnyConnectOptions, sqlite: bool, pragma: &'static str, most: u32) -> AnyPool {
+    AnyPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if sqlite {
+                    // Readers do not wait for the writer. A power cut takes what was written in the last moments
+                    // and not flushed, never the file.
+                    for own in SQLITE_SETTINGS {
+                        sqlx::query(own).execute(&mut *connection).await?;
+                    }
+                    if !pragma.is_empty() {
+                        sqlx::query(pragma).execute(&mut *connection).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.clone())
 }
 
 fn install_drivers() {

@@ -29,6 +29,7 @@ mod recording;
 mod rest;
 mod rest_call_tool;
 mod rest_conference;
+mod rest_kill;
 mod rest_pages;
 mod rest_taskrouter;
 mod roulette;

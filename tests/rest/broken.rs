@@ -46,7 +46,12 @@ const PATHS: &[&str] = &[
     "/SIP/CredentialLists.json",
     "/SIP/CredentialLists/{sid}/Credentials.json",
     "/SIP/IpAccessControlLists.json",
+    "/SIP/Domains/{sid}/Auth/Calls/CredentialListMappings.json",
+    "/SIP/IpAccessControlLists/{sid}/IpAddresses/{sid}.json",
     "/Usage/Records.json",
+    "/Usage/Records/Daily.json",
+    "/Usage/Triggers.json",
+    "/Usage/Triggers/{sid}.json",
     "/Balance.json",
     "/Tokens.json",
     "/Calls/{sid}/Notifications/{sid}.json",
@@ -55,17 +60,38 @@ const PATHS: &[&str] = &[
     "/Keys/{sid}.json",
     "/OutgoingCallerIds/{sid}.json",
     "/SIP/Domains/{sid}.json",
-    "/SIP/Domains/{sid}/Auth/Calls/CredentialListMappings.json",
     "/SIP/CredentialLists/{sid}.json",
     "/SIP/IpAccessControlLists/{sid}/IpAddresses.json",
-    "/Usage/Records/Daily.json",
-    "/Usage/Triggers.json",
     "/v1/ByocTrunks",
     "/v1/ByocTrunks/{sid}",
     "/v1/ConnectionPolicies",
     "/v1/ConnectionPolicies/{sid}/Targets",
     "/v1/DialingPermissions/Countries",
     "/v1/DialingPermissions/Countries/{sid}",
+    "/v1/Workspaces",
+    "/v1/Workspaces/{sid}",
+    "/v1/Workspaces/{sid}/Activities",
+    "/v1/Workspaces/{sid}/Activities/{sid}",
+    "/v1/Workspaces/{sid}/Events",
+    "/v1/Workspaces/{sid}/Events/{sid}",
+    "/v1/Workspaces/{sid}/TaskChannels",
+    "/v1/Workspaces/{sid}/TaskChannels/{sid}",
+    "/v1/Workspaces/{sid}/TaskQueues",
+    "/v1/Workspaces/{sid}/TaskQueues/{sid}",
+    "/v1/Workspaces/{sid}/TaskQueues/Statistics",
+    "/v1/Workspaces/{sid}/Tasks",
+    "/v1/Workspaces/{sid}/Tasks/{sid}",
+    "/v1/Workspaces/{sid}/Tasks/{sid}/Reservations",
+    "/v1/Workspaces/{sid}/Tasks/{sid}/Reservations/{sid}",
+    "/v1/Workspaces/{sid}/Workers",
+    "/v1/Workspaces/{sid}/Workers/{sid}",
+    "/v1/Workspaces/{sid}/Workers/{sid}/Channels/{sid}",
+    "/v1/Workspaces/{sid}/Workers/{sid}/Reservations",
+    "/v1/Workspaces/{sid}/Workers/{sid}/Statistics",
+    "/v1/Workspaces/{sid}/Workflows",
+    "/v1/Workspaces/{sid}/Workflows/{sid}",
+    "/v1/Workspaces/{sid}/Workflows/{sid}/RealTimeStatistics",
+    "/v1/Workspaces/{sid}/Statistics",
     "/v1/IpRecords",
     "/v1/Settings",
     "/v1/SourceIpMappings",
@@ -87,6 +113,15 @@ const SIDS: &[&str] = &[
     "a%20b",
     "\u{fc}",
     "AP000000000000000000000000000000000000000000000000000000000000000000000000000000000001",
+    // Those of a workspace that is there.
+    "WS",
+    "WS",
+    "WS",
+    "WK",
+    "WT",
+    "WQ",
+    "WW",
+    "WA",
 ];
 
 /// Names and values queries and forms are put together of.
@@ -145,6 +180,22 @@ const NAMES: &[&str] = &[
     "IsoCode",
     "KeyType",
     "Policy",
+    "Attributes",
+    "Expression",
+    "TargetWorkers",
+    "Configuration",
+    "WorkflowSid",
+    "TaskQueueSid",
+    "ActivitySid",
+    "AssignmentStatus",
+    "ReservationStatus",
+    "EvaluateTaskAttributes",
+    "Priority",
+    "Ordering",
+    "Minutes",
+    "EndDate",
+    "EventType",
+    "RequestedChannels",
     "",
 ];
 const VALUES: &[&str] = &[
@@ -201,21 +252,33 @@ const VALUES: &[&str] = &[
     "in-progress",
     "paused",
     "initiated answered",
+    "{\"skills\":[\"en\"],\"n\":1e999}",
+    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+    "{\"task_routing\":{\"filters\":[{\"expression\":\"1==1\",\"targets\":[{\"queue\":\"x\"}]}]}}",
+    "skills HAS \"en\" AND n > 1",
+    "((((((((((((((((((((",
+    "1 == ",
+    "task.a == worker.b",
+    "pending",
+    "accepted",
+    "+1e308",
+    "-400000days",
 ];
 
 /// Requests tried in each run.
-const TRIES: usize = 4_000;
+const TRIES: usize = 6_000;
 
 #[tokio::test(flavor = "current_thread")]
 async fn nothing_from_outside_is_the_boxs_own_fault() {
     let mut house = House::open().await;
     house.live_call("<Play loop=\"0\">http://web.example/music.wav</Play>").await;
+    let made = workspace(&mut house).await;
     let mut rng = Rng::seeded(5);
     let mut told = std::collections::BTreeMap::<u16, usize>::new();
     for n in 0..TRIES {
         // Every path with every verb, whatever chance picks.
         let method = ["GET", "POST", "DELETE", "PUT", "HEAD", "PATCH", "OPTIONS"][n / PATHS.len() % 7];
-        let path = replaced(PATHS[n % PATHS.len()], &mut rng);
+        let path = replaced(PATHS[n % PATHS.len()], &made, &mut rng);
         let form = form(&mut rng);
         let (query, body) =
             if method == "POST" { (String::new(), form) } else { (format!("?{form}"), String::new()) };
@@ -241,11 +304,44 @@ fn pick<'a>(list: &[&'a str], rng: &mut Rng) -> &'a str {
     list[rng.below(list.len() as u64) as usize]
 }
 
-fn replaced(path: &str, rng: &mut Rng) -> String {
+/// A workspace with one thing of each kind: the sids, by their letters.
+async fn workspace(house: &mut House) -> Vec<String> {
+    let mut all = Vec::new();
+    let made = house.ask("POST", "/v1/Workspaces", "FriendlyName=office").await;
+    let base = format!("/v1/Workspaces/{}", made.body["sid"].as_str().unwrap());
+    all.push(made.body["sid"].as_str().unwrap().to_owned());
+    for (list, form) in [
+        ("Activities", "FriendlyName=There&Available=true".to_owned()),
+        ("Workers", "FriendlyName=ann&Attributes=%7B%7D".to_owned()),
+        ("TaskQueues", "FriendlyName=all".to_owned()),
+        ("Workflows", String::new()),
+        ("Tasks", "Attributes=%7B%7D".to_owned()),
+    ] {
+        let form = match list {
+            "Workflows" => {
+                let queue = all.iter().find(|sid| sid.starts_with("WQ")).unwrap();
+                let rules = format!("{{\"task_routing\":{{\"default_filter\":{{\"queue\":\"{queue}\"}}}}}}");
+                let rules: String = url::form_urlencoded::byte_serialize(rules.as_bytes()).collect();
+                format!("FriendlyName=first&Configuration={rules}")
+            }
+            _ => form,
+        };
+        let made = house.ask("POST", &format!("{base}/{list}"), &form).await;
+        assert_eq!(made.status, 201, "{list}: {}", made.body);
+        all.push(made.body["sid"].as_str().unwrap().to_owned());
+    }
+    all
+}
+
+fn replaced(path: &str, made: &[String], rng: &mut Rng) -> String {
     let mut parts = path.split("{sid}");
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        whole.push_str(pick(SIDS, rng));
+        let sid = pick(SIDS, rng);
+        // Two letters stand for what was made of that kind.
+        let sid =
+            made.iter().find(|made| sid.len() == 2 && made.starts_with(sid)).map_or(sid, String::as_str);
+        whole.push_str(sid);
         whole.push_str(part);
     }
     whole

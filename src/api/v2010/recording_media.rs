@@ -1,9 +1,10 @@
 //! A recording's sound: `…/Recordings/RE….wav` (reference: rest-voice §8).
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, OriginalUri, Request};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use call::record::{RecordingRow, RecordingStatus};
 use media::RecordFormat;
@@ -12,8 +13,41 @@ use tokio::sync::Semaphore;
 use tower_http::services::ServeFile;
 
 use crate::Api;
+use crate::auth::Authorized;
 use crate::error::ApiError;
+use crate::limits::Running;
 use crate::params::Params;
+
+/// Who asks for a recording: somebody with credentials or, where recordings are open, anybody who asks for the sound of one
+/// (reference: rest-voice §8).
+pub(super) struct Hearer {
+    /// Counted as long as the answer takes.
+    _counted: Counted,
+}
+
+enum Counted {
+    /// Among those of its credentials.
+    Authorized { _with: Authorized },
+    /// Among those of all who have none.
+    Anybody { _running: Running },
+}
+
+impl FromRequestParts<Api> for Hearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let OriginalUri(uri) =
+            OriginalUri::from_request_parts(parts, api).await.unwrap_or_else(|never| match never {});
+        let own = format!("/2010-04-01/Accounts/{}/Recordings/", api.account_sid);
+        let is_sound = uri.path().strip_prefix(&own).and_then(stem).is_some();
+        let is_open = api.door.open_recordings && is_sound && !parts.headers.contains_key(AUTHORIZATION);
+        let _counted = match is_open {
+            true => Counted::Anybody { _running: api.door.limits.enter("")? },
+            false => Counted::Authorized { _with: Authorized::from_request_parts(parts, api).await? },
+        };
+        Ok(Self { _counted })
+    }
+}
 
 /// Conversions at once: calls in progress need the machine more.
 static CONVERSIONS: Semaphore = Semaphore::const_new(1);
@@ -275,6 +309,33 @@ mod tests {
             tags.push(answer.headers()[header::ETAG].to_str().unwrap().to_owned());
         }
         tags
+    }
+
+    #[tokio::test]
+    async fn open_ones_are_heard_without_credentials_and_nothing_else_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut api = api(folder.path()).await;
+        let ask = async |api: &Api, method: &str, path: &str| {
+            let uri = format!("/2010-04-01/Accounts/{}/Recordings{path}", api.account_sid);
+            let request = axum::http::Request::builder().method(method).uri(uri);
+            let request = request.body(Body::empty()).unwrap();
+            tower_service::Service::call(&mut crate::router(api.clone()), request).await.unwrap().status()
+        };
+        let own = format!("/{}", RecordingSid(1));
+        for (open, method, path, status) in [
+            (false, "GET", own.clone(), StatusCode::UNAUTHORIZED),
+            (true, "GET", own.clone(), StatusCode::OK),
+            (true, "HEAD", format!("{own}.wav"), StatusCode::OK),
+            (true, "GET", format!("{own}.json"), StatusCode::UNAUTHORIZED),
+            (true, "DELETE", own.clone(), StatusCode::UNAUTHORIZED),
+            (true, "GET", ".json".to_owned(), StatusCode::UNAUTHORIZED),
+        ] {
+            api.door.open_recordings = open;
+            assert_eq!(ask(&api, method, &path).await, status, "{open} {method} {path}");
+        }
+        api.door.open_recordings = true;
+        let wrong = get(&api, &RecordingSid(1).to_string(), "guess").await;
+        assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED, "who says who they are must be");
     }
 
     #[tokio::test]

@@ -62,7 +62,7 @@ pub(super) async fn list_of_call(
 
 /// GET: the resource with `.json`, its sound without or with another extension.
 pub(super) async fn fetch(
-    _: Authorized,
+    _: recording_media::Hearer,
     State(api): State<Api>,
     OriginalUri(uri): OriginalUri,
     Path((_, name)): Path<(String, String)>,

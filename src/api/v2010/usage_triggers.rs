@@ -280,10 +280,7 @@ mod tests {
         let tomorrow = Timestamp(noon.0 + DAY_US);
         calls(10..13, tomorrow).await;
         let again = look(tomorrow).await;
-        assert_eq!(
-            again.iter().map(|fired| said(fired, "UsageTriggerSid")).collect::<Vec<_>>(),
-            [daily.clone()]
-        );
+        assert_eq!((again.len(), said(&again[0], "UsageTriggerSid")), (1, daily.clone()));
         let token = |fired: &[FiredTrigger]| {
             let of_daily = fired.iter().find(|fired| said(fired, "UsageTriggerSid") == daily).unwrap();
             said(of_daily, "IdempotencyToken")
