@@ -30,7 +30,7 @@ const SQLITE_SETTINGS: [&str; 3] =
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Events that a listener may be behind.
-pub const NEWS_MAX: usize = 4_096;
+const NEWS_MAX: usize = 4_096;
 /// How long opening waits for the database.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a reader waits for rows still in memory before it reads without them.
@@ -112,7 +112,7 @@ impl Store {
         self.inner.shared.push(item);
     }
 
-    /// What workspaces tell from now on. Who is more than [`NEWS_MAX`] behind is told that it has missed something.
+    /// What workspaces tell from now on. Who is more than `NEWS_MAX` behind is told that it has missed something.
     pub fn news(&self) -> broadcast::Receiver<Arc<RouterEventRow>> {
         self.inner.news.subscribe()
     }

@@ -57,7 +57,8 @@ fn a_workspace_is_run(library: &str) {
     let flow = json!({ "friendly_name": "Flow", "configuration": routing.to_string(), "task_reservation_timeout": 30 });
     let flow = make(&mut sdk, "workflows", flow);
     assert_eq!(flow["task_reservation_timeout"], 30);
-    let ann = json!({ "friendly_name": "Ann", "attributes": "{\"languages\":[\"de\"]}", "activity_sid": ready });
+    let ann =
+        json!({ "friendly_name": "Ann", "attributes": "{\"languages\":[\"de\"]}", "activity_sid": ready });
     let ann = sid(&make(&mut sdk, "workers", ann));
     let bob = sid(&make(&mut sdk, "workers", json!({ "friendly_name": "Bob" })));
     let capacity = json!({ "capacity": 2 });
@@ -105,14 +106,20 @@ fn a_workspace_is_run(library: &str) {
     }
     let newest = json!({ "ordering": "Priority:desc,DateCreated:asc", "assignment_status": ["pending"] });
     let sorted = sdk.does(way(&ws, &[json!("tasks")]), "list", newest);
-    let sorted: Vec<i64> = sorted.as_array().unwrap().iter().map(|one| one["priority"].as_i64().unwrap()).collect();
+    let sorted: Vec<i64> =
+        sorted.as_array().unwrap().iter().map(|one| one["priority"].as_i64().unwrap()).collect();
     assert_eq!(sorted, [2, 1, 0, 0]);
 
     let past = [json!("cumulative_statistics"), json!([])];
     let past = sdk.does(way(&ws, &past), "fetch", json!({ "minutes": 60, "split_by_wait_time": "5,10" }));
-    for (key, value) in [("tasks_created", 5), ("tasks_completed", 1), ("reservations_created", 2),
-        ("reservations_accepted", 1), ("reservations_rejected", 1), ("reservations_timed_out", 0)]
-    {
+    for (key, value) in [
+        ("tasks_created", 5),
+        ("tasks_completed", 1),
+        ("reservations_created", 2),
+        ("reservations_accepted", 1),
+        ("reservations_rejected", 1),
+        ("reservations_timed_out", 0),
+    ] {
         assert_eq!(past[key], value, "{key}: {past}");
     }
     assert_eq!(past["split_by_wait_time"]["5"]["below"]["reservations_accepted"], 1);
@@ -129,7 +136,9 @@ fn a_workspace_is_run(library: &str) {
     let events = sdk.does(way(&ws, &[json!("events")]), "list", json!({ "task_sid": task, "minutes": 60 }));
     let kinds: Vec<&str> =
         events.as_array().unwrap().iter().map(|one| one["event_type"].as_str().unwrap()).collect();
-    for kind in ["task.created", "reservation.created", "reservation.accepted", "task.wrapup", "task.completed"] {
+    for kind in
+        ["task.created", "reservation.created", "reservation.accepted", "task.wrapup", "task.completed"]
+    {
         assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
     }
     let one = way(&ws, &[json!("events"), json!([events[0]["sid"]])]);
@@ -240,7 +249,8 @@ fn an_agents_desktop_does_its_work() {
 
         let there = desk.makes(json!(["activity", "Available"]), "activityUpdated");
         assert_eq!(there["activity"], "Available");
-        let told = desk.makes(json!(["attributes", { "contact_uri": "client:ann", "level": 3 }]), "attributesUpdated");
+        let told = desk
+            .makes(json!(["attributes", { "contact_uri": "client:ann", "level": 3 }]), "attributesUpdated");
         assert_eq!(told["attributes"]["level"], 3);
         let channel = way(&ws, &[json!("workers"), json!([ann]), json!("worker_channels"), json!(["chat"])]);
         sdk.does(channel, "update", json!({ "capacity": 3 }));
@@ -279,7 +289,8 @@ fn an_agents_desktop_does_its_work() {
         // A task of her own, to call somebody; she thinks better of it.
         let queue = sdk.does(way(&ws, &[json!("task_queues")]), "list", json!({}))[0]["sid"].clone();
         let flow = sdk.does(way(&ws, &[json!("workflows")]), "list", json!({}))[0]["sid"].clone();
-        let own = desk.makes(json!(["createTask", "+15550001", "+15550002", flow, queue]), "reservationCreated");
+        let own =
+            desk.makes(json!(["createTask", "+15550001", "+15550002", flow, queue]), "reservationCreated");
         assert_eq!(own["attributes"]["outbound_to"], "+15550001");
         assert_eq!(desk.makes(json!(["reject", own["sid"]]), "rejected")["status"], "rejected");
     });

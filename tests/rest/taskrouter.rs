@@ -54,7 +54,9 @@ impl Survey {
             return;
         }
         self.check(operation, &answer, description);
-        let again = operation.method == "DELETE" || operation.template.contains("/Reservations/{Sid}");
+        let changes = ["/Reservations/{Sid}", "/Tasks/{Sid}"];
+        let again =
+            operation.method == "DELETE" || changes.iter().any(|part| operation.template.contains(part));
         for parameter in &operation.parameters {
             if let Some(good) = good(operation, parameter, &office) {
                 if again {
@@ -144,6 +146,16 @@ impl Survey {
     }
 
     async fn furnish(&mut self, operation: &Operation) -> Office {
+        // The last one is not needed any more, with whatever waits in it.
+        let before = self.house.ask("GET", "/v1/Workspaces?PageSize=1000", "").await;
+        for old in before.body["workspaces"].as_array().into_iter().flatten() {
+            let path = format!("/v1/Workspaces/{}", old["sid"].as_str().unwrap_or_default());
+            let gone = self.house.ask("DELETE", &path, "").await;
+            assert_eq!(gone.status, 204, "{path}: {}", gone.body);
+        }
+        if operation.template.contains("/Reservations/{Sid}") {
+            self.house.silence().await;
+        }
         let name = format!("office{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let workspace = self.make("/v1/Workspaces", &[("FriendlyName", &name)]).await;
         let root = format!("/v1/Workspaces/{workspace}");
@@ -158,7 +170,10 @@ impl Survey {
         let workflow = [("FriendlyName", "Flow"), ("Configuration", routing.as_str())];
         let workflow = self.make(&format!("{root}/Workflows"), &workflow).await;
         let is_deleted = operation.method == "DELETE";
-        let at_work = !is_deleted || operation.template.contains("/Tasks/");
+        // A task that changes is one that nobody was offered.
+        let waits = operation.template.ends_with("/Tasks/{Sid}");
+        let has_task = !is_deleted || operation.template.contains("/Tasks/");
+        let at_work = has_task && !waits;
         let attributes = "{\"contact_uri\":\"client:ann\"}";
         let mut worker = vec![("FriendlyName", "Ann"), ("Attributes", attributes)];
         if at_work {
@@ -168,7 +183,7 @@ impl Survey {
         let worker_channel = self.first(&format!("{root}/Workers/{worker}/Channels"), "channels").await;
         let mut call = String::new();
         let (mut task, mut reservation) = (String::new(), String::new());
-        if at_work {
+        if has_task {
             if operation.template.contains("/Reservations/{Sid}") && operation.method == "POST" {
                 let verbs = format!("<Enqueue workflowSid=\"{workflow}\"><Task>{{}}</Task></Enqueue>");
                 call = self.house.live_call(&verbs).await;
@@ -176,8 +191,16 @@ impl Survey {
             } else {
                 task = self.make(&format!("{root}/Tasks"), &[("Attributes", "{}")]).await;
             }
-            reservation = self.first(&format!("{root}/Tasks/{task}/Reservations"), "reservations").await;
+            if at_work {
+                reservation = self.first(&format!("{root}/Tasks/{task}/Reservations"), "reservations").await;
+            }
         }
+        let is_queue = operation.template.ends_with("/TaskQueues/{Sid}");
+        let queue = match is_deleted && is_queue {
+            // One that no workflow names.
+            true => self.make(&format!("{root}/TaskQueues"), &[("FriendlyName", "Spare")]).await,
+            false => queue,
+        };
         let event = self.first(&format!("{root}/Events?StartDate=2020-01-01"), "events").await;
         Office {
             workspace,

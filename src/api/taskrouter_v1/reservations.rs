@@ -11,7 +11,7 @@ use call::taskrouter::{DeskAsk, ReservationChange, RouterReply};
 use router::{Instruction, ReservationStatus};
 use serde_json::{Value, json};
 
-use super::{Site, versioned};
+use super::{Site, sid_of, versioned};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -56,10 +56,12 @@ impl Owner {
 
 async fn list(site: Site, Path((workspace, owner)): Path<(String, String)>) -> Result<Json<Value>, ApiError> {
     let owner = Owner::of(&site, &owner)?;
+    let status = site.query.one_of("ReservationStatus", STATUSES, 20001)?;
+    let worker: Option<WorkerSid> = sid_of(&site.query, "WorkerSid")?;
     let mut all = owner.all(&site, &workspace).await?;
     all.retain(|(row, _)| {
-        site.wants("ReservationStatus", word(row.reservation.status))
-            && site.wants("WorkerSid", &row.reservation.worker.to_string())
+        status.is_none_or(|status| status == word(row.reservation.status))
+            && worker.is_none_or(|worker| worker == row.reservation.worker)
     });
     let key = |(row, _): &Named| (row.dates.created, row.reservation.sid);
     site.paging()?;
@@ -142,6 +144,10 @@ fn value(form: &Params, instruction: &str, activity: &str, key: &str) -> Option<
     let list = form.list(&name).join(" ");
     (!list.is_empty()).then_some(list)
 }
+
+/// Every word that is one.
+const STATUSES: &[&str] =
+    &["pending", "accepted", "rejected", "timeout", "canceled", "rescinded", "wrapping", "completed"];
 
 /// `reservation_status`.
 pub(crate) fn word(status: ReservationStatus) -> &'static str {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use base::TaskQueueSid;
+use base::{ActivitySid, TaskQueueSid};
 use call::taskrouter::{DeskAsk, RouterReply, WorkerForm, WorkerView};
 use router::WorkerNames;
 use router::clock::wall;
@@ -28,6 +28,7 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
     };
     let available = yes(&site.query, "Available")?;
     let queue: Option<TaskQueueSid> = sid_of(&site.query, "TaskQueueSid")?;
+    let activity: Option<ActivitySid> = sid_of(&site.query, "ActivitySid")?;
     let expression = expression_of(&site.query, "TargetWorkersExpression")?;
     let by = DateOrder::read(&site.query, &["DateCreated", "DateUpdated", "DateStatusChanged"])?;
     let of_name = match site.query.text("TaskQueueName") {
@@ -46,7 +47,7 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
         };
         site.wants("FriendlyName", &worker.name)
             && site.wants("ActivityName", &view.activity_name)
-            && site.wants("ActivitySid", &sids.1)
+            && activity.is_none_or(|activity| worker.activity == activity)
             && available.is_none_or(|wanted| view.available == wanted)
             && queue.is_none_or(|queue| view.queues.contains(&queue))
             && of_name.as_ref().is_none_or(|named| view.queues.iter().any(|queue| named.contains(queue)))
