@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use base::CallSid;
+use base::{CallSid, WorkspaceSid};
 use call::route::{Who, route};
 use call::{CallDocument, NewCall, Operator, OperatorReply};
 use clap::{Args, Parser, Subcommand};
 use twiml::Source;
 
 use crate::control::{Answer, Question, ask};
-use crate::{checks, daemon, ladder, lint, tables};
+use crate::{checks, daemon, ladder, lint, replay, tables};
 
 /// The call center in a box.
 #[derive(Debug, Parser)]
@@ -97,6 +97,16 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Replay what TaskRouter was told on a day, and compare what it decides with what it decided
+    Replay {
+        /// The day in UTC, as 2026-11-22
+        day: String,
+        /// Only this workspace
+        #[arg(long)]
+        workspace: Option<WorkspaceSid>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Ring FROM, and once it answers dial TO for it
     Call {
         /// Who is rung first: an extension, a number, `client:name`, or a SIP address
@@ -157,6 +167,10 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             Answer::Trace(calls) => tables::say(&ladder::draw(&calls)),
             _ => bail!("the box answered another question"),
         },
+        Command::Replay { day, workspace, common } => {
+            let config = load(common.config.as_deref(), common.state.as_deref())?;
+            return replay::replay(&config, &day, workspace);
+        }
         Command::Call { from, to, common } => {
             let new = Box::new(connecting(from, &to));
             match ask(&state_of(&common)?, &Question::Node(Operator::Originate(new)))? {

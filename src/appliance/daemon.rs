@@ -1,13 +1,16 @@
 //! `tandem run`: the house put together, started, drained and stopped.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use base::Rng;
+use base::{Rng, WorkspaceSid};
+use call::taskrouter::rows::RouterRow;
 use call::{Node, Operator, OperatorReply};
 use config::Config;
+use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -164,7 +167,9 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (book, offices) = opened.context("the database")?;
     let mut node = Node::new(book.view().office(), USER_AGENT, rng, clock.now());
     node.restore_queues(store.queues().await.context("the database")?);
-    node.restore_router(store.router_rows().await.context("the database")?, clock.now());
+    let rows = store.router_rows().await.context("the database")?;
+    let before = workspaces_before(&store, &rows).await;
+    node.restore_router(rows, &before, clock.now());
     let world = Arc::new(World {
         transports,
         media,
@@ -376,6 +381,21 @@ pub(crate) fn entropy() -> anyhow::Result<[u8; 32]> {
 }
 
 /// Tells systemd, if it started us; a box started by hand has nobody to tell.
+/// What workspaces had counted; without it they begin anew.
+async fn workspaces_before(store: &Store, rows: &[RouterRow]) -> BTreeMap<WorkspaceSid, router::Workspace> {
+    let mut all = BTreeMap::new();
+    for workspace in rows.iter().filter_map(|row| match row {
+        RouterRow::Workspace(row) => Some(row.sid),
+        _ => None,
+    }) {
+        match store.workspace_before(workspace).await {
+            Ok(before) => all.extend(before.map(|before| (workspace, before))),
+            Err(error) => tracing::warn!(%workspace, %error, "its statistics begin anew"),
+        }
+    }
+    all
+}
+
 fn tell_systemd(state: sd_notify::NotifyState<'_>) {
     sd_notify::notify(false, &[state]).ok();
 }

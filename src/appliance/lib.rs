@@ -12,6 +12,7 @@ mod daemon;
 mod gauges;
 mod ladder;
 mod lint;
+mod replay;
 mod retention;
 mod shell;
 mod tables;

@@ -20,6 +20,7 @@ pub(crate) async fn keep(store: Store, recordings: PathBuf, wanted: RetentionCon
         recordings: keep_of(wanted.recordings),
         notifications: keep_of(wanted.notifications),
         events: keep_of(wanted.events),
+        decisions: keep_of(wanted.decisions),
     };
     tokio::time::sleep(FIRST).await;
     loop {

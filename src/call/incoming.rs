@@ -95,6 +95,14 @@ pub(crate) fn receive(
         Target::Trunk { .. } | Target::Emergency { .. } => {
             (dial_document(&format!("<Number>{}</Number>", escape(&dialled)), 120), false, None)
         }
+        Target::Feature(feature) => {
+            let phone = match &who {
+                Who::Phone(name) => name.as_str(),
+                Who::Trunk(_) | Who::Api => "",
+            };
+            let said = ctx.shared.router.feature(ctx.office, phone, feature, ctx.now);
+            (own_document(format!("<Response><Say>{}</Say></Response>", escape(&said))), false, None)
+        }
         Target::NotFound => {
             let nothing = dial_document("", 0);
             let mut call = new_call(session, request, flow, from, who, None, &nothing, ctx);
@@ -117,8 +125,12 @@ pub(crate) fn receive(
 
 /// A phone dials without a document of the user's: this one does what it asks for.
 fn dial_document(noun: &str, timeout_s: u32) -> Application {
-    let text =
-        format!("<Response><Dial answerOnBridge=\"true\" timeout=\"{timeout_s}\">{noun}</Dial></Response>");
+    own_document(format!(
+        "<Response><Dial answerOnBridge=\"true\" timeout=\"{timeout_s}\">{noun}</Dial></Response>"
+    ))
+}
+
+fn own_document(text: String) -> Application {
     Application {
         voice: twiml::Source::Inline(text),
         fallback: None,

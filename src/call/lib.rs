@@ -8,6 +8,7 @@
 //!
 //! What never happens here: a clock is read, a thread or task is started, JSON, SQL or audio is touched.
 
+pub mod agents;
 mod amd;
 mod answer;
 mod application;

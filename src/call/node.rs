@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{CallSid, ExpiringMap, Mono, Now, Reason, Rng};
+use base::{CallSid, ExpiringMap, Mono, Now, Reason, Rng, WorkspaceSid};
 use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
 
 use crate::call::Call;
@@ -95,9 +95,16 @@ impl Node {
         self.shared.queues.restore(rows);
     }
 
-    /// The workspaces of earlier days, before the first input.
-    pub fn restore_router(&mut self, rows: Vec<RouterRow>, now: Now) {
-        self.shared.router.restore(rows, now);
+    /// The workspaces of earlier days, before the first input. `before`: as they were when what they were told was
+    /// written down last, for what they have counted.
+    pub fn restore_router(
+        &mut self,
+        rows: Vec<RouterRow>,
+        before: &BTreeMap<WorkspaceSid, router::Workspace>,
+        now: Now,
+    ) {
+        self.shared.router.restore(rows, before, now);
+        self.furnish_agents(now);
         self.settle(now);
     }
 
@@ -152,6 +159,7 @@ impl Node {
                 let config = office.endpoint_config(&self.shared.user_agent);
                 self.office = *office;
                 self.shared.endpoint.handle(sip::Input::Config(config), now);
+                self.furnish_agents(now);
             }
             Input::Command { id, command } => self.on_operator(id, command, now),
         }
@@ -217,7 +225,7 @@ impl Node {
                 self.adopt(child, now);
             } else if let Some((sid, mail)) = self.shared.mail.pop_front() {
                 self.deliver(sid, mail, now);
-            } else if !self.router_step(now) {
+            } else if !self.router_step(now) && !self.light_lamps(now) {
                 return;
             }
         }

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use sip::{IpNet, TransportKind};
 use twiml::{Dialect, HttpMethod, Source, StatusCallback};
 
+use crate::agents::Agents;
+
 /// One office: its phones, trunks, numbers and the rules between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Office {
@@ -58,6 +60,9 @@ pub struct Office {
     pub routes: Vec<Route>,
     /// Numbers that leave by any working trunk ahead of every other rule.
     pub emergency_numbers: BTreeSet<String>,
+    /// Who takes calls without a web server; `None`: nobody.
+    #[serde(default)]
+    pub agents: Option<Box<Agents>>,
     /// How media is negotiated.
     pub media: MediaPreferences,
     /// How much is allowed.

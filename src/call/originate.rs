@@ -346,6 +346,7 @@ pub(crate) fn phone_of(noun: &Noun, dialler: &Who, ctx: &Ctx<'_>) -> Option<Stri
             Target::Emergency { .. }
             | Target::Trunk { .. }
             | Target::Application { .. }
+            | Target::Feature(_)
             | Target::NotFound => None,
         },
         Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => None,
@@ -381,7 +382,7 @@ fn number_places(noun: &twiml::Number, dialler: &Who, ctx: &Ctx<'_>) -> Result<V
             ),
             404,
         )),
-        Target::NotFound => {
+        Target::Feature(_) | Target::NotFound => {
             let why = decision.steps.join(" ");
             Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404))
         }

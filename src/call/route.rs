@@ -4,18 +4,20 @@
 //! In this order, the first that applies:
 //!
 //! 1. an emergency number leaves by any working trunk, ahead of every rule;
-//! 2. a number the office owns is answered by its application;
-//! 3. a phone's extension or name rings that phone;
-//! 4. an owned number written another way (`15550001111`, `0015550001111` or `01115550001111` for
+//! 2. a code of an agent (`*10`), dialled by a phone, does what it is for;
+//! 3. a number the office owns is answered by its application;
+//! 4. a phone's extension or name rings that phone;
+//! 5. an owned number written another way (`15550001111`, `0015550001111` or `01115550001111` for
 //!    `+15550001111`) is that number;
-//! 5. the first `[[route]]` in the order of the file whose pattern matches sends it to its trunks;
-//! 6. otherwise nobody is there.
+//! 6. the first `[[route]]` in the order of the file whose pattern matches sends it to its trunks;
+//! 7. otherwise nobody is there.
 //!
-//! A caller from a trunk gets 2 and 4 only. Whatever a carrier sends, it can neither reach a phone that no
+//! A caller from a trunk gets 3 and 5 only. Whatever a carrier sends, it can neither reach a phone that no
 //! number leads to nor leave again by a trunk: the box is no open relay.
 
 use serde::{Deserialize, Serialize};
 
+use crate::agents::Feature;
 use crate::office::{Number, Office, Route};
 
 /// Characters of a dialled text beyond which it is nobody's number.
@@ -51,6 +53,8 @@ pub enum Target {
         /// Every trunk of the office.
         trunks: Vec<String>,
     },
+    /// Nowhere: the phone's agent does something else from now on.
+    Feature(Feature),
     /// To the application of this owned number, a key of [`Office::numbers`].
     Application {
         /// The key.
@@ -104,6 +108,12 @@ fn decide(
             trunks => format!("It is an emergency number: by any working trunk of {}.", trunks.join(", ")),
         });
         return Target::Emergency { number: number.to_owned(), trunks };
+    }
+    if let (Who::Phone(_), Some(agents)) = (caller, &office.agents)
+        && let Some(feature) = agents.feature(number)
+    {
+        steps.push("It is a code of the phone's agent.".to_owned());
+        return Target::Feature(feature);
     }
     if let Some(owned) = office.numbers.get(number) {
         return application(number, owned, steps);
@@ -319,6 +329,7 @@ mod tests {
                 route("11?", &["carrier"], 0, ""),
             ],
             emergency_numbers: BTreeSet::from(["112".to_owned(), "911".to_owned()]),
+            agents: None,
             media: MediaPreferences::default(),
             limits: Limits::default(),
         }

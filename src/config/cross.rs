@@ -62,6 +62,8 @@ fn extensions(raw: &Raw, config: &Config, found: &mut Findings) {
             // Said where it was read.
         } else if config.office.phones.contains_key(&extension) && *name != extension {
             found.error(span, "phone.extension", format!("`{extension}` is the name of another phone."));
+        } else if config.office.agents.as_ref().is_some_and(|agents| agents.feature(&extension).is_some()) {
+            found.error(span, "phone.extension", format!("`{extension}` is what agents dial; take another."));
         } else if config.office.numbers.contains_key(&extension) {
             found.error(
                 span,

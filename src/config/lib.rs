@@ -5,6 +5,7 @@
 //! found at once, each with file, line, column, key and what would be right. A reload is a new [`Config`].
 
 mod account;
+mod agents;
 mod audio;
 mod book;
 mod cross;

@@ -3,25 +3,39 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base::ApplicationSid;
+use base::{AccountSid, ApplicationSid};
+use call::agents::AgentQueue;
 use call::office::{Application, DocumentRef, Number};
 use call::route::{is_dialable, normalise};
 use twiml::{Dialect, HttpMethod, Level, ProgressEvent, Source, StatusCallback};
 use url::Url;
 
+use crate::agents::queue_document;
 use crate::directory::{name, required, twice};
 use crate::raw::{ApplicationKeys, At, NumberKeys};
+use crate::read::nearest;
 use crate::resolve::Findings;
 
 pub(crate) fn numbers(
     keys: &[NumberKeys],
     directory: &Path,
+    (account, queues): (AccountSid, &[AgentQueue]),
     found: &mut Findings,
 ) -> BTreeMap<String, Number> {
     let mut numbers = BTreeMap::new();
     for keys in keys {
         let text = required(found, "number.number", &keys.span, keys.number.as_ref(), owned_number);
-        let application = application(keys, directory, found);
+        let queue = found.read("number.queue", keys.queue.as_ref(), |text: &String| {
+            let known: Vec<&str> = queues.iter().map(|queue| queue.name.as_str()).collect();
+            match (known.contains(&text.as_str()), known.as_slice()) {
+                (true, _) => Ok(queue_document(account, text)),
+                (false, []) => Err(format!("`{text}` is no queue; there is no [[queue]] yet.")),
+                (false, known) => {
+                    Err(format!("`{text}` is no queue; the nearest is `{}`.", nearest(text, known)))
+                }
+            }
+        });
+        let application = application(keys, queue, directory, found);
         let (Some(text), Some(application)) = (text, application) else { continue };
         if numbers.insert(normalise(&text), Number { number: text.clone(), application }).is_some() {
             twice(found, "number.number", keys.number.as_ref(), &text);
@@ -42,7 +56,7 @@ pub(crate) fn applications(
         });
         // Its keys are a number's, and read as such.
         let mut own = Findings::default();
-        let application = application(&as_number(keys), directory, &mut own);
+        let application = application(&as_number(keys), None, directory, &mut own);
         for fault in own.errors.iter_mut().chain(&mut own.warnings) {
             fault.key = fault.key.replace("number.", "application.");
         }
@@ -93,7 +107,13 @@ fn owned_number(text: &String) -> Result<String, String> {
     Err(format!("`{text}` must be a number as it is dialled, as +15550001111, or a SIP user name."))
 }
 
-fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Option<Application> {
+/// `queue`: the document of the queue a number names.
+fn application(
+    keys: &NumberKeys,
+    queue: Option<String>,
+    directory: &Path,
+    found: &mut Findings,
+) -> Option<Application> {
     let method = |found: &mut Findings, key: &str, value: Option<&At<String>>| {
         found
             .read(key, value, |text| {
@@ -115,7 +135,14 @@ fn application(keys: &NumberKeys, directory: &Path, found: &mut Findings) -> Opt
     let fallback_method = method(found, "number.voice_fallback_method", keys.voice_fallback_method.as_ref());
     let callback_method =
         method(found, "number.status_callback_method", keys.status_callback_method.as_ref());
+    if let (Some(At { span, .. }), true) =
+        (&keys.queue, keys.voice_url.is_some() || keys.voice_twiml.is_some())
+    {
+        found.error(span, "number.queue", "stands beside a document; one of them has to go.");
+    }
     let voice = match (&keys.voice_url, &keys.voice_twiml) {
+        // What is wrong with it has been said.
+        (None, None) if keys.queue.is_some() => queue.map(Source::Inline),
         (Some(_), Some(twiml)) => {
             found.error(
                 &twiml.span,

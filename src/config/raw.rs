@@ -165,6 +165,10 @@ sections! {
         events_days: u64, Default "90";
         /// Steps that are kept, and requests likewise.
         events_max: u64, Default "0";
+        /// Days it is kept what TaskRouter was told and decided, for `tandem replay` and for statistics after a restart.
+        decisions_days: u64, Default "14";
+        /// Entries of it that are kept.
+        decisions_max: u64, Default "1000000";
     }
 
     /// HTTP: REST API, status and metrics.
@@ -285,6 +289,54 @@ sections! {
         srtp: String, Example "\"optional\"";
     }
 
+    /// What agents' phones dial, and what happens between calls. Agents are the people of [[worker]].
+    AgentsKeys = "agents", repeated false {
+        /// Dialled to be given calls.
+        log_in: String, Default "\"*10\"";
+        /// Dialled to be given none.
+        log_out: String, Default "\"*11\"";
+        /// Dialled to be given none for a while; with a digit behind it for the reason of that place: *122 is Lunch.
+        pause: String, Default "\"*12\"";
+        /// Dialled when the after-work is done.
+        end_wrap_up: String, Default "\"*13\"";
+        /// What agents pause for, at most nine.
+        reasons: Vec<String>, Default "[\"Break\", \"Lunch\", \"Meeting\"]";
+        /// Seconds an agent's phone rings.
+        answer_s: u64, Default "20";
+        /// Whoever does not answer: log-out, or stay to be offered the next call.
+        not_answered: String, Default "\"log-out\"";
+        /// Whether an agent has after-work when a call is over; otherwise the next one may come at once.
+        wrap_up: bool, Default "true";
+        /// Seconds after which the after-work is over by itself; 0: not before its end is dialled.
+        wrap_up_s: u64, Default "0";
+    }
+
+    /// A queue of callers for agents.
+    QueueKeys = "queue", repeated true {
+        /// Its name: a number's `queue`, and the skill it wants unless `workers` says otherwise.
+        name: String, Example "\"sales\"";
+        /// Whom it wants, as an expression over their attributes. Absent: whose skills have the queue's name.
+        workers: String, Example "\"skills HAS 'sales' AND level > 1\"";
+        /// The queue its callers go on to whom nobody took in time. Absent: they wait.
+        overflow: String, Example "\"everybody\"";
+        /// Seconds after which they do.
+        overflow_s: u64, Default "60";
+    }
+
+    /// Somebody who takes calls at a phone.
+    WorkerKeys = "worker", repeated true {
+        /// Its name.
+        name: String, Example "\"ann\"";
+        /// The [[phone]] that rings and from which codes are dialled. Absent: the one of the same name.
+        phone: String, Example "\"ann\"";
+        /// What queues choose by.
+        skills: Vec<String>, Default "[]";
+        /// More attributes, as a JSON object.
+        attributes: String, Example "'{\"level\": 2}'";
+        /// Calls at once.
+        calls: u64, Default "1";
+    }
+
     /// A number of the office.
     NumberKeys = "number", repeated true {
         /// As it is dialled, from trunks and from phones.
@@ -295,6 +347,8 @@ sections! {
         voice_method: String, Default "\"POST\"";
         /// Instead of voice_url: the document itself.
         voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
+        /// Instead of a document: the [[queue]] whose agents take its calls.
+        queue: String, Example "\"sales\"";
         /// Requested when the document, or one it led to, cannot be had.
         voice_fallback_url: String, Example "\"file:sorry.xml\"";
         /// How the fallback is requested: GET or POST.
@@ -367,6 +421,9 @@ pub(crate) struct Raw {
     pub(crate) phones: Vec<PhoneKeys>,
     pub(crate) trunks: Vec<TrunkKeys>,
     pub(crate) siprecs: Vec<SiprecKeys>,
+    pub(crate) agents: AgentsKeys,
+    pub(crate) queues: Vec<QueueKeys>,
+    pub(crate) workers: Vec<WorkerKeys>,
     pub(crate) numbers: Vec<NumberKeys>,
     pub(crate) applications: Vec<ApplicationKeys>,
     pub(crate) routes: Vec<RouteKeys>,
@@ -376,7 +433,7 @@ pub(crate) struct Raw {
 pub(crate) type SectionKeys = (&'static str, &'static [Key]);
 
 /// Every section in the order of the default file.
-pub(crate) const SECTIONS: [SectionKeys; 17] = [
+pub(crate) const SECTIONS: [SectionKeys; 20] = [
     (BoxKeys::NAME, BoxKeys::KEYS),
     (SipKeys::NAME, SipKeys::KEYS),
     (MediaKeys::NAME, MediaKeys::KEYS),
@@ -391,6 +448,9 @@ pub(crate) const SECTIONS: [SectionKeys; 17] = [
     (PhoneKeys::NAME, PhoneKeys::KEYS),
     (TrunkKeys::NAME, TrunkKeys::KEYS),
     (SiprecKeys::NAME, SiprecKeys::KEYS),
+    (AgentsKeys::NAME, AgentsKeys::KEYS),
+    (QueueKeys::NAME, QueueKeys::KEYS),
+    (WorkerKeys::NAME, WorkerKeys::KEYS),
     (NumberKeys::NAME, NumberKeys::KEYS),
     (ApplicationKeys::NAME, ApplicationKeys::KEYS),
     (RouteKeys::NAME, RouteKeys::KEYS),
@@ -416,6 +476,9 @@ pub fn reference() -> String {
     write_section::<PhoneKeys>(&mut text);
     write_section::<TrunkKeys>(&mut text);
     write_section::<SiprecKeys>(&mut text);
+    write_section::<AgentsKeys>(&mut text);
+    write_section::<QueueKeys>(&mut text);
+    write_section::<WorkerKeys>(&mut text);
     write_section::<NumberKeys>(&mut text);
     write_section::<ApplicationKeys>(&mut text);
     write_section::<RouteKeys>(&mut text);

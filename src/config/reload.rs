@@ -50,6 +50,9 @@ impl Config {
         entries(&mut changes, "phone", &office.phones, &other.phones);
         entries(&mut changes, "trunk", &office.trunks, &other.trunks);
         entries(&mut changes, "siprec", &office.recorders, &other.recorders);
+        if office.agents != other.agents {
+            changes.push(Change { what: "agents".to_owned(), needs_restart: false });
+        }
         entries(&mut changes, "number", &office.numbers, &other.numbers);
         entries(&mut changes, "application", &office.applications, &other.applications);
         if office.routes != other.routes {

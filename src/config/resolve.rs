@@ -18,8 +18,8 @@ use crate::raw::{
 use crate::read::Fault;
 use crate::retention::retention;
 use crate::{
-    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, audio,
-    cross, directory, number, recorder,
+    Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, agents,
+    audio, cross, directory, number, recorder,
 };
 
 /// Where a text comes from.
@@ -98,10 +98,12 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
     let phones = directory::phones(&raw.phones, &realm, found);
     let trunks = directory::trunks(&raw.trunks, found);
     let recorders = recorder::recorders(&raw.siprecs, found);
-    let numbers = number::numbers(&raw.numbers, origin.directory(), found);
+    let account = own_account(&raw.r#box, account, found);
+    let agents = agents::agents((&raw.agents, &raw.queues, &raw.workers), &phones, found);
+    let queues = agents.as_deref().map_or(&[][..], |agents| &agents.queues);
+    let numbers = number::numbers(&raw.numbers, origin.directory(), (account.sid, queues), found);
     let applications = number::applications(&raw.applications, origin.directory(), found);
     let routes = directory::routes(&raw.routes, &trunks, found);
-    let account = own_account(&raw.r#box, account, found);
     let config = Config {
         file: origin.file.to_owned(),
         office: Office {
@@ -125,6 +127,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             recorders,
             routes,
             emergency_numbers: emergency(&raw.sip, found),
+            agents,
             media: preferences(&raw.media, &raw.recording, found),
             limits: limits(&raw.limits, found),
         },

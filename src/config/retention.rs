@@ -16,6 +16,8 @@ pub struct RetentionConfig {
     pub notifications: KeepConfig,
     /// The steps of calls, and their requests to web servers.
     pub events: KeepConfig,
+    /// What workspaces were told and decided.
+    pub decisions: KeepConfig,
 }
 
 /// How long, and how much; `None`: no limit.
@@ -29,6 +31,10 @@ pub struct KeepConfig {
 
 /// Days the steps of a call are kept when nothing is said.
 const EVENTS_DAYS: u64 = 90;
+/// Days what workspaces were told and decided is kept when nothing is said.
+const DECISIONS_DAYS: u64 = 14;
+/// And how much of it: half a gigabyte.
+const DECISIONS_MAX: u64 = 1_000_000;
 /// A century.
 const DAYS_MAX: u64 = 36_500;
 const DAY_S: u64 = 86_400;
@@ -45,6 +51,7 @@ pub(crate) fn retention(keys: &RetentionKeys, found: &mut Findings) -> Retention
     let recordings = days("retention.recordings_days", &keys.recordings_days, 0);
     let notifications = days("retention.notifications_days", &keys.notifications_days, 0);
     let events = days("retention.events_days", &keys.events_days, EVENTS_DAYS);
+    let decisions = days("retention.decisions_days", &keys.decisions_days, DECISIONS_DAYS);
     let most = |key: &Option<At<u64>>| key.as_ref().map(|at| at.value).filter(|most| *most > 0);
     let bytes = most(&keys.recordings_max_mb).map(|megabytes| megabytes.saturating_mul(1_000_000));
     RetentionConfig {
@@ -52,5 +59,9 @@ pub(crate) fn retention(keys: &RetentionKeys, found: &mut Findings) -> Retention
         recordings: KeepConfig { age: recordings, most: bytes },
         notifications: KeepConfig { age: notifications, most: most(&keys.notifications_max) },
         events: KeepConfig { age: events, most: most(&keys.events_max) },
+        decisions: KeepConfig {
+            age: decisions,
+            most: keys.decisions_max.as_ref().map_or(Some(DECISIONS_MAX), |_| most(&keys.decisions_max)),
+        },
     }
 }

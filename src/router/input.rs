@@ -1,16 +1,17 @@
 //! Everything a workspace can be told, as plain data: what is written down can be told again.
 
-use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid};
+use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::life::{NewTask, TaskChange};
 use crate::queue::{QueueConfig, TaskOrder};
 use crate::transfer::{Direct, NewTransfer};
+use crate::worker::Activity;
 use crate::workspace::{RouterError, WorkflowConfig, Workspace};
 
 /// What a workspace is told. Each is the method of the same name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each is documented where the workspace does it")]
 pub enum Input {
@@ -23,13 +24,28 @@ pub enum Input {
     },
     SetMultiTask(bool),
     SetQueueOrder(TaskOrder),
+    SetOptimized {
+        channel: String,
+        optimized: bool,
+    },
+    RemoveQueue(TaskQueueSid),
     PutWorkflow(Box<WorkflowConfig>),
+    RemoveWorkflow(WorkflowSid),
+    Reevaluate(WorkflowSid),
+    PutActivity(Activity),
+    RemoveActivity(ActivitySid),
+    SetTimeoutActivity(ActivitySid),
     AddWorker {
         worker: WorkerSid,
         name: String,
         attributes: Value,
         activity: ActivitySid,
     },
+    RenameWorker {
+        worker: WorkerSid,
+        name: String,
+    },
+    RemoveWorker(WorkerSid),
     SetActivity {
         worker: WorkerSid,
         activity: ActivitySid,
@@ -55,8 +71,10 @@ pub enum Input {
     },
     UpdateTask {
         task: TaskSid,
-        attributes: Value,
+        attributes: Option<Value>,
+        priority: Option<u32>,
     },
+    DeleteTask(TaskSid),
     ChangeTask {
         task: TaskSid,
         change: TaskChange,
@@ -66,6 +84,7 @@ pub enum Input {
         reservation: ReservationSid,
         activity: Option<ActivitySid>,
     },
+    Withdraw(ReservationSid),
     WrapUp(TaskSid),
     WrapUpReservation(ReservationSid),
     Complete {
@@ -104,10 +123,25 @@ impl Workspace {
                 self.set_queue_order(order);
                 Ok(())
             }
+            Input::RemoveQueue(queue) => self.remove_queue(queue),
+            Input::SetOptimized { channel, optimized } => {
+                self.set_optimized(&channel, optimized);
+                Ok(())
+            }
             Input::PutWorkflow(config) => self.put_workflow(*config),
+            Input::RemoveWorkflow(workflow) => self.remove_workflow(workflow),
+            Input::Reevaluate(workflow) => {
+                self.reevaluate(workflow, now);
+                Ok(())
+            }
+            Input::PutActivity(activity) => self.put_activity(activity),
+            Input::RemoveActivity(activity) => self.remove_activity(activity),
+            Input::SetTimeoutActivity(activity) => self.set_timeout_activity(activity),
             Input::AddWorker { worker, name, attributes, activity } => {
                 self.add_worker(worker, &name, attributes, activity, now)
             }
+            Input::RenameWorker { worker, name } => self.rename_worker(worker, &name, now),
+            Input::RemoveWorker(worker) => self.remove_worker(worker),
             Input::SetActivity { worker, activity } => self.set_activity(worker, activity, now),
             Input::Leave { worker, activity } => self.leave(worker, activity, now),
             Input::SetAttributes { worker, attributes } => self.set_attributes(worker, attributes, now),
@@ -116,10 +150,14 @@ impl Workspace {
             }
             Input::CreateTask(task) => self.create_task(task, now),
             Input::CreateTaskFor { task, direct } => self.create_task_for(task, direct, now),
-            Input::UpdateTask { task, attributes } => self.update_task(task, Some(attributes), None, now),
+            Input::UpdateTask { task, attributes, priority } => {
+                self.update_task(task, attributes, priority, now)
+            }
+            Input::DeleteTask(task) => self.delete_task(task, now),
             Input::ChangeTask { task, change } => self.change_task(task, change, now),
             Input::Accept(reservation) => self.accept(reservation, now),
             Input::Reject { reservation, activity } => self.reject(reservation, activity, now),
+            Input::Withdraw(reservation) => self.withdraw(reservation, now),
             Input::WrapUp(task) => self.wrap_up(task, now),
             Input::WrapUpReservation(reservation) => self.wrap_up_reservation(reservation, now),
             Input::Complete { task, reason } => self.complete(task, &reason, now),

@@ -37,6 +37,7 @@ mod transfer;
 mod worker;
 mod workflow;
 mod workspace;
+mod written;
 
 pub use attributes::{ATTRIBUTES_CHARS_MAX, read_attributes, with_attribute};
 pub use conference_out::{ConferenceOut, Told};
@@ -49,7 +50,7 @@ pub use manage::ACTIVITIES_MAX;
 pub use moment::{Moment, TaskMoment};
 pub use names::{TaskAndWorker, WorkerCounts, WorkerNames};
 pub use queue::{QueueConfig, TaskOrder};
-pub use replay::{Difference, Entry, replay};
+pub use replay::{Difference, Entry, Replay, Replayed};
 pub use serde_json::Value as Json;
 pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
 pub use transfer::{Direct, NewTransfer, Transfer, TransferMode, TransferStatus};
@@ -58,3 +59,4 @@ pub use workflow::{CONFIGURATION_BYTES_MAX, Filter, KnownWorker, OrderBy, Target
 pub use workspace::{
     CHANNELS_MAX, QUEUES_MAX, RouterError, TASKS_MAX, WORKERS_MAX, WORKFLOWS_MAX, WorkflowConfig, Workspace,
 };
+pub use written::{Leaf, Page, Snapshot, Written};

@@ -12,7 +12,7 @@ use crate::transfer::Direct;
 use crate::workspace::{RouterError, TASKS_MAX, Timer, Workspace};
 
 /// What a task is made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTask {
     /// Its sid, made by the owner.
     pub sid: TaskSid,

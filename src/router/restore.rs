@@ -12,6 +12,11 @@ use crate::worker::Worker;
 use crate::workspace::{Timer, Workspace};
 
 impl Workspace {
+    /// What was counted before; the first of all that is put back.
+    pub fn remember(&mut self, before: &Workspace) {
+        self.statistics = before.statistics.past();
+    }
+
     /// A worker of earlier days.
     pub fn restore_worker(&mut self, mut worker: Worker) {
         worker.reservations.clear();
@@ -85,9 +90,15 @@ impl Workspace {
                 (Some(TaskStatus::Reserved), Some(_)) => {
                     self.offer(sid, now);
                 }
+                // Who has it hands it on: somebody is asked again, if nobody is at the moment.
+                (Some(TaskStatus::Assigned), _) if self.is_offered_on(sid) => self.look_again(sid, now),
                 _ => {}
             }
         }
+    }
+
+    fn is_offered_on(&self, sid: base::TaskSid) -> bool {
+        self.tasks.get(&sid).is_some_and(|task| task.is_handed_on() && task.offers() == 0)
     }
 
     fn is_direct(&self, sid: base::TaskSid) -> bool {

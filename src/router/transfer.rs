@@ -74,7 +74,7 @@ pub enum TransferStatus {
 }
 
 /// What a transfer is made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTransfer {
     /// Its sid, made by the owner.
     pub sid: TransferSid,

@@ -123,6 +123,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         recorders: BTreeMap::new(),
         routes: vec![route],
         emergency_numbers: BTreeSet::from(["112".to_owned()]),
+        agents: None,
         media: MediaPreferences::default(),
         limits: Limits::default(),
     }

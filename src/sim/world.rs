@@ -97,7 +97,8 @@ impl World {
         let now = Now { mono: Mono(1_000_000_000), wall: Timestamp(1_790_000_000_000_000) };
         let mut office = config.office;
         office.listen = vec![(TransportKind::Udp, BOX), (TransportKind::Tcp, BOX)];
-        let node = Node::new(office, "Tandem/sim", rng.fork(), now);
+        let mut node = Node::new(office, "Tandem/sim", rng.fork(), now);
+        node.restore_router(Vec::new(), &BTreeMap::new(), now);
         Self {
             node,
             media: StubMedia::new(BOX.ip()),

@@ -8,6 +8,7 @@
 mod error;
 mod filter;
 mod health;
+mod leaves;
 mod listing;
 mod pending;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use health::{Degraded, Health};
+pub use leaves::{LEAVES_PAGE_MAX, LeafPlace};
 pub use listing::{Cut, Page};
 pub use read::{
     CallFilter, ConferenceFilter, EVENTS_READ_MAX, NotificationFilter, PAGE_ROWS_MAX, RecordingFilter,

@@ -11,7 +11,7 @@ use call::record::{
     CallRow, ConferenceRow, EventRow, ExchangeRow, Gone, NotificationRow, QueueRow, RecordingRow, StoreItem,
     TranscriptionRow,
 };
-use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey};
+use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey, RouterLeafRow};
 
 /// Calls whose rows may wait; beyond it a call not yet waiting is dropped and counted.
 pub(crate) const CALLS_PENDING_MAX: usize = 100_000;
@@ -38,6 +38,8 @@ pub(crate) const NOTIFICATIONS_PENDING_MAX: usize = 20_000;
 pub(crate) const ROUTER_PENDING_MAX: usize = 500_000;
 /// Workspaces' events that may wait; beyond it the newest are dropped and counted.
 pub(crate) const ROUTER_EVENTS_PENDING_MAX: usize = 100_000;
+/// Leaves of what workspaces were told that may wait, likewise: a replay will find the hole.
+pub(crate) const ROUTER_LEAVES_PENDING_MAX: usize = 100_000;
 
 /// A row with its place in the order of acceptance.
 type Numbered<T> = (u64, T);
@@ -55,6 +57,7 @@ pub(crate) struct Pending {
     transcriptions: Latest<TranscriptionSid, TranscriptionRow>,
     router: Latest<RouterKey, RouterItem>,
     router_events: VecDeque<Numbered<Box<RouterEventRow>>>,
+    router_leaves: VecDeque<Numbered<Box<RouterLeafRow>>>,
     events: VecDeque<Numbered<EventRow>>,
     event_bytes: usize,
     notifications: VecDeque<Numbered<NotificationRow>>,
@@ -102,11 +105,10 @@ impl Pending {
                 self.router.push(number, key.clone(), RouterItem::Gone(key), ROUTER_PENDING_MAX)
             }
             RouterItem::Event(row) => {
-                let room = self.router_events.len() < ROUTER_EVENTS_PENDING_MAX;
-                if room {
-                    self.router_events.push_back((number, row));
-                }
-                room
+                append(&mut self.router_events, (number, row), ROUTER_EVENTS_PENDING_MAX)
+            }
+            RouterItem::Leaf(row) => {
+                append(&mut self.router_leaves, (number, row), ROUTER_LEAVES_PENDING_MAX)
             }
         }
     }
@@ -139,6 +141,8 @@ impl Pending {
                 (number, StoreItem::Router(item))
             } else if let Some((number, row)) = self.router_events.pop_front() {
                 (number, StoreItem::Router(RouterItem::Event(row)))
+            } else if let Some((number, row)) = self.router_leaves.pop_front() {
+                (number, StoreItem::Router(RouterItem::Leaf(row)))
             } else if let Some((number, row)) = self.notifications.pop_front() {
                 (number, StoreItem::Notification(row))
             } else if let Some((number, row)) = self.events.pop_front() {
@@ -172,6 +176,7 @@ impl Pending {
                     self.router.put_back(number, key.clone(), RouterItem::Gone(key));
                 }
                 StoreItem::Router(RouterItem::Event(row)) => self.router_events.push_front((number, row)),
+                StoreItem::Router(RouterItem::Leaf(row)) => self.router_leaves.push_front((number, row)),
                 StoreItem::Event(row) => {
                     self.event_bytes += row.text.len();
                     self.events.push_front((number, row));
@@ -195,7 +200,8 @@ impl Pending {
             + self.conferences.rows.len()
             + self.transcriptions.rows.len()
             + self.router.rows.len()
-            + self.router_events.len();
+            + self.router_events.len()
+            + self.router_leaves.len();
         replaced + self.events.len() + self.notifications.len() + self.exchanges.len() + self.gone.len()
     }
 
@@ -222,6 +228,7 @@ impl Pending {
             self.transcriptions.oldest(),
             self.router.oldest(),
             self.router_events.front().map(|(number, _)| *number),
+            self.router_leaves.front().map(|(number, _)| *number),
             self.events.front().map(|(number, _)| *number),
             self.notifications.front().map(|(number, _)| *number),
             self.exchanges.front().map(|(number, _)| *number),

@@ -33,6 +33,8 @@ pub struct Retention {
     pub notifications: Keep,
     /// The steps of calls' ladders, their exchanges with web servers, and what happened in workspaces.
     pub events: Keep,
+    /// What workspaces were told and decided.
+    pub decisions: Keep,
 }
 
 /// Rows that go by themselves: how, and where the newest that is too many stands.
@@ -49,6 +51,7 @@ const EVENTS: Sort = Sort { forget: sql::FORGET_EVENTS, newest_but: sql::NEWEST_
 const EXCHANGES: Sort = Sort { forget: sql::FORGET_EXCHANGES, newest_but: sql::NEWEST_EXCHANGE_BUT };
 const ROUTER_EVENTS: Sort =
     Sort { forget: sql::FORGET_ROUTER_EVENTS, newest_but: sql::NEWEST_ROUTER_EVENT_BUT };
+const LEAVES: Sort = Sort { forget: sql::FORGET_ROUTER_LEAVES, newest_but: sql::NEWEST_ROUTER_LEAF_BUT };
 
 /// Rows that go in one step.
 const STEP_ROWS_MAX: u32 = 200;
@@ -70,6 +73,7 @@ impl Store {
             (EVENTS, retention.events),
             (EXCHANGES, retention.events),
             (ROUTER_EVENTS, retention.events),
+            (LEAVES, retention.decisions),
             (NOTIFICATIONS, retention.notifications),
             (CALLS, retention.calls),
             (CONFERENCES, retention.calls),
@@ -296,8 +300,13 @@ pub(crate) mod tests {
         fill(store, folder).await;
         let nothing = store.sweep(&Retention::default(), folder, day(1_000)).await.unwrap();
         assert_eq!(nothing, 0, "no limit");
-        let retention =
-            Retention { calls: aged(5), recordings: aged(3), notifications: aged(8), events: aged(1) };
+        let retention = Retention {
+            calls: aged(5),
+            recordings: aged(3),
+            notifications: aged(8),
+            events: aged(1),
+            ..Retention::default()
+        };
         let gone = store.sweep(&retention, folder, day(10)).await.unwrap();
         assert_eq!(calls(store).await, [1, 5, 6, 7, 8, 9, 10], "that of day 1 goes on");
         assert_eq!(recordings(store).await, [2, 7, 8, 9, 10], "that of day 2 is being made");
@@ -333,6 +342,7 @@ pub(crate) mod tests {
             recordings: at_most(350),
             notifications: at_most(2),
             events: at_most(20),
+            ..Retention::default()
         };
         store.sweep(&retention, folder, day(10)).await.unwrap();
         assert_eq!(calls(store).await, [1, 7, 8, 9, 10]);

@@ -40,6 +40,7 @@ pub(crate) async fn write(
         RouterItem::Put(row) => put(connection, box_id, row).await,
         RouterItem::Gone(key) => gone(connection, key).await,
         RouterItem::Event(row) => write_event(connection, box_id, row).await,
+        RouterItem::Leaf(row) => crate::leaves::write(connection, box_id, row).await,
     }
 }
 

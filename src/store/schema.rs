@@ -125,6 +125,14 @@ const STEPS: &[&[&str]] = &[
     ],
     // Who looks for calls by their end finds the few that lasted days here.
     &["CREATE INDEX calls_long ON calls (created_at, sid) WHERE ended_at - created_at > 86400000000"],
+    // What workspaces were told and decided, in its order; `whole` where a replay can begin.
+    &[
+        "CREATE TABLE router_leaves (
+        workspace TEXT NOT NULL, run BIGINT NOT NULL, number BIGINT NOT NULL, box TEXT NOT NULL,
+        at BIGINT NOT NULL, whole BIGINT NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY (workspace, run, number))",
+        "CREATE INDEX router_leaves_by_time ON router_leaves (at)",
+        "CREATE INDEX router_leaves_whole ON router_leaves (workspace, whole, run, number)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

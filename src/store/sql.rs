@@ -165,6 +165,13 @@ statements! {
         WHERE box = $1 ORDER BY kind, parent, sid";
     ROUTER_ROWS = "SELECT row FROM router_rows WHERE box = $1";
     ROUTER_EVENT = concat!("SELECT ", router_events!(), " FROM router_events WHERE sid = $1");
+    // In the order of the index, whose first ones suffice; clocks that were set back are passed over.
+    LAST_WHOLE_LEAF = "SELECT run, number FROM router_leaves WHERE workspace = $1 AND whole = 1 AND at <= $2 \
+        ORDER BY run DESC, number DESC LIMIT 1";
+    FIRST_WHOLE_LEAF = "SELECT run, number FROM router_leaves WHERE workspace = $1 AND whole = 1 \
+        ORDER BY run, number LIMIT 1";
+    LEAVES = "SELECT leaf FROM router_leaves WHERE workspace = $1 AND (run, number) >= ($2, $3) AND at < $4 \
+        ORDER BY run, number LIMIT $5";
     USAGE_CALLS = usage!("calls", "duration_s", "60", "");
     USAGE_INBOUND = usage!("calls", "duration_s", "60", " AND direction = 'inbound'");
     USAGE_OUTBOUND = usage!("calls", "duration_s", "60", " AND direction <> 'inbound'");
@@ -225,6 +232,8 @@ statements! {
         "INSERT INTO router_events (", router_events!(), ", box) \
          VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14) ON CONFLICT (sid) DO NOTHING"
     );
+    PUT_ROUTER_LEAF = "INSERT INTO router_leaves (workspace, run, number, box, at, whole, leaf) \
+        VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (workspace, run, number) DO NOTHING";
     END_CALLS = "UPDATE calls SET status = 'failed', ended_at = $1, updated_at = $1, duration_s = 0, \
         ended_by = 'the box stopped' WHERE box = $2 AND status IN ('queued', 'ringing', 'in-progress')";
     END_CONFERENCES = "UPDATE conferences SET status = 'completed', updated_at = $1 \
@@ -248,10 +257,12 @@ statements! {
     FORGET_EVENTS = forget_old!("events", "call, seq", "at", "1 = 1");
     FORGET_EXCHANGES = forget_old!("exchanges", "call, seq", "at", "1 = 1");
     FORGET_ROUTER_EVENTS = forget_old!("router_events", "sid", "at", "1 = 1");
+    FORGET_ROUTER_LEAVES = forget_old!("router_leaves", "workspace, run, number", "at", "1 = 1");
     NEWEST_CALL_BUT = newest_but!("calls", "ended_at", "ended_at IS NOT NULL");
     NEWEST_CONFERENCE_BUT = newest_but!("conferences", "created_at", "status = 'completed'");
     NEWEST_NOTIFICATION_BUT = newest_but!("notifications", "at", "1 = 1");
     NEWEST_EVENT_BUT = newest_but!("events", "at", "1 = 1");
     NEWEST_EXCHANGE_BUT = newest_but!("exchanges", "at", "1 = 1");
     NEWEST_ROUTER_EVENT_BUT = newest_but!("router_events", "at", "1 = 1");
+    NEWEST_ROUTER_LEAF_BUT = newest_but!("router_leaves", "at", "1 = 1");
 }

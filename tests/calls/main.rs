@@ -1,5 +1,6 @@
 //! Scenarios on the simulator: what callers, phones and web servers notice. Virtual time, no real port.
 
+mod agents;
 mod answering;
 mod application;
 mod bridge;

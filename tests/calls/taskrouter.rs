@@ -499,7 +499,11 @@ fn a_restart_takes_up_what_was_written() {
         base::Rng::seeded(9),
         again.world.now(),
     );
-    again.world.node.restore_router(rows, base::Now { mono: again.world.now().mono, wall: now.wall });
+    again.world.node.restore_router(
+        rows,
+        &Default::default(),
+        base::Now { mono: again.world.now().mono, wall: now.wall },
+    );
     let workspace = d.workspace;
     let mut tasks = || {
         let RouterReply::Tasks(tasks) =

@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agents;
 mod bench;
 mod centre_waits;
 mod codecs;

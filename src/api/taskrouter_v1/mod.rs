@@ -97,6 +97,11 @@ impl FromRequestParts<Api> for Site {
 }
 
 impl Site {
+    /// The request's own address.
+    pub(crate) fn own_url(&self) -> &str {
+        &self.url
+    }
+
     /// The sid in a path.
     pub(crate) fn sid<T: FromStr>(&self, text: &str) -> Result<T, ApiError> {
         text.parse().map_err(|_| self.nothing())

@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use base::{ReservationSid, TaskSid, WorkerSid};
 use call::taskrouter::rows::ReservationRow;
 use call::taskrouter::{DeskAsk, ReservationChange, RouterReply};
-use router::{Instruction, ReservationStatus};
+use router::{Instruction, ReservationStatus, Why};
 use serde_json::{Value, json};
 
 use super::{Site, sid_of, versioned};
@@ -22,6 +22,8 @@ pub(super) fn routes() -> Router<Api> {
         .route("/{workspace}/Workers/{owner}/Reservations", get(list))
         .route("/{workspace}/Tasks/{owner}/Reservations/{sid}", get(fetch).post(update))
         .route("/{workspace}/Workers/{owner}/Reservations/{sid}", get(fetch).post(update))
+        .route("/{workspace}/Tasks/{owner}/Reservations/{sid}/Explanation", get(explain))
+        .route("/{workspace}/Workers/{owner}/Reservations/{sid}/Explanation", get(explain))
 }
 
 /// A reservation and its worker's name.
@@ -75,6 +77,33 @@ async fn fetch(
     let owner = Owner::of(&site, &owner)?;
     let named = find(&site, &workspace, owner, &sid).await?;
     Ok(versioned(StatusCode::OK, named.0.dates.version, show(&named, owner, &site)))
+}
+
+/// The box's own: why this worker and not the others.
+async fn explain(
+    site: Site,
+    Path((workspace, owner, sid)): Path<(String, String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let owner = Owner::of(&site, &owner)?;
+    let (row, name) = find(&site, &workspace, owner, &sid).await?;
+    let obstacles = match &row.why {
+        Some(Why::TaskCame { passed_over, .. }) => passed_over.as_slice(),
+        Some(Why::WorkerCame { .. } | Why::MeantFor) | None => &[],
+    };
+    let passed_over = obstacles
+        .iter()
+        .map(|(worker, obstacle)| json!({ "worker_sid": worker, "obstacle": obstacle.to_string() }));
+    Ok(Json(json!({
+        "account_sid": site.api.account_sid,
+        "workspace_sid": row.workspace,
+        "task_sid": row.reservation.task,
+        "reservation_sid": row.reservation.sid,
+        "worker_sid": row.reservation.worker,
+        "worker_name": name,
+        "text": row.why.as_ref().map(ToString::to_string),
+        "passed_over": passed_over.collect::<Vec<_>>(),
+        "url": site.own_url(),
+    })))
 }
 
 async fn find(site: &Site, workspace: &str, owner: Owner, sid: &str) -> Result<Named, ApiError> {

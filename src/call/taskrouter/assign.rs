@@ -25,7 +25,7 @@ use crate::call::notification;
 use crate::ctx::{Asked, CALLBACK_FORGOTTEN, Ctx};
 use crate::io::{FetchId, FetchKind, FetchRequest, Output};
 use crate::node::Node;
-use crate::record::StoreItem;
+use crate::record::{EventKind, StoreItem};
 
 /// How long the application may take to answer (reference: taskrouter §7).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,6 +53,7 @@ impl Node {
                 desk.core.handle_timeout(at);
             }
         }
+        self.shared.router.end_wrap_ups(at);
         while let Some((due, id)) =
             self.shared.router.patience.first().copied().filter(|(due, _)| *due <= now.mono)
         {
@@ -153,15 +154,32 @@ impl Node {
         id
     }
 
+    /// Why this worker: on the ladder of the call that waits.
+    fn explain(&mut self, workspace: WorkspaceSid, reservation: ReservationSid, now: Now) {
+        let Some(desk) = self.shared.router.desks.get(&workspace) else { return };
+        let Some(text) = desk.explanation(reservation) else { return };
+        let task = desk.core.reservation(reservation).map(|one| one.task);
+        let call = task.and_then(|task| desk.tasks.get(&task)).and_then(|facts| facts.call);
+        if let Some(call) = call {
+            self.with(call, now, |call, ctx| call.trace(EventKind::Decision, text, ctx));
+        }
+    }
+
     fn ask_assignment(&mut self, workspace: WorkspaceSid, reservation: ReservationSid, now: Now) {
+        self.explain(workspace, reservation, now);
         let Some(desk) = self.shared.router.desks.get(&workspace) else { return };
         let workflow = desk.core.reservation(reservation).and_then(|one| desk.core.task(one.task));
         let workflow = workflow.and_then(|task| desk.workflows.get(&task.workflow));
         let Some(workflow) = workflow else { return };
         let fallback = workflow.fallback_url.clone();
         // Without a URL the workers' own application answers.
+        let asking = Asking { workspace, reservation, fallback, due: now.mono + PATIENCE };
         if let Some(url) = workflow.assignment_url.clone() {
-            self.ask(Asking { workspace, reservation, fallback, due: now.mono + PATIENCE }, url, now);
+            self.ask(asking, url, now);
+        } else if let Some(own) = self.shared.router.own_instruction(&self.office, workspace, reservation)
+            && let Err(fault) = self.instruct(workspace, reservation, own, now)
+        {
+            self.router_note(workspace, reservation, fault.code, fault.why, now);
         }
     }
 

@@ -10,18 +10,19 @@ use base::{
     WorkerSid, WorkflowSid,
 };
 use router::clock::wall;
-use router::{Event, KnownWorkerFault, Moment, Output, ReservationStatus, Workspace};
+use router::{Event, KnownWorkerFault, Moment, Output, ReservationStatus, Why, Workspace, Written};
 
+use super::agents::WrapUps;
 use super::rows::{
-    ActivityRow, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey, RouterRow,
-    TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
+    ActivityRow, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey,
+    RouterLeafRow, RouterRow, TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
 };
 
 /// A workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
     pub(crate) row: WorkspaceRow,
-    pub(crate) core: Workspace,
+    pub(crate) core: Written,
     pub(crate) activities: BTreeMap<ActivitySid, (Timestamp, Timestamp)>,
     pub(crate) channels: BTreeMap<TaskChannelSid, TaskChannelRow>,
     pub(crate) workers: BTreeMap<WorkerSid, Dates>,
@@ -32,6 +33,11 @@ pub(crate) struct Desk {
     /// What is to be done, in this order.
     pub(crate) duties: VecDeque<Duty>,
     pub(crate) rng: Rng,
+    /// Whether the configuration keeps it.
+    pub(crate) is_office: bool,
+    pub(crate) wrap_ups: WrapUps,
+    /// Of whom lamps are to show something else, where the configuration keeps it.
+    pub(crate) lamps: BTreeSet<WorkerSid>,
     changed: Changed,
 }
 
@@ -72,7 +78,7 @@ impl Desk {
     pub(crate) fn new(row: WorkspaceRow, core: Workspace, rng: Rng) -> Self {
         Self {
             row,
-            core,
+            core: Written::new(core),
             activities: BTreeMap::new(),
             channels: BTreeMap::new(),
             workers: BTreeMap::new(),
@@ -82,6 +88,9 @@ impl Desk {
             reservations: BTreeMap::new(),
             duties: VecDeque::new(),
             rng,
+            is_office: false,
+            wrap_ups: WrapUps::default(),
+            lamps: BTreeSet::new(),
             changed: Changed::default(),
         }
     }
@@ -100,6 +109,10 @@ impl Desk {
             }
         }
         self.write_changed();
+        while let Some(leaf) = self.core.poll_leaf() {
+            let row = RouterLeafRow { workspace: self.row.sid, leaf };
+            self.duties.push_back(Duty::Store(RouterItem::Leaf(Box::new(row))));
+        }
     }
 
     fn on_event(&mut self, event: &Event, moment: Moment, at: Mono) {
@@ -137,7 +150,11 @@ impl Desk {
                     self.duties.push_back(Duty::Over(*reservation));
                 }
             }
-            Event::WorkerActivity { worker, .. } => self.worker_changed(*worker, stamp),
+            Event::WorkerActivity { worker, from, to, before } => {
+                self.worker_changed(*worker, stamp);
+                self.wrap_ups.changed(*worker, (*from, *to), *before, at);
+                self.lamp_changed(*worker);
+            }
             Event::TaskDeleted { task, reservations } | Event::TaskSystemDeleted { task, reservations } => {
                 self.tell_event(event, moment, at);
                 self.forget(*task, reservations);
@@ -167,9 +184,18 @@ impl Desk {
 
     fn reservation_changed(&mut self, sid: ReservationSid, at: Timestamp) {
         self.changed.reservations.insert(sid);
+        if let Some(worker) = self.core.reservation(sid).map(|one| one.worker) {
+            self.lamp_changed(worker);
+        }
         if let Some((task, worker)) = self.core.reservation(sid).map(|one| (one.task, one.worker)) {
             self.task_changed(task, at);
             self.changed.workers.insert(worker);
+        }
+    }
+
+    fn lamp_changed(&mut self, worker: WorkerSid) {
+        if self.is_office {
+            self.lamps.insert(worker);
         }
     }
 
@@ -229,6 +255,23 @@ impl Desk {
         let (why, dates) = self.reservations.get(&sid)?.clone();
         let reservation = self.core.reservation(sid)?.clone();
         Some(ReservationRow { workspace: self.row.sid, reservation, why, dates })
+    }
+
+    /// Why a reservation's worker was offered its task, and not the others: with their names.
+    pub(crate) fn explanation(&self, sid: ReservationSid) -> Option<String> {
+        let (Some(why), _) = self.reservations.get(&sid)? else { return None };
+        let name = |worker: WorkerSid| {
+            let known = self.core.worker(worker).map(|worker| worker.name.clone());
+            known.unwrap_or_else(|| worker.to_string())
+        };
+        let mut text = why.to_string();
+        if let Why::TaskCame { passed_over, .. } = why {
+            for (worker, _) in passed_over {
+                text = text.replace(&worker.to_string(), &name(*worker));
+            }
+        }
+        let reservation = self.core.reservation(sid)?;
+        Some(format!("{sid} offers it to {}: {text}", name(reservation.worker)))
     }
 
     /// A queue as it is now.

@@ -9,6 +9,7 @@
 //! What decides is the core (`router`); [`desk`] keeps what people want to know beside it. A workspace's
 //! clock counts from 1970, so that what was written down yesterday means the same today.
 
+mod agents;
 mod ask;
 mod assign;
 mod conference;
@@ -106,7 +107,9 @@ impl TaskRouter {
         let desks = desks.map(|(at, why)| (self.anchor.back(at), why));
         let patience = self.patience.first().map(|(at, _)| (*at, Reason("assignment callback")));
         let unanswered = self.unanswered.first().map(|(at, _, _)| (*at, Reason("unanswered assignment")));
-        desks.chain(patience).chain(unanswered).min_by_key(|(at, _)| *at)
+        let after_work = self.desks.values().filter_map(|desk| desk.wrap_ups.first());
+        let after_work = after_work.map(|at| (self.anchor.back(at), Reason("after-work")));
+        desks.chain(patience).chain(unanswered).chain(after_work).min_by_key(|(at, _)| *at)
     }
 
     /// The workspace a workflow belongs to.

@@ -93,12 +93,25 @@ impl TaskRouter {
             created: stamp,
             updated: stamp,
         };
-        let core = Workspace::new(activities.clone(), offline, self.rng.fork());
+        let mut desk = self.begin_workspace(row, &activities, at);
+        if form.fifo {
+            desk.furnish(at)?;
+        }
+        desk.core.begin(at);
+        let view = desk.workspace_view();
+        self.desks.insert(sid, desk);
+        Ok(RouterReply::Workspaces(vec![view]))
+    }
+
+    /// A workspace with its activities and the channels every one has.
+    pub(super) fn begin_workspace(&mut self, row: WorkspaceRow, activities: &[Activity], at: Mono) -> Desk {
+        let (sid, stamp) = (row.sid, wall(at));
+        let core = Workspace::new(activities.to_vec(), row.timeout_activity, self.rng.fork());
         let mut desk = Desk::new(row.clone(), core, self.rng.fork());
         desk.set_rules(at);
         desk.put(RouterRow::Workspace(row));
         desk.tell("workspace.created", format!("Workspace {sid} created"), About::default(), at);
-        for activity in &activities {
+        for activity in activities {
             desk.activities.insert(activity.sid, (stamp, stamp));
             if let Some(row) = desk.activity_row(activity.sid) {
                 desk.put(RouterRow::Activity(row));
@@ -117,12 +130,7 @@ impl TaskRouter {
             desk.channels.insert(channel.sid, channel.clone());
             desk.put(RouterRow::Channel(channel));
         }
-        if form.fifo {
-            desk.furnish(at)?;
-        }
-        let view = desk.workspace_view();
-        self.desks.insert(sid, desk);
-        Ok(RouterReply::Workspaces(vec![view]))
+        desk
     }
 
     /// Everything in it goes too (reference: taskrouter §3); its last words are still said.

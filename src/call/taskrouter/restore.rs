@@ -2,7 +2,9 @@
 //!
 //! No call survives the box: a task whose call waited is canceled, as if its caller had hung up.
 
-use base::Now;
+use std::collections::BTreeMap;
+
+use base::{Now, WorkspaceSid};
 use router::Workspace;
 
 use super::TaskRouter;
@@ -10,8 +12,13 @@ use super::desk::{Desk, TaskFacts};
 use super::rows::{QueueActivities, RouterRow};
 
 impl TaskRouter {
-    /// Takes up what was written, in any order.
-    pub(crate) fn restore(&mut self, rows: Vec<RouterRow>, now: Now) {
+    /// Takes up what was written, in any order; `before`: the workspaces as they were, for what they have counted.
+    pub(crate) fn restore(
+        &mut self,
+        rows: Vec<RouterRow>,
+        before: &BTreeMap<WorkspaceSid, Workspace>,
+        now: Now,
+    ) {
         let at = self.clock(now);
         let mut rows = rows;
         rows.sort_by_key(rank);
@@ -37,6 +44,9 @@ impl TaskRouter {
             }
             let core = Workspace::new(activities, row.timeout_activity, self.rng.fork());
             let mut desk = Desk::new(row, core, self.rng.fork());
+            if let Some(before) = before.get(&sid) {
+                desk.core.remember(before);
+            }
             desk.set_rules(at);
             self.desks.insert(sid, desk);
         }
@@ -55,6 +65,7 @@ impl TaskRouter {
                 // Those that are assigned or over stay what they are.
                 let _ = desk.core.cancel(sid, "hangup", at);
             }
+            desk.core.begin(at);
         }
     }
 }

@@ -17,6 +17,17 @@ pub enum RouterItem {
     Gone(RouterKey),
     /// Appended.
     Event(Box<RouterEventRow>),
+    /// Appended.
+    Leaf(Box<RouterLeafRow>),
+}
+
+/// A leaf of what a workspace was told and decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterLeafRow {
+    /// Where.
+    pub workspace: WorkspaceSid,
+    /// What.
+    pub leaf: router::Leaf,
 }
 
 /// Which row.

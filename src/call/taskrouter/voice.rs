@@ -126,12 +126,15 @@ impl TaskRouter {
     /// Worker and caller have talked: the worker goes on to its after-work, if that was said.
     pub(crate) fn talked(&mut self, reserved: Reserved, now: Now) {
         let at = self.clock(now);
+        let worker =
+            self.desks.get(&reserved.workspace).and_then(|desk| desk.core.reservation(reserved.reservation));
+        let goes_on = worker.map(|one| one.worker).is_some_and(|one| self.goes_on(reserved.workspace, one));
         let Some(desk) = self.desks.get_mut(&reserved.workspace) else { return };
         let Some(activity) = reserved.post_work else { return };
         let Some(one) = desk.core.reservation(reserved.reservation) else { return };
         let (task, worker) = (one.task, one.worker);
         // The worker's activity first: otherwise it would be given the next task at once.
-        if desk.core.set_activity(worker, activity, at).is_ok() {
+        if goes_on && desk.core.set_activity(worker, activity, at).is_ok() {
             desk.worker_changed(worker, wall(at));
         }
         // The application may have been faster.

@@ -153,6 +153,11 @@ impl Statistics {
         u8::try_from(place).unwrap_or(u8::MAX)
     }
 
+    /// What was; what is, is counted anew from what there is.
+    pub(crate) fn past(&self) -> Self {
+        Self { census: Census::default(), ..self.clone() }
+    }
+
     /// A worker did something else until now.
     pub(crate) fn activity(&mut self, worker: WorkerSid, did: ActivitySid, since: Mono, now: Mono) {
         self.spans.did(worker, did, since, now);

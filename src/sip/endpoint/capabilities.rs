@@ -4,7 +4,8 @@ use crate::{HeaderName, Headers, Method, Response};
 
 /// The methods we take. PRACK is not among them: provisional responses are sent unreliably, and a peer that
 /// requires 100rel is refused.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY, SUBSCRIBE";
 
 /// The extensions we know: Path in REGISTER (RFC 3327), flows of phones (RFC 5626).
 pub(super) const SUPPORTED: [&str; 2] = ["path", "outbound"];
@@ -21,8 +22,9 @@ pub(super) fn refuse_method(method: &Method) -> Option<u16> {
         | Method::Update
         | Method::Refer
         | Method::Notify
+        | Method::Subscribe
         | Method::Register => None,
-        Method::Message | Method::Prack | Method::Publish | Method::Subscribe => Some(405),
+        Method::Message | Method::Prack | Method::Publish => Some(405),
         Method::Other(_) => Some(501),
     }
 }

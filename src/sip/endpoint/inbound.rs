@@ -32,6 +32,7 @@ impl Endpoint {
             Method::Ack => self.on_ack(&request, flow),
             Method::Cancel => self.on_cancel(&request, flow),
             Method::Register => self.on_register(&request, flow),
+            Method::Subscribe => self.on_subscribe(&request, flow),
             _ if in_dialog => self.on_request_in_dialog(&request, flow),
             Method::Invite => self.on_invite(request, flow),
             Method::Options => self.on_options(&request, flow),
@@ -178,7 +179,7 @@ impl Endpoint {
     }
 
     /// Who sends this request; `None` when it has been answered, or dropped.
-    fn authenticate(&mut self, request: &Request, flow: Flow) -> Option<String> {
+    pub(super) fn authenticate(&mut self, request: &Request, flow: Flow) -> Option<String> {
         let now = self.core.now.mono;
         if self.guard.is_banned(flow.remote.ip(), now) {
             self.core.count("sip_banned");
@@ -239,7 +240,7 @@ impl Endpoint {
     }
 
     /// Makes the transaction of a request that is worth one.
-    fn open(&mut self, request: &Request, flow: Flow) -> Option<ServerId> {
+    pub(super) fn open(&mut self, request: &Request, flow: Flow) -> Option<ServerId> {
         let server = self.core.layer.open(request, flow, self.core.now.mono).ok();
         if server.is_none() {
             self.refuse(request, flow, 503, "sip_transactions_full");
@@ -248,7 +249,7 @@ impl Endpoint {
     }
 
     /// Whether a request wanted extensions we do not have, and was refused for that (§8.2.2.3).
-    fn refuse_extensions(&mut self, request: &Request, server: ServerId) -> bool {
+    pub(super) fn refuse_extensions(&mut self, request: &Request, server: ServerId) -> bool {
         let unsupported = unsupported(&request.headers, &self.core.config.extensions);
         if unsupported.is_empty() {
             return false;

@@ -21,6 +21,7 @@ mod guard;
 mod inbound;
 mod outbound;
 mod recording;
+mod subscriptions;
 mod trunk;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use std::net::IpAddr;
 use base::{Mono, Now, Reason, Rng};
 
 use self::guard::Guard;
+use self::subscriptions::Subscriptions;
 use self::trunk::Trunks;
 use crate::session::{Session, turn_away};
 use crate::transaction::{Deadlines, Indication, Received};
@@ -43,6 +45,7 @@ pub(crate) use self::outbound::{Cancelled, Hop, Purpose, RequestId, User};
 pub use command::{Command, Destination, Input, Outgoing, SessionId};
 pub use config::{EndpointConfig, EndpointLimits, IpNet, ParseIpNetError, TrunkConfig};
 pub use event::{Caller, Ended, Event, Output, TrunkState, UNRESOLVED};
+pub use subscriptions::{Lamp, Shown};
 
 /// A SIP user agent with its registrar: phones and trunks on one side, the node on the other.
 pub struct Endpoint {
@@ -54,6 +57,7 @@ pub struct Endpoint {
     authenticator: Authenticator,
     guard: Guard,
     trunks: Trunks,
+    subscriptions: Subscriptions,
 }
 
 impl Endpoint {
@@ -71,6 +75,7 @@ impl Endpoint {
             authenticator,
             guard: Guard::new(),
             trunks,
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -117,6 +122,7 @@ impl Endpoint {
         self.core.give_up_locating();
         self.authenticator.handle_timeout(now.mono);
         self.trunks.handle_timeout(&mut self.core);
+        self.end_subscriptions();
         self.settle();
         while let Some(id) = self.deadlines.pop(now.mono) {
             self.with(id, |session, core| session.handle_timeout(core));
@@ -139,6 +145,7 @@ impl Endpoint {
             self.core.locating.first().map(|(at, _)| (at, Reason("resolve"))),
             self.authenticator.poll_timeout(),
             self.trunks.poll_timeout(),
+            self.subscriptions.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -231,6 +238,7 @@ impl Endpoint {
                 self.on_orphaned_answer(request, &response);
             }
             Some(User::Trunk(name)) => self.trunks.on_response(&name, request, &response, &mut self.core),
+            Some(User::Subscription(id)) => self.subscriptions.on_response(id, &response),
             Some(User::Session(..) | User::Nobody) | None => {}
         }
     }
@@ -259,6 +267,7 @@ impl Endpoint {
                         self.with(id, |session, core| session.on_failure(purpose, request, failure, core));
                     }
                     User::Trunk(name) => self.trunks.on_failure(&name, request, failure, &mut self.core),
+                    User::Subscription(id) => self.subscriptions.on_failure(id),
                     User::Nobody => {}
                 }
             } else {

@@ -29,6 +29,8 @@ pub(crate) enum User {
     Session(SessionId, Purpose),
     /// The registration with this trunk.
     Trunk(String),
+    /// A subscription's.
+    Subscription(u64),
     /// Nobody waits for the answer.
     Nobody,
 }

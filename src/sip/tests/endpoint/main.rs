@@ -5,6 +5,7 @@
 extern crate tandem_sip as sip;
 
 mod calls;
+mod lamps;
 mod lossy;
 mod noise;
 mod odd_peers;

@@ -223,7 +223,7 @@ fn methods_we_do_not_take_are_refused_without_memory() {
     let mut bench = bench();
     for (method, code) in [
         ("MESSAGE", 405),
-        ("SUBSCRIBE", 405),
+        ("PUBLISH", 405),
         ("PRACK", 405),
         ("REFER", 481),
         ("NOTIFY", 481),

@@ -1,0 +1,114 @@
+//! Agents without a web server: a desk phone logs in by a code, its lamps follow, and a caller is heard.
+
+use std::time::Instant;
+
+use crate::common::baresip::{Account, Baresip};
+use crate::common::network::{Line, in_own_network, loopback};
+use crate::common::office::Office;
+use crate::common::scenario::Scenario;
+use crate::common::sipp::{Sipp, Transport};
+use crate::common::{hz, s, tone, wait_for};
+use crate::stage::{Caller, NUMBER};
+
+/// Subscribes to the lamp of a key and answers what it is told.
+fn lamp(key: &str, notifies: usize) -> String {
+    let request = |cseq: u32, more: &str| {
+        format!(
+            "SUBSCRIBE sip:{key}@[remote_ip]:[remote_port] SIP/2.0\n\
+             Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport\nMax-Forwards: 70\n\
+             From: <sip:ann@[remote_ip]>;tag=l[call_id]\nTo: <sip:{key}@[remote_ip]>\nCall-ID: [call_id]\n\
+             CSeq: {cseq} SUBSCRIBE\nContact: <sip:ann@[local_ip]:[local_port]>\nEvent: dialog\n\
+             Accept: application/dialog-info+xml\nExpires: 600\n{more}Content-Length: 0\n\n"
+        )
+    };
+    let told = "<recv request=\"NOTIFY\" timeout=\"30000\"/>";
+    let answer = "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n\
+                  Content-Length: 0\n\n";
+    let begun = Scenario::default()
+        .send(&request(1, ""))
+        .raw("<recv response=\"401\" auth=\"true\"/>")
+        .send(&request(2, "[authentication username=ann password=secret]\n"))
+        .raw("<recv response=\"200\"/>");
+    (0..notifies).fold(begun, |scenario, _| scenario.raw(told).send(answer)).xml()
+}
+
+#[test]
+fn a_desk_phone_logs_in_its_lamps_follow_and_a_caller_is_heard() {
+    in_own_network(|| {
+        let line = Line::lay(1);
+        let tandem = Office::new()
+            .phone("ann", "secret", "101")
+            .carrier()
+            .table(&format!(
+                "[[queue]]\nname = \"sales\"\n[[worker]]\nname = \"ann\"\nskills = [\"sales\"]\n\
+                 [[number]]\nnumber = \"{NUMBER}\"\nqueue = \"sales\"\n"
+            ))
+            .listen(line.near)
+            .open();
+        let account = Account {
+            user: "ann",
+            password: "secret",
+            registrar: (line.near, 5060).into(),
+            transport: "udp",
+            auto_answer: false,
+            tone: hz::AGENT,
+            expires: 60,
+            codecs: "pcmu,pcma",
+            encryption: "",
+        };
+        let mut ann = Baresip::start(&line, &account);
+        ann.registered();
+        let mut key = Sipp::call(&lamp("*10", 3), Transport::Udp, (loopback(3), 5083).into(), tandem.sip());
+        let dark = key.wait("NOTIFY", s(5));
+        assert!(dark.text.contains("<state>terminated<"), "{}", dark.text);
+
+        // She hears that she is logged in, and the key's lamp is lit.
+        ann.dial(&format!("sip:*10@{}", line.near));
+        ann.wait("CALL_ESTABLISHED", s(5));
+        ann.wait("CALL_CLOSED", s(15));
+        let lit =
+            wait_for("a lit lamp", s(5), || key.received("NOTIFY").get(1).map(|told| told.text.clone()));
+        assert!(lit.contains("<state>confirmed<"), "{lit}");
+        assert!(ann.heard().iter().any(|sample| sample.unsigned_abs() > 1_000), "nothing was said");
+
+        ann.forget();
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        caller.rtp.say(hz::CALLER);
+        ann.wait("CALL_INCOMING", s(5));
+        ann.pick_up();
+        ann.wait("CALL_ESTABLISHED", s(5));
+        let bridged = Instant::now();
+        caller.rtp.wait_tone(hz::AGENT, 2.0, bridged, s(6));
+        caller.hangs_up();
+        ann.wait("CALL_CLOSED", s(5));
+        let heard = wait_for("what the agent heard", s(3), || {
+            Some(ann.heard()).filter(|heard| tone::seconds_of(heard, hz::CALLER) > 1.0)
+        });
+        assert!(tone::seconds_of(&heard, hz::CALLER) > 1.0);
+
+        // After-work, and the end of the day.
+        ann.forget();
+        ann.dial(&format!("sip:*11@{}", line.near));
+        ann.wait("CALL_CLOSED", s(15));
+        let dark =
+            wait_for("a dark lamp", s(5), || key.received("NOTIFY").get(2).map(|told| told.text.clone()));
+        assert!(dark.contains("<state>terminated<"), "{dark}");
+        key.succeeds(s(10));
+
+        // The ladder says why she was rung, and the day can be replayed beside the running box.
+        let calls = tandem.calls();
+        let routed = calls
+            .iter()
+            .find(|call| call["to"] == NUMBER && call["parent"].is_null())
+            .expect("it is on record");
+        let trace = tandem.says(&["trace", routed["sid"].as_str().unwrap()]);
+        assert!(
+            trace.contains("ann") && trace.contains("the worker became free")
+                || trace.contains("the task came"),
+            "{trace}"
+        );
+        let today = routed["created"].as_str().unwrap_or_default().get(..10).unwrap_or_default().to_owned();
+        let replayed = tandem.says(&["replay", &today]);
+        assert!(replayed.contains(": the same"), "{replayed}");
+    });
+}
