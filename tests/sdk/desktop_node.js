@@ -33,7 +33,7 @@ worker.on("reservationCreated", (offer) => {
   for (const name of ["accepted", "rejected", "timeout", "canceled", "rescinded", "wrapup", "completed"]) {
     offer.on(name, (one) => say({ happens: name, sid: one.sid, status: one.status, task: one.task.status }));
   }
-  for (const name of ["updated", "transferInitiated", "transferCanceled", "transferCompleted", "transferFailed"]) {
+  for (const name of ["updated", "transferInitiated", "transferCompleted", "transferFailed"]) {
     offer.task.on(name, () => say({ happens: name, task: offer.task.sid }));
   }
 });
@@ -54,7 +54,11 @@ const acts = {
   wrap: (sid) => offers.get(sid).wrap(),
   complete: (sid) => offers.get(sid).complete(),
   transfer: (sid, to) => offers.get(sid).task.transfer(to, { mode: "WARM" }),
-  cancelTransfer: (sid) => offers.get(sid).task.transfers.outgoing.cancel(),
+  cancelTransfer: async (sid) => {
+    const outgoing = offers.get(sid).task.transfers.outgoing;
+    outgoing.on("canceled", () => say({ happens: "transferCanceled", status: outgoing.status }));
+    await outgoing.cancel();
+  },
   createTask: (to, from, workflow, queue) => worker.createTask(to, from, workflow, queue, {}),
 };
 
