@@ -351,7 +351,10 @@ fn a_call_center_of_that_vendor_runs_unchanged() {
     let of = |request: &_, name: &str| param(request, name).unwrap_or_default().to_owned();
     let parent = of(&s.asked(VOICE)[0], "CallSid");
     for event in &begun {
-        assert_eq!((of(event, "CallStatus"), of(event, "ParentCallSid")), ("initiated".into(), parent.clone()));
+        assert_eq!(
+            (of(event, "CallStatus"), of(event, "ParentCallSid")),
+            ("initiated".into(), parent.clone())
+        );
     }
     assert_ne!(of(&begun[0], "CallSid"), of(&begun[1], "CallSid"));
     s.picks_up(bob);
@@ -370,7 +373,11 @@ fn a_call_center_of_that_vendor_runs_unchanged() {
     let seconds: u32 = of(recorded[0], "RecordingDuration").parse().expect("seconds");
     assert!((9..=11).contains(&seconds), "{seconds}");
     let next = s.asked(COMPLETED);
-    assert_eq!((next.len(), of(&next[0], "CallSid")), (1, parent), "the dial has no action: the document goes on");
+    assert_eq!(
+        (next.len(), of(&next[0], "CallSid")),
+        (1, parent),
+        "the dial has no action: the document goes on"
+    );
     s.pass_ms(2_000);
     s.presses(&caller, "#");
     s.pass_ms(3_000);

@@ -14,6 +14,7 @@ use super::rows::{
 };
 
 /// A question or an order.
+#[expect(clippy::large_enum_variant, reason = "nearly every one is the large kind, and one lives at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouterAsk {
     /// All workspaces.
