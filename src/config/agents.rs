@@ -23,7 +23,7 @@ pub(crate) fn agents(
     found: &mut Findings,
 ) -> Option<Box<Agents>> {
     let (common, queues, workers) = keys;
-    let reasons = found.read("agents.reasons", common.reasons.as_ref(), reasons);
+    let reasons = found.read("agents.reasons", common.reasons.as_ref(), |names| reasons(names));
     let reasons = reasons.unwrap_or_else(|| REASONS.map(str::to_owned).to_vec());
     let codes = codes(common, reasons.len(), found);
     let answer_s =
@@ -52,7 +52,7 @@ pub(crate) fn agents(
 /// What agents pause for when nothing is said.
 const REASONS: [&str; 3] = ["Break", "Lunch", "Meeting"];
 
-fn reasons(names: &Vec<String>) -> Result<Vec<String>, String> {
+fn reasons(names: &[String]) -> Result<Vec<String>, String> {
     let fits = |name: &&String| {
         !name.trim().is_empty() && name.chars().count() <= 64 && !name.contains(char::is_control)
     };
@@ -65,7 +65,7 @@ fn reasons(names: &Vec<String>) -> Result<Vec<String>, String> {
     }
     match names.iter().find(|name| taken.contains(&name.as_str())) {
         Some(name) => Err(format!("`{name}` is what agents do anyway; take another name.")),
-        None => Ok(names.clone()),
+        None => Ok(names.to_vec()),
     }
 }
 

@@ -23,11 +23,11 @@ const CODES: [(&str, Feature); 6] = [
 
 /// Sales is for ann and bob; whom neither takes within 30 s, everybody may take, carl too.
 fn agents(wrap_up_s: Option<u32>) -> Agents {
-    let expr = |text: &str| Expr::parse(text).unwrap();
+    let expr = |text: &str| Expr::parse(text).expect("an expression");
     let agent = |name: &str, skills: &str| Agent {
         name: name.to_owned(),
         phone: name.to_owned(),
-        attributes: read_attributes(&format!("{{\"skills\":[{skills}]}}")).unwrap(),
+        attributes: read_attributes(&format!("{{\"skills\":[{skills}]}}")).expect("attributes"),
         capacity: 1,
     };
     Agents {
@@ -57,7 +57,7 @@ impl Desk {
     fn open(agents: Agents) -> Self {
         let mut office = office(&[("ann", "101"), ("bob", "102"), ("carl", "103")]);
         let sids = AgentSids(office.account_sid);
-        let number = office.numbers.get_mut(NUMBER).unwrap();
+        let number = office.numbers.get_mut(NUMBER).expect("the office has it");
         let document = format!("<Response><Enqueue workflowSid=\"{}\"/></Response>", sids.workflow("sales"));
         number.application.voice = Source::Inline(document);
         number.application.status_callback = None;
