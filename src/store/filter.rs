@@ -47,8 +47,9 @@ impl CallFilter {
             .with("status =", self.status.map(|status| status.as_str().to_owned()))
             .with("started_at >=", self.started_from)
             .with("started_at <=", self.started_to)
-            .with("ended_at >=", self.ended_from)
-            .with("ended_at <=", self.ended_to)
+            // The sign keeps the database from finding them by their end, and then sorting all of them.
+            .with("+ended_at >=", self.ended_from)
+            .with("+ended_at <=", self.ended_to)
             .with("created_at >=", created_from)
             .with("created_at <=", created_to)
             .with("created_at <", created_before)

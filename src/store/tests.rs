@@ -407,7 +407,7 @@ async fn closing_writes_what_is_left() {
 #[tokio::test]
 async fn a_full_disk_degrades_the_store_and_room_heals_it() {
     let state = directory();
-    let store = Store::open_with("sqlite:", state.path(), "PRAGMA max_page_count = 100").await.unwrap();
+    let store = Store::open_with("sqlite:", state.path(), "PRAGMA max_page_count = 200").await.unwrap();
     store.write(StoreItem::Call(sample::call(1)));
     store.flush().await.unwrap();
     let text = "x".repeat(1_000);
