@@ -34,8 +34,7 @@ const APART_US: i64 = 10_000_000;
 /// Clients that ask at once, and for how long of each list.
 const CLIENTS: usize = 4;
 const SPAN: Duration = Duration::from_secs(3);
-/// Requests a second of the slowest list, on all cores of the machine: counted by the CPU they take, so that what else
-/// runs does not matter.
+/// Requests a second of the slowest list, by the clock, clients included.
 const BUDGET: f64 = 1_000.0;
 /// How much longer a call's row may take to the disk than without anybody who asks, and at least.
 const WRITE_GROWTH: f64 = 4.0;
@@ -72,7 +71,6 @@ fn main() -> ExitCode {
 
     let alone = runtime.block_on(write_ms(&store, &AtomicBool::new(false), 100));
     let mut met = true;
-    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     let mut lists: Vec<(String, String)> =
         LISTS.iter().map(|(name, path)| ((*name).to_owned(), format!("{}{path}", root()))).collect();
     lists.push(("calls, half way down".to_owned(), deep(address, "Calls.json", "CA")));
@@ -83,7 +81,7 @@ fn main() -> ExitCode {
     };
     for (name, path) in &lists {
         let Asked { per_second, of_a_core, p99 } = asked(address, path);
-        let is_met = of_a_core * cores >= BUDGET;
+        let is_met = per_second >= BUDGET;
         met &= is_met;
         let verdict = if is_met { "ok" } else { "OVER" };
         println!(

@@ -87,6 +87,8 @@ enum Command {
     Trunks(View),
     /// Voice queues and who waits in them
     Queues(View),
+    /// Workers, what they do and for how long
+    Workers(View),
     /// One call's ladder: SIP, webhooks, verbs, media, decisions
     Trace {
         /// The call, or a call it dialled
@@ -162,6 +164,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Phones(view) => show(&view, &Question::Node(Operator::Phones))?,
         Command::Trunks(view) => show(&view, &Question::Node(Operator::Trunks))?,
         Command::Queues(view) => show(&view, &Question::Node(Operator::Queues))?,
+        Command::Workers(view) => show(&view, &Question::Node(Operator::Workers))?,
         Command::Trace { call, json, common } => match ask(&state_of(&common)?, &Question::Trace(call))? {
             Answer::Trace(calls) if json => tables::say_json(&calls)?,
             Answer::Trace(calls) => tables::say(&ladder::draw(&calls)),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use call::record::CallRow;
-use call::{LiveCall, LiveQueue, OperatorReply};
+use call::{LiveCall, LiveQueue, LiveWorker, OperatorReply};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -38,6 +38,7 @@ pub(crate) fn json(answer: &Answer) -> Value {
         Answer::Node(OperatorReply::Phones(phones)) => json!({ "phones": phones }),
         Answer::Node(OperatorReply::Trunks(trunks)) => json!({ "trunks": trunks }),
         Answer::Node(OperatorReply::Queues(queues)) => json!({ "queues": queues }),
+        Answer::Node(OperatorReply::Workers(workers)) => json!({ "workers": workers }),
         Answer::Node(reply) => json!(reply),
         Answer::Trace(calls) => json!(calls),
         Answer::Done => json!({}),
@@ -158,6 +159,7 @@ pub(crate) fn draw(answer: &Answer) -> String {
             columns(["TRUNK", "ADDRESS", "CALLS", "STATE"], rows.collect())
         }
         Answer::Node(OperatorReply::Queues(queues)) => draw_queues(queues),
+        Answer::Node(OperatorReply::Workers(workers)) => draw_workers(workers),
         Answer::Node(_) | Answer::Trace(_) | Answer::Done => String::new(),
         Answer::Error(why) => format!("{why}\n"),
     }
@@ -180,6 +182,19 @@ fn draw_queues(queues: &[LiveQueue]) -> String {
         }));
     }
     columns(["QUEUE", "SID", "WAITING", "FOR", "TAKERS"], rows)
+}
+
+fn draw_workers(workers: &[LiveWorker]) -> String {
+    let rows = workers.iter().map(|worker| {
+        [
+            worker.name.clone(),
+            worker.workspace.clone(),
+            worker.activity.clone(),
+            format!("{} s", worker.since_s),
+            worker.tasks.to_string(),
+        ]
+    });
+    columns(["WORKER", "WORKSPACE", "DOES", "FOR", "TASKS"], rows.collect())
 }
 
 /// Left-aligned columns as wide as their widest cell.

@@ -10,7 +10,7 @@ use twiml::{Dialect, HttpMethod, StreamTrack, TexmlStream};
 
 use crate::conference::ConferenceFault;
 use crate::conference_invite::NewParticipant;
-use crate::live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
+use crate::live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, LiveWorker, NodeStatus};
 use crate::office::Office;
 use crate::participant::{ConferenceRef, LiveParticipant, ParticipantOrder, ParticipantRef};
 use crate::place::{NewCall, NotPlaced};
@@ -425,6 +425,8 @@ pub enum Operator {
     },
     /// The voice queues and who waits in them.
     Queues,
+    /// The workers of every workspace and what they do.
+    Workers,
     /// One of them.
     Queue(QueueSid),
     /// Make a voice queue.
@@ -513,6 +515,8 @@ pub enum OperatorReply {
     NotInConference,
     /// To `Queues`.
     Queues(Vec<LiveQueue>),
+    /// To `Workers`.
+    Workers(Vec<LiveWorker>),
     /// To `Queue`, `CreateQueue` and `UpdateQueue`.
     Queue(LiveQueue),
     /// To `QueueMember`, and to `Dequeue`: who was moved.

@@ -90,7 +90,7 @@ pub use io::{
     BuiltinSound, FetchId, FetchKind, FetchRequest, HearingId, Input, Listen, Operator, OperatorReply,
     Output, SoundInfo, SoundSource, SpeechNews, StreamAsk, StreamEvent, StreamOpen,
 };
-pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, NodeStatus};
+pub use live::{LiveCall, LivePhone, LiveQueue, LiveQueueMember, LiveTrunk, LiveWorker, NodeStatus};
 pub use node::Node;
 pub use participant::{
     ConferenceRef, Hold, LiveParticipant, Music, ParticipantOrder, ParticipantRef, ParticipantStage,

@@ -1,6 +1,6 @@
 //! What the node tells an operator of the moment.
 
-use base::{CallSid, QueueSid, Timestamp};
+use base::{CallSid, QueueSid, Timestamp, WorkerSid};
 use serde::{Deserialize, Serialize};
 
 /// One call in progress.
@@ -84,6 +84,25 @@ pub struct LiveQueueMember {
     pub enqueued: Timestamp,
     /// How long it has waited, whole seconds.
     pub wait_s: u64,
+}
+
+/// One of those to whom tasks go (`taskrouter` §4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveWorker {
+    /// Its sid.
+    pub sid: WorkerSid,
+    /// What its workspace is called.
+    pub workspace: String,
+    /// Its own name.
+    pub name: String,
+    /// What it is doing.
+    pub activity: String,
+    /// Whether who does that takes tasks.
+    pub available: bool,
+    /// For how long it has, whole seconds.
+    pub since_s: u64,
+    /// Tasks it is offered, works on or has just ended.
+    pub tasks: usize,
 }
 
 /// The node's own state.

@@ -66,6 +66,7 @@ impl Node {
                 OperatorReply::Done
             }
             Operator::Queues => OperatorReply::Queues(self.shared.queues.live(now.mono)),
+            Operator::Workers => OperatorReply::Workers(self.shared.router.live_workers(now.wall)),
             Operator::Queue(queue) => self.queue_reply(queue, now),
             Operator::CreateQueue { name, max_size } => self.create_queue(&name, max_size, now),
             Operator::UpdateQueue { queue, name, max_size } => {

@@ -138,6 +138,10 @@ fn a_code_says_what_it_did_and_does_it() {
     ] {
         let call = d.dials(ann, code);
         assert_eq!(d.does("ann"), does, "{code}");
+        let OperatorReply::Workers(all) = d.s.operator(Operator::Workers) else { panic!() };
+        let shown: Vec<_> =
+            all.iter().map(|one| (one.name.as_str(), one.activity.as_str(), one.tasks)).collect();
+        assert_eq!(shown, [("ann", does, 0), ("bob", "Offline", 0), ("carl", "Offline", 0)], "{code}");
         assert!(d.s.heard_clip(&call, said), "{code}: {:?}", d.s.heard(&call));
     }
     let call = d.s.carrier_calls("*10");

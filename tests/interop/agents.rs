@@ -72,6 +72,9 @@ fn a_desk_phone_logs_in_its_lamps_follow_and_a_caller_is_heard() {
         lamp_is("confirmed");
         assert!(ann.heard().iter().any(|sample| sample.unsigned_abs() > 1_000), "nothing was said");
 
+        let workers = tandem.says(&["workers"]);
+        assert!(workers.lines().any(|row| row.starts_with("ann ") && row.contains("Available")), "{workers}");
+
         ann.forget();
         let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
         caller.rtp.say(hz::CALLER);

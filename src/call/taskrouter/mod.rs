@@ -17,6 +17,7 @@ mod desk;
 mod events;
 mod instruct;
 mod listing;
+mod live;
 mod rest;
 mod rest_manage;
 mod rest_statistics;
