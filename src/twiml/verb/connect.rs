@@ -44,6 +44,7 @@ pub(super) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Connect {
         } else if tag(child) == "Stream" {
             service = Some(ConnectService::Stream(stream::read(child, reading, true)));
         } else {
+            // Its own number alone: a 12200 beside it would tell the same thing twice.
             let (code, why) = refused::noun("Connect", tag(child))
                 .map_or((12200, "is nothing to connect to"), |row| (row.code, row.why));
             reading.note(code, at, format!("{} {why}", tag(child)));

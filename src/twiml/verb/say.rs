@@ -113,7 +113,8 @@ fn within_limit(mut text: String, voice: &str, node: Node<'_>, reading: &mut Rea
 
 const VOICE_DEFAULT: &str = "man";
 const LANGUAGE_DEFAULT: &str = "en-US";
-/// Characters a basic voice speaks.
+/// Characters a basic voice speaks. The published limit of 4,500 bytes once URL-encoded is not kept: no URL carries the
+/// text here, and a text in another script than Latin would be cut at five hundred characters.
 const BASIC_CHARS_MAX: usize = 4_096;
 /// Characters a Polly or Google voice speaks.
 const ENGINE_CHARS_MAX: usize = 3_000;
