@@ -36,6 +36,9 @@ pub struct Office {
     /// Who is told of every warning and error (`webhooks` §8).
     #[serde(default)]
     pub debugger_url: Option<String>,
+    /// Whether an empty `<Record>` goes on with the next verb instead of asking its action (`twiml-voice` §8).
+    #[serde(default)]
+    pub empty_record_goes_on: bool,
     /// By name, which is the SIP user and the Client identity.
     pub phones: BTreeMap<String, Phone>,
     /// By name.

@@ -87,7 +87,7 @@ impl Call {
         let format = verb.format;
         self.running = Running::Record(RecordRun { verb, sid, ended_by: None });
         if !self.start_recording_as(asked, format, ctx) {
-            self.record_over(sid, 0, ctx);
+            self.record_over(sid, 0, None, ctx);
         }
     }
 
@@ -207,12 +207,18 @@ impl Call {
         if let Some(wanted) = transcribe {
             self.transcribe(&recording.row, &wanted, ctx);
         }
-        self.record_over(sid, duration_ms, ctx);
+        self.record_over(sid, duration_ms, Some(why), ctx);
         self.drive(ctx);
     }
 
     /// The verb's recording is complete: its action follows.
-    fn record_over(&mut self, sid: RecordingSid, duration_ms: u64, ctx: &mut Ctx<'_>) {
+    fn record_over(
+        &mut self,
+        sid: RecordingSid,
+        duration_ms: u64,
+        why: Option<&RecordEnd>,
+        ctx: &mut Ctx<'_>,
+    ) {
         if let Some(owed) = self.owed.take_if(|owed| owed.run.sid == sid) {
             return self.ask_owed(*owed, duration_ms, ctx);
         }
@@ -221,7 +227,11 @@ impl Call {
             _ => return,
         }
         let Running::Record(run) = std::mem::replace(&mut self.running, Running::Nothing) else { return };
-        let after = run.after(duration_ms, ctx);
+        // It is as long as the silence that ended it at most: there was nothing else.
+        let is_empty =
+            why == Some(&RecordEnd::Silence) && duration_ms <= u64::from(run.verb.timeout_s) * 1_000;
+        let goes_on = is_empty && ctx.office.empty_record_goes_on;
+        let after = if goes_on { After::Next } else { run.after(duration_ms, ctx) };
         self.verb_done(after, ctx);
     }
 

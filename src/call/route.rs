@@ -305,6 +305,7 @@ mod tests {
             addresses: Vec::new(),
             public_url: "http://127.0.0.1".to_owned(),
             debugger_url: None,
+            empty_record_goes_on: false,
             phones: BTreeMap::from([
                 ("ann".to_owned(), phone("ann", "101")),
                 ("bob".to_owned(), phone("bob", "102")),

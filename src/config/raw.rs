@@ -190,6 +190,9 @@ sections! {
         /// Who is told, by POST, of every warning and error of a call: code, document, line and column, what was
         /// requested and answered. Absent: nobody; `tandem trace` shows the same.
         debugger_url: String, Example "\"http://127.0.0.1:9000/debugger\"";
+        /// Whether a `<Record>` in which nothing was said goes on with the verb after it, as some older applications
+        /// expect, instead of asking its action.
+        empty_record_goes_on: bool, Default "false";
     }
 
     /// The database.

@@ -117,6 +117,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
             debugger_url: found.read("webhooks.debugger_url", raw.webhooks.debugger_url.as_ref(), |text| {
                 number::callback_url(text)
             }),
+            empty_record_goes_on: raw.webhooks.empty_record_goes_on.as_ref().is_some_and(|on| on.value),
             phones,
             trunks,
             numbers,

@@ -113,6 +113,7 @@ pub fn office(phones: &[(&str, &str)]) -> Office {
         addresses: vec![BOX.ip()],
         public_url: "http://box.example".to_owned(),
         debugger_url: None,
+        empty_record_goes_on: false,
         phones: phones.iter().map(phone).collect(),
         trunks: BTreeMap::from([("carrier".to_owned(), carrier)]),
         numbers: BTreeMap::from([(NUMBER.to_owned(), Number { number: NUMBER.to_owned(), application })]),

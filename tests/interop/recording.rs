@@ -105,3 +105,19 @@ fn a_recording_begun_over_http_has_its_pauses_where_they_were() {
         caller.hangs_up();
     });
 }
+
+/// A caller who says nothing leaves an empty recording: where the office wants it so, the next verb follows.
+#[test]
+fn an_empty_recording_goes_on_where_that_is_wanted() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", "<Record timeout=\"1\" action=\"/kept\"/><Play>/prompt.wav</Play>")
+            .document("/kept", "<Play>/menu.wav</Play>");
+        let tandem = office(&web).table("[webhooks]\nempty_record_goes_on = true").open();
+        let mut caller = Caller::calls_until_byed(&tandem);
+        caller.hears(hz::PROMPT, 1.5);
+        caller.sipp.succeeds(s(15));
+        assert_eq!(web.asked("/kept").len(), 0);
+        assert_eq!(tandem.recordings().len(), 1, "it is kept all the same");
+    });
+}
