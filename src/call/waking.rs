@@ -9,6 +9,9 @@ use crate::fault::NOT_REGISTERED;
 use crate::originate::{Refusal, phone_of};
 use crate::route::Who;
 
+/// Devices of one phone that ring for one dial; one that registers ever new addresses rings no further.
+const DEVICES_MAX: usize = 32;
+
 /// A phone that is dialled, as long as nobody has answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Waking {
@@ -43,6 +46,7 @@ impl Waking {
         let new: Vec<Binding> = contacts
             .iter()
             .filter(|contact| !self.rung.iter().any(|rung| rung.is_same(contact)))
+            .take(DEVICES_MAX.saturating_sub(self.rung.len()))
             .cloned()
             .collect();
         self.rung.extend(new.iter().cloned());
@@ -53,5 +57,51 @@ impl Waking {
     pub(crate) fn in_vain(&self) -> Refusal {
         let message = format!("the phone `{}` did not register when it was called", self.phone);
         Refusal { code: NOT_REGISTERED, message, sip_code: 480 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Mono;
+    use sip::{Flow, Params, TransportKind};
+    use twiml::{ClientNoun, HttpMethod};
+
+    use super::*;
+
+    fn device(n: usize) -> Binding {
+        let addr = ([192, 0, 2, 1], 5060).into();
+        Binding {
+            user: "ann".to_owned(),
+            contact: format!("sip:ann{n}@192.0.2.2").parse().unwrap(),
+            params: Params::default(),
+            flow: Flow { transport: TransportKind::Udp, local: addr, remote: addr },
+            path: Vec::new(),
+            expires_at: Mono::default(),
+            q: 1000,
+            call_id: String::new(),
+            cseq: 1,
+            user_agent: None,
+            instance: None,
+            reg_id: None,
+        }
+    }
+
+    #[test]
+    fn one_dial_does_not_ring_at_ever_new_addresses() {
+        let noun = Noun::Client(ClientNoun {
+            identity: "ann".to_owned(),
+            parameters: Vec::new(),
+            url: None,
+            method: HttpMethod::Post,
+            status_callback: None,
+            notification_url: None,
+        });
+        let mut waking = Waking { noun, phone: "ann".to_owned(), woken: true, rung: vec![device(0)] };
+        assert!(waking.take_new(&[device(0)]).is_empty());
+        let rung: usize = (1..100).map(|n| waking.take_new(&[device(n)]).len()).sum();
+        assert_eq!(rung, DEVICES_MAX - 1);
+        let mut asleep = Waking { rung: Vec::new(), ..waking };
+        let all: Vec<Binding> = (0..100).map(device).collect();
+        assert_eq!(asleep.take_new(&all).len(), DEVICES_MAX);
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Subscriptions {
     lookers: BTreeMap<(String, String), BTreeSet<u64>>,
     /// By Call-ID and our tag.
     dialogs: BTreeMap<(String, String), u64>,
+    /// How many each phone has.
+    of_phone: BTreeMap<String, usize>,
     deadlines: Deadlines<u64>,
 }
 
@@ -95,6 +97,12 @@ impl Subscriptions {
             lookers.remove(&id);
             if lookers.is_empty() {
                 self.lookers.remove(&one.resource);
+            }
+        }
+        if let Some(count) = self.of_phone.get_mut(&one.phone) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_phone.remove(&one.phone);
             }
         }
         let tag = one.dialog.local().tag().unwrap_or_default().to_owned();
@@ -220,7 +228,7 @@ impl Endpoint {
         if !self.subscriptions.shown.contains_key(&resource) {
             return self.core.reply(server, request, 404);
         }
-        let same = self.subscriptions.all.values().filter(|one| one.phone == phone).count();
+        let same = self.subscriptions.of_phone.get(&phone).copied().unwrap_or(0);
         if same >= SUBSCRIPTIONS_PER_PHONE_MAX || self.subscriptions.all.len() >= SUBSCRIPTIONS_MAX {
             self.core.count("sip_subscriptions_full");
             return self.core.reply(server, request, 503);
@@ -233,6 +241,7 @@ impl Endpoint {
         let until = self.core.now.mono + Duration::from_secs(u64::from(expires_s(request)));
         self.subscriptions.dialogs.insert((dialog.call_id().to_owned(), tag), id);
         self.subscriptions.lookers.entry(resource.clone()).or_default().insert(id);
+        *self.subscriptions.of_phone.entry(phone.clone()).or_default() += 1;
         let one = Subscription { dialog, phone, resource, package, event, flow, until, version: 0 };
         self.subscriptions.all.insert(id, one);
         self.accept_subscription(id, request, server);

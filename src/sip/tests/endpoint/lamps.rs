@@ -145,3 +145,24 @@ fn whoever_refuses_a_notify_or_does_not_answer_one_is_forgotten() {
     bench.wait(Duration::from_secs(40));
     assert_eq!(bench.endpoint.open_subscriptions(), 0);
 }
+
+#[test]
+fn one_phone_has_room_for_a_large_board_of_keys_and_again_when_one_ends() {
+    let mut bench = office();
+    let subscribes = |bench: &mut Bench, call: String, expires, code| {
+        let mut ann = Phone::new(call.leak());
+        ann.subscribes(bench, "dialog", "*12", expires, code);
+        if code == 200 {
+            told(bench, 200);
+        }
+        ann
+    };
+    let mut board: Vec<Phone> =
+        (0..200).map(|key| subscribes(&mut bench, format!("board{key}"), 600, 200)).collect();
+    subscribes(&mut bench, "full".to_owned(), 600, 503);
+    board[7].subscribes(&mut bench, "dialog", "*12", 0, 200);
+    assert_eq!(told(&mut bench, 200).0, "terminated;reason=timeout");
+    subscribes(&mut bench, "again".to_owned(), 600, 200);
+    subscribes(&mut bench, "full-again".to_owned(), 600, 503);
+    assert_eq!(bench.endpoint.open_subscriptions(), 200);
+}
