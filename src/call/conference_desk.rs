@@ -117,11 +117,6 @@ impl Node {
             Ok(placed) => placed,
             Err(why) => return OperatorReply::NotPlaced(why),
         };
-        if let Some(outbound) = &mut call.outbound
-            && outbound.ways.first().is_none_or(|way| way.trunk.is_none())
-        {
-            outbound.from.display = new.display_name.or(outbound.from.display.take());
-        }
         let fresh = Fresh { sid: ConferenceSid::random(&mut ctx.shared.rng), room: RoomId(ctx.next_id()) };
         let (sid, leg, moment) = (call.sid(), call.leg.id, moment(&ctx));
         let row = ctx.shared.conferences.invite(&noun, sid, leg, fresh, moment);

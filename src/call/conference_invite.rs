@@ -27,8 +27,6 @@ pub struct NewParticipant {
     pub conference: ConferenceNoun,
     /// What comes before the answer is heard in the conference.
     pub early_media: bool,
-    /// What a SIP address that is called is shown as the caller's name.
-    pub display_name: Option<String>,
 }
 
 /// What a call knows of the conference it was made for, until it is there.

@@ -6,7 +6,7 @@ use twiml::After;
 use crate::call::{Call, UNANSWERED};
 use crate::ctx::{Ctx, Mail};
 use crate::outcome::Cause;
-use crate::prompt::SOUND_FAILED;
+use crate::prompt::{Prompted, SOUND_FAILED};
 use crate::record::EventKind;
 use crate::running::Running;
 use crate::timers::Timer;
@@ -96,22 +96,11 @@ impl Call {
 
     /// What was to be heard has been heard.
     fn on_prompted(&mut self, ctx: &mut Ctx<'_>) {
-        match &self.running {
-            Running::Play(_) => self.verb_done(After::Next, ctx),
-            Running::Gather(_) => self.gather_prompted(ctx),
-            Running::Apology(_) => self.end(Cause::Document, ctx),
-            Running::Nothing
-            | Running::Answering(_)
-            | Running::AnsweringToApologise { .. }
-            | Running::Pause
-            | Running::Record(_)
-            | Running::Connect(_)
-            | Running::Echo
-            | Running::Dial(_)
-            | Running::Refer(_)
-            | Running::Conference(_)
-            | Running::Enqueue(_)
-            | Running::Dequeue(_) => {}
+        match self.running.prompt() {
+            Some((_, Prompted::VerbOver)) => self.verb_done(After::Next, ctx),
+            Some((_, Prompted::Gathers)) => self.gather_prompted(ctx),
+            Some((_, Prompted::CallOver)) => self.end(Cause::Document, ctx),
+            Some((_, Prompted::Rings)) | None => {}
         }
     }
 

@@ -71,6 +71,7 @@ mod siprec;
 mod siprec_metadata;
 mod start;
 mod stream;
+mod supervise;
 pub mod taskrouter;
 mod texml;
 mod timers;

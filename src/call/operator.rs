@@ -84,7 +84,13 @@ impl Node {
         self.shared.outputs.push_back(Output::Reply { id, reply });
     }
 
-    fn place(&mut self, new: NewCall, now: Now) -> OperatorReply {
+    fn place(&mut self, mut new: NewCall, now: Now) -> OperatorReply {
+        if let Some((call, mode)) = new.supervises {
+            match self.supervises(call, mode) {
+                Ok(document) => new.document = document,
+                Err(why) => return OperatorReply::NotPlaced(why),
+            }
+        }
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let (call, over) = match place(new, self.draining, &mut ctx) {
             Ok(placed) => placed,

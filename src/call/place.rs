@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base::CallSid;
 use media::LegId;
+use router::SupervisorMode;
 use serde::{Deserialize, Serialize};
 use sip::SessionId;
 use twiml::{
@@ -33,6 +34,8 @@ pub struct NewCall {
     pub from: String,
     /// What the callee sees instead.
     pub caller_id: Option<String>,
+    /// The caller's name as the callee sees it; a carrier is shown it only in the dialect that says so.
+    pub display_name: Option<String>,
     /// What runs after the answer.
     pub document: CallDocument,
     /// Asked when that, or one it led to, cannot be had.
@@ -61,6 +64,8 @@ pub struct NewCall {
     pub checks_from: bool,
     /// Where it is told that a client is wanted, so that its phone is woken.
     pub client_notification: Option<String>,
+    /// A call this one is to supervise, and how: what runs is then the conference in which that call is.
+    pub supervises: Option<(CallSid, SupervisorMode)>,
     /// What is to be remarked of how it was asked for: numbers of the error catalogue with a sentence.
     pub remarks: Vec<(u32, String)>,
 }
@@ -72,6 +77,7 @@ impl NewCall {
             to: to.into(),
             from: from.into(),
             caller_id: None,
+            display_name: None,
             document,
             fallback: None,
             dialect: Dialect::Twiml,
@@ -86,6 +92,7 @@ impl NewCall {
             delay_s: 0,
             checks_from: false,
             client_notification: None,
+            supervises: None,
             remarks: Vec::new(),
         }
     }
@@ -182,7 +189,10 @@ pub(crate) fn place(
         let why = format!("{shown} is neither a number of this office nor a validated caller id");
         return Err(NotPlaced { code: NOT_OURS, why });
     }
-    let shown = shown_from(shown, ways.first(), None, ctx);
+    let mut shown = shown_from(shown, ways.first(), None, ctx);
+    if new.dialect == Dialect::Texml || ways.first().is_none_or(|way| way.trunk.is_none()) {
+        shown.display = new.display_name.take().or(shown.display);
+    }
     let session = SessionId(ctx.next_id());
     let sdp_id = u64::from(ctx.shared.rng.u32());
     let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);

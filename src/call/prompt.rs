@@ -171,14 +171,27 @@ impl Prompting {
     }
 }
 
+/// What follows once a prompt has been heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prompted {
+    /// The next verb: it was all of this one.
+    VerbOver,
+    /// The caller's turn.
+    Gathers,
+    /// The callee still rings.
+    Rings,
+    /// The call's end.
+    CallOver,
+}
+
 impl Running {
-    /// The prompt of the verb that runs, if it has one.
-    pub(crate) fn prompting(&mut self) -> Option<&mut Prompting> {
+    /// The prompt of the verb that runs, if it has one, and what follows it.
+    pub(crate) fn prompt(&mut self) -> Option<(&mut Prompting, Prompted)> {
         match self {
-            Running::Play(run) => run.prompting(),
-            Running::Gather(run) => run.prompting.as_mut(),
-            Running::Apology(prompting) => Some(prompting),
-            Running::Dial(run) => run.prompting(),
+            Running::Play(run) => run.prompting().map(|prompting| (prompting, Prompted::VerbOver)),
+            Running::Gather(run) => run.prompting.as_mut().map(|prompting| (prompting, Prompted::Gathers)),
+            Running::Apology(prompting) => Some((prompting, Prompted::CallOver)),
+            Running::Dial(run) => run.prompting().map(|prompting| (prompting, Prompted::Rings)),
             Running::Nothing
             | Running::Answering(_)
             | Running::AnsweringToApologise { .. }
@@ -191,6 +204,11 @@ impl Running {
             | Running::Enqueue(_)
             | Running::Dequeue(_) => None,
         }
+    }
+
+    /// The prompt alone.
+    pub(crate) fn prompting(&mut self) -> Option<&mut Prompting> {
+        self.prompt().map(|(prompting, _)| prompting)
     }
 }
 

@@ -285,10 +285,13 @@ pub(crate) fn complete(
 
 pub(crate) fn tell_recording(recording: &Recording, event: RecordingEvent, ctx: &mut Ctx<'_>) {
     let Some(callback) = &recording.callback else { return };
-    if !callback.events.contains(&event) {
+    let row = &recording.row;
+    // Whoever waits for a recording to be complete is not to wait for one that never will be.
+    let failed =
+        row.status == RecordingStatus::Failed && callback.events.contains(&RecordingEvent::Completed);
+    if !(failed || callback.events.contains(&event)) {
         return;
     }
-    let row = &recording.row;
     let params = recording_params(&RecordingCallbackFacts {
         account_sid: ctx.office.account_sid,
         call_sid: row.call,

@@ -8,11 +8,12 @@
 //! Sound is tapped once the server listens, so that none is kept for one that never will.
 
 use base::StreamSid;
-use media::{RecordWhat, TapId};
+use media::{CodecKind, RecordWhat, TapId};
 use serde::{Deserialize, Serialize};
 use twiml::{
     After, Connect, ConnectService, Dialect, Finding, HttpMethod, ServiceCallback, ServiceEvent,
-    ServiceFacts, Stop, StopService, StreamNoun, StreamTrack, connect_params, stream_params, stream_url,
+    ServiceFacts, Stop, StopService, StreamCodec, StreamNoun, StreamTrack, TexmlStream, connect_params,
+    stream_params, stream_url,
 };
 
 use crate::call::{Call, Running};
@@ -222,12 +223,24 @@ impl Call {
             parameters: noun.parameters.clone(),
             tap,
             feed,
-            texml: noun.texml,
+            texml: noun.texml.map(|texml| self.texml_stream(texml)),
             from: self.facts.from.clone(),
             to: self.facts.to.clone(),
         }));
         self.streams.insert(sid, stream);
         Ok(sid)
+    }
+
+    /// What nothing is said of is heard as it is spoken in the call at this moment.
+    fn texml_stream(&self, texml: TexmlStream) -> TexmlStream {
+        let own = self.leg.negotiated.map(|negotiated| match negotiated.codec {
+            CodecKind::Pcmu => StreamCodec::Pcmu,
+            CodecKind::Pcma => StreamCodec::Pcma,
+            CodecKind::G722 => StreamCodec::G722,
+            CodecKind::Opus => StreamCodec::Opus,
+            CodecKind::L16Narrow | CodecKind::L16Wide => StreamCodec::L16,
+        });
+        TexmlStream { hears: texml.hears.or(own), ..texml }
     }
 
     fn stream_refused(

@@ -380,7 +380,6 @@ impl Chaos {
             },
             conference: noun,
             early_media: self.rng.chance(0.7),
-            display_name: None,
         };
         self.command(Operator::AddParticipant { conference, new: Box::new(new) })
     }

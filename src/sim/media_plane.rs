@@ -64,6 +64,8 @@ pub struct StubMedia {
     pub heard: Vec<(SocketAddr, Mono, Heard)>,
     /// Who will be found to have answered the next detections, and after how many milliseconds.
     pub answers: VecDeque<(AnsweredBy, u32)>,
+    /// Recordings of calls fill the disk when they are so long.
+    pub disk_full_after: Option<Duration>,
     /// Fail the next so many `Open`s.
     pub open_failures: u32,
     /// Legs that could not be opened and may still be closed: the report and the command cross.
@@ -107,6 +109,7 @@ impl StubMedia {
             clip_default: Duration::from_secs(2),
             heard: Vec::new(),
             answers: VecDeque::new(),
+            disk_full_after: None,
             open_failures: 0,
             failed: BTreeSet::new(),
             taps: BTreeMap::new(),
@@ -317,9 +320,11 @@ impl StubMedia {
                 if let Some(leg_state) = self.legs.get_mut(&leg) {
                     leg_state.recordings.insert(recording, Running { since: now, number, silence_ms });
                     later.push((soon, Later::Event(Event::RecordStarted { leg, recording })));
-                    let why = RecordEnd::MaxLength;
-                    let ends = Later::RecordEnds { leg, recording, number, why };
-                    later.push((Duration::from_millis(max_ms), ends));
+                    let (after, why) = match self.disk_full_after {
+                        Some(full) => (full, RecordEnd::Failed("No space left on device".to_owned())),
+                        None => (Duration::from_millis(max_ms), RecordEnd::MaxLength),
+                    };
+                    later.push((after, Later::RecordEnds { leg, recording, number, why }));
                 } else {
                     let why = RecordEnd::Failed("no such leg".to_owned());
                     let event = Event::Recorded { leg, recording, duration_ms: 0, bytes: 0, why };

@@ -8,6 +8,7 @@ use base::limits::DOCUMENT_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::pseudo_attribute;
+use crate::place::Place;
 use crate::reading::{Reading, tag};
 use crate::verb::{self, Verb};
 use crate::{Dialect, Finding, Level};
@@ -21,6 +22,8 @@ pub struct Document {
     pub findings: Vec<Finding>,
     /// What has a consequence in the call when execution gets there.
     pub errors: Vec<VerbError>,
+    /// Where each of the verbs stands; none for what was no text.
+    pub places: Vec<Place>,
 }
 
 /// An error that execution meets.
@@ -81,8 +84,9 @@ fn verbs(root: roxmltree::Node<'_, '_>, mut reading: Reading<'_>) -> Document {
                 None => document.errors.push(unlisted()),
             }
             reachable = false;
-        } else {
-            document.verbs.extend(verb);
+        } else if let Some(verb) = verb {
+            document.places.push(Place::read(node, &mut reading));
+            document.verbs.push(verb);
         }
     }
     document.findings = reading.into_findings();

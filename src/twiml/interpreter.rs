@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::io::{After, FetchFailure, Fetched, Input, Output, Source};
+use crate::place::Place;
 use crate::reference::{document_url, resolve, shown};
 use crate::verb::absolute;
 use crate::{Dialect, Document, Finding, HttpMethod, Level, Overrides, Verb, parse, response};
@@ -227,6 +228,7 @@ impl Interpreter {
             After::End => self.state = State::Ended,
             After::Error(finding) => {
                 let in_fallback = self.in_fallback();
+                let finding = self.placed(finding);
                 self.fail(finding, self.base.clone(), in_fallback);
             }
             After::Action { url, method, params } => self.action(&verb, url, method, params),
@@ -270,7 +272,8 @@ impl Interpreter {
                 let inline = "an inline document has no URL of its own";
                 let detail = if url.is_empty() { inline.to_owned() } else { shown(&url) };
                 let in_fallback = self.in_fallback();
-                self.fail(Finding::unplaced(11100, &detail), Some(url), in_fallback);
+                let finding = self.placed_url(11100, &detail, &url);
+                self.fail(finding, Some(url), in_fallback);
             }
         }
     }
@@ -322,7 +325,8 @@ impl Interpreter {
                 Step::Verb(Verb::Redirect(redirect)) => match resolve(self.base.as_deref(), &redirect.url) {
                     Some(url) => self.fetch(url, redirect.method, Vec::new(), Purpose::Document),
                     None => {
-                        self.fail(Finding::unplaced(11100, &redirect.url), Some(redirect.url), from_fallback)
+                        let finding = self.placed_url(11100, &shown(&redirect.url), &redirect.url);
+                        self.fail(finding, Some(redirect.url), from_fallback);
                     }
                 },
                 Step::Verb(verb) => {
@@ -336,7 +340,7 @@ impl Interpreter {
 
     /// False when nothing of the verb is left once its URLs are looked at.
     fn execute(&mut self, verb: Verb) -> bool {
-        let (verb, findings) = absolute(verb, self.base.as_deref());
+        let (verb, findings) = absolute(verb, self.base.as_deref(), self.place().cloned());
         for finding in findings {
             self.tell(finding, self.base.clone());
         }
@@ -389,6 +393,28 @@ impl Interpreter {
         self.outputs.push_back(Output::Notify(finding, url.as_deref().map(shown)));
     }
 
+    /// Where the verb stands that was begun last.
+    fn place(&self) -> Option<&Place> {
+        let State::Running(running) = &self.state else { return None };
+        running.document.places.get(running.next.checked_sub(1)?)
+    }
+
+    /// What is wrong with the verb that runs, with its place.
+    pub fn placed(&self, finding: Finding) -> Finding {
+        match self.place() {
+            Some(place) => place.of_verb(finding),
+            None => finding,
+        }
+    }
+
+    fn placed_url(&self, code: u32, detail: &str, url: &str) -> Finding {
+        let finding = Finding::unplaced(code, detail);
+        match self.place() {
+            Some(place) => place.clone().of_url(url, finding),
+            None => finding,
+        }
+    }
+
     fn in_fallback(&self) -> bool {
         match &self.state {
             State::Fetching(fetching) => fetching.purpose == Purpose::Fallback,
@@ -407,7 +433,11 @@ impl Running {
         }
         let Some(verb) = self.document.verbs.get(self.next).cloned() else { return Step::Over };
         if let Some(code) = context.refuses(&verb) {
-            return Step::Fail(Finding::unplaced(code, ""));
+            let finding = Finding::unplaced(code, "");
+            return Step::Fail(match self.document.places.get(self.next) {
+                Some(place) => place.of_verb(finding),
+                None => finding,
+            });
         }
         self.next += 1;
         Step::Verb(verb)

@@ -19,6 +19,7 @@ mod io;
 mod lint;
 mod method;
 mod overrides;
+mod place;
 mod reading;
 mod reference;
 mod refused;

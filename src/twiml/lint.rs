@@ -27,11 +27,14 @@ pub fn lint_answer(answer: &Fetched, dialect: Dialect) -> Vec<Finding> {
     told(response::document(answer, &answer.url, dialect, Context::Call), &answer.url)
 }
 
-/// What stands in the text at its places, then the URLs that lead nowhere.
+/// What stands in the text, and the URLs that lead nowhere, at their places.
 fn told(read: Result<Document, Finding>, base: &str) -> Vec<Finding> {
     match read {
-        Ok(Document { verbs, mut findings, errors: _ }) => {
-            findings.extend(verbs.into_iter().flat_map(|verb| bad_urls(verb, base)));
+        Ok(Document { verbs, mut findings, errors: _, places }) => {
+            let places = places.into_iter().map(Some).chain(std::iter::repeat(None));
+            let wrong = verbs.into_iter().zip(places).flat_map(|(verb, place)| bad_urls(verb, base, place));
+            findings.extend(wrong);
+            findings.sort_by_key(|finding| (finding.line == 0, finding.line, finding.column));
             findings
         }
         Err(finding) => vec![finding],
@@ -74,6 +77,19 @@ mod tests {
                 lint(&format!("<Response>{xml}</Response>")).iter().map(|finding| finding.code).collect();
             assert_eq!(told, codes, "{xml}");
         }
+    }
+
+    #[test]
+    fn urls_that_lead_nowhere_have_their_places() {
+        let text = "<Response>\n  <Gather action='http://['>\n    <Play>a.mp3</Play><Play>\n http://[ </Play></Gather>\n\
+                    <Dial\n   action='/x'><Number statusCallback='b'\n  url='http://['>1</Number></Dial>\n  <Foo/>\n\
+                    <Play>http://[</Play><Redirect>http://[</Redirect></Response>";
+        let places: Vec<(u32, u32, u32)> =
+            lint(text).iter().map(|finding| (finding.code, finding.line, finding.column)).collect();
+        assert_eq!(
+            places,
+            [(11100, 2, 11), (11100, 3, 23), (11100, 7, 3), (12200, 8, 3), (11100, 9, 1), (11100, 9, 22)]
+        );
     }
 
     #[test]

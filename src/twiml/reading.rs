@@ -16,6 +16,9 @@ pub(crate) struct Reading<'t> {
     /// Bytes of `text` before what the XML parser was given.
     lead: usize,
     line_starts: Vec<usize>,
+    /// A line's start, a byte in it and the characters between them: most places come in the order of the text, and
+    /// a line may be all of it.
+    counted: (usize, usize, usize),
     pub(crate) findings: Vec<Finding>,
     omitted: u32,
     /// A bad value that ends the document stood in the verb being read.
@@ -24,7 +27,16 @@ pub(crate) struct Reading<'t> {
 
 impl<'t> Reading<'t> {
     pub(crate) fn new(text: &'t str, lead: usize, dialect: Dialect) -> Self {
-        Self { dialect, text, lead, line_starts: Vec::new(), findings: Vec::new(), omitted: 0, fatal: false }
+        Self {
+            dialect,
+            text,
+            lead,
+            line_starts: Vec::new(),
+            counted: (0, 0, 0),
+            findings: Vec::new(),
+            omitted: 0,
+            fatal: false,
+        }
     }
 
     /// Notes a code at a byte of the parsed text. Beyond [`FINDINGS_MAX`] they are only counted.
@@ -54,7 +66,13 @@ impl<'t> Reading<'t> {
         let at = self.lead.saturating_add(at).min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= at).max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(start..at).map_or(0, |before| before.chars().count()) + 1;
+        let (from, known) = match self.counted {
+            (line, byte, characters) if line == start && byte <= at => (byte, characters),
+            _ => (start, 0),
+        };
+        let characters = known + self.text.get(from..at).map_or(0, |before| before.chars().count());
+        self.counted = (start, at, characters);
+        let column = characters + 1;
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 

@@ -36,11 +36,11 @@ fn new(to: &str, conference: ConferenceNoun) -> NewParticipant {
     NewParticipant {
         call: NewCall {
             timeout_s: 20,
+            display_name: Some("The Desk".to_owned()),
             ..NewCall::new(to, "+15550001111", CallDocument::Given(Source::Inline(String::new())))
         },
         conference,
         early_media: true,
-        display_name: Some("The Desk".to_owned()),
     }
 }
 

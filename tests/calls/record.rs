@@ -1,5 +1,7 @@
 //! `<Record>`, and recordings of whole calls.
 
+use std::time::Duration;
+
 use call::record::TranscriptionStatus;
 use sim::{Answer, Faults, NUMBER, STATUS, Scenario, UaState, VOICE, param};
 use twiml::{RecordingSource, RecordingStatus};
@@ -166,4 +168,41 @@ fn a_transcription_that_cannot_be_is_told_as_failed() {
         assert_eq!(told(&mut s, TRANSCRIBED, "TranscriptionText").as_deref(), Some(""));
         s.expect_rest();
     }
+}
+
+/// Only the recording is over: the verb's action is asked, and whoever waits for the file hears that there is none.
+#[test]
+fn a_full_disk_ends_the_recording_and_the_call_goes_on() {
+    for events in ["", "in-progress completed", "absent"] {
+        let events = match events {
+            "" => String::new(),
+            words => format!("recordingStatusCallbackEvent=\"{words}\""),
+        };
+        let mut s = recording(&format!("recordingStatusCallback=\"/events\" {events}"));
+        s.world.media.disk_full_after = Some(Duration::from_secs(3));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        assert!(s.heard_clip(&caller, "done"), "the action's document runs");
+        assert_eq!(told(&mut s, ACTION, "RecordingDuration").as_deref(), Some("3"));
+        let rows = s.recordings();
+        assert_eq!((rows[0].status, rows[0].error_code), (RecordingStatus::Failed, Some(12400)));
+        assert_eq!(s.notifications(), [12400]);
+        let asked = s.asked(EVENTS);
+        let last = asked.last().expect("it is told");
+        assert_eq!(
+            (param(last, "RecordingStatus"), param(last, "ErrorCode")),
+            (Some("failed"), Some("12400")),
+            "{events}"
+        );
+        s.expect_rest();
+    }
+    let mut s =
+        office("<Start><Recording recordingStatusCallback=\"/events\"/></Start><Say loop=\"5\">on</Say>");
+    s.world.media.disk_full_after = Some(Duration::from_secs(3));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(5_000);
+    assert_eq!(s.state(&caller), UaState::Up, "the call goes on");
+    assert_eq!(told(&mut s, EVENTS, "RecordingStatus").as_deref(), Some("failed"));
+    s.hangs_up(&caller);
+    s.expect_rest();
 }

@@ -1,9 +1,11 @@
 //! The other dialect, whole calls of it (reference: texml-delta §2, §3, §5).
 
-use call::{Operator, OperatorReply, ServiceOrder};
+use std::time::Duration;
+
+use call::{CallDocument, NewCall, Operator, OperatorReply, ServiceOrder};
 use media::AnsweredBy;
-use sim::{Answer, Faults, Heard, NUMBER, Scenario, VOICE, param};
-use twiml::{Dialect, HttpMethod};
+use sim::{Answer, Faults, Heard, NUMBER, Reaction, Scenario, VOICE, param};
+use twiml::{Dialect, HttpMethod, Source};
 
 use crate::{ACTION, EVENTS};
 
@@ -248,7 +250,8 @@ fn a_stream_speaks_the_dialect_and_fails_in_its_words() {
     s.pass_ms(2_000);
     let open = s.world.streams.opened[0].clone();
     let pcma = twiml::StreamCodec::Pcma;
-    let wanted = twiml::TexmlStream { mp3: false, says: pcma, ..twiml::TexmlStream::default() };
+    let hears = Some(twiml::StreamCodec::Pcmu);
+    let wanted = twiml::TexmlStream { mp3: false, says: pcma, hears, ..twiml::TexmlStream::default() };
     assert_eq!(open.texml, Some(wanted));
     assert_eq!((open.from.is_empty(), open.to.as_str()), (false, NUMBER));
     let told = s.asked(EVENTS);
@@ -261,13 +264,43 @@ fn a_stream_speaks_the_dialect_and_fails_in_its_words() {
     assert_eq!(s.world.streams.opened[0].texml, None);
 }
 
+/// What a stream is in unless its document says otherwise, or says `default`.
+#[test]
+fn a_stream_is_heard_in_the_codec_of_its_call() {
+    use media::CodecKind;
+    use twiml::StreamCodec;
+    for (spoken, codec, heard) in [
+        (CodecKind::Pcmu, "", StreamCodec::Pcmu),
+        (CodecKind::Pcma, "", StreamCodec::Pcma),
+        (CodecKind::Pcma, "codec=\"default\"", StreamCodec::Pcma),
+        (CodecKind::G722, "codec=\"default\"", StreamCodec::G722),
+        (CodecKind::Opus, "codec=\"default\"", StreamCodec::Opus),
+        (CodecKind::Pcma, "codec=\"PCMU\"", StreamCodec::Pcmu),
+        (CodecKind::Pcmu, "codec=\"L16\"", StreamCodec::L16),
+    ] {
+        let mut office = sim::office(&[("ann", "101")]);
+        office.media.codecs = vec![CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus];
+        let stream = format!("<Stream url=\"wss://app.example/media\" {codec}/>");
+        let mut s = texml_in(office, &format!("<Connect>{stream}</Connect>"));
+        let carrier = s.carrier();
+        s.world.ua(carrier).codecs = vec![spoken];
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        let opened = s.world.streams.opened[0].texml.and_then(|texml| texml.hears);
+        assert_eq!(opened, Some(heard), "{spoken:?} {codec}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
 /// The application is the call's, whichever API asked for the stream.
 #[test]
 fn a_stream_begun_by_the_api_speaks_the_calls_dialect() {
     const APP: &str = "wss://app.example/media";
     let verbs = "<Say>hello</Say><Pause length=\"60\"/>";
-    for (mut s, texml) in [(texml(verbs), Some(twiml::TexmlStream::default())), (crate::office(verbs), None)]
-    {
+    let hears = Some(twiml::StreamCodec::Pcmu);
+    let own = twiml::TexmlStream { hears, ..twiml::TexmlStream::default() };
+    for (mut s, texml) in [(texml(verbs), Some(own)), (crate::office(verbs), None)] {
         let caller = s.carrier_calls(NUMBER);
         s.pass_ms(3_000);
         let call = s.rows()[0].sid;
@@ -386,5 +419,47 @@ fn a_call_center_of_that_vendor_runs_unchanged() {
     assert_eq!(recorded.len(), 1);
     assert_eq!(of(&recorded[0], "RecordingStatus"), "completed");
     assert!(s.notifications().is_empty(), "{:?}", s.notifications());
+    s.expect_rest();
+}
+
+/// Of a call of the API that says whom it supervises.
+#[test]
+fn a_supervisor_comes_into_the_conference_and_is_heard_as_asked() {
+    use router::SupervisorMode::{Barge, Monitor, Whisper};
+    let supervisor = |call, mode| NewCall {
+        supervises: Some((call, mode)),
+        dialect: Dialect::Texml,
+        ..NewCall::new("client:ann", "+15550001111", CallDocument::Given(Source::Inline(String::new())))
+    };
+    for (mode, agent_hears, customer_hears) in
+        [(Monitor, false, false), (Whisper, true, false), (Barge, true, true)]
+    {
+        let mut s = texml("<Dial><Conference>R &amp; D</Conference></Dial>");
+        let ann = s.phone("ann");
+        s.will(ann, Reaction::Answer(Duration::from_millis(100)));
+        let (agent, customer) = (s.carrier_calls(NUMBER), s.carrier_calls(NUMBER));
+        s.pass_ms(1_000);
+        let supervised = s.rows()[0].sid;
+        let reply = s.operator(Operator::Originate(Box::new(supervisor(supervised, mode))));
+        assert!(matches!(reply, OperatorReply::Call(_)), "{reply:?}");
+        s.pass_ms(1_500);
+        let boss = s.latest(ann).expect("it rings");
+        assert!(s.hears(&boss, &agent) && s.hears(&boss, &customer), "{mode:?}");
+        let heard = (s.hears(&agent, &boss), s.hears(&customer, &boss));
+        assert_eq!(heard, (agent_hears, customer_hears), "{mode:?}");
+        s.hangs_up(&boss);
+        s.pass_ms(500);
+        assert!(s.hears(&agent, &customer), "they talk on");
+        s.hangs_up(&agent);
+        s.hangs_up(&customer);
+        s.expect_rest();
+    }
+    let mut s = texml("<Pause length=\"60\"/>");
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(500);
+    let alone = s.rows()[0].sid;
+    let reply = s.operator(Operator::Originate(Box::new(supervisor(alone, Barge))));
+    assert!(matches!(&reply, OperatorReply::NotPlaced(why) if why.code == 21220), "{reply:?}");
+    s.hangs_up(&caller);
     s.expect_rest();
 }

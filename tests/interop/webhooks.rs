@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::common::network::{in_own_network, loopback};
 use crate::common::office::Tandem;
+use crate::common::rest::Rest;
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
 use crate::common::web::Reply;
@@ -46,6 +47,42 @@ fn a_document_that_is_no_xml_leads_to_the_fallback() {
     in_own_network(|| {
         let broken = "<Response><Say>unfinished";
         fallback_is_heard(Reply::new(200, "text/xml", broken), "12100");
+    });
+}
+
+/// One call whose document plays a file that is none.
+fn no_audio_leads_to_the_fallback(document: &str, file: Reply, error_code: &str) {
+    let web = web();
+    web.document("/voice", document).document("/fallback", "<Play>/menu.wav</Play>");
+    web.on("/file.wav", move |_| file.clone());
+    let tandem = office_with(&web, &format!("voice_fallback_url = \"{}\"", web.url("/fallback"))).open();
+    let mut caller = Caller::calls_until_byed(&tandem);
+    caller.hears(hz::MENU, 1.5);
+    caller.sipp.succeeds(s(10));
+    let fallback = web.wait("/fallback", s(1));
+    assert_eq!(fallback.get("ErrorCode"), error_code, "{fallback:?}");
+    assert_eq!(tone::seconds_with(&caller.rtp.heard(), hz::PROMPT), 0.0, "what follows it is not reached");
+    let path = format!("Calls/{}/Notifications.json", fallback.get("CallSid"));
+    let (_, told) = Rest::local().get(&path);
+    let first = &told["notifications"][0];
+    assert_eq!((&first["error_code"], &first["log"]), (&error_code.into(), &"0".into()), "{told}");
+}
+
+#[test]
+fn a_file_that_is_no_audio_leads_to_the_fallback() {
+    in_own_network(|| {
+        let noise: Vec<u8> = (0..4_000_u32).map(|n| (n * 7919 % 251) as u8).collect();
+        let file = Reply::new(200, "audio/wav", noise);
+        no_audio_leads_to_the_fallback("<Play>/file.wav</Play><Play>/prompt.wav</Play>", file, "13420");
+    });
+}
+
+#[test]
+fn a_page_instead_of_a_sound_in_a_gather_leads_to_the_fallback() {
+    in_own_network(|| {
+        let file = Reply::new(200, "text/html", "<html>no such song</html>");
+        let gather = "<Gather timeout=\"1\"><Play>/file.wav</Play></Gather><Play>/prompt.wav</Play>";
+        no_audio_leads_to_the_fallback(gather, file, "13325");
     });
 }
 

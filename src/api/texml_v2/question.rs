@@ -161,19 +161,19 @@ fn new_call(api: &Api, pairs: &mut Pairs) -> Result<(), ApiError> {
     let value = |pairs: &Pairs, name: &str| {
         pairs.iter().rev().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.clone())
     };
-    if value(pairs, "SuperviseCallSid").is_some() {
-        let what = "SuperviseCallSid: calls are listened to in conferences on this box, by coaching";
-        return Err(ApiError::new(20001, what));
-    }
-    rename(pairs, &[("UrlMethod", "Method"), ("Texml", "Twiml")]);
+    // The shown name of a caller is not its number, which this parameter means in the 2010 API.
+    rename(pairs, &[("UrlMethod", "Method"), ("Texml", "Twiml"), ("CallerId", "CallerDisplayName")]);
     if let Some(headers) = value(pairs, HEADERS) {
         pairs.retain(|(name, _)| name != HEADERS);
         for (_, to) in pairs.iter_mut().filter(|(name, to)| name == "To" && is_sip(to)) {
             *to += &format!("{}{headers}", if to.contains('?') { "&" } else { "?" });
         }
     }
-    // The shown name of a caller is not its number, which this parameter means in the 2010 API.
-    pairs.retain(|(name, _)| name != "CallerId");
+    if value(pairs, "SuperviseCallSid").is_some() {
+        // What runs is the conference; of the application's nothing is asked, and nobody is told.
+        pairs.retain(|(name, _)| name != "ApplicationSid");
+        return Ok(());
+    }
     let own = value(pairs, "Url").or_else(|| value(pairs, "Twiml")).is_some();
     let Some(application) = value(pairs, "ApplicationSid").filter(|_| own) else { return Ok(()) };
     let book = api.office.view();

@@ -66,7 +66,7 @@ async fn a_call_is_made_in_the_dialect_with_its_own_names() {
     .to_string();
     let form = "To=%2B14155551212&From=%2B15550001111&Url=http://web.example/texml&UrlMethod=GET\
         &StatusCallback=http://web.example/s&StatusCallbackEvent=ringing+answered&MachineDetection=Enable\
-        &MachineDetectionTimeout=3500&AsyncAmd=true&TimeLimit=60&Record=true\
+        &MachineDetectionTimeout=3500&AsyncAmd=true&TimeLimit=60&Record=true&CallerId=Front+Desk\
         &RecordingStatusCallback=http://web.example/r&SendRecordingUrl=false";
     for (kind, body) in [(JSON, json_body.as_str()), (FORM, form)] {
         let new = placed(kind, body).await;
@@ -77,6 +77,7 @@ async fn a_call_is_made_in_the_dialect_with_its_own_names() {
         let detection = new.machine_detection.unwrap();
         assert_eq!((detection.timeout_ms, detection.beside), (3_500, true));
         assert_eq!((new.time_limit_s, new.caller_id), (Some(60), None), "a name is no number");
+        assert_eq!(new.display_name.as_deref(), Some("Front Desk"));
         assert!(!new.record.unwrap().callback.unwrap().sends_url);
     }
     let new = placed(JSON, &json!({"To": "101", "From": "102", "Texml": "<Response/>"}).to_string()).await;
@@ -84,6 +85,21 @@ async fn a_call_is_made_in_the_dialect_with_its_own_names() {
     let headers = json!([{"name": "X-Order", "value": "a b"}]);
     let body = json!({"To": "sip:a@h", "From": "1", "Url": "http://w.example/", "CustomHeaders": headers});
     assert_eq!(placed(JSON, &body.to_string()).await.to, "sip:a@h?X-Order=a%20b");
+}
+
+#[tokio::test]
+async fn a_supervisors_call_runs_no_document_of_its_own() {
+    use router::SupervisorMode::{Barge, Monitor, Whisper};
+    for (role, mode) in [("barge", Barge), ("whisper", Whisper), ("monitor", Monitor), ("", Barge)] {
+        let body = json!({
+            "To": "101", "From": "102", "ApplicationSid": ApplicationSid(1), "SuperviseCallSid": CallSid(7),
+            "SupervisingRole": role,
+        });
+        let new = placed(JSON, &body.to_string()).await;
+        assert_eq!(new.supervises, Some((CallSid(7), mode)), "{role}");
+        assert_eq!((new.status_callback, new.fallback), (None, None));
+        assert_eq!(new.document, CallDocument::Given(Source::Inline(String::new())));
+    }
 }
 
 /// What the request does not name is the application's; with nothing named the application's document runs.
@@ -188,6 +204,14 @@ async fn who_may_ask_and_what_is_refused() {
         ("POST", "Calls", JSON, "{\"To\":{}}", 400, "10015"),
         ("POST", "Calls", JSON, "{\"To\":\"1\"}", 400, "10015"),
         ("POST", "Calls", JSON, "{\"To\":\"1\",\"From\":\"2\",\"SuperviseCallSid\":\"CA1\"}", 400, "10015"),
+        (
+            "POST",
+            "Calls",
+            FORM,
+            "To=1&From=2&SuperviseCallSid=CA00000000000000000000000000000007&SupervisingRole=x",
+            400,
+            "10015",
+        ),
         ("POST", "Calls", FORM, "a=%", 400, "10015"),
         ("GET", "Calls?PageSize=0", FORM, "", 400, "10015"),
     ] {
@@ -238,7 +262,7 @@ async fn somebody_is_called_into_a_conference() {
     drop(api);
     let asked = node.await.unwrap();
     let [Operator::AddParticipant { new, .. }] = asked.as_slice() else { panic!("{asked:?}") };
-    assert_eq!((new.call.dialect, new.display_name.as_deref()), (Dialect::Texml, Some("Front Desk")));
+    assert_eq!((new.call.dialect, new.call.display_name.as_deref()), (Dialect::Texml, Some("Front Desk")));
     assert_eq!(new.call.machine_detection.as_ref().unwrap().timeout_ms, 500);
     assert!(!new.conference.start_on_enter);
 }

@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
-use base::ApplicationSid;
+use base::{ApplicationSid, CallSid};
 use call::office::Secret;
 use call::route::normalise;
 use call::{CallDocument, NewCall, Operator, OperatorReply, RecordWish};
+use router::SupervisorMode;
 use serde_json::Value;
 use twiml::{
     AmdStatusCallback, CallStatus, Dialect, Direction, MachineDetection, RecordingEvent,
-    RecordingStatusCallback, StatusCallback,
+    RecordingStatusCallback, Source, StatusCallback,
 };
 
 use super::call::{TIME_LIMIT_MAX, document, document_ref, show};
@@ -82,7 +83,10 @@ pub(super) async fn create(
     Spoken(dialect): Spoken,
     form: Params,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    form.note_unknown(CREATE);
+    match dialect {
+        Dialect::Twiml => form.note_unknown(CREATE),
+        Dialect::Texml => form.note_unknown(&[CREATE, CREATE_TEXML].concat()),
+    }
     let mut new = Box::new(read_call(&form, dialect)?);
     new.checks_from = !passes_on(&form, &api).await?;
     match api.orders.ask(Operator::Originate(new)).await? {
@@ -145,6 +149,9 @@ const CREATE: &[&str] = &[
     "Byoc",
 ];
 
+/// What one may name besides that is made in the other dialect's words.
+const CREATE_TEXML: &[&str] = &["CallerDisplayName", "SuperviseCallSid", "SupervisingRole"];
+
 fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
     let (to, from) = parties(form)?;
     let nothing = || ApiError::new(21205, "Url, Twiml or ApplicationSid must be given");
@@ -161,12 +168,15 @@ fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
     if application.is_none() && form.text("Url").is_some() && form.text("Twiml").is_some() {
         remarks.push((32019, "Url and Twiml were both given; the Url is taken".to_owned()));
     }
+    let supervises = supervises(form, dialect)?;
     let document = match application {
         Some(sid) => CallDocument::Of(sid),
+        None if supervises.is_some() => CallDocument::Given(Source::Inline(String::new())),
         None => CallDocument::Given(document(form)?.ok_or_else(nothing)?),
     };
     Ok(NewCall {
         caller_id: form.text("CallerId").map(str::to_owned),
+        display_name: shown_name(form, dialect)?,
         fallback: document_ref(own, "FallbackUrl", "FallbackMethod")?,
         dialect,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
@@ -179,9 +189,35 @@ fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
         carrier: carrier(form)?,
         client_notification: form.url("ClientNotificationUrl", 21205)?,
         checks_from: true,
+        supervises,
         remarks,
         ..NewCall::new(to, from, document)
     })
+}
+
+/// The caller's name as the other dialect's clients give it (reference: texml-delta §3, `fromDisplayName`).
+fn shown_name(form: &Params, dialect: Dialect) -> Result<Option<String>, ApiError> {
+    let name = form.text("CallerDisplayName").filter(|_| dialect == Dialect::Texml);
+    match name {
+        Some(name) if name.chars().count() > 128 || name.contains(char::is_control) => {
+            Err(ApiError::new(20001, "CallerId may have 128 printable characters"))
+        }
+        name => Ok(name.map(str::to_owned)),
+    }
+}
+
+/// Which call a new one is to listen to, and who hears it there (reference: texml-delta §7).
+fn supervises(form: &Params, dialect: Dialect) -> Result<Option<(CallSid, SupervisorMode)>, ApiError> {
+    let Some(call) = form.text("SuperviseCallSid").filter(|_| dialect == Dialect::Texml) else {
+        return Ok(None);
+    };
+    let call = call.parse().map_err(|_| ApiError::new(20001, "SuperviseCallSid is no sid of a call"))?;
+    let mode = match form.one_of("SupervisingRole", &["barge", "whisper", "monitor"], 20001)? {
+        None | Some("barge") => SupervisorMode::Barge,
+        Some("whisper") => SupervisorMode::Whisper,
+        Some(_) => SupervisorMode::Monitor,
+    };
+    Ok(Some((call, mode)))
 }
 
 /// Whose trunks are to carry a number.

@@ -91,16 +91,12 @@ pub(super) fn read(
         credentials: credentials(form)?,
         carrier: carrier(form)?,
         client_notification: form.url("ClientNotificationUrl", 21205)?,
+        display_name: display(form)?,
         checks_from: true,
         ..NewCall::new(to, from, CallDocument::Given(Source::Inline(String::new())))
     };
     let early_media = form.choice("EarlyMedia")?.unwrap_or(true);
-    Ok(NewParticipant {
-        call,
-        conference: noun(form, conference)?,
-        early_media,
-        display_name: display(form)?,
-    })
+    Ok(NewParticipant { call, conference: noun(form, conference)?, early_media })
 }
 
 fn noun(form: &Params, conference: &ConferenceRef) -> Result<ConferenceNoun, ApiError> {
@@ -230,7 +226,7 @@ mod tests {
     #[test]
     fn the_least_says_what_is_published_as_default() {
         let least = of(LEAST).unwrap();
-        assert_eq!((least.call.timeout_s, least.early_media, least.display_name), (60, true, None));
+        assert_eq!((least.call.timeout_s, least.early_media, least.call.display_name), (60, true, None));
         assert_eq!((least.call.record, least.call.machine_detection), (None, None));
         let plain = ConferenceNoun {
             name: "room".to_owned(),
@@ -269,9 +265,9 @@ mod tests {
              &StatusCallback=http://w/s&StatusCallbackEvent=ringing&CallerId=%2B1555"
         ))
         .unwrap();
-        let NewParticipant { call, conference, early_media, display_name } = most;
+        let NewParticipant { call, conference, early_media } = most;
         assert_eq!((call.timeout_s, call.time_limit_s, early_media), (5, Some(9), false));
-        assert_eq!((display_name.as_deref(), call.caller_id.as_deref()), (Some("Ann"), Some("+1555")));
+        assert_eq!((call.display_name.as_deref(), call.caller_id.as_deref()), (Some("Ann"), Some("+1555")));
         assert_eq!(conference.jitter_buffer, JitterBufferSize::Small);
         let amd = call.machine_detection.unwrap();
         assert_eq!((amd.beside, amd.callback.unwrap().url.as_str()), (true, "http://w/amd"));

@@ -23,6 +23,7 @@ use crate::office::Secret;
 use crate::outcome::Cause;
 use crate::participant::ConferenceRef;
 use crate::place::{NewCall, RecordWish};
+use crate::supervise::supervisor_document;
 
 /// How worker and customer meet.
 #[derive(Clone, Debug)]
@@ -162,7 +163,6 @@ impl Node {
             call: new_call(to, from, Source::Inline(String::new())),
             conference,
             early_media: room.early_media,
-            display_name: None,
         };
         match self.add_participant(&ConferenceRef::Name(task.to_string()), new, now) {
             OperatorReply::Participant(one) => Ok(one.facts.call_sid),
@@ -197,22 +197,15 @@ impl Node {
         let to = to.ok_or_else(|| RouterFault::new(40147, "the supervisor has no contact_uri"))?;
         let from = self.task_text(workspace, sid, "from");
         let from = from.ok_or_else(|| RouterFault::new(40148, "the task has no attribute from"))?;
-        let yes = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut room = vec![
-            yes("startConferenceOnEnter", "false"),
-            yes("endConferenceOnExit", "false"),
-            yes("beep", "false"),
-        ];
-        match supervise.mode {
-            SupervisorMode::Monitor => room.push(yes("muted", "true")),
+        let worker = match supervise.mode {
             SupervisorMode::Whisper => {
                 let worker = self.conference_worker(workspace, sid);
-                let worker = worker.ok_or_else(|| RouterFault::new(40146, "no worker is there"))?;
-                room.push(yes("coach", &worker));
+                worker.ok_or_else(|| RouterFault::new(40146, "no worker is there"))?
             }
-            SupervisorMode::Barge => {}
-        }
-        let new = new_call(to, from, Source::Inline(conference_document(&name, &room)));
+            SupervisorMode::Monitor | SupervisorMode::Barge => String::new(),
+        };
+        let document = supervisor_document(&name, supervise.mode, &worker);
+        let new = new_call(to, from, Source::Inline(document));
         self.ring(workspace, sid, new, RingKind::Supervise, 40146, now)?;
         Ok(())
     }

@@ -72,7 +72,7 @@ impl Numbering {
     pub(super) fn new(open: &StreamOpen) -> Numbering {
         let (stream, call, account) =
             (open.stream.to_string(), open.call.to_string(), open.account.to_string());
-        let texml = open.texml.map(|stream| stream.hears);
+        let texml = open.texml.map(|stream| stream.heard_in());
         Numbering { stream, call, account, texml, sequence: 0, chunks: BTreeMap::new() }
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn run(
 
 /// What waits to be said on a connection.
 pub(super) fn outbox(open: &StreamOpen) -> Arc<Outbox> {
-    let codec = open.texml.map_or(StreamCodec::Pcmu, |stream| stream.hears);
+    let codec = open.texml.map_or(StreamCodec::Pcmu, |stream| stream.heard_in());
     Arc::new(Outbox::new(Track::of(open.track), codec))
 }
 

@@ -260,7 +260,7 @@ mod tests {
             (StreamCodec::Opus, "OPUS", 48_000),
             (StreamCodec::L16, "L16", 8_000),
         ] {
-            let texml = Some(TexmlStream { hears, ..TexmlStream::default() });
+            let texml = Some(TexmlStream { hears: Some(hears), ..TexmlStream::default() });
             let open = StreamOpen { texml, ..open(twiml::StreamTrack::InboundTrack) };
             let start = value(&Numbering::new(&open).start(&open));
             let format = json!({"encoding": encoding, "sample_rate": rate_hz, "channels": 1});

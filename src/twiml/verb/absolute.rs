@@ -5,21 +5,22 @@ use super::{
     Prompt, Record, RecordingStatusCallback, Service, ServiceCallback, Start, StatusCallback, Verb,
 };
 use crate::Finding;
+use crate::place::Place;
 use crate::reference::{resolve, shown};
 
 /// The verb with absolute URLs, and what had to be left out. `None` when nothing of it is left.
 ///
 /// A bad `action` stays as written: it is an error only if the verb ends in requesting it. A bad `url` of a noun
 /// stays too: the leg it would run on must not be bridged without it.
-pub(crate) fn absolute(verb: Verb, base: Option<&str>) -> (Option<Verb>, Vec<Finding>) {
-    let mut resolver = Resolver { base, all: false, findings: Vec::new() };
+pub(crate) fn absolute(verb: Verb, base: Option<&str>, place: Option<Place>) -> (Option<Verb>, Vec<Finding>) {
+    let mut resolver = Resolver { base, all: false, place, findings: Vec::new() };
     let verb = resolver.verb(verb);
     (verb, resolver.findings)
 }
 
 /// Every URL of the verb that leads nowhere, those among them that are only an error once they are asked for.
-pub(crate) fn bad_urls(verb: Verb, base: &str) -> Vec<Finding> {
-    let mut resolver = Resolver { base: Some(base), all: true, findings: Vec::new() };
+pub(crate) fn bad_urls(verb: Verb, base: &str, place: Option<Place>) -> Vec<Finding> {
+    let mut resolver = Resolver { base: Some(base), all: true, place, findings: Vec::new() };
     if let Verb::Redirect(redirect) = &verb {
         resolver.if_possible(&mut Some(redirect.url.clone()));
     }
@@ -31,6 +32,8 @@ struct Resolver<'b> {
     base: Option<&'b str>,
     /// Also what stays as written is told.
     all: bool,
+    /// Where the verb stands; of its URLs, those not told of yet.
+    place: Option<Place>,
     findings: Vec<Finding>,
 }
 
@@ -215,7 +218,7 @@ impl Resolver<'_> {
     fn needed(&mut self, url: &str, code: u32) -> Option<String> {
         let resolved = resolve(self.base, url);
         if resolved.is_none() {
-            self.findings.push(Finding::unplaced(code, &shown(url)));
+            self.tell(code, url);
         }
         resolved
     }
@@ -231,9 +234,17 @@ impl Resolver<'_> {
         let Some(written) = url else { return };
         match resolve(self.base, written) {
             Some(resolved) => *written = resolved,
-            None if self.all => self.findings.push(Finding::unplaced(11100, &shown(written))),
+            None if self.all => self.tell(11100, written),
             None => {}
         }
+    }
+
+    fn tell(&mut self, code: u32, url: &str) {
+        let finding = Finding::unplaced(code, &shown(url));
+        self.findings.push(match &mut self.place {
+            Some(place) => place.of_url(url, finding),
+            None => finding,
+        });
     }
 }
 
@@ -243,7 +254,7 @@ mod tests {
     use crate::verb::table::verb_of;
 
     fn urls(xml: &str, base: Option<&str>) -> (String, Vec<u32>) {
-        let (verb, findings) = absolute(verb_of(xml, &[]), base);
+        let (verb, findings) = absolute(verb_of(xml, &[]), base, None);
         let text = verb.map_or_else(|| "nothing".to_owned(), |verb| format!("{verb:?}"));
         (text, findings.iter().map(|finding| finding.code).collect())
     }

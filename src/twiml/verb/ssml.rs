@@ -73,7 +73,11 @@ fn element_words(node: Node<'_>, language: &str, reading: &mut Reading<'_>, dept
             }
         }
         Reads::Alias => match node.attribute("alias") {
-            Some(alias) => words.add(alias),
+            Some(alias) => {
+                // Nobody hears what stands inside, but what may not stand there is told all the same.
+                children(node, language, reading, depth + 1, &mut Words::default());
+                words.add(alias);
+            }
             None => children(node, language, reading, depth + 1, words),
         },
         Reads::SayAs => {
@@ -354,7 +358,8 @@ mod tests {
             ("a <break strength='huge' time='soon'/> b", "a b", Some("a <break strength=\"medium\"/>b"), 2),
             ("<prosody rate='quick' pitch='10%'>a</prosody>", "a", None, 2),
             ("<s>a <p>b</p></s>", "a b.", None, 1),
-            ("<sub alias='x'>a <emphasis>b</emphasis></sub>", "x", None, 0),
+            ("<sub alias='x'>a <emphasis>b</emphasis></sub>", "x", None, 1),
+            ("<sub alias='x'>a <b>c</b><say-as interpret-as='song'>d</say-as></sub>", "x", None, 2),
             ("<say-as interpret-as='digits'>4<break time='1s'/>7</say-as>", "4 7", None, 1),
             ("<say-as interpret-as='song'>la</say-as>", "la", None, 1),
             (

@@ -27,8 +27,9 @@ pub struct StreamNoun {
 /// How sound goes over a stream of TeXML, either way (reference: media-streams §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TexmlStream {
-    /// `codec`: what the application hears.
-    pub hears: StreamCodec,
+    /// `codec`: what the application hears; `None`: the call's own codec, which is the one it has when the stream
+    /// begins.
+    pub hears: Option<StreamCodec>,
     /// What it says comes in whole MP3 files; else in pieces of `says`.
     pub mp3: bool,
     /// `bidirectionalCodec`.
@@ -41,8 +42,14 @@ pub struct TexmlStream {
 
 impl Default for TexmlStream {
     fn default() -> Self {
-        let codec = StreamCodec::Pcmu;
-        TexmlStream { hears: codec, mp3: true, says: codec, rate_hz: 8_000, reconnects: true }
+        TexmlStream { hears: None, mp3: true, says: StreamCodec::Pcmu, rate_hz: 8_000, reconnects: true }
+    }
+}
+
+impl TexmlStream {
+    /// What the application hears. A call whose codec is not known is taken for one of the telephone network.
+    pub fn heard_in(&self) -> StreamCodec {
+        self.hears.unwrap_or(StreamCodec::Pcmu)
     }
 }
 
@@ -101,14 +108,16 @@ pub(super) fn read(node: Node<'_>, reading: &mut Reading<'_>, connects: bool) ->
 fn texml(node: Node<'_>, reading: &mut Reading<'_>) -> TexmlStream {
     let plain = TexmlStream::default();
     let mp3 = reading.one_of(node, "bidirectionalMode", &[("mp3", true), ("rtp", false)], true, 12200);
-    let says = codec(node, "bidirectionalCodec", CODECS, reading);
+    let says = codec(node, "bidirectionalCodec", CODECS, reading).unwrap_or(plain.says);
     let rate_hz = reading.one_of(node, "bidirectionalSamplingRate", RATES, plain.rate_hz, 12200);
     if rate_hz != plain.rate_hz && matches!(says, StreamCodec::Pcmu | StreamCodec::Pcma) {
         reading.bad_value(node, "bidirectionalSamplingRate", 99006, "has no effect on G.711, which has 8000");
     }
     let reconnects = reading.boolean(node, "enableReconnect", plain.reconnects, 12200);
-    // A call's own codec may change in it: `default` is the one every application knows.
-    let hears = codec(node, "codec", &[CODECS, &[("default", StreamCodec::Pcmu)]].concat(), reading);
+    let hears = match attribute(node, "codec") {
+        None | Some("default") => None,
+        Some(_) => codec(node, "codec", CODECS, reading),
+    };
     TexmlStream { hears, mp3, says, rate_hz, reconnects }
 }
 
@@ -116,14 +125,14 @@ fn texml(node: Node<'_>, reading: &mut Reading<'_>) -> TexmlStream {
 fn codec(
     node: Node<'_>,
     name: &str,
-    known: &[(&str, StreamCodec)],
+    known: &[(&str, Option<StreamCodec>)],
     reading: &mut Reading<'_>,
-) -> StreamCodec {
+) -> Option<StreamCodec> {
     if attribute(node, name) == Some("AMR-WB") {
         reading.bad_value(node, name, 99006, "is a codec this box does not have; PCMU stands for it");
-        return StreamCodec::Pcmu;
+        return Some(StreamCodec::Pcmu);
     }
-    reading.one_of(node, name, known, StreamCodec::Pcmu, 12200)
+    reading.one_of(node, name, known, None, 12200)
 }
 
 /// What is wrong with a stream's URL, by its code, if anything is.
@@ -179,12 +188,12 @@ pub(super) const TRACKS: &[(&str, StreamTrack)] = &[
     ("outbound_track", StreamTrack::OutboundTrack),
     ("both_tracks", StreamTrack::BothTracks),
 ];
-const CODECS: &[(&str, StreamCodec)] = &[
-    ("PCMU", StreamCodec::Pcmu),
-    ("PCMA", StreamCodec::Pcma),
-    ("G722", StreamCodec::G722),
-    ("OPUS", StreamCodec::Opus),
-    ("L16", StreamCodec::L16),
+const CODECS: &[(&str, Option<StreamCodec>)] = &[
+    ("PCMU", Some(StreamCodec::Pcmu)),
+    ("PCMA", Some(StreamCodec::Pcma)),
+    ("G722", Some(StreamCodec::G722)),
+    ("OPUS", Some(StreamCodec::Opus)),
+    ("L16", Some(StreamCodec::L16)),
 ];
 const RATES: &[(&str, u32)] = &[("8000", 8_000), ("16000", 16_000), ("24000", 24_000)];
 pub(super) const ATTRIBUTES: &[&str] = &[
@@ -265,7 +274,7 @@ mod tests {
         }
         let base = TexmlStream::default();
         let says = |says| TexmlStream { says, ..base };
-        let hears = |hears| TexmlStream { hears, ..base };
+        let hears = |hears| TexmlStream { hears: Some(hears), ..base };
         let rate = |rate_hz| TexmlStream { rate_hz, says: StreamCodec::L16, ..base };
         for (attributes, expected, codes) in [
             ("", base, vec![]),
@@ -282,13 +291,13 @@ mod tests {
             ("bidirectionalCodec='L16' bidirectionalSamplingRate='24000'", rate(24_000), vec![]),
             ("bidirectionalCodec='L16' bidirectionalSamplingRate='48000'", rate(8_000), vec![12200]),
             ("bidirectionalSamplingRate='16000'", TexmlStream { rate_hz: 16_000, ..base }, vec![99006]),
-            ("codec='PCMU'", base, vec![]),
+            ("codec='PCMU'", hears(StreamCodec::Pcmu), vec![]),
             ("codec='default'", base, vec![]),
             ("codec='PCMA'", hears(StreamCodec::Pcma), vec![]),
             ("codec='G722'", hears(StreamCodec::G722), vec![]),
             ("codec='OPUS'", hears(StreamCodec::Opus), vec![]),
             ("codec='L16'", hears(StreamCodec::L16), vec![]),
-            ("codec='AMR-WB'", base, vec![99006]),
+            ("codec='AMR-WB'", hears(StreamCodec::Pcmu), vec![99006]),
             ("codec='x'", base, vec![12200]),
             ("enableReconnect='true'", base, vec![]),
             ("enableReconnect='false'", TexmlStream { reconnects: false, ..base }, vec![]),
