@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use base::{Rng, WorkspaceSid};
+use base::{Mono, Rng, WorkspaceSid};
 use call::taskrouter::rows::RouterRow;
 use call::{Node, Operator, OperatorReply};
 use config::Config;
+use router::clock::moment;
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -53,6 +54,8 @@ fn load(config_file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<Conf
 }
 
 const RECORDINGS: &str = "recordings";
+/// How long the start waits for what workspaces had counted; tasks are given out without it.
+const PAST_PATIENCE: Duration = Duration::from_millis(300);
 
 /// What a crash or a power cut left: files that promise too little or too much, rows that nobody completed.
 async fn complete_recordings(store: &store::Store, folder: &Path) -> anyhow::Result<()> {
@@ -168,8 +171,19 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let mut node = Node::new(book.view().office(), USER_AGENT, rng, clock.now());
     node.restore_queues(store.queues().await.context("the database")?);
     let rows = store.router_rows().await.context("the database")?;
-    let before = workspaces_before(&store, &rows).await;
-    node.restore_router(rows, &before, clock.now());
+    let mut counted = tokio::spawn(router_past(store.clone(), &rows, moment(clock.now().wall)));
+    let past = tokio::time::timeout(PAST_PATIENCE, &mut counted).await;
+    let past = past.ok().map(|past| past.unwrap_or_default());
+    node.restore_router(rows, past.as_ref(), clock.now());
+    if past.is_none() {
+        // Tasks are given out meanwhile.
+        let asks = asks_tx.clone();
+        tokio::spawn(async move {
+            let past = counted.await.unwrap_or_default();
+            tracing::info!(workspaces = past.len(), "what was counted before is counted again");
+            asks.send(Ask::Past(past)).await.ok();
+        });
+    }
     let world = Arc::new(World {
         transports,
         media,
@@ -380,22 +394,30 @@ pub(crate) fn entropy() -> anyhow::Result<[u8; 32]> {
     Ok(seed)
 }
 
-/// Tells systemd, if it started us; a box started by hand has nobody to tell.
-/// What workspaces had counted; without it they begin anew.
-async fn workspaces_before(store: &Store, rows: &[RouterRow]) -> BTreeMap<WorkspaceSid, router::Workspace> {
-    let mut all = BTreeMap::new();
-    for workspace in rows.iter().filter_map(|row| match row {
+/// What workspaces had counted when the box stopped, before this moment.
+fn router_past(
+    store: Store,
+    rows: &[RouterRow],
+    before: Mono,
+) -> impl Future<Output = BTreeMap<WorkspaceSid, router::Past>> + use<> {
+    let workspace = |row: &RouterRow| match row {
         RouterRow::Workspace(row) => Some(row.sid),
         _ => None,
-    }) {
-        match store.workspace_before(workspace).await {
-            Ok(before) => all.extend(before.map(|before| (workspace, before))),
-            Err(error) => tracing::warn!(%workspace, %error, "its statistics begin anew"),
+    };
+    let workspaces: Vec<WorkspaceSid> = rows.iter().filter_map(workspace).collect();
+    async move {
+        let mut all = BTreeMap::new();
+        for workspace in workspaces {
+            match store.router_past(workspace, before).await {
+                Ok(past) => all.extend(past.map(|past| (workspace, past))),
+                Err(error) => tracing::warn!(%workspace, %error, "its statistics begin anew"),
+            }
         }
+        all
     }
-    all
 }
 
+/// Tells systemd, if it started us; a box started by hand has nobody to tell.
 fn tell_systemd(state: sd_notify::NotifyState<'_>) {
     sd_notify::notify(false, &[state]).ok();
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base::WorkspaceSid;
 use call::{FetchId, FetchKind, Input, Node, Operator, OperatorReply, Output};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -46,6 +47,8 @@ pub(crate) struct Inbox {
 pub(crate) enum Ask {
     /// Answered through the channel.
     Operator(Operator, oneshot::Sender<OperatorReply>),
+    /// What workspaces had counted before the box stopped.
+    Past(BTreeMap<WorkspaceSid, router::Past>),
     /// Leave the loop.
     Stop,
 }
@@ -87,6 +90,10 @@ pub(crate) async fn run(mut node: Node, world: Arc<World>, mut inbox: Inbox, clo
                     next_ask += 1;
                     waiting.insert(next_ask, reply);
                     Some(Input::Command { id: next_ask, command })
+                }
+                Ask::Past(past) => {
+                    node.remember_router(past, clock.now());
+                    continue;
                 }
                 Ask::Stop => return,
             },

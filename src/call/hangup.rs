@@ -26,7 +26,8 @@ impl Call {
         let outcome = self.record_outcome(&cause, ctx);
         self.ended = Some(cause);
         self.answered_until = Some(ctx.now.mono);
-        ctx.shared.router.ring_news(self.sid(), RingNews::Over);
+        let failed = outcome.status == CallStatus::Failed;
+        ctx.shared.router.ring_news(self.sid(), RingNews::Over { failed });
         ctx.shared.timers.cancel_all(self.sid());
         self.close_streams(ctx);
         self.close_siprecs(ctx);

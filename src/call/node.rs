@@ -95,16 +95,22 @@ impl Node {
         self.shared.queues.restore(rows);
     }
 
-    /// The workspaces of earlier days, before the first input. `before`: as they were when what they were told was
-    /// written down last, for what they have counted.
+    /// The workspaces of earlier days, before the first input. `past`: what they had counted until then; `None`: that
+    /// comes later ([`Self::remember_router`]).
     pub fn restore_router(
         &mut self,
         rows: Vec<RouterRow>,
-        before: &BTreeMap<WorkspaceSid, router::Workspace>,
+        past: Option<&BTreeMap<WorkspaceSid, router::Past>>,
         now: Now,
     ) {
-        self.shared.router.restore(rows, before, now);
+        self.shared.router.restore(rows, past, now);
         self.furnish_agents(now);
+        self.settle(now);
+    }
+
+    /// What the workspaces of earlier days had counted, where that was still to come.
+    pub fn remember_router(&mut self, past: BTreeMap<WorkspaceSid, router::Past>, now: Now) {
+        self.shared.router.remember(past, now);
         self.settle(now);
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::life::{NewTask, TaskChange};
 use crate::queue::{QueueConfig, TaskOrder};
+use crate::statistics::Past;
 use crate::transfer::{Direct, NewTransfer};
 use crate::worker::Activity;
 use crate::workspace::{RouterError, WorkflowConfig, Workspace};
@@ -101,12 +102,17 @@ pub enum Input {
     },
     Transfer(NewTransfer),
     CancelTransfer(TaskSid),
+    Remember(Box<Past>),
 }
 
 impl Workspace {
     /// Does what it is told.
     pub fn handle(&mut self, input: Input, now: Mono) -> Result<(), RouterError> {
         match input {
+            Input::Remember(past) => {
+                self.remember(&past, now);
+                Ok(())
+            }
             Input::Timeout => {
                 self.handle_timeout(now);
                 Ok(())

@@ -12,6 +12,7 @@ mod conference_out;
 mod event;
 pub mod expr;
 mod feed;
+mod gone;
 #[cfg(test)]
 mod history;
 mod idle;
@@ -52,6 +53,7 @@ pub use names::{TaskAndWorker, WorkerCounts, WorkerNames};
 pub use queue::{QueueConfig, TaskOrder};
 pub use replay::{Difference, Entry, Replay, Replayed};
 pub use serde_json::Value as Json;
+pub use statistics::Past;
 pub use task::{Place, Reservation, ReservationStatus, Task, TaskStatus};
 pub use transfer::{Direct, NewTransfer, Transfer, TransferMode, TransferStatus};
 pub use worker::{Activity, Worker, WorkerChannel};

@@ -438,7 +438,7 @@ impl Workspace {
     fn forget(&mut self, sid: TaskSid, by_system: bool, at: Mono) {
         let reservations = self.tasks.get(&sid).map(|task| task.history.clone()).unwrap_or_default();
         for reservation in &reservations {
-            self.reservations.remove(reservation);
+            self.gone.reservations.extend(self.reservations.remove_entry(reservation));
         }
         self.tell(
             match by_system {
@@ -449,6 +449,7 @@ impl Workspace {
         );
         let Some(task) = self.tasks.remove(&sid) else { return };
         self.statistics.forget(&task);
+        self.gone.tasks.insert(sid, task);
         for timer in [Timer::Target(sid), Timer::Life(sid), Timer::Forget(sid)] {
             self.cancel_timer(timer);
         }

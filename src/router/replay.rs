@@ -122,6 +122,11 @@ impl Replay {
         self.done
     }
 
+    /// The same, and nothing else is left.
+    pub fn into_workspace(self) -> Option<Workspace> {
+        self.workspace.map(|(workspace, ..)| workspace)
+    }
+
     /// The workspace as it is after the last leaf.
     pub fn workspace(&self) -> Option<&Workspace> {
         self.workspace.as_ref().map(|(workspace, ..)| workspace)
@@ -132,7 +137,7 @@ impl Workspace {
     /// Does what it is told, and gives what to write down of it. What it decided is in the entry and nowhere else.
     pub fn record(&mut self, input: Input, at: Mono) -> (Result<(), RouterError>, Entry) {
         let result = self.handle(input.clone(), at);
-        let outputs = std::iter::from_fn(|| self.poll_output()).collect();
+        let outputs = self.outputs.drain(..).collect();
         let refused = result.err().map(|error| error.to_string());
         (result, Entry { at, input, refused, outputs })
     }
@@ -175,7 +180,7 @@ mod tests {
     fn restarted(old: &Workspace, now: Mono) -> Written {
         let activities = old.activities().cloned().collect();
         let mut all = Written::new(Workspace::new(activities, old.timeout_activity(), Rng::seeded(2)));
-        all.remember(old);
+        all.remember(old.past(), now);
         old.queues().for_each(|queue| all.put_queue(queue.clone(), now).unwrap());
         old.workflows().for_each(|flow| all.put_workflow(flow.clone()).unwrap());
         old.workers().for_each(|worker| all.restore_worker(worker.clone()));

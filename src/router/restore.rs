@@ -7,14 +7,31 @@
 use base::Mono;
 
 use crate::life::{ASSIGNED_MAX, REMEMBERED};
+use crate::statistics::Past;
 use crate::task::{Reservation, ReservationStatus, Task, TaskStatus};
 use crate::worker::Worker;
 use crate::workspace::{Timer, Workspace};
 
 impl Workspace {
-    /// What was counted before; the first of all that is put back.
-    pub fn remember(&mut self, before: &Workspace) {
-        self.statistics = before.statistics.past();
+    /// What it has counted, for another that goes on from here.
+    pub fn past(&self) -> Past {
+        self.statistics.past()
+    }
+
+    /// What was counted before it was put back; it may come when much has been counted since.
+    pub fn remember(&mut self, past: &Past, now: Mono) {
+        self.statistics.remember(past, now);
+        self.owes_past = false;
+    }
+
+    /// What was counted before is still to come: it is with the run before this one until then.
+    pub fn expect_past(&mut self) {
+        self.owes_past = true;
+    }
+
+    /// Whether what was counted before is still to come.
+    pub fn expects_past(&self) -> bool {
+        self.owes_past
     }
 
     /// A worker of earlier days.

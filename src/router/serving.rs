@@ -8,6 +8,8 @@ use base::{TaskQueueSid, WorkerSid};
 use crate::expr::Step;
 use crate::idle::{Reads, kind_of};
 use crate::names::WorkerCounts;
+use crate::queue::Queue;
+use crate::worker::Worker;
 use crate::workflow::Target;
 use crate::workspace::Workspace;
 
@@ -53,26 +55,29 @@ impl Workspace {
         }
     }
 
-    /// A worker's attributes or the queues have changed: which it may serve is found out anew.
+    /// A worker's attributes have changed: which queues it may serve is found out anew.
     pub(crate) fn reindex(&mut self, sid: WorkerSid) {
         self.leave_idle(sid);
         self.forget_looked(sid);
         let Some(worker) = self.workers.get(&sid) else { return };
         let serves = self.serves.entry(sid).or_default();
         for (queue_sid, queue) in &mut self.queues {
-            if queue.config.target_workers.is_true(&worker.attributes) {
-                if queue.eligible.insert(sid) {
-                    queue.count(worker.activity, true);
-                }
-                serves.insert(*queue_sid);
-            } else {
-                if queue.eligible.remove(&sid) {
-                    queue.count(worker.activity, false);
-                }
-                serves.remove(queue_sid);
-            }
+            find_out(worker, *queue_sid, queue, serves);
         }
         self.join_idle(sid);
+    }
+
+    /// A queue has changed: who may serve it is found out anew.
+    pub(crate) fn reindex_queue(&mut self, queue_sid: TaskQueueSid) {
+        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+        for sid in workers {
+            self.leave_idle(sid);
+            self.forget_looked(sid);
+            if let (Some(worker), Some(queue)) = (self.workers.get(&sid), self.queues.get_mut(&queue_sid)) {
+                find_out(worker, queue_sid, queue, self.serves.entry(sid).or_default());
+            }
+            self.join_idle(sid);
+        }
     }
 
     /// Takes a worker out of the idle of all its queues, before anything about its turn changes.
@@ -121,6 +126,18 @@ impl Workspace {
             counts.by_activity.insert(sid.to_string(), *count);
         }
         counts
+    }
+}
+
+/// Whether a worker may serve a queue.
+fn find_out(worker: &Worker, sid: TaskQueueSid, queue: &mut Queue, serves: &mut BTreeSet<TaskQueueSid>) {
+    if queue.config.target_workers.is_true(&worker.attributes) {
+        serves.insert(sid);
+        if queue.eligible.insert(worker.sid) {
+            queue.count(worker.activity, true);
+        }
+    } else if serves.remove(&sid) && queue.eligible.remove(&worker.sid) {
+        queue.count(worker.activity, false);
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::event::{Event, Output};
 use crate::feed::Looked;
+use crate::gone::Gone;
 use crate::queue::{Queue, QueueConfig, Rank, TaskOrder};
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
@@ -86,6 +87,9 @@ pub struct Workspace {
     #[serde(with = "crate::as_list")]
     pub(crate) deadlines: BTreeMap<Timer, Mono>,
     pub(crate) outputs: VecDeque<Output>,
+    /// Not written down: with the last output it is empty.
+    #[serde(skip)]
+    pub(crate) gone: Gone,
     /// Offers so far.
     pub(crate) offers: u64,
     /// Whether workers have several tasks at once.
@@ -96,6 +100,9 @@ pub struct Workspace {
     pub(crate) duties: BTreeMap<TaskQueueSid, (Option<ActivitySid>, Option<ActivitySid>)>,
     pub(crate) rng: Rng,
     pub(crate) statistics: Statistics,
+    /// Whether what was counted before it was put back is still to come.
+    #[serde(default)]
+    pub(crate) owes_past: bool,
 }
 
 /// What is waited for by the clock.
@@ -138,18 +145,24 @@ impl Workspace {
             timers: BTreeSet::new(),
             deadlines: BTreeMap::new(),
             outputs: VecDeque::new(),
+            gone: Gone::default(),
             offers: 0,
             multi_task: true,
             queue_order: TaskOrder::Fifo,
             duties: BTreeMap::new(),
             rng,
             statistics: Statistics::default(),
+            owes_past: false,
         }
     }
 
     /// What the owner must do next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            self.bury();
+        }
+        output
     }
 
     /// When to call [`Workspace::handle_timeout`], and why.
@@ -195,10 +208,7 @@ impl Workspace {
         }
         self.queues.insert(sid, queue);
         self.read_targets([sid]);
-        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
-        for worker in &workers {
-            self.reindex(*worker);
-        }
+        self.reindex_queue(sid);
         self.feed_all(now);
         Ok(())
     }

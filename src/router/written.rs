@@ -21,12 +21,14 @@ use crate::input::Input;
 use crate::life::{NewTask, TaskChange};
 use crate::queue::{QueueConfig, TaskOrder};
 use crate::replay::Entry;
+use crate::statistics::Past;
 use crate::task::{Reservation, Task};
 use crate::transfer::{Direct, NewTransfer};
 use crate::worker::{Activity, Worker};
 use crate::workspace::{RouterError, WorkflowConfig, Workspace};
 
-/// Entries after which a check follows; where there is more to be said of, as many as a quarter of that.
+/// Entries after which a check follows; where there is more to be said of, four times as many: writing it whole takes the
+/// longer the more there is, and nobody waits for what is replayed from there.
 const ENTRIES_BEFORE_CHECK: u64 = if cfg!(test) { 500 } else { 10_000 };
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -124,7 +126,11 @@ impl Written {
     /// What the owner must do next.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.collect();
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            self.all.bury();
+        }
+        output
     }
 
     /// What the owner must write down next.
@@ -133,9 +139,7 @@ impl Written {
     }
 
     fn collect(&mut self) {
-        while let Some(output) = self.all.poll_output() {
-            self.outputs.push_back(output);
-        }
+        self.outputs.extend(self.all.outputs.drain(..));
     }
 
     fn leaf(&mut self, at: Mono, page: Page) {
@@ -156,7 +160,7 @@ impl Written {
         }
         let size = (self.all.tasks.len() + self.all.workers.len()) as u64;
         let is_next_day = now.0 / DAY_NS > self.latest.0 / DAY_NS;
-        if is_next_day || self.since_whole >= ENTRIES_BEFORE_CHECK.max(size / 4) {
+        if is_next_day || self.since_whole >= ENTRIES_BEFORE_CHECK.max(size * 4) {
             let page = Page::Check(Snapshot::new(&self.all));
             self.leaf(now, page);
             self.since_whole = 0;
@@ -173,8 +177,13 @@ impl Written {
 /// What puts it back, before it begins.
 #[allow(missing_docs, reason = "each is documented where the workspace does it")]
 impl Written {
-    pub fn remember(&mut self, before: &Workspace) {
-        self.all.remember(before);
+    pub fn expect_past(&mut self) {
+        self.all.expect_past();
+    }
+
+    pub fn remember(&mut self, past: Past, now: Mono) {
+        // It refuses nothing.
+        let _ = self.tell(Input::Remember(Box::new(past)), now);
     }
 
     pub fn restore_worker(&mut self, worker: Worker) {

@@ -98,7 +98,7 @@ impl World {
         let mut office = config.office;
         office.listen = vec![(TransportKind::Udp, BOX), (TransportKind::Tcp, BOX)];
         let mut node = Node::new(office, "Tandem/sim", rng.fork(), now);
-        node.restore_router(Vec::new(), &BTreeMap::new(), now);
+        node.restore_router(Vec::new(), Some(&BTreeMap::new()), now);
         Self {
             node,
             media: StubMedia::new(BOX.ip()),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use base::{RecordingSid, Timestamp, WorkspaceSid};
+use base::{RecordingSid, TaskChannelSid, Timestamp, WorkspaceSid};
 
 use crate::listing::Listing;
 use crate::read::{CallFilter, ConferenceFilter, NotificationFilter, RecordingFilter};
@@ -94,6 +94,8 @@ impl NotificationFilter {
 
 impl RouterEventFilter {
     pub(crate) fn listing(&self, workspace: WorkspaceSid) -> Listing {
+        let is_sid = |text: &str| text.parse::<TaskChannelSid>().is_ok();
+        let channel = |sid| self.channel.clone().filter(|text| is_sid(text) == sid);
         Listing::of(sql::LIST_ROUTER_EVENTS)
             .with("workspace =", Some(workspace.to_string()))
             .with("kind =", self.kind.clone())
@@ -102,17 +104,11 @@ impl RouterEventFilter {
             .with("queue =", self.queue.clone())
             .with("workflow =", self.workflow.clone())
             .with("reservation =", self.reservation.clone())
-            .with("data LIKE", self.channel.as_ref().map(|name| channel_pattern(name)))
+            .with("channel =", channel(true))
+            .with("channel_name =", channel(false))
             .with("at >=", self.from)
             .with("at <=", self.to)
     }
-}
-
-/// What stands in an event's data when it is about a channel, by its sid or its unique name.
-fn channel_pattern(name: &str) -> String {
-    let key =
-        if name.starts_with("TC") && name.len() == 34 { "TaskChannelSid" } else { "TaskChannelUniqueName" };
-    format!("%{}%", serde_json::json!([key, name]))
 }
 
 /// Transcriptions, of all recordings or of one.

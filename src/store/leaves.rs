@@ -12,6 +12,9 @@ use crate::{Store, StoreError, sql};
 /// Leaves that are read at once.
 pub const LEAVES_PAGE_MAX: u32 = 500;
 
+/// Runs, one before the other, that are looked through for what they have counted.
+const RUNS_BACK_MAX: u32 = 16;
+
 /// A leaf's place: its run and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeafPlace {
@@ -116,16 +119,62 @@ impl Store {
         }
     }
 
-    /// A workspace as it was when something was last written of it; `None` where nothing is, or it cannot be replayed.
-    pub async fn workspace_before(
+    /// What a workspace had counted in its runs that began before a moment; `None` where there are none.
+    ///
+    /// A run that ended before it knew what had been counted before it has counted for itself alone: what the run
+    /// before it counted belongs to it too.
+    pub async fn router_past(
         &self,
         workspace: WorkspaceSid,
-    ) -> Result<Option<router::Workspace>, StoreError> {
-        let (replay, difference) = self.replay(workspace, wall(Mono(u64::MAX)), None).await?;
-        if let Some(difference) = difference {
-            tracing::warn!(%workspace, ?difference, "what was written of a workspace cannot be replayed");
+        before: Mono,
+    ) -> Result<Option<router::Past>, StoreError> {
+        let (mut past, mut before): (Option<router::Past>, Mono) = (None, before);
+        for _ in 0..RUNS_BACK_MAX {
+            let query =
+                sqlx::query(sql::LAST_WHOLE_LEAF_BEFORE).bind(workspace.to_string()).bind(number(before.0));
+            let Some(place) = self.row(query, read_place).await? else { return Ok(past) };
+            let Some(mut all) = self.run_from(workspace, place).await? else { return Ok(past) };
+            let expects_more = all.0.expects_past();
+            past = Some(match past {
+                None => all.0.past(),
+                Some(later) => {
+                    // Counted together as of the later one's last moment.
+                    all.0.remember(&later, all.1);
+                    all.0.past()
+                }
+            });
+            if !expects_more {
+                return Ok(past);
+            }
+            before = place.run;
         }
-        Ok(replay.workspace().cloned())
+        Ok(past)
+    }
+
+    /// A workspace at the end of a run, and when that was.
+    async fn run_from(
+        &self,
+        workspace: WorkspaceSid,
+        place: LeafPlace,
+    ) -> Result<Option<(router::Workspace, Mono)>, StoreError> {
+        let (mut replay, mut next, mut at) = (router::Replay::default(), place, place.run);
+        loop {
+            let leaves = self.leaves(workspace, next, None).await?;
+            let count = leaves.len();
+            for leaf in leaves.iter().take_while(|leaf| leaf.run == place.run) {
+                at = at.max(leaf.at);
+                if let Err(difference) = replay.turn(leaf) {
+                    tracing::warn!(%workspace, ?difference, "what was written of a workspace cannot be replayed");
+                    return Ok(replay.into_workspace().map(|all| (all, at)));
+                }
+            }
+            match leaves.last() {
+                Some(last) if count == LEAVES_PAGE_MAX as usize && last.run == place.run => {
+                    next = LeafPlace { run: last.run, number: last.number + 1 };
+                }
+                Some(_) | None => return Ok(replay.into_workspace().map(|all| (all, at))),
+            }
+        }
     }
 }
 
@@ -193,9 +242,9 @@ mod tests {
             (None, 1_000, 1),
             "from the run's start before it"
         );
-        let before = store.workspace_before(WORKSPACE).await.unwrap().unwrap();
-        assert_eq!(before.worker(WorkerSid(1)).unwrap().activity, ActivitySid(2));
-        assert!(store.workspace_before(WorkspaceSid(2)).await.unwrap().is_none());
+        let past = store.router_past(WORKSPACE, Mono(u64::MAX)).await.unwrap().unwrap();
+        assert_eq!(past, whole.workspace().unwrap().past());
+        assert!(store.router_past(WorkspaceSid(2), Mono(u64::MAX)).await.unwrap().is_none());
         // Somebody changes what was decided.
         sqlx::query("UPDATE router_leaves SET leaf = replace(leaf, '\"refused\":null', '\"refused\":\"no\"') WHERE number = 77")
             .execute(&store.inner.pool)
@@ -205,6 +254,45 @@ mod tests {
         let Some(router::Difference::Decision { number: 77, .. }) = difference else {
             panic!("{difference:?}")
         };
+    }
+
+    /// The box stops again before it knows what was counted in its first run: both runs count, and a third is told of
+    /// both.
+    #[tokio::test]
+    async fn a_run_that_never_knew_its_past_is_counted_with_the_one_before() {
+        let created = |written: &Written| {
+            let window = router::statistics::Window::minutes(60, Mono(DAY_NS + 3_600_000_000_000));
+            written.workers_cumulative(&window, |_| true).activities
+        };
+        let mut all = router::Workspace::new(vec![activity(1), activity(2)], ActivitySid(1), Rng::seeded(1));
+        all.add_worker(WorkerSid(1), "ann", serde_json::json!({}), ActivitySid(1), Mono(DAY_NS)).unwrap();
+        let (mut leaves, mut expected) = (Vec::new(), Written::new(all.clone()));
+        for run in 0..2_u64 {
+            let mut written = Written::new(all.clone());
+            if run == 1 {
+                written.expect_past();
+            }
+            written.begin(Mono(DAY_NS + run * 60_000_000_000));
+            for n in 1..=3 {
+                let at = Mono(DAY_NS + run * 60_000_000_000 + n * 1_000_000_000);
+                written.set_activity(WorkerSid(1), ActivitySid(u128::from(n % 2 + 1)), at).unwrap();
+                expected.set_activity(WorkerSid(1), ActivitySid(u128::from(n % 2 + 1)), at).unwrap();
+            }
+            leaves.extend(std::iter::from_fn(|| written.poll_leaf()));
+            all = router::Workspace::new(vec![activity(1), activity(2)], ActivitySid(1), Rng::seeded(1));
+            all.restore_worker(written.worker(WorkerSid(1)).unwrap().clone());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let store = filled(folder.path(), &leaves).await;
+        let past = store.router_past(WORKSPACE, Mono(u64::MAX)).await.unwrap().unwrap();
+        let mut third = Written::new(all);
+        third.expect_past();
+        third.begin(Mono(DAY_NS + 120_000_000_000));
+        third.remember(past, Mono(DAY_NS + 121_000_000_000));
+        assert!(!third.expects_past());
+        assert_eq!(created(&third), created(&expected));
+        let one = store.router_past(WORKSPACE, Mono(DAY_NS + 1)).await.unwrap().unwrap();
+        assert_ne!(Some(one), store.router_past(WORKSPACE, Mono(u64::MAX)).await.unwrap());
     }
 
     #[tokio::test]

@@ -4,9 +4,13 @@ use base::{RouterEventSid, Timestamp, WorkspaceSid};
 use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey, RouterRow};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Error, Row};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::rows::{optional_parsed, parsed, text};
 use crate::{Page, Store, StoreError, sql};
+
+/// Rows that are read as one.
+const ROWS_AT_ONCE: i64 = 1_000;
 
 /// Which events (reference: taskrouter §9). A bound in time is included; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,14 +91,29 @@ async fn write_event(
         .bind(row.reservation.map(|sid| sid.to_string()))
         .bind(data)
         .bind(box_id)
+        .bind(told(row, "TaskChannelSid"))
+        .bind(told(row, "TaskChannelUniqueName"))
         .execute(connection)
         .await?;
     Ok(())
 }
 
-fn read_row(row: &AnyRow) -> Result<RouterRow, Error> {
-    let json: String = row.try_get("row")?;
-    serde_json::from_str(&json).map_err(|error| Error::Decode(Box::new(error)))
+/// What an event says under a name.
+fn told(row: &RouterEventRow, name: &str) -> Option<String> {
+    row.data.iter().find(|(told, _)| told == name).map(|(_, value)| value.clone())
+}
+
+/// Rows, a line each, and the key of the last.
+type PageOfRows = (String, (String, String));
+
+fn read_page(row: &AnyRow) -> Result<Option<PageOfRows>, Error> {
+    let (rows, last): (Option<String>, Option<String>) = (row.try_get("rows")?, row.try_get("last")?);
+    let last = last.as_deref().and_then(|last| last.split_once(' '));
+    Ok(rows.zip(last.map(|(workspace, sid)| (workspace.to_owned(), sid.to_owned()))))
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::Decode(Box::new(error))
 }
 
 fn read_event(row: &AnyRow) -> Result<RouterEventRow, Error> {
@@ -119,8 +138,24 @@ fn read_event(row: &AnyRow) -> Result<RouterEventRow, Error> {
 impl Store {
     /// Everything this box's workspaces are made of, in no order.
     pub async fn router_rows(&self) -> Result<Vec<RouterRow>, StoreError> {
-        let query = sqlx::query(sql::ROUTER_ROWS).bind(self.inner.box_id.clone());
-        self.rows(query, read_row).await
+        let mut all = Vec::new();
+        let mut last = (String::new(), String::new());
+        // While some are read, those before them become what they were.
+        let mut reading: Option<JoinHandle<Result<Vec<RouterRow>, serde_json::Error>>> = None;
+        loop {
+            let query = sqlx::query(sql::ROUTER_ROWS)
+                .bind(self.inner.box_id.clone())
+                .bind(last.0.clone())
+                .bind(last.1.clone())
+                .bind(ROWS_AT_ONCE);
+            let page = self.row(query, read_page).await?.flatten();
+            if let Some(reading) = reading.take() {
+                all.append(&mut reading.await.expect("reading JSON does not panic").map_err(broken)?);
+            }
+            let Some((text, place)) = page else { return Ok(all) };
+            last = place;
+            reading = Some(spawn_blocking(move || text.lines().map(serde_json::from_str).collect()));
+        }
     }
 
     /// What happened in a workspace, newest first.
@@ -174,7 +209,10 @@ pub(crate) mod tests {
             workflow: None,
             reservation: None,
             data: match task {
-                Some(_) => vec![("TaskChannelUniqueName".to_owned(), "voice".to_owned())],
+                Some(_) => vec![
+                    ("TaskChannelSid".to_owned(), base::TaskChannelSid(7).to_string()),
+                    ("TaskChannelUniqueName".to_owned(), "voice".to_owned()),
+                ],
                 None => vec![("TaskChannelUniqueName".to_owned(), "chat".to_owned())],
             },
         }
@@ -209,6 +247,28 @@ pub(crate) mod tests {
         assert_eq!(store.router_rows().await.unwrap(), []);
     }
 
+    /// More than are read at once, in two workspaces, beside another box's.
+    #[tokio::test]
+    async fn rows_of_all_pages_come_back_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        let mut put = Vec::new();
+        for n in 0..2 * ROWS_AT_ONCE as u128 + 3 {
+            let RouterRow::Channel(row) = channel(&format!("line\n{n}")) else { unreachable!() };
+            let workspace = WorkspaceSid(n % 2);
+            put.push(RouterRow::Channel(TaskChannelRow { workspace, sid: base::TaskChannelSid(n), ..row }));
+        }
+        for row in &put {
+            store.write(StoreItem::Router(RouterItem::Put(Box::new(row.clone()))));
+        }
+        store.flush().await.unwrap();
+        let mut found = store.router_rows().await.unwrap();
+        found.sort_by_key(|row| row.key().sid);
+        assert_eq!(found, put);
+        sqlx::query("UPDATE router_rows SET box = 'another'").execute(&store.inner.pool).await.unwrap();
+        assert_eq!(store.router_rows().await.unwrap(), []);
+    }
+
     #[tokio::test]
     async fn events_are_found_newest_first() {
         let folder = tempfile::tempdir().unwrap();
@@ -234,6 +294,11 @@ pub(crate) mod tests {
         assert_eq!(found(RouterEventFilter { task, ..all.clone() }).await, [2]);
         let channel = Some("voice".to_owned());
         assert_eq!(found(RouterEventFilter { channel, ..all.clone() }).await, [4, 2]);
+        let channel = |name: &str| RouterEventFilter { channel: Some(name.to_owned()), ..all.clone() };
+        assert_eq!(found(channel(&base::TaskChannelSid(7).to_string())).await, [4, 2]);
+        for other in ["VOICE", "voic_", "%", "oice", &base::TaskChannelSid(8).to_string()] {
+            assert_eq!(found(channel(other)).await, [0; 0], "{other}");
+        }
         let page = Page { limit: 10, cut: crate::Cut::After(Timestamp(3), RouterEventSid(3)) };
         let rows = store.router_events(WorkspaceSid(1), &all, &page).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.sid.0).collect::<Vec<_>>(), [2, 1]);

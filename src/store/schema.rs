@@ -133,6 +133,16 @@ const STEPS: &[&[&str]] = &[
         "CREATE INDEX router_leaves_by_time ON router_leaves (at)",
         "CREATE INDEX router_leaves_whole ON router_leaves (workspace, whole, run, number)",
     ],
+    // Events of a channel are found by its sid or its name; those of earlier days say it among their data alone. A box's
+    // rows are read in the order of their keys, many at once.
+    &[
+        "ALTER TABLE router_events ADD COLUMN channel TEXT",
+        "ALTER TABLE router_events ADD COLUMN channel_name TEXT",
+        "CREATE INDEX router_events_by_channel ON router_events (workspace, channel, at, sid)",
+        "CREATE INDEX router_events_by_channel_name ON router_events (workspace, channel_name, at, sid)",
+        "DROP INDEX router_rows_by_box",
+        "CREATE INDEX router_rows_by_box ON router_rows (box, workspace, sid)",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

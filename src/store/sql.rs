@@ -163,10 +163,15 @@ statements! {
         ORDER BY created_at, sid";
     RESOURCES = "SELECT kind, parent, sid, body, over_mark, gone, created_at, updated_at FROM resources \
         WHERE box = $1 ORDER BY kind, parent, sid";
-    ROUTER_ROWS = "SELECT row FROM router_rows WHERE box = $1";
+    // Many rows as one, a line each: what the driver hands over by itself takes longer than what is in it.
+    ROUTER_ROWS = "SELECT string_agg(row, '\n') AS rows, MAX(workspace || ' ' || sid) AS last FROM \
+        (SELECT workspace, sid, row FROM router_rows WHERE box = $1 AND (workspace, sid) > ($2, $3) \
+        ORDER BY workspace, sid LIMIT $4) AS page";
     ROUTER_EVENT = concat!("SELECT ", router_events!(), " FROM router_events WHERE sid = $1");
     // In the order of the index, whose first ones suffice; clocks that were set back are passed over.
     LAST_WHOLE_LEAF = "SELECT run, number FROM router_leaves WHERE workspace = $1 AND whole = 1 AND at <= $2 \
+        ORDER BY run DESC, number DESC LIMIT 1";
+    LAST_WHOLE_LEAF_BEFORE = "SELECT run, number FROM router_leaves WHERE workspace = $1 AND whole = 1 AND run < $2 \
         ORDER BY run DESC, number DESC LIMIT 1";
     FIRST_WHOLE_LEAF = "SELECT run, number FROM router_leaves WHERE workspace = $1 AND whole = 1 \
         ORDER BY run, number LIMIT 1";
@@ -229,8 +234,8 @@ statements! {
     PUT_ROUTER_ROW = "INSERT INTO router_rows (workspace, sid, box, row) VALUES ($1,$2,$3,$4) \
         ON CONFLICT (workspace, sid) DO UPDATE SET row=excluded.row, box=excluded.box";
     PUT_ROUTER_EVENT = concat!(
-        "INSERT INTO router_events (", router_events!(), ", box) \
-         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14) ON CONFLICT (sid) DO NOTHING"
+        "INSERT INTO router_events (", router_events!(), ", box, channel, channel_name) \
+         VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16) ON CONFLICT (sid) DO NOTHING"
     );
     PUT_ROUTER_LEAF = "INSERT INTO router_leaves (workspace, run, number, box, at, whole, leaf) \
         VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (workspace, run, number) DO NOTHING";

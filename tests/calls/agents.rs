@@ -286,12 +286,12 @@ fn a_restart_keeps_agents_and_counts_and_the_day_is_replayed() {
     let leaves = d.leaves();
     leaves.iter().for_each(|row| replay.turn(&row.leaf).unwrap());
     assert!(replay.done().decisions > 10, "{:?}", replay.done());
-    let before = [(d.sids.workspace(), replay.workspace().unwrap().clone())].into();
+    let before = [(d.sids.workspace(), replay.workspace().unwrap().past())].into();
     let (rows, now) = (d.rows(), d.s.world.now());
     let mut again = Desk::open(agents(Some(0)));
     again.s.world.node.restore_router(
         rows,
-        &before,
+        Some(&before),
         base::Now { mono: again.s.world.now().mono, wall: now.wall },
     );
     assert_eq!(again.does("ann"), "Wrap-Up");

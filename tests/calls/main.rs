@@ -35,6 +35,7 @@ mod srtp;
 mod stream;
 mod taskrouter;
 mod taskrouter_instructions;
+mod taskrouter_told;
 mod texml;
 mod transcription;
 mod transfer;

@@ -20,16 +20,16 @@ pub(crate) const HAPPENED: &str = "http://web.example/happened";
 /// `client:ann`, who is offline.
 pub(crate) struct Desk {
     pub(crate) s: Scenario,
-    workspace: WorkspaceSid,
+    pub(crate) workspace: WorkspaceSid,
     workflow: String,
     pub(crate) offline: ActivitySid,
     pub(crate) available: ActivitySid,
     pub(crate) after_work: ActivitySid,
-    ann: WorkerSid,
+    pub(crate) ann: WorkerSid,
     pub(crate) phone: UaId,
 }
 
-fn ask(s: &mut Scenario, ask: RouterAsk) -> RouterReply {
+pub(crate) fn ask(s: &mut Scenario, ask: RouterAsk) -> RouterReply {
     match s.operator(Operator::Router(Box::new(ask))) {
         OperatorReply::Router(reply) => match *reply {
             RouterReply::Fault(fault) => panic!("{fault:?}"),
@@ -175,7 +175,7 @@ impl Desk {
     }
 
     /// Everything this workspace is made of, as the store has it at last.
-    fn rows(&self) -> Vec<call::taskrouter::rows::RouterRow> {
+    pub(crate) fn rows(&self) -> Vec<call::taskrouter::rows::RouterRow> {
         let mut rows = std::collections::BTreeMap::new();
         for item in &self.s.world.stored {
             match item {
@@ -501,7 +501,7 @@ fn a_restart_takes_up_what_was_written() {
     );
     again.world.node.restore_router(
         rows,
-        &Default::default(),
+        Some(&Default::default()),
         base::Now { mono: again.world.now().mono, wall: now.wall },
     );
     let workspace = d.workspace;

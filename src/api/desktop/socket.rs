@@ -214,7 +214,10 @@ impl Desktop {
                 reservation(&self.api, &self.agent, sid).await?.map(|mut shown| {
                     let status = if step == "wrapup" { "wrapping" } else { step };
                     let status = if step == "created" { "pending" } else { status };
-                    shown["reservation_status"] = Value::from(status);
+                    // What failed has the state it had; how it ends comes next.
+                    if step != "failed" {
+                        shown["reservation_status"] = Value::from(status);
+                    }
                     if let Some(status) = told("TaskAssignmentStatus") {
                         shown["task"]["assignment_status"] = Value::from(status);
                     }

@@ -77,7 +77,7 @@ impl Node {
         if let Some((call, news)) = self.shared.router.news.pop_front() {
             match news {
                 RingNews::Answered => self.ring_answered(call, now),
-                RingNews::Over => self.ring_over(call, now),
+                RingNews::Over { failed } => self.ring_over(call, failed, now),
             }
             return true;
         }

@@ -112,6 +112,7 @@ impl Node {
                         format!("the customer is not called: {why}"),
                         now,
                     );
+                    self.failed(workspace, sid, "the customer could not be called", now);
                     self.withdraw_from(worker, workspace, sid, now);
                     return;
                 }

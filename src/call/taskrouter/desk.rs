@@ -30,6 +30,8 @@ pub(crate) struct Desk {
     pub(crate) workflows: BTreeMap<WorkflowSid, WorkflowRow>,
     pub(crate) tasks: BTreeMap<TaskSid, TaskFacts>,
     pub(crate) reservations: BTreeMap<ReservationSid, (Option<router::Why>, Dates)>,
+    /// The same, by their workers.
+    pub(crate) offers_to: BTreeMap<WorkerSid, BTreeSet<ReservationSid>>,
     /// What is to be done, in this order.
     pub(crate) duties: VecDeque<Duty>,
     pub(crate) rng: Rng,
@@ -86,6 +88,7 @@ impl Desk {
             workflows: BTreeMap::new(),
             tasks: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            offers_to: BTreeMap::new(),
             duties: VecDeque::new(),
             rng,
             is_office: false,
@@ -133,6 +136,9 @@ impl Desk {
             | Event::QueueMoved { task, .. } => self.task_changed(*task, stamp),
             Event::ReservationCreated { reservation, why } => {
                 self.reservations.insert(*reservation, (Some(why.clone()), Dates::new(stamp)));
+                if let Some(worker) = self.core.told_reservation(*reservation).map(|one| one.worker) {
+                    self.offers_to.entry(worker).or_default().insert(*reservation);
+                }
                 self.reservation_changed(*reservation, stamp);
             }
             Event::ReservationBecame { reservation, status } => {
@@ -184,10 +190,8 @@ impl Desk {
 
     fn reservation_changed(&mut self, sid: ReservationSid, at: Timestamp) {
         self.changed.reservations.insert(sid);
-        if let Some(worker) = self.core.reservation(sid).map(|one| one.worker) {
+        if let Some((task, worker)) = self.core.told_reservation(sid).map(|one| (one.task, one.worker)) {
             self.lamp_changed(worker);
-        }
-        if let Some((task, worker)) = self.core.reservation(sid).map(|one| (one.task, one.worker)) {
             self.task_changed(task, at);
             self.changed.workers.insert(worker);
         }
@@ -202,6 +206,15 @@ impl Desk {
     fn forget(&mut self, task: TaskSid, reservations: &[ReservationSid]) {
         for sid in reservations {
             self.reservations.remove(sid);
+            let worker = self.core.told_reservation(*sid).map(|one| one.worker);
+            if let Some((worker, offers)) =
+                worker.and_then(|worker| self.offers_to.get_mut(&worker).map(|all| (worker, all)))
+            {
+                offers.remove(sid);
+                if offers.is_empty() {
+                    self.offers_to.remove(&worker);
+                }
+            }
             self.changed.reservations.remove(sid);
             self.gone(sid.to_string());
         }

@@ -34,21 +34,23 @@ impl Desk {
             }
             Event::TaskWrapup(sid) => ("task.wrapup", format!("Task {sid} is wrapping up"), task(*sid)),
             Event::TaskCompleted(sid) => {
-                let done = self.core.task(*sid);
+                let done = self.core.told_task(*sid);
                 let reason = done.and_then(|task| task.reason.clone()).unwrap_or_default();
                 let worker = self
                     .core
                     .accepted_of(*sid)
                     .or_else(|| self.core.reservations_of(*sid).last().map(|reservation| reservation.sid));
-                let worker = worker.and_then(|sid| self.core.reservation(sid)).map(|one| one.worker);
+                let worker = worker.and_then(|sid| self.core.told_reservation(sid)).map(|one| one.worker);
                 let more = vec![("TaskCompletedReason", reason)];
                 ("task.completed", format!("Task {sid} completed"), About { more, worker, ..task(*sid) })
             }
             Event::TaskDeleted { task: sid, .. } => {
-                ("task.deleted", format!("Task {sid} deleted"), task(*sid))
+                let about = About { more: self.ended(*sid), ..task(*sid) };
+                ("task.deleted", format!("Task {sid} deleted"), about)
             }
             Event::TaskSystemDeleted { task: sid, .. } => {
-                ("task.system-deleted", format!("Task {sid} deleted by the system"), task(*sid))
+                let about = About { more: self.ended(*sid), ..task(*sid) };
+                ("task.system-deleted", format!("Task {sid} deleted by the system"), about)
             }
             Event::WorkflowTargetMatched { task: sid, filter } => {
                 let more = self.filter_matched(*sid, *filter);
@@ -121,8 +123,19 @@ impl Desk {
         self.tell(kind, text, About { moment, ..about }, at);
     }
 
+    /// How a task ended that is forgotten now.
+    fn ended(&self, task: TaskSid) -> Vec<(&'static str, String)> {
+        let task = self.core.told_task(task);
+        let reason = task.and_then(|task| Some((task.status, task.reason.clone()?)));
+        match reason {
+            Some((TaskStatus::Canceled, reason)) => vec![("TaskCanceledReason", reason)],
+            Some((TaskStatus::Completed, reason)) => vec![("TaskCompletedReason", reason)],
+            Some(_) | None => Vec::new(),
+        }
+    }
+
     fn filter_matched(&self, task: TaskSid, filter: Option<usize>) -> Vec<(&'static str, String)> {
-        let workflow = self.core.task(task).and_then(|task| self.core.workflow(task.workflow));
+        let workflow = self.core.told_task(task).and_then(|task| self.core.workflow(task.workflow));
         let filter = workflow.zip(filter).and_then(|(flow, n)| flow.configuration.filters.get(n));
         match filter {
             Some(filter) => vec![
@@ -137,7 +150,7 @@ impl Desk {
     }
 
     fn about_reservation(&self, sid: ReservationSid) -> About {
-        let reservation = self.core.reservation(sid);
+        let reservation = self.core.told_reservation(sid);
         About {
             task: reservation.map(|one| one.task),
             worker: reservation.map(|one| one.worker),
@@ -146,12 +159,18 @@ impl Desk {
         }
     }
 
+    /// What was to become of an offer could not be carried out; how it ends is told after that.
+    pub(super) fn reservation_failed(&mut self, sid: ReservationSid, why: &str, at: Mono) {
+        let about = self.about_reservation(sid);
+        self.tell("reservation.failed", format!("Reservation {sid} failed: {why}"), about, at);
+    }
+
     /// Keeps an event and tells it to whom it concerns.
     pub(crate) fn tell(&mut self, kind: &str, description: String, mut about: About, at: Mono) {
         let mut data: Vec<(&str, String)> = Vec::new();
         if let Some(task) = about.task {
             data.push(("TaskSid", task.to_string()));
-            if let Some(task) = self.core.task(task) {
+            if let Some(task) = self.core.told_task(task) {
                 let now = TaskMoment { status: task.status, priority: task.priority, queue: task.queue };
                 let then = about.moment.task.unwrap_or(now);
                 about.queue = about.queue.or(then.queue);
@@ -234,7 +253,11 @@ impl Desk {
         ]
     }
 
-    fn worker_set(&self, sid: WorkerSid, then: Option<ActivitySid>) -> Vec<(&'static str, String)> {
+    pub(super) fn worker_set(
+        &self,
+        sid: WorkerSid,
+        then: Option<ActivitySid>,
+    ) -> Vec<(&'static str, String)> {
         let Some(worker) = self.core.worker(sid) else { return Vec::new() };
         let does = then.unwrap_or(worker.activity);
         let activity = self.core.activity(does).map(|one| one.name.clone());

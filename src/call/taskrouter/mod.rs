@@ -80,7 +80,10 @@ pub(crate) struct TaskRouter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RingNews {
     Answered,
-    Over,
+    /// `failed`: it could not be had at all; busy and unanswered ones could.
+    Over {
+        failed: bool,
+    },
 }
 
 impl TaskRouter {

@@ -231,12 +231,14 @@ impl Desk {
     }
 
     pub(super) fn delete_queue(&mut self, sid: TaskQueueSid, at: Mono) -> Done {
-        let name = self.core.queue(sid).map(|queue| queue.name.clone()).unwrap_or_default();
+        let queue = self.core.queue(sid);
+        let target = queue.map(|queue| queue.target_workers.as_str().to_owned()).unwrap_or_default();
+        let name = queue.map(|queue| queue.name.clone()).unwrap_or_default();
         self.core.remove_queue(sid)?;
         self.queues.remove(&sid);
         self.gone(sid.to_string());
-        let about =
-            About { queue: Some(sid), more: vec![("TaskQueueName", name.clone())], ..About::default() };
+        let more = vec![("TaskQueueName", name.clone()), ("TaskQueueTargetExpression", target)];
+        let about = About { queue: Some(sid), more, ..About::default() };
         self.tell("task-queue.deleted", format!("TaskQueue {name} deleted"), about, at);
         Ok(RouterReply::Done)
     }

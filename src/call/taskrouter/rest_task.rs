@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base::{CallSid, Mono, Now, ReservationSid, TaskSid, TransferSid, WorkerSid, WorkspaceSid};
 use router::clock::{moment, wall};
-use router::{Direct, Json, NewTask, NewTransfer, ReservationStatus, Task, TaskChange, TaskStatus};
+use router::{
+    Direct, Json, NewTask, NewTransfer, Reservation, ReservationStatus, Task, TaskChange, TaskStatus,
+};
 
 use super::ask::{Filter, ReservationChange, RouterFault, RouterReply, TaskForm, TaskView, TransferForm};
 use super::desk::{Desk, TaskFacts};
@@ -200,15 +202,20 @@ impl Desk {
         task: Option<TaskSid>,
         worker: Option<WorkerSid>,
     ) -> Vec<(ReservationRow, String)> {
-        let mut found: Vec<_> = match task {
-            Some(task) => {
-                self.core.reservations_of(task).map(|one| (one.born, one.sid, one.worker)).collect()
+        let place = |one: &Reservation| (one.born, one.sid);
+        let mut found: Vec<_> = match (task, worker) {
+            (Some(task), _) => {
+                let all = self.core.reservations_of(task);
+                all.filter(|one| is_asked(worker, one.worker)).map(place).collect()
             }
-            None => self.core.reservations().map(|one| (one.born, one.sid, one.worker)).collect(),
+            (None, Some(worker)) => {
+                let all = self.offers_to.get(&worker).into_iter().flatten();
+                all.filter_map(|sid| self.core.reservation(*sid)).map(place).collect()
+            }
+            (None, None) => self.core.reservations().map(place).collect(),
         };
-        found.retain(|(_, _, of)| is_asked(worker, *of));
         found.sort_unstable();
-        found.into_iter().filter_map(|(_, sid, _)| self.named_reservation(sid)).collect()
+        found.into_iter().filter_map(|(_, sid)| self.named_reservation(sid)).collect()
     }
 }
 

@@ -97,10 +97,12 @@ impl Desk {
         let version = self.workers.get(&sid).ok_or_else(|| RouterFault::unknown("worker"))?.version;
         check_version(if_match, version)?;
         let name = self.core.worker(sid).map(|worker| worker.name.clone()).unwrap_or_default();
+        // As it was: nobody can be asked for it afterwards.
+        let more = self.worker_set(sid, None);
         self.core.remove_worker(sid)?;
         self.workers.remove(&sid);
         self.gone(sid.to_string());
-        let about = About { worker: Some(sid), more: vec![("WorkerName", name.clone())], ..About::default() };
+        let about = About { worker: Some(sid), more, ..About::default() };
         self.tell("worker.deleted", format!("Worker {name} deleted"), about, at);
         Ok(RouterReply::Done)
     }

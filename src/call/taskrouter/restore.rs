@@ -5,23 +5,23 @@
 use std::collections::BTreeMap;
 
 use base::{Now, WorkspaceSid};
-use router::Workspace;
+use router::{Past, Reservation, ReservationStatus, Workspace};
 
 use super::TaskRouter;
-use super::desk::{Desk, TaskFacts};
+use super::desk::{Desk, Duty, TaskFacts};
 use super::rows::{QueueActivities, RouterRow};
 
 impl TaskRouter {
-    /// Takes up what was written, in any order; `before`: the workspaces as they were, for what they have counted.
+    /// Takes up what was written, in any order; `past`: what they have counted, or `None` while that is still being
+    /// found out.
     pub(crate) fn restore(
         &mut self,
         rows: Vec<RouterRow>,
-        before: &BTreeMap<WorkspaceSid, Workspace>,
+        past: Option<&BTreeMap<WorkspaceSid, Past>>,
         now: Now,
     ) {
         let at = self.clock(now);
-        let mut rows = rows;
-        rows.sort_by_key(rank);
+        let rows = in_order(rows);
         let workspaces: Vec<_> = rows
             .iter()
             .filter_map(|row| match row {
@@ -31,10 +31,10 @@ impl TaskRouter {
             .collect();
         for row in workspaces {
             let sid = row.sid;
-            let mine = rows.iter().filter(|one| one.key().workspace == sid);
-            let activities: Vec<_> = mine
+            let activities: Vec<_> = rows
+                .iter()
                 .filter_map(|row| match row {
-                    RouterRow::Activity(row) => Some(row.activity.clone()),
+                    RouterRow::Activity(row) if row.workspace == sid => Some(row.activity.clone()),
                     _ => None,
                 })
                 .collect();
@@ -44,14 +44,17 @@ impl TaskRouter {
             }
             let core = Workspace::new(activities, row.timeout_activity, self.rng.fork());
             let mut desk = Desk::new(row, core, self.rng.fork());
-            if let Some(before) = before.get(&sid) {
-                desk.core.remember(before);
+            match past {
+                None => desk.core.expect_past(),
+                Some(past) => {
+                    past.get(&sid).into_iter().for_each(|past| desk.core.remember(past.clone(), at))
+                }
             }
             desk.set_rules(at);
             self.desks.insert(sid, desk);
         }
         for row in rows {
-            let workspace = row.key().workspace;
+            let workspace = row.workspace();
             if let Some(desk) = self.desks.get_mut(&workspace) {
                 desk.take_up(row, at);
             }
@@ -66,11 +69,32 @@ impl TaskRouter {
                 let _ = desk.core.cancel(sid, "hangup", at);
             }
             desk.core.begin(at);
+            desk.ask_again();
+        }
+    }
+
+    /// What the workspaces have counted before they were put back.
+    pub(crate) fn remember(&mut self, mut past: BTreeMap<WorkspaceSid, Past>, now: Now) {
+        let at = self.clock(now);
+        for (sid, desk) in self.desks.iter_mut().filter(|(_, desk)| desk.core.expects_past()) {
+            desk.core.remember(past.remove(sid).unwrap_or_default(), at);
         }
     }
 }
 
 impl Desk {
+    /// Whoever was to say what becomes of an offer may not have been heard, and no phone rings any more: the application
+    /// is asked again, and agents are called again, in the order of the offers. What is new is asked by itself.
+    fn ask_again(&mut self) {
+        let is_open = |one: &&Reservation| {
+            one.status == ReservationStatus::Pending && self.reservations.contains_key(&one.sid)
+        };
+        let mut open: Vec<_> =
+            self.core.reservations().filter(is_open).map(|one| (one.born, one.sid)).collect();
+        open.sort_unstable();
+        self.duties.extend(open.into_iter().map(|(_, sid)| Duty::Assign(sid)));
+    }
+
     fn take_up(&mut self, row: RouterRow, at: base::Mono) {
         match row {
             RouterRow::Workspace(_) => {}
@@ -105,7 +129,9 @@ impl Desk {
                 self.core.restore_task(row.task);
             }
             RouterRow::Reservation(row) => {
-                self.reservations.insert(row.reservation.sid, (row.why, row.dates));
+                let (sid, worker) = (row.reservation.sid, row.reservation.worker);
+                self.reservations.insert(sid, (row.why, row.dates));
+                self.offers_to.entry(worker).or_default().insert(sid);
                 self.core.restore_reservation(row.reservation);
             }
         }
@@ -113,15 +139,27 @@ impl Desk {
 }
 
 /// What others need comes first; reservations in the order they were made.
-fn rank(row: &RouterRow) -> (u8, u64) {
-    match row {
-        RouterRow::Workspace(_) => (0, 0),
-        RouterRow::Activity(_) => (1, 0),
-        RouterRow::Channel(_) => (2, 0),
-        RouterRow::Queue(_) => (3, 0),
-        RouterRow::Workflow(_) => (4, 0),
-        RouterRow::Worker(_) => (5, 0),
-        RouterRow::Task(_) => (6, 0),
-        RouterRow::Reservation(row) => (7, row.reservation.born.0),
+fn in_order(rows: Vec<RouterRow>) -> Vec<RouterRow> {
+    let all = rows.len();
+    let mut kinds: [Vec<RouterRow>; 8] = std::array::from_fn(|_| Vec::new());
+    for row in rows {
+        let kind = match row {
+            RouterRow::Workspace(_) => 0,
+            RouterRow::Activity(_) => 1,
+            RouterRow::Channel(_) => 2,
+            RouterRow::Queue(_) => 3,
+            RouterRow::Workflow(_) => 4,
+            RouterRow::Worker(_) => 5,
+            RouterRow::Task(_) => 6,
+            RouterRow::Reservation(_) => 7,
+        };
+        kinds[kind].push(row);
     }
+    kinds[7].sort_by_key(|row| match row {
+        RouterRow::Reservation(row) => row.reservation.born,
+        _ => base::Mono::default(),
+    });
+    let mut rows = Vec::with_capacity(all);
+    rows.extend(kinds.into_iter().flatten());
+    rows
 }

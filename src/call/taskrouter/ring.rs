@@ -70,6 +70,7 @@ impl Node {
             Ok(placed) => placed,
             Err(why) => {
                 if !matches!(kind, RingKind::Supervise) {
+                    self.failed(workspace, reservation, &why.why, now);
                     self.not_taken(workspace, reservation, now);
                 }
                 return Err(RouterFault::new(code, why.why));
@@ -103,7 +104,7 @@ impl Node {
         }
     }
 
-    pub(super) fn ring_over(&mut self, call: CallSid, now: Now) {
+    pub(super) fn ring_over(&mut self, call: CallSid, failed: bool, now: Now) {
         let at = self.shared.router.clock(now);
         let Some(ring) = self.shared.router.rings.remove(&call) else { return };
         let Some(desk) = self.shared.router.desks.get_mut(&ring.workspace) else { return };
@@ -115,7 +116,12 @@ impl Node {
         match (&ring.kind, status) {
             (RingKind::Call { accept: false } | RingKind::Supervise, _) => {}
             (RingKind::Call { accept: true }, _) if ring.answered => {}
-            (_, ReservationStatus::Pending) => self.not_taken(ring.workspace, ring.reservation, now),
+            (_, ReservationStatus::Pending) => {
+                if failed {
+                    self.failed(ring.workspace, ring.reservation, "the worker could not be called", now);
+                }
+                self.not_taken(ring.workspace, ring.reservation, now);
+            }
             (RingKind::Conference(meeting), ReservationStatus::Accepted) => {
                 let multi_task = desk.row.multi_task;
                 let post_work = meeting.room.post_work_activity;
@@ -142,6 +148,21 @@ impl Node {
     fn supervised_no_more(&mut self, reservation: ReservationSid, now: Now) {
         let is_of = |ring: &Ring| ring.reservation == reservation && matches!(ring.kind, RingKind::Supervise);
         self.release_rings(is_of, now);
+    }
+
+    /// An instruction cannot be carried out, and it is not that nobody answers.
+    pub(super) fn failed(
+        &mut self,
+        workspace: WorkspaceSid,
+        reservation: ReservationSid,
+        why: &str,
+        now: Now,
+    ) {
+        let at = self.shared.router.clock(now);
+        let Some(desk) = self.shared.router.desks.get_mut(&workspace) else { return };
+        // What was told before it is worked off before it.
+        desk.settle(at);
+        desk.reservation_failed(reservation, why, at);
     }
 
     /// A worker's phone was not answered: the reservation is rejected and the worker is put where those go who do not

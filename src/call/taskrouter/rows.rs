@@ -236,19 +236,33 @@ pub struct RouterEventRow {
 }
 
 impl RouterRow {
+    /// Its workspace.
+    pub fn workspace(&self) -> WorkspaceSid {
+        match self {
+            RouterRow::Workspace(row) => row.sid,
+            RouterRow::Activity(row) => row.workspace,
+            RouterRow::Channel(row) => row.workspace,
+            RouterRow::Worker(row) => row.workspace,
+            RouterRow::Queue(row) => row.workspace,
+            RouterRow::Workflow(row) => row.workspace,
+            RouterRow::Task(row) => row.workspace,
+            RouterRow::Reservation(row) => row.workspace,
+        }
+    }
+
     /// What it is kept under.
     pub fn key(&self) -> RouterKey {
-        let (workspace, sid) = match self {
-            RouterRow::Workspace(row) => (row.sid, row.sid.to_string()),
-            RouterRow::Activity(row) => (row.workspace, row.activity.sid.to_string()),
-            RouterRow::Channel(row) => (row.workspace, row.sid.to_string()),
-            RouterRow::Worker(row) => (row.workspace, row.worker.sid.to_string()),
-            RouterRow::Queue(row) => (row.workspace, row.queue.sid.to_string()),
-            RouterRow::Workflow(row) => (row.workspace, row.workflow.sid.to_string()),
-            RouterRow::Task(row) => (row.workspace, row.task.sid.to_string()),
-            RouterRow::Reservation(row) => (row.workspace, row.reservation.sid.to_string()),
+        let sid = match self {
+            RouterRow::Workspace(row) => row.sid.to_string(),
+            RouterRow::Activity(row) => row.activity.sid.to_string(),
+            RouterRow::Channel(row) => row.sid.to_string(),
+            RouterRow::Worker(row) => row.worker.sid.to_string(),
+            RouterRow::Queue(row) => row.queue.sid.to_string(),
+            RouterRow::Workflow(row) => row.workflow.sid.to_string(),
+            RouterRow::Task(row) => row.task.sid.to_string(),
+            RouterRow::Reservation(row) => row.reservation.sid.to_string(),
         };
-        RouterKey { workspace, sid }
+        RouterKey { workspace: self.workspace(), sid }
     }
 }
 

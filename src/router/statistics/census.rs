@@ -59,7 +59,7 @@ impl StatusCounts {
 }
 
 /// The tasks of one owner on one channel.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Crowd {
     pub(crate) statuses: StatusCounts,
     pub(crate) priorities: BTreeMap<u32, u32>,
@@ -80,7 +80,7 @@ impl Crowd {
 }
 
 /// Every owner's tasks, by channel.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Census(#[serde(with = "crate::as_list")] BTreeMap<(Whose, u8), Crowd>);
 
 impl Census {

@@ -124,8 +124,13 @@ pub struct WorkersCumulative {
 /// Thresholds of `SplitByWaitTime`.
 pub const SPLITS_MAX: usize = 20;
 
+/// What a workspace counted until it stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Past(Statistics);
+
 /// All that is counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Statistics {
     /// A channel's number is its place.
     channels: Vec<String>,
@@ -154,8 +159,31 @@ impl Statistics {
     }
 
     /// What was; what is, is counted anew from what there is.
-    pub(crate) fn past(&self) -> Self {
-        Self { census: Census::default(), ..self.clone() }
+    pub(crate) fn past(&self) -> Past {
+        Past(Self {
+            channels: self.channels.clone(),
+            tasks: self.tasks.clone(),
+            workers: self.workers.clone(),
+            spans: self.spans.clone(),
+            census: Census::default(),
+            day: self.day,
+        })
+    }
+
+    /// What was counted before all that is counted here.
+    pub(crate) fn remember(&mut self, Past(past): &Past, now: Mono) {
+        let numbers: Vec<u8> = past.channels.iter().map(|name| self.channel(name)).collect();
+        let number = |old: u8| numbers.get(usize::from(old)).copied();
+        for ((whose, old), series) in &past.tasks {
+            let Some(channel) = number(*old) else { continue };
+            self.tasks.entry((*whose, channel)).or_default().precede(series, now);
+        }
+        for ((worker, old), series) in &past.workers {
+            let Some(channel) = number(*old) else { continue };
+            self.workers.entry((*worker, channel)).or_default().precede(series, now);
+        }
+        self.spans.precede(&past.spans);
+        self.day = self.day.max(past.day);
     }
 
     /// A worker did something else until now.

@@ -1,6 +1,6 @@
 //! What was counted, minute by minute: finer for the last hours, coarser for what lies back, nothing beyond thirty days.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use base::Mono;
@@ -258,6 +258,20 @@ impl Series {
         self.tiers.iter().all(VecDeque::is_empty)
     }
 
+    /// Another series, counted before this one or beside its beginning, becomes part of it.
+    pub(crate) fn precede(&mut self, past: &Series, now: Mono) {
+        let mut past = past.clone();
+        past.roll(now);
+        self.roll(now);
+        for (mine, theirs) in self.tiers.iter_mut().zip(past.tiers) {
+            let mut spans: BTreeMap<u32, Sums> = theirs.into_iter().collect();
+            for (span, sums) in mine.drain(..) {
+                spans.entry(span).or_default().merge(&sums);
+            }
+            mine.extend(spans);
+        }
+    }
+
     /// Adds what was counted between two moments. A span of which only a part lies between them counts whole; `covered`
     /// grows to what was counted.
     pub(crate) fn add_to(&self, sums: &mut Sums, (from, to): (Mono, Mono), covered: &mut (Mono, Mono)) {
@@ -346,6 +360,26 @@ mod tests {
         assert!(counted(&series, minute(0), to) <= 31 * 1_440);
         assert!(!series.roll(minute(last + 20 * 1_440)));
         assert!(series.roll(minute(last + 40 * 1_440)), "and then forgotten");
+    }
+
+    /// What was counted before comes late: both together are what one series had counted.
+    #[test]
+    fn a_past_that_comes_late_is_counted_as_if_it_had_been_there() {
+        let (mut whole, mut past, mut since) = (Series::default(), Series::default(), Series::default());
+        for n in 0..3 * 1_440_u64 {
+            whole.at(minute(n)).reservations.created += 1;
+            let series = if n <= 3 * 1_440 - 20 { &mut past } else { &mut since };
+            series.at(minute(n)).reservations.created += 1;
+        }
+        // The minute of the restart has something of both.
+        whole.at(minute(3 * 1_440 - 19)).reservations.created += 1;
+        since.at(minute(3 * 1_440 - 19)).reservations.created += 1;
+        let now = minute(3 * 1_440 - 1);
+        since.precede(&past, now);
+        whole.roll(now);
+        assert_eq!(since, whole);
+        since.at(minute(3 * 1_440)).reservations.created += 1;
+        assert_eq!(counted(&since, minute(0), minute(3 * 1_440)), 3 * 1_440 + 2);
     }
 
     #[test]

@@ -31,6 +31,17 @@ impl Spans {
         spans.push_back(Span { activity, from, to });
     }
 
+    /// What they did before all that is in here.
+    pub(crate) fn precede(&mut self, past: &Spans) {
+        for (worker, before) in &past.0 {
+            let spans = self.0.entry(*worker).or_default();
+            let room = ACTIVITY_CHANGES_MAX.saturating_sub(spans.len());
+            for span in before.iter().rev().take(room) {
+                spans.push_front(*span);
+            }
+        }
+    }
+
     /// Forgets what ended before.
     pub(crate) fn forget(&mut self, before: Mono) {
         self.0.retain(|_, spans| {

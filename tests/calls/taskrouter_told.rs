@@ -1,0 +1,190 @@
+//! What applications are told of ends: of what is deleted, of what fails, and of what was open when the box stopped.
+
+use base::WorkerSid;
+use call::taskrouter::{DeskAsk, Filter, RouterAsk, RouterReply, TaskForm, WorkerForm};
+use router::{ReservationStatus, TaskStatus, read_attributes};
+use sim::{Answer, Reaction, Scenario, param};
+
+use crate::taskrouter::{ASSIGNMENT, Desk, HAPPENED, ask};
+
+/// What the one event of a kind says under these names; `-` where it says nothing.
+fn told(d: &mut Desk, kind: &str, names: &[&str]) -> Vec<String> {
+    let asked = d.s.asked(HAPPENED);
+    let of: Vec<_> = asked.iter().filter(|one| param(one, "EventType") == Some(kind)).collect();
+    assert_eq!(of.len(), 1, "{kind} of {:?}", d.happened());
+    let once = |name: &&str| of[0].params.iter().filter(|(key, _)| key == name).count() <= 1;
+    assert!(names.iter().all(|name| once(name)), "each is said once: {:?}", of[0].params);
+    names.iter().map(|name| param(of[0], name).unwrap_or("-").to_owned()).collect()
+}
+
+fn german_task(d: &mut Desk) -> base::TaskSid {
+    let attributes = Some(read_attributes("{\"lang\":\"de\"}").unwrap());
+    let RouterReply::Tasks(made) =
+        d.ask(DeskAsk::PutTask(None, TaskForm { attributes, ..TaskForm::default() }))
+    else {
+        panic!()
+    };
+    d.s.pass_ms(500);
+    made[0].row.task.sid
+}
+
+const TASK: [&str; 6] = [
+    "TaskAttributes",
+    "TaskAssignmentStatus",
+    "TaskCanceledReason",
+    "TaskCompletedReason",
+    "TaskQueueName",
+    "WorkflowName",
+];
+
+/// Five minutes after its end a task is forgotten: what is told of that is what it was.
+#[test]
+fn a_forgotten_task_is_told_of_as_it_was() {
+    let mut d = Desk::open(None);
+    let sid = german_task(&mut d);
+    let reason = Some("no more".to_owned());
+    let form = TaskForm { status: Some(TaskStatus::Canceled), reason, ..TaskForm::default() };
+    d.ask(DeskAsk::PutTask(Some(sid), form));
+    d.s.pass_ms(299_000);
+    assert!(!d.happened().contains(&"task.deleted".to_owned()));
+    d.s.pass_ms(2_000);
+    assert_eq!(
+        told(&mut d, "task.deleted", &TASK),
+        ["{\"lang\":\"de\"}", "canceled", "no more", "-", "German", "Incoming"]
+    );
+    assert_eq!(d.tasks(), []);
+    d.s.expect_rest();
+}
+
+/// Deleted while it is offered: who was offered it is told, and everything is said of it although nothing is left.
+#[test]
+fn a_task_that_is_deleted_while_it_is_offered_ends_in_full() {
+    let mut d = Desk::open(None);
+    d.ann_does(d.available);
+    let sid = german_task(&mut d);
+    let reservation = d.reservation().to_string();
+    d.ask(DeskAsk::DeleteTask(sid, None));
+    d.s.pass_ms(500);
+    assert_eq!(
+        told(&mut d, "task.canceled", &TASK),
+        ["{\"lang\":\"de\"}", "canceled", "deleted", "-", "German", "Incoming"]
+    );
+    let ann = d.ann.to_string();
+    assert_eq!(
+        told(&mut d, "reservation.canceled", &["ReservationSid", "TaskSid", "WorkerSid", "WorkerName"]),
+        [&reservation, &sid.to_string(), &ann, "Ann"]
+    );
+    assert_eq!(told(&mut d, "task.deleted", &["TaskSid", "TaskQueueName"]), [&sid.to_string(), "German"]);
+    assert_eq!(d.reservations(), []);
+    // She is as free as she was.
+    german_task(&mut d);
+    assert_eq!(d.reservations(), [ReservationStatus::Pending]);
+}
+
+#[test]
+fn a_deleted_worker_is_told_of_as_it_was() {
+    let mut d = Desk::open(None);
+    d.ask(DeskAsk::DeleteWorker(d.ann, None));
+    d.s.pass_ms(500);
+    assert_eq!(
+        told(
+            &mut d,
+            "worker.deleted",
+            &["WorkerSid", "WorkerName", "WorkerAttributes", "WorkerActivityName"]
+        ),
+        [&d.ann.to_string(), "Ann", "{\"contact_uri\":\"client:ann\",\"languages\":[\"de\"]}", "Offline"]
+    );
+}
+
+/// A worker who cannot be called at all is another thing than one who does not answer.
+#[test]
+fn an_instruction_that_fails_is_told_before_its_offer_ends() {
+    for (to, reaction, fails) in [
+        ("client:nobody", Reaction::Ignore, true),
+        ("client:ann", Reaction::Refuse(503), true),
+        ("client:ann", Reaction::Refuse(486), false),
+    ] {
+        let mut d = Desk::open(None);
+        d.s.will(d.phone, reaction);
+        let caller = d.calls();
+        d.instructs(&format!(r#"{{"instruction":"dequeue","to":"{to}"}}"#));
+        d.ann_does(d.available);
+        d.s.pass_ms(1_000);
+        assert_eq!(d.reservations(), [ReservationStatus::Rejected], "{to}");
+        let happened = d.happened();
+        let at = |kind: &str| happened.iter().position(|one| one == kind);
+        assert_eq!(at("reservation.failed").is_some(), fails, "{to}: {happened:?}");
+        if fails {
+            assert!(at("reservation.failed") < at("reservation.rejected"), "{happened:?}");
+            let sid = d.reservation().to_string();
+            assert_eq!(
+                told(&mut d, "reservation.failed", &["ReservationSid", "ResourceType", "WorkerName"]),
+                [&sid, "reservation", "Ann"]
+            );
+        }
+        d.s.hangs_up(&caller);
+        d.s.expect_rest();
+    }
+}
+
+/// What was offered when the box stopped is not lost to its worker: whoever decides is asked again, about the same
+/// reservation, and nobody is offered the task twice.
+#[test]
+fn after_a_restart_the_application_is_asked_again_about_what_is_open() {
+    let mut d = Desk::open(None);
+    d.ann_does(d.available);
+    let (sid, open) = (german_task(&mut d), d.reservation());
+    assert_eq!(d.s.asked(ASSIGNMENT).len(), 1, "answered with nothing");
+    let (rows, wall) = (d.rows(), d.s.world.now().wall);
+    let mut again = Scenario::office();
+    again.web().serve(HAPPENED, Answer::page(204, None, ""));
+    let accept = Answer::page(200, Some("application/json"), r#"{"instruction":"accept"}"#);
+    again.web().serve(ASSIGNMENT, accept);
+    let now = base::Now { mono: again.world.now().mono, wall };
+    again.world.node =
+        call::Node::new(sim::office(&[("ann", "101")]), "Tandem/sim", base::Rng::seeded(9), now);
+    again.world.node.restore_router(rows, Some(&Default::default()), now);
+    // The first thing that happens carries out what the start has to do.
+    ask(&mut again, RouterAsk::Workspaces);
+    again.pass_ms(500);
+    let asked = again.asked(ASSIGNMENT);
+    let sids: Vec<_> = asked.iter().map(|one| param(one, "ReservationSid").unwrap().to_owned()).collect();
+    assert_eq!(sids, [open.to_string()]);
+    let mut ask_in = |what| ask(&mut again, RouterAsk::In(d.workspace, what));
+    let RouterReply::Reservations(all) = ask_in(DeskAsk::Reservations(None, Some(d.ann))) else { panic!() };
+    let all: Vec<_> = all.iter().map(|(row, _)| (row.reservation.sid, row.reservation.status)).collect();
+    assert_eq!(all, [(open, ReservationStatus::Accepted)]);
+    let RouterReply::Tasks(tasks) = ask_in(DeskAsk::Tasks(Filter::default())) else { panic!() };
+    assert_eq!(
+        (tasks.len(), tasks[0].row.task.sid, tasks[0].row.task.status),
+        (1, sid, TaskStatus::Assigned)
+    );
+}
+
+/// A worker's reservations are its own, also after those of forgotten tasks have gone.
+#[test]
+fn reservations_are_listed_by_their_worker() {
+    let mut d = Desk::open(None);
+    let worker = |name: &str| WorkerForm {
+        name: Some(name.to_owned()),
+        attributes: Some(read_attributes("{\"languages\":[\"de\"]}").unwrap()),
+        activity: Some(d.available),
+        ..WorkerForm::default()
+    };
+    let form = worker("Bob");
+    let RouterReply::Workers(bob) = d.ask(DeskAsk::PutWorker(None, form)) else { panic!() };
+    let bob = bob[0].row.worker.sid;
+    let ann = d.ann;
+    let first = german_task(&mut d);
+    d.ann_does(d.available);
+    let second = german_task(&mut d);
+    let of = |d: &mut Desk, worker: WorkerSid| {
+        let RouterReply::Reservations(all) = d.ask(DeskAsk::Reservations(None, Some(worker))) else {
+            panic!()
+        };
+        all.iter().map(|(row, _)| row.reservation.task).collect::<Vec<_>>()
+    };
+    assert_eq!((of(&mut d, bob), of(&mut d, ann)), (vec![first], vec![second]));
+    d.ask(DeskAsk::DeleteTask(first, None));
+    assert_eq!((of(&mut d, bob), of(&mut d, ann)), (vec![], vec![second]));
+}
