@@ -2,7 +2,7 @@
 //! another, and is driven through its control socket.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
@@ -68,6 +68,23 @@ pub struct Account<'a> {
     pub codecs: &'a str,
     /// baresip's `mediaenc`: `srtp` (optional), `srtp-mand`, `srtp-mandf`; empty for none.
     pub encryption: &'a str,
+}
+
+impl<'a> Account<'a> {
+    /// A phone that registers there with the password `secret` over UDP, takes calls by itself and speaks G.711.
+    pub fn of(user: &'a str, registrar: IpAddr) -> Self {
+        Self {
+            user,
+            password: "secret",
+            registrar: (registrar, 5060).into(),
+            transport: "udp",
+            auto_answer: true,
+            tone: super::hz::AGENT,
+            expires: 60,
+            codecs: "pcmu,pcma",
+            encryption: "",
+        }
+    }
 }
 
 /// The phone, switched on; switched off when dropped.

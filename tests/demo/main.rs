@@ -41,18 +41,7 @@ fn demo() {
     tandem.start();
     say(&format!("the box runs, its files are in {}", dir.display()));
 
-    let registrar = (line.near, 5060).into();
-    let account = Account {
-        user: "ann",
-        password: &password,
-        registrar,
-        transport: "udp",
-        auto_answer: false,
-        tone: hz::AGENT,
-        expires: 60,
-        codecs: "pcmu,pcma",
-        encryption: "",
-    };
+    let account = Account { password: &password, auto_answer: false, ..Account::of("ann", line.near) };
     let mut ann = Baresip::start(&line, &account);
     ann.registered();
     say("Ann's phone (baresip) is registered");

@@ -42,17 +42,7 @@ fn a_desk_phone_logs_in_its_lamps_follow_and_a_caller_is_heard() {
             ))
             .listen(line.near)
             .open();
-        let account = Account {
-            user: "ann",
-            password: "secret",
-            registrar: (line.near, 5060).into(),
-            transport: "udp",
-            auto_answer: false,
-            tone: hz::AGENT,
-            expires: 60,
-            codecs: "pcmu,pcma",
-            encryption: "",
-        };
+        let account = Account { auto_answer: false, ..Account::of("ann", line.near) };
         let mut ann = Baresip::start(&line, &account);
         ann.registered();
         let mut key = Sipp::call(&lamp("*10", 3), Transport::Udp, (loopback(3), 5083).into(), tandem.sip());

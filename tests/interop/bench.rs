@@ -10,18 +10,7 @@ use crate::common::sipp::{Sipp, Transport};
 use crate::common::{hz, ms, s, tone, wait_for};
 
 fn phone<'a>(user: &'a str, line: &Line, tone: f64) -> Account<'a> {
-    let registrar = (line.far, 5060).into();
-    Account {
-        user,
-        password: "x",
-        registrar,
-        transport: "udp",
-        auto_answer: true,
-        tone,
-        expires: 0,
-        codecs: "pcmu,pcma",
-        encryption: "",
-    }
+    Account { tone, expires: 0, ..Account::of(user, line.far) }
 }
 
 #[test]

@@ -18,17 +18,7 @@ fn office(web_url: &str, phone_keys: &str, line: &Line) -> Tandem {
 }
 
 fn ann<'a>(line: &Line, codecs: &'a str, encryption: &'a str) -> Account<'a> {
-    Account {
-        user: "ann",
-        password: "secret",
-        registrar: (line.near, 5060).into(),
-        transport: "udp",
-        auto_answer: true,
-        tone: hz::AGENT,
-        expires: 60,
-        codecs,
-        encryption,
-    }
+    Account { codecs, encryption, ..Account::of("ann", line.near) }
 }
 
 /// A caller in µ-law and an agent with a codec of its own hear each other; so they do after the agent held the call.

@@ -162,17 +162,7 @@ fn open(web: &Web, line: &Line) -> Tandem {
 
 /// Ann's soft phone, which takes calls by itself.
 pub fn ann(line: &Line) -> Baresip {
-    let account = Account {
-        user: "ann",
-        password: "secret",
-        registrar: (line.near, 5060).into(),
-        transport: "udp",
-        auto_answer: true,
-        tone: hz::AGENT,
-        expires: 60,
-        codecs: "pcmu",
-        encryption: "",
-    };
+    let account = Account { codecs: "pcmu", ..Account::of("ann", line.near) };
     let phone = Baresip::start(line, &account);
     phone.registered();
     phone

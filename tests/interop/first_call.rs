@@ -22,18 +22,7 @@ fn menu_then_ann(web: &Web) {
 }
 
 fn ann<'a>(line: &Line, transport: &'a str, auto_answer: bool) -> Account<'a> {
-    let registrar = (line.near, 5060).into();
-    Account {
-        user: "ann",
-        password: "secret",
-        registrar,
-        transport,
-        auto_answer,
-        tone: hz::AGENT,
-        expires: 60,
-        codecs: "pcmu,pcma",
-        encryption: "",
-    }
+    Account { transport, auto_answer, ..Account::of("ann", line.near) }
 }
 
 /// Everything of the reference's standard parameters a document fetch of this call must carry, signed.

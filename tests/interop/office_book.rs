@@ -39,17 +39,7 @@ fn sid(made: &Value) -> &str {
 const PASSWORD: &str = "Secret123456";
 
 fn dora(line: &Line) -> Baresip {
-    let account = Account {
-        user: "dora",
-        password: PASSWORD,
-        registrar: (line.near, 5060).into(),
-        transport: "udp",
-        auto_answer: true,
-        tone: hz::AGENT,
-        expires: 60,
-        codecs: "pcmu,pcma",
-        encryption: "",
-    };
+    let account = Account { password: PASSWORD, ..Account::of("dora", line.near) };
     let phone = Baresip::start(line, &account);
     phone.registered();
     phone
