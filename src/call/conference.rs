@@ -31,7 +31,7 @@ pub(crate) struct Conference {
     updated: Timestamp,
     pub(crate) in_progress: bool,
     participants_max: u32,
-    /// The first one's that named one.
+    /// That of whom it began with; what others name does not count (reference: twiml-voice §10.4).
     pub(crate) callback: Option<ConferenceStatusCallback>,
     sequence: u32,
     pub(crate) members: BTreeMap<CallSid, Participant>,
@@ -141,7 +141,7 @@ impl Conference {
             updated: moment.at,
             in_progress: false,
             participants_max: noun.max_participants,
-            callback: None,
+            callback: noun.status_callback.clone(),
             sequence: 0,
             members: BTreeMap::new(),
             invited: BTreeMap::new(),

@@ -270,9 +270,14 @@ impl Conferences {
         self.names.get(name).and_then(|sid| self.open.get(sid))
     }
 
+    /// Whether there are as many as there may be.
+    pub(crate) fn are_full(&self) -> bool {
+        self.open.len() >= CONFERENCES_MAX
+    }
+
     /// Whether another conference can begin with this one.
     fn begins(&self, noun: &ConferenceNoun) -> Result<(), ConferenceFault> {
-        if self.open.len() >= CONFERENCES_MAX {
+        if self.are_full() {
             Err(ConferenceFault::TooMany)
         } else if noun.coach.is_some() {
             Err(ConferenceFault::NobodyToCoach)
@@ -284,11 +289,7 @@ impl Conferences {
     /// The conference of that name, as whoever comes first wants it.
     fn open(&mut self, noun: &ConferenceNoun, fresh: Fresh, moment: Moment) -> &mut Conference {
         let sid = *self.names.entry(noun.name.clone()).or_insert(fresh.sid);
-        let conference = self.open.entry(sid).or_insert_with(|| Conference::new(noun, fresh, moment));
-        if conference.callback.is_none() {
-            conference.callback.clone_from(&noun.status_callback);
-        }
-        conference
+        self.open.entry(sid).or_insert_with(|| Conference::new(noun, fresh, moment))
     }
 
     /// Forgets a conference; who is out with it, and what is told.

@@ -212,6 +212,11 @@ impl Ctx<'_> {
         self.shared.mail.push_back((to, mail));
     }
 
+    /// Likewise, overtaking all that waits: what must be told before anything else that this step caused.
+    pub(crate) fn mail_first(&mut self, to: CallSid, mail: Mail) {
+        self.shared.mail.push_front((to, mail));
+    }
+
     /// Whether the office has as many legs as it may have.
     pub(crate) fn is_full(&self) -> bool {
         self.shared.legs.len() + self.shared.births.len() >= self.office.limits.calls_max

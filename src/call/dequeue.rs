@@ -49,6 +49,22 @@ impl DequeueRun {
     pub(crate) fn bridged(&self) -> Option<CallSid> {
         self.caller.filter(|caller| caller.bridged.is_some()).map(|caller| caller.call)
     }
+
+    /// Their leg.
+    pub(crate) fn bridged_leg(&self) -> Option<LegId> {
+        self.caller?.bridged.map(|(leg, _)| leg)
+    }
+
+    /// Since when they talk, and how long they may.
+    pub(crate) fn limit(&self) -> Option<(Mono, Duration)> {
+        let (_, since) = self.caller?.bridged?;
+        Some((since, Duration::from_secs(u64::from(self.dial.time_limit_s))))
+    }
+
+    /// Whom it takes or talks to.
+    pub(crate) fn takes(&self) -> Option<CallSid> {
+        self.caller.map(|caller| caller.call)
+    }
 }
 
 impl Call {
@@ -80,11 +96,11 @@ impl Call {
         self.take_caller(ctx);
     }
 
-    /// The call it takes or talks to.
+    /// The call it takes or talks to, or that waits while this one is being transferred.
     pub(crate) fn takes(&self) -> Option<CallSid> {
         match &self.running {
-            Running::Dequeue(run) => run.caller.map(|caller| caller.call),
-            _ => None,
+            Running::Dequeue(run) => run.takes(),
+            _ => self.kept_takes(),
         }
     }
 
@@ -157,6 +173,9 @@ impl Call {
 
     /// The caller is gone.
     pub(crate) fn caller_gone(&mut self, caller: CallSid, why: CallerGone, ctx: &mut Ctx<'_>) {
+        if self.kept_caller_gone(caller) {
+            return;
+        }
         let Running::Dequeue(run) = &mut self.running else { return };
         if run.caller.is_none_or(|taken| taken.call != caller) {
             return;
@@ -218,6 +237,11 @@ impl Call {
         self.dequeue_over(status, true, ctx);
     }
 
+    /// The caller has transferred this call and hung up, and that came to nothing.
+    pub(crate) fn dequeue_alone(&mut self, ctx: &mut Ctx<'_>) {
+        self.dequeue_over(DialCallStatus::Completed, true, ctx);
+    }
+
     fn unbridge_caller(&mut self, ctx: &mut Ctx<'_>) {
         let Running::Dequeue(run) = &self.running else { return };
         if let Some((leg, _)) = run.caller.and_then(|caller| caller.bridged) {
@@ -227,8 +251,13 @@ impl Call {
 
     /// Lets the caller go: the call is sent to another document.
     pub(crate) fn dequeue_interrupted(&mut self, ctx: &mut Ctx<'_>) {
-        let taker = self.sid();
         self.unbridge_caller(ctx);
+        self.let_caller_go(ctx);
+    }
+
+    /// Likewise, of one whom it does not talk to any more.
+    pub(crate) fn let_caller_go(&mut self, ctx: &mut Ctx<'_>) {
+        let taker = self.sid();
         if let Some(caller) = self.takes() {
             ctx.mail(caller, Mail::TakerGone { taker });
         }

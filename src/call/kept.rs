@@ -7,8 +7,8 @@
 //!                      ├──its end, and nobody has──▶ NOTIFY with why, the two are bridged again
 //!                      └──likewise, and the beginner has hung up meanwhile──▶ its phone is rung, or the call goes on
 //! ```
-//! What the bridge was made by waits in here unchanged: a dial with its recording and callee, nothing at a callee, or
-//! the stay in a queue that somebody took the call out of.
+//! What the bridge was made by waits in here unchanged: a dial with its recording and callee, nothing at a callee, the
+//! stay in a queue that somebody took the call out of, or the taking of somebody out of it.
 
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl Call {
         let (recall, leg) = from.unzip();
         let with = match (&self.running, &mut self.child) {
             (Running::Enqueue(run), _) => leg.filter(|_| run.bridged() == Some(by)),
+            (Running::Dequeue(run), _) => run.bridged_leg().filter(|_| run.bridged() == Some(by)),
             (Running::Dial(run), _) => run.bridged_leg().filter(|_| run.bridged() == Some(by)),
             (Running::Nothing, Some(child)) if child.parent == by && child.stage == Stage::Bridged => {
                 // It is a callee that could be bridged, until it is again.
@@ -127,10 +128,13 @@ impl Call {
         ctx.mail(kept.by, Mail::Transferred { code: 200 });
         match kept.running {
             Running::Dial(run) => run.let_go(self.leg.id, ctx),
-            waited @ Running::Enqueue(_) => {
-                // It has left its queue for good.
+            waited @ (Running::Enqueue(_) | Running::Dequeue(_)) => {
+                // It has left its queue for good, or whom it took.
                 let verb = std::mem::replace(&mut self.running, waited);
-                self.enqueue_interrupted(ctx);
+                match &self.running {
+                    Running::Enqueue(_) => self.enqueue_interrupted(ctx),
+                    _ => self.let_caller_go(ctx),
+                }
                 self.running = verb;
             }
             _ => {}
@@ -189,6 +193,23 @@ impl Call {
         }
     }
 
+    /// Likewise, of whom this call took out of its queue.
+    pub(crate) fn kept_caller_gone(&mut self, caller: CallSid) -> bool {
+        let waited = self.kept_takes() == Some(caller);
+        if let Some(kept) = &mut self.kept {
+            kept.alone |= waited;
+        }
+        waited
+    }
+
+    /// Whom this call took out of a queue, and who waits now.
+    pub(crate) fn kept_takes(&self) -> Option<CallSid> {
+        match &self.kept.as_ref()?.running {
+            Running::Dequeue(run) => run.takes(),
+            _ => None,
+        }
+    }
+
     /// Who transferred has gone; true when somebody is to be rung for this call all the same.
     pub(crate) fn kept_released(&mut self) -> bool {
         match &mut self.kept {
@@ -232,8 +253,12 @@ impl Call {
 
     /// The time limit of a dial that goes on counts from its bridge.
     fn limit_dial_again(&mut self, ctx: &mut Ctx<'_>) {
-        let Running::Dial(run) = &self.running else { return };
-        if let Some((since, limit)) = run.limit() {
+        let limit = match &self.running {
+            Running::Dial(run) => run.limit(),
+            Running::Dequeue(run) => run.limit(),
+            _ => None,
+        };
+        if let Some((since, limit)) = limit {
             let passed: Duration = ctx.now.mono.since(since);
             ctx.timer(self.sid(), Timer::DialLimit, limit.saturating_sub(passed));
         }

@@ -18,6 +18,7 @@ use crate::fault::{NOT_REGISTERED, OVERLOAD, UNRESOLVED};
 use crate::leg::{Leg, Side, Signalling};
 use crate::outbound::Outbound;
 use crate::outcome::Cause;
+use crate::place::may_show;
 use crate::record::{CallRow, EventKind, StoreItem};
 use crate::route::{Target, Who, is_dialable, normalise, route};
 use crate::timers::Timer;
@@ -90,7 +91,7 @@ impl Call {
     /// One call of the noun, by these ways.
     pub(crate) fn callee(&mut self, noun: &Noun, dial: &Dial, ways: Vec<Way>, ctx: &mut Ctx<'_>) -> Call {
         let common = common(noun);
-        let from = dial.caller_id.clone().unwrap_or_else(|| self.facts.from.clone());
+        let from = self.shown_number(noun, dial, ways.first(), ctx);
         let to = name(noun);
         let mut shown = shown_from(&from, ways.first(), self.facts.caller_name.as_deref(), ctx);
         if dial.from_display_name.is_some() {
@@ -155,6 +156,19 @@ impl Call {
             stage: Stage::Ringing,
         });
         child
+    }
+
+    /// Whom the callee takes for the caller: who the document says, if a carrier may be shown that, or whoever this call
+    /// is from (reference: twiml-voice §9.1). The two ends of this call may be passed on.
+    fn shown_number(&mut self, noun: &Noun, dial: &Dial, way: Option<&Way>, ctx: &mut Ctx<'_>) -> String {
+        let Some(wanted) = &dial.caller_id else { return self.facts.from.clone() };
+        let is_end = |end: &String| normalise(end) == normalise(wanted);
+        if may_show(wanted, noun, way, ctx) || [&self.facts.from, &self.facts.to].into_iter().any(is_end) {
+            return wanted.clone();
+        }
+        let why = format!("callerId {wanted} is neither a number of this office nor a validated caller id");
+        self.warn(NOT_TO_BE_SHOWN, why, ctx);
+        self.facts.from.clone()
     }
 
     /// Who wakes phones is told which one is wanted, in the name of the call that dials: there may be a child call for
@@ -503,6 +517,9 @@ pub(crate) fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
         (None, None) => false,
     }
 }
+
+/// A `callerId` that no carrier may be shown (reference: error-codes 13214).
+const NOT_TO_BE_SHOWN: u32 = 13214;
 
 /// How long a place may say nothing at all before the next way is tried, if there is one.
 const WAY_SILENT: Duration = Duration::from_secs(6);

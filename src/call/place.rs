@@ -282,8 +282,9 @@ impl Call {
 }
 
 /// Whether a carrier may be shown this: a number of the office's own or a validated one, or what the office's own
-/// carriers and phones are known by; whoever brings a carrier answers for it (reference: rest-voice §5.1).
-fn may_show(shown: &str, noun: &Noun, way: Option<&Way>, ctx: &Ctx<'_>) -> bool {
+/// carriers and phones are known by; whoever brings a carrier answers for it (reference: rest-voice §5.1, twiml-voice
+/// §9.1).
+pub(crate) fn may_show(shown: &str, noun: &Noun, way: Option<&Way>, ctx: &Ctx<'_>) -> bool {
     let Some(trunk) = way.and_then(|way| way.trunk.as_ref()) else { return true };
     let number = normalise(shown);
     if matches!(noun, Noun::Number(number) if number.trunk.is_some()) || !is_dialable(&number) {

@@ -9,7 +9,8 @@
 //! ```
 //! A phone may transfer its own calls without a document's leave, by what it may dial itself; a carrier may not, for it
 //! would dial at the office's cost. Whoever transfers is told and let go once the other party is on its way, or, where
-//! that is only tried ([`crate::kept`]), once somebody has answered.
+//! that is only tried ([`crate::kept`]), once somebody has answered, or, of two who are brought together, once both
+//! are in the room: the last NOTIFY tells the outcome (RFC 3515 §2.4.5, RFC 5589 §7).
 
 use base::CallSid;
 use media::LegId;
@@ -52,10 +53,20 @@ impl ReferTo {
 pub(crate) enum Elsewhere {
     /// What this URL says.
     Ask { refer_to: ReferTo, target: String },
-    /// This document, dialling for whoever transferred.
-    Document { text: String, dialler: Who },
+    /// Come into a room with whom the phone has consulted.
+    Meet(Meeting),
     /// Likewise, of a phone that stays on this leg until somebody answers, or is rung again if nobody does.
     Try { text: String, phone: String, leg: LegId },
+}
+
+/// Where two meet who are brought together.
+#[derive(Clone, Debug)]
+pub(crate) struct Meeting {
+    text: String,
+    /// The phone's other call, let go as soon as the one it talked to is in.
+    consult: CallSid,
+    /// Who comes in after that.
+    next: Option<CallSid>,
 }
 
 /// A document that is being asked for because the peer referred; the bridge goes on meanwhile.
@@ -99,12 +110,10 @@ impl Call {
         let session = self.leg.session;
         let decided = self.transfer(to, target, consulted, ctx);
         match decided {
-            Ok(other) => {
+            Ok((party, to)) => {
                 ctx.sip(sip::Command::AnswerRefer { session, code: 202 });
                 ctx.sip(sip::Command::Notify { session, code: 100 });
-                for (party, elsewhere) in other {
-                    ctx.mail(party, Mail::Transfer { by: self.sid(), to: Box::new(elsewhere) });
-                }
+                ctx.mail(party, Mail::Transfer { by: self.sid(), to: Box::new(to) });
             }
             Err((code, why)) => {
                 self.warn(REFER_REFUSED, why.to_owned(), ctx);
@@ -113,37 +122,40 @@ impl Call {
         }
     }
 
-    /// Who is to do what; or the code and the reason of a refusal.
+    /// Who is to do what first; or the code and the reason of a refusal.
     fn transfer(
         &mut self,
         to: &NameAddr,
         target: String,
         consulted: Option<Consulted>,
         ctx: &mut Ctx<'_>,
-    ) -> Result<Vec<(CallSid, Elsewhere)>, (u16, &'static str)> {
+    ) -> Result<(CallSid, Elsewhere), (u16, &'static str)> {
         let Some(other) = self.near_call() else {
             return Err((603, "a REFER outside a bridge of two is refused"));
         };
         if let Some(refer_to) = self.refer_to() {
-            return Ok(vec![(other, Elsewhere::Ask { refer_to, target })]);
+            return Ok((other, Elsewhere::Ask { refer_to, target }));
         }
         let Some(phone) = self.row.phone.clone() else {
             return Err((603, "a REFER was refused: the Dial has no referUrl"));
         };
         let replaces = to.uri.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("replaces"));
-        let consulted = consulted.filter(|consulted| consulted.phone.as_ref() == Some(&phone));
+        // Another call of the same phone, and not one of its two ends here.
+        let consulted = consulted.filter(|consulted| {
+            consulted.phone.as_ref() == Some(&phone) && ![self.sid(), other].contains(&consulted.call)
+        });
         match consulted {
+            Some(Consulted { with: Some(_), .. }) if ctx.shared.conferences.are_full() => {
+                Err((503, "a REFER was refused: there is no room for two to meet"))
+            }
             Some(Consulted { call, with: Some(with), .. }) => {
-                // Each side's end is the other's: a room of two that nobody outlives.
-                let text = meeting(ctx.next_id());
-                let document = || Elsewhere::Document { text: text.clone(), dialler: Who::Api };
-                ctx.mail(call, Mail::Transferred { code: 200 });
-                Ok(vec![(with, document()), (other, document())])
+                let meeting = Meeting { text: meeting(self.sid()), consult: call, next: Some(other) };
+                Ok((with, Elsewhere::Meet(meeting)))
             }
             // Transferred while the consulted one still rings: as if it had been dialled in the first place.
             Some(Consulted { call, with: None, dialled, .. }) => {
                 ctx.mail(call, Mail::Transferred { code: 200 });
-                Ok(vec![(other, self.dialling(&dialled, phone))])
+                Ok((other, self.dialling(&dialled, phone)))
             }
             None if replaces => {
                 Err((603, "a REFER was refused: it replaces a call that is not this phone's"))
@@ -152,10 +164,7 @@ impl Call {
                 let uri = to.uri.for_request();
                 let user = uri.user_decoded().into_owned();
                 let number = !uri.is_sip() || is_ours(&uri, ctx);
-                Ok(vec![(
-                    other,
-                    if number { self.dialling(&user, phone) } else { self.calling(&uri, phone) },
-                )])
+                Ok((other, if number { self.dialling(&user, phone) } else { self.calling(&uri, phone) }))
             }
         }
     }
@@ -191,10 +200,7 @@ impl Call {
                 self.transfer = Some(Box::new(Transfer { interpreter, by, keeps, alone: false }));
                 self.drive_transfer(ctx);
             }
-            Elsewhere::Document { text, dialler } => {
-                self.dialler = dialler;
-                self.go_elsewhere(inline(text, ctx), by, ctx);
-            }
+            Elsewhere::Meet(meeting) => self.meet(meeting, by, ctx),
             Elsewhere::Try { text, phone, leg } => {
                 let dialler = Who::Phone(phone.clone());
                 let from = Some((phone, leg));
@@ -262,10 +268,10 @@ impl Call {
 
     /// The bridge ended while the document was asked for, and that came to nothing.
     pub(crate) fn go_on_alone(&mut self, ctx: &mut Ctx<'_>) {
-        if self.child.is_some() {
-            self.end(Cause::Released { timeout: false }, ctx);
-        } else {
-            self.dial_next(ctx);
+        match &self.running {
+            _ if self.child.is_some() => self.end(Cause::Released { timeout: false }, ctx),
+            Running::Dequeue(_) => self.dequeue_alone(ctx),
+            _ => self.dial_next(ctx),
         }
     }
 
@@ -277,6 +283,27 @@ impl Call {
         self.leave_parent(ctx);
         self.interpreter = Some(interpreter);
         self.drive(ctx);
+    }
+
+    /// Into the room. What is told of it overtakes what leaving the bridge told: nobody is let go unheard.
+    fn meet(&mut self, meeting: Meeting, by: CallSid, ctx: &mut Ctx<'_>) {
+        self.interrupt(ctx);
+        self.leave_parent(ctx);
+        self.dialler = Who::Api;
+        self.interpreter = Some(inline(meeting.text.clone(), ctx));
+        self.drive(ctx);
+        let Running::Conference(_) = self.running else {
+            ctx.mail_first(by, Mail::Transferred { code: 503 });
+            return;
+        };
+        match meeting.next {
+            Some(next) => {
+                let to = Box::new(Elsewhere::Meet(Meeting { next: None, ..meeting.clone() }));
+                ctx.mail(next, Mail::Transfer { by, to });
+                ctx.mail_first(meeting.consult, Mail::Transferred { code: 200 });
+            }
+            None => ctx.mail_first(by, Mail::Transferred { code: 200 }),
+        }
     }
 
     /// What became of the peer's REFER.
@@ -295,10 +322,11 @@ pub(crate) fn inline(text: String, ctx: &Ctx<'_>) -> Interpreter {
     interpreter
 }
 
-/// Where two meet who were brought together.
-fn meeting(number: u64) -> String {
+/// The document of two who meet because of this call. Each side's end is the other's: a room of two that nobody
+/// outlives, and whose name nobody guesses.
+fn meeting(by: CallSid) -> String {
     format!(
-        "<Response><Dial><Conference beep=\"false\" waitUrl=\"\" endConferenceOnExit=\"true\">transfer {number}\
+        "<Response><Dial><Conference beep=\"false\" waitUrl=\"\" endConferenceOnExit=\"true\">transfer {by}\
          </Conference></Dial></Response>"
     )
 }

@@ -280,10 +280,11 @@ impl Scenario {
         self.world.refer(who.ua, who.session, to);
     }
 
-    /// Call-ID and tags of a call, as Replaces names it: `id;to-tag=…;from-tag=…`, escaped for a URI.
+    /// Call-ID and tags of a call, as Replaces names it: `id;to-tag=…;from-tag=…`, escaped for a URI. It is answered,
+    /// or one of the phone's own that rings.
     pub fn replaces(&mut self, who: &Caller) -> String {
-        let (id, local, remote) =
-            self.world.ua(who.ua).endpoint.dialog_of(who.session).expect("an answered call");
+        let answered = self.world.ua(who.ua).endpoint.dialog_of(who.session);
+        let (id, local, remote) = answered.or_else(|| self.call(who).early).expect("a dialog");
         let text = format!("{id};to-tag={remote};from-tag={local}");
         text.replace('@', "%40").replace(';', "%3B").replace('=', "%3D")
     }

@@ -9,8 +9,8 @@ use base::{Now, Rng};
 use media::sdp::{SrtpWish, Wishes};
 use media::{CodecKind, Direction, Negotiated};
 use sip::{
-    Caller, Command, Destination, Endpoint, EndpointConfig, Event, HeaderName, Host, NameAddr, Outgoing,
-    Request, SessionId, TransportKind, TrunkConfig, Uri,
+    Caller, Command, Destination, Endpoint, EndpointConfig, Event, HeaderName, Headers, Host, NameAddr,
+    Outgoing, Request, SessionId, TransportKind, TrunkConfig, Uri,
 };
 
 /// Which user agent.
@@ -72,6 +72,8 @@ pub struct UaCall {
     pub refer_answered: Option<u16>,
     /// What the box told of its REFER.
     pub notified: Vec<u16>,
+    /// Call-ID, its own tag and the box's, of a call of its own that rings.
+    pub early: Option<(String, String, String)>,
     offer: Option<Vec<u8>>,
     /// An offer of this side after the first.
     reoffer: Option<Vec<u8>>,
@@ -93,6 +95,7 @@ impl UaCall {
             referred: None,
             refer_answered: None,
             notified: Vec::new(),
+            early: None,
             offer,
             reoffer: None,
         }
@@ -386,9 +389,10 @@ impl SimUa {
                     }
                 }
             }
-            Event::Progress { session, code, .. } => {
+            Event::Progress { session, code, headers, .. } => {
                 if let Some(call) = self.calls.get_mut(&session) {
                     call.progress.push(code);
+                    call.early = early_dialog(&headers);
                 }
             }
             Event::Answered { session, body, .. } => {
@@ -499,6 +503,13 @@ fn other(transport: TransportKind) -> TransportKind {
             TransportKind::Udp
         }
     }
+}
+
+/// What Replaces would call the dialog of a provisional response.
+fn early_dialog(headers: &Headers) -> Option<(String, String, String)> {
+    let call_id = headers.text(&HeaderName::CallId)?.into_owned();
+    let (ours, theirs) = (headers.from().ok()?, headers.to().ok()?);
+    Some((call_id, ours.tag()?.to_owned(), theirs.tag()?.to_owned()))
 }
 
 /// What a recorder says of the two tracks it takes: the first at its RTP port, the second at the next one.

@@ -48,6 +48,19 @@ fn all_hear_each_other(s: &mut Scenario, all: &[&Caller]) -> bool {
 }
 
 #[test]
+fn whom_a_conference_begins_with_says_who_is_told() {
+    let mut s = meeting();
+    let ann = joins(&mut s, "", "");
+    let bob = joins(&mut s, "", EVENTS_WANTED);
+    assert_eq!(s.conferences(), [2]);
+    s.hangs_up(&ann);
+    s.hangs_up(&bob);
+    s.pass_ms(1_000);
+    assert_eq!(told(&mut s), [""; 0], "what others name does not count");
+    s.expect_rest();
+}
+
+#[test]
 fn three_wait_for_a_moderator_who_begins_and_ends_it() {
     let mut s = meeting();
     let guest = format!("startConferenceOnEnter=\"false\" {EVENTS_WANTED}");

@@ -1,6 +1,6 @@
 //! `<Dial>`: who rings, who is bridged, what the callee is shown.
 
-use sim::{CALLER, Heard, NUMBER, Reaction, UaState, param};
+use sim::{Answer, CALLER, Faults, Heard, NUMBER, Reaction, Scenario, UaState, VOICE, param};
 use std::time::Duration;
 use twiml::CallStatus;
 
@@ -108,6 +108,34 @@ fn the_callee_is_shown_the_caller_or_the_given_number() {
         let to_ann = s.latest(ann).expect("it rings");
         assert_eq!(s.call(&to_ann).from, shown);
         s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn a_carrier_is_shown_a_number_that_is_the_offices_or_validated() {
+    for (shown, seen, noted) in [
+        ("+15550009999", "+15550009999", vec![]),
+        (NUMBER, NUMBER, vec![]),
+        (CALLER, CALLER, vec![]),
+        ("+15550006666", CALLER, vec![13214]),
+    ] {
+        let mut office = sim::office(&[]);
+        office.caller_ids.insert("+15550009999".to_owned());
+        let mut s = Scenario::with(office, 1, Faults::NONE);
+        let verbs =
+            format!("<Dial callerId='{shown}'><Number statusCallback='/events'>+4412345</Number></Dial>");
+        s.web().serve(VOICE, Answer::twiml(&verbs));
+        s.web().serve(EVENTS, Answer::page(204, None, ""));
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(2_000);
+        let carrier = s.carrier();
+        let called = s.latest(carrier).expect("it rings outside");
+        assert_eq!(s.call(&called).from, seen, "{shown}");
+        assert_eq!(s.notifications(), noted, "{shown}");
+        s.hangs_up(&caller);
+        s.pass_ms(500);
+        assert_eq!(told(&mut s, EVENTS, "From").as_deref(), Some(seen));
         s.expect_rest();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use call::record::StoreItem;
 use sim::{Answer, Caller, Heard, NUMBER, Reaction, Scenario, UaId, UaState, VOICE, param};
 
 use crate::{ACTION, office, told};
@@ -92,11 +93,88 @@ fn those_a_phone_has_consulted_are_brought_together() {
     for call in [&ann, &consult] {
         assert_eq!(s.state(call), UaState::Over(200), "both calls of the phone are over");
     }
+    let happened = happened(&s);
+    let last = |what: &str| happened.iter().rposition(|text| text.starts_with(what)).expect("it happened");
+    assert_eq!(happened.iter().filter(|text| text.starts_with("joined conference")).count(), 2);
+    assert!(last("joined conference") < last("NOTIFY"), "the last NOTIFY tells of both: {happened:?}");
     assert!(s.hears(&caller, &carls) && s.hears(&carls, &caller));
     s.hangs_up(&carls);
     s.pass_ms(500);
     assert_eq!(s.state(&caller), UaState::Over(200), "nobody stays behind");
     s.expect_rest();
+}
+
+/// Everything written down about the calls, in its order.
+fn happened(s: &Scenario) -> Vec<String> {
+    let stored = s.world.stored.iter();
+    let text = |item: &StoreItem| match item {
+        StoreItem::Event(event) => Some(event.text.clone()),
+        _ => None,
+    };
+    stored.filter_map(text).collect()
+}
+
+#[test]
+fn two_for_whom_there_is_no_room_go_on_as_they_were() {
+    let (mut s, caller, ann, consult, carl) = consulting(Reaction::Answer(Duration::from_millis(300)));
+    let carls = s.latest(carl).expect("carl's phone rings");
+    let mut others = Vec::new();
+    for n in 0..1_000 {
+        s.web().answer_next(VOICE, Answer::twiml(&format!("<Dial><Conference>{n}</Conference></Dial>")));
+        others.push(s.carrier_calls(NUMBER));
+    }
+    s.pass_ms(500);
+    assert_eq!(s.conferences().len(), 1_000);
+    let replaces = s.replaces(&consult);
+    s.refers(&ann, &format!("{CARL}?Replaces={replaces}"));
+    s.pass_ms(1_000);
+    assert_eq!((s.call(&ann).refer_answered, s.call(&ann).notified.len()), (Some(503), 0));
+    assert!(s.bridged(&caller, &ann) && s.bridged(&consult, &carls));
+    for other in others.iter().chain([&caller, &consult]) {
+        s.hangs_up(other);
+    }
+    s.expect_rest();
+}
+
+#[test]
+fn nobody_is_brought_together_with_themselves() {
+    let (mut s, caller, ann, _) = talking("");
+    let replaces = s.replaces(&ann);
+    s.refers(&ann, &format!("{CARL}?Replaces={replaces}"));
+    s.pass_ms(1_000);
+    assert_eq!(s.call(&ann).refer_answered, Some(603));
+    assert!(s.bridged(&caller, &ann), "the call goes on");
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
+fn a_call_that_still_rings_is_replaced_by_one_for_the_caller() {
+    for answers in [true, false] {
+        let (mut s, caller, ann, consult, carl) = consulting(Reaction::Ignore);
+        let first = s.latest(carl).expect("carl's phone rings");
+        assert_eq!((s.state(&consult), s.state(&first)), (UaState::Calling, UaState::Ringing));
+        let replaces = s.replaces(&consult);
+        s.refers(&ann, &format!("{CARL}?Replaces={replaces}"));
+        s.pass_ms(1_000);
+        assert_eq!(s.state(&first), UaState::Over(487), "it rings for somebody else now");
+        assert!(matches!(s.state(&consult), UaState::Over(480..)), "the phone's second call is over");
+        let second = s.latest(carl).expect("it rings");
+        assert!(second != first && s.state(&second) == UaState::Ringing);
+        assert_eq!(s.call(&ann).notified, [100, 180], "whoever transferred waits");
+        if answers {
+            s.picks_up(carl);
+            s.pass_ms(1_000);
+            assert!(s.bridged(&caller, &second));
+            assert_eq!((s.call(&ann).notified.last(), s.state(&ann)), (Some(&200), UaState::Over(200)));
+        } else {
+            s.pass_ms(40_000);
+            assert_eq!(s.call(&ann).notified, [100, 180, 480]);
+            assert!(s.bridged(&caller, &ann), "and has the caller back");
+        }
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
 }
 
 #[test]
@@ -462,5 +540,84 @@ fn a_caller_out_of_a_queue_is_given_back_when_nobody_answers() {
     if s.state(&ann) == UaState::Up {
         s.hangs_up(&ann);
     }
+    s.expect_rest();
+}
+
+/// bob's phone waits in a queue; who takes the call out of it is connected elsewhere by bob.
+fn taking(reaction: Reaction, verbs: &str) -> (Scenario, Caller, Caller, UaId) {
+    let mut s = office("");
+    let (ann, bob, carl) = (s.phone("ann"), s.phone("bob"), s.phone("carl"));
+    s.will(carl, reaction);
+    s.web().answer_next(VOICE, Answer::twiml("<Enqueue action=\"/action\">desk</Enqueue>"));
+    let bob = s.dials(bob, NUMBER);
+    s.pass_ms(500);
+    s.web().answer_next(VOICE, Answer::twiml(verbs));
+    let ann = s.dials(ann, NUMBER);
+    s.pass_ms(1_500);
+    assert!(s.bridged(&bob, &ann));
+    s.refers(&bob, CARL);
+    (s, bob, ann, carl)
+}
+
+const TAKES: &str = "<Dial action=\"/taken\" timeLimit=\"30\"><Queue>desk</Queue></Dial>";
+const TAKEN: &str = "http://web.example/taken";
+
+#[test]
+fn who_took_a_caller_out_of_a_queue_is_transferred_once_the_target_answers() {
+    for early in [false, true] {
+        let after = Duration::from_millis(2_000);
+        let reaction = if early { Reaction::Early(after) } else { Reaction::Answer(after) };
+        let (mut s, bob, ann, carl) = taking(reaction, TAKES);
+        s.pass_ms(1_000);
+        assert_eq!((s.call(&bob).notified, s.state(&bob)), (vec![100, 180], UaState::Up), "it waits");
+        assert!(!s.bridged(&bob, &ann));
+        s.pass_ms(2_000);
+        assert_eq!((s.call(&bob).notified, s.state(&bob)), (vec![100, 180, 200], UaState::Over(200)));
+        let carls = s.latest(carl).expect("carl's phone rings");
+        assert!(s.bridged(&ann, &carls), "early sound: {early}");
+        assert!(s.asked(TAKEN).is_empty(), "the document that took the caller is over");
+        assert_eq!(told(&mut s, ACTION, "QueueResult").as_deref(), Some("bridged"));
+        s.hangs_up(&carls);
+        s.pass_ms(500);
+        assert_eq!(s.state(&ann), UaState::Over(200));
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn who_took_a_caller_out_of_a_queue_is_given_back_when_nobody_answers() {
+    let (mut s, bob, ann, _) = taking(Reaction::Refuse(486), TAKES);
+    s.pass_ms(1_500);
+    assert_eq!(s.call(&bob).notified, [100, 486]);
+    assert!(s.bridged(&bob, &ann) && s.asked(TAKEN).is_empty(), "as if nothing had been asked");
+    s.web().serve(TAKEN, Answer::twiml("<Say>done</Say>"));
+    s.pass_ms(28_000);
+    assert!(!s.bridged(&bob, &ann), "the time limit counts from the bridge");
+    assert_eq!(told(&mut s, TAKEN, "DialCallStatus").as_deref(), Some("completed"));
+    assert!(s.heard_clip(&ann, "done"));
+    s.hangs_up(&bob);
+    s.expect_rest();
+
+    // bob has hung up meanwhile: its phone is rung.
+    let (mut s, bob, ann, _) = taking(Reaction::Ignore, TAKES);
+    s.pass_ms(500);
+    s.hangs_up(&bob);
+    s.pass_ms(33_000);
+    let again = s.latest(bob.ua).expect("it rings");
+    assert!(again != bob && s.bridged(&ann, &again), "they talk again");
+    assert_eq!(told(&mut s, ACTION, "QueueResult").as_deref(), Some("bridged"));
+    s.hangs_up(&ann);
+    s.expect_rest();
+
+    // Who took the caller does not wait for it: the queue's caller goes on with its document.
+    let (mut s, bob, ann, carl) = taking(Reaction::Ignore, TAKES);
+    s.pass_ms(1_000);
+    s.hangs_up(&ann);
+    s.pass_ms(500);
+    let carls = s.latest(carl).expect("it rang");
+    assert_eq!(s.state(&carls), UaState::Over(487), "nobody is left to be answered");
+    assert_eq!(s.call(&bob).notified.last(), Some(&487));
+    assert_eq!(told(&mut s, ACTION, "QueueResult").as_deref(), Some("bridged"));
+    s.hangs_up(&bob);
     s.expect_rest();
 }
