@@ -21,10 +21,10 @@ use crate::gauges;
 use crate::retention;
 use crate::shell::{self, Ask, Inbox, World};
 use crate::usage;
+use crate::web_access::WebAccess;
 
-/// Written into SIP messages and web requests. Applications look for the second word.
+/// Written into SIP messages.
 const USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"));
-const WEB_USER_AGENT: &str = concat!("Tandem/", env!("CARGO_PKG_VERSION"), " TwilioProxy/1.1");
 
 /// What may wait between a shell and the node.
 const SIP_INPUTS_MAX: usize = 4_096;
@@ -102,6 +102,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (streams_tx, streams_rx) = mpsc::channel(STREAM_EVENTS_MAX);
     let (asks_tx, asks_rx) = mpsc::channel(ASKS_MAX);
 
+    let web = WebAccess::of(&config.webhooks)?;
     let webhooks = net::webhook::Webhooks::new(
         net::webhook::WebhookConfig {
             auth_token: config.auth_token.reveal().into(),
@@ -113,8 +114,14 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
                 account: config.office.account_sid.to_string(),
             }),
             documents_root: config.file.parent().map(Path::to_path_buf),
-            user_agent: WEB_USER_AGENT.to_owned(),
-            ..Default::default()
+            user_agent: web.user_agent.clone(),
+            trust: web.trust.clone(),
+            destinations: web.destinations.clone(),
+            shared_key: config.webhooks.signing_key.as_ref().map(|key| net::webhook::SharedKey {
+                id: key.id.clone(),
+                key: key.key.reveal().into(),
+                sha256: key.sha256,
+            }),
         },
         rng.fork(),
         callbacks_tx,
@@ -158,8 +165,9 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let streams = net::stream::Streams::new(
         net::stream::StreamsConfig {
             auth_token: config.auth_token.reveal().into(),
-            user_agent: WEB_USER_AGENT.to_owned(),
-            ..Default::default()
+            user_agent: web.user_agent,
+            trust: web.trust,
+            destinations: web.destinations,
         },
         resolver.clone(),
         media.taps(),

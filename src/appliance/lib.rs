@@ -17,6 +17,7 @@ mod retention;
 mod shell;
 mod tables;
 mod usage;
+mod web_access;
 
 use std::process::ExitCode;
 

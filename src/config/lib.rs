@@ -24,6 +24,7 @@ mod retention;
 #[cfg(test)]
 mod tests;
 mod value;
+mod webhooks;
 
 pub use account::{AccountError, keep_account, key_seed};
 pub use book::{Book, Entry, EntryKey, Kind, Origin, ParseKindError, caller_id_sid, number_sid};
@@ -34,3 +35,4 @@ pub use raw::reference;
 pub use reload::Change;
 pub use resolved::{Config, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig};
 pub use retention::{KeepConfig, RetentionConfig};
+pub use webhooks::{SigningKeyConfig, WebhooksConfig};

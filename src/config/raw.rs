@@ -193,6 +193,24 @@ sections! {
         /// Whether a `<Record>` in which nothing was said goes on with the verb after it, as some older applications
         /// expect, instead of asking its action.
         empty_record_goes_on: bool, Default "false";
+        /// The User-Agent header. Absent: the box's name and version, then TwilioProxy/1.1, which some applications ask
+        /// for.
+        user_agent: String, Example "\"TwilioProxy/1.1\"";
+        /// Certificate authorities in PEM that are believed besides the system's, of web servers and media streams.
+        ca_file: String, Example "\"office-ca.pem\"";
+        /// Whether a server over https or wss must prove by its certificate who it is.
+        verify: bool, Default "true";
+        /// Hosts that may be asked, by name or address; *.example.com is every host below example.com. Absent: any.
+        allow_hosts: Vec<String>, Example "[\"crm.office.example\", \"*.example.com\"]";
+        /// Networks that are never connected to, whatever name led there. Absent: link-local addresses and the metadata
+        /// services of clouds.
+        deny_networks: Vec<String>, Example "[\"169.254.0.0/16\", \"192.0.2.0/24\"]";
+        /// A key that signs requests in place of the account's token. Absent: the token signs.
+        signing_key: Secret, Example "\"another-long-random-text\"";
+        /// The name by which receivers know that key; it travels in X-Twilio-Webhooks-Signature-Settings.
+        signing_key_id: String, Example "\"desk\"";
+        /// How it signs: HMAC_SHA1 or HMAC_SHA256.
+        signing_algorithm: String, Default "\"HMAC_SHA1\"";
     }
 
     /// The database.

@@ -17,6 +17,7 @@ use crate::raw::{
 };
 use crate::read::Fault;
 use crate::retention::retention;
+use crate::webhooks::webhooks;
 use crate::{
     Config, ConfigError, HttpConfig, LogConfig, LogFormat, MediaConfig, SipConfig, SpeechConfig, agents,
     audio, cross, directory, number, recorder,
@@ -142,6 +143,7 @@ pub(crate) fn resolve(raw: &Raw, origin: &Origin<'_>, account: Account) -> Resul
         recordings_open: raw.recording.open.as_ref().is_some_and(|open| open.value),
         retention: retention(&raw.retention, found),
         http,
+        webhooks: webhooks(&raw.webhooks, origin.directory(), found),
         store_url: store(&raw.store, found),
         speech: speech(&raw.speech, found),
         log: log(&raw.log, found),

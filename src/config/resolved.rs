@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use call::office::{Office, Secret};
 use sip::TransportKind;
 
-use crate::{ConfigError, RetentionConfig};
+use crate::{ConfigError, RetentionConfig, WebhooksConfig};
 
 /// Everything the box was told, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// The HTTP listener.
     pub http: HttpConfig,
+    /// How web servers are asked.
+    pub webhooks: WebhooksConfig,
     /// `sqlite:` (a file in state), `sqlite:<path>`, or `postgres://…`.
     pub store_url: Secret,
     /// Text to speech.

@@ -203,11 +203,10 @@ impl Exchange {
         request = request
             .headers(self.headers.clone())
             .header(header::ACCEPT, "*/*")
-            .header(
-                twiml::SIGNATURE_HEADER,
-                twiml::signature(settings.auth_token.as_str(), url.as_str(), signed),
-            )
             .header("I-Twilio-Idempotency-Token", token);
+        for (name, value) in settings.signature(url.as_str(), signed) {
+            request = request.header(name, value);
+        }
         request = match (&self.digest, &self.target.user) {
             (Some(digest), _) => request.header(header::AUTHORIZATION, digest),
             (None, Some((user, password))) => request.basic_auth(user, Some(password)),

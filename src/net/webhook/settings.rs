@@ -20,6 +20,8 @@ pub struct WebhookConfig {
     pub own_recordings: Option<OwnRecordings>,
     /// Where `file:` URLs are read; absent: they are refused.
     pub documents_root: Option<PathBuf>,
+    /// What signs requests in place of the token.
+    pub shared_key: Option<SharedKey>,
     /// The `User-Agent` header; empty: [`WebhookConfig::USER_AGENT`].
     pub user_agent: String,
     /// Whose certificates are believed.
@@ -27,6 +29,20 @@ pub struct WebhookConfig {
     /// Where requests may go.
     pub destinations: Destinations,
 }
+
+/// A key that receivers know by its name (reference: webhooks §5.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedKey {
+    /// Its name.
+    pub id: String,
+    /// The key.
+    pub key: Secret,
+    /// HMAC with SHA-256 instead of SHA-1.
+    pub sha256: bool,
+}
+
+/// The header that says what a signature was made with, if it was not the token (reference: webhooks §5.6).
+const SIGNED_WITH_HEADER: &str = "X-Twilio-Webhooks-Signature-Settings";
 
 /// Where the box's own recordings are fetched (reference: rest-voice §8).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +91,8 @@ impl fmt::Debug for Secret {
 /// A configuration made ready for use.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) auth_token: Secret,
+    auth_token: Secret,
+    shared_key: Option<SharedKey>,
     own_recordings: Option<OwnRecordings>,
     /// Signs requests of the other dialect.
     pub(super) key: SigningKey,
@@ -95,11 +112,26 @@ impl Settings {
         Ok(Self {
             key: SigningKey::of(config.auth_token.as_str()),
             auth_token: config.auth_token,
+            shared_key: config.shared_key,
             own_recordings: config.own_recordings,
             documents_root: config.documents_root,
             destinations,
             clients,
         })
+    }
+
+    /// What proves that a request to this URL, with these parameters of a form, comes from the box.
+    pub(super) fn signature(&self, url: &str, params: &[(String, String)]) -> Vec<(&'static str, String)> {
+        let Some(SharedKey { id, key, sha256 }) = &self.shared_key else {
+            return vec![(twiml::SIGNATURE_HEADER, twiml::signature(self.auth_token.as_str(), url, params))];
+        };
+        let (signature, algorithm) = if *sha256 {
+            (twiml::signature_sha256(key.as_str(), url, params), "HMAC_SHA256")
+        } else {
+            (twiml::signature(key.as_str(), url, params), "HMAC_SHA1")
+        };
+        let with = format!("key={id},algorithm={algorithm}");
+        vec![(twiml::SIGNATURE_HEADER, signature), (SIGNED_WITH_HEADER, with)]
     }
 
     /// Name and password for a URL that gives none, when it is one of the box's own recordings.
