@@ -196,7 +196,10 @@ impl Token {
             (None, None) => return None,
         };
         let (sid, at) = rest.rsplit_once('-')?;
-        Some(Self { back, at: Timestamp(at.parse().ok()?), sid: sid.to_owned() })
+        let at: i64 = at.parse().ok()?;
+        // Where the newest comes first, places are below zero.
+        let (sid, at) = sid.strip_suffix('-').map_or((sid, at), |sid| (sid, -at));
+        Some(Self { back, at: Timestamp(at), sid: sid.to_owned() })
     }
 
     fn text(&self) -> String {

@@ -103,6 +103,20 @@ async fn lists_show_what_is_asked_for() {
         expected.sort();
         assert_eq!(found, expected, "{path}");
     }
+    // Page by page, in either order, filtered or not; all of one moment, and what is equal comes by sid.
+    let by_sid = |mut both: [String; 2]| {
+        both.sort();
+        both
+    };
+    let (workers, queues) = (by_sid([ann.clone(), bob.clone()]), by_sid([sample.clone(), high.clone()]));
+    for (path, key, expected) in [
+        ("Workers?PageSize=1", "workers", &workers),
+        ("Workers?PageSize=1&Ordering=DateCreated:desc", "workers", &workers),
+        ("Workers?PageSize=1&TaskQueueName=Sample+Queue", "workers", &workers),
+        (&format!("TaskQueues?PageSize=1&WorkerSid={ann}&Ordering=DateCreated:desc"), "task_queues", &queues),
+    ] {
+        assert_eq!(all(&desk, &format!("{ws}/{path}"), key).await, *expected, "{path}");
+    }
     for (path, code) in [
         ("Tasks?Page=2", 40153),
         (&format!("Tasks/{}/Reservations?Page=1", tasks[0]), 40153),

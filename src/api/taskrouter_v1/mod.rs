@@ -21,9 +21,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use base::{Timestamp, WorkspaceSid};
-use call::taskrouter::{DeskAsk, RouterAsk, RouterFault, RouterReply};
+use call::taskrouter::{DateKey, DatePage, DeskAsk, RouterAsk, RouterFault, RouterReply};
 use call::{Operator, OperatorReply};
 use serde_json::Value;
+use store::Cut;
 
 use crate::Api;
 use crate::auth::Authorized;
@@ -163,6 +164,28 @@ impl Site {
         Paging::read(&self.query)
     }
 
+    /// Which page of a list that goes by one of these dates (`Ordering=DateUpdated:desc`); by the first, the oldest first,
+    /// where nothing is said.
+    pub(crate) fn date_page<Sid: FromStr>(
+        &self,
+        dates: &[&str],
+    ) -> Result<(Paging, DatePage<Sid>), ApiError> {
+        let text = self.query.text("Ordering").unwrap_or(dates[0]);
+        let (name, direction) = text.split_once(':').unwrap_or((text, "asc"));
+        let by = match name {
+            _ if !dates.contains(&name) => None,
+            "DateUpdated" => Some(DateKey::Updated),
+            "DateStatusChanged" => Some(DateKey::StatusChanged),
+            _ => Some(DateKey::Created),
+        };
+        let by = by.filter(|_| matches!(direction, "asc" | "desc"));
+        let by = by.ok_or_else(|| ApiError::new(20001, format!("Ordering cannot be `{text}`")))?;
+        let paging = Paging::read(&self.query)?;
+        let page = paging.page::<Sid>()?;
+        let (cut, descending) = (cut_of(page.cut), direction == "desc");
+        Ok((paging, DatePage { by, descending, cut, limit: page.limit }))
+    }
+
     /// One page of rows that are all in memory, sorted by `key`.
     pub(crate) fn page<T, Sid: FromStr + Ord + Display>(
         &self,
@@ -197,28 +220,12 @@ pub(crate) async fn ask_node(
     }
 }
 
-/// `Ordering` of lists that go by a date: `DateUpdated:desc`.
-pub(crate) struct DateOrder {
-    /// Which date.
-    pub(crate) date: &'static str,
-    descending: bool,
-}
-
-impl DateOrder {
-    /// By one of these dates; by the first, the oldest first, where nothing is said.
-    pub(crate) fn read(query: &Params, dates: &[&'static str]) -> Result<Self, ApiError> {
-        let text = query.text("Ordering").unwrap_or(dates[0]);
-        let (name, direction) = text.split_once(':').unwrap_or((text, "asc"));
-        let date = dates.iter().find(|date| **date == name);
-        match (date, direction) {
-            (Some(date), "asc" | "desc") => Ok(Self { date, descending: direction == "desc" }),
-            _ => Err(ApiError::new(20001, format!("Ordering cannot be `{text}`"))),
-        }
-    }
-
-    /// Where something of that date stands.
-    pub(crate) fn place(&self, at: Timestamp) -> Timestamp {
-        if self.descending { Timestamp(at.0.saturating_neg()) } else { at }
+/// A place in a list, as the node is asked for what lies beyond it.
+pub(crate) fn cut_of<Sid>(cut: Cut<Sid>) -> Option<((Timestamp, Sid), bool)> {
+    match cut {
+        Cut::Newest => None,
+        Cut::After(at, sid) => Some(((at, sid), false)),
+        Cut::Before(at, sid) => Some(((at, sid), true)),
     }
 }
 

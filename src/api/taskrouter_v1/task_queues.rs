@@ -4,13 +4,12 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use base::WorkerSid;
 use call::taskrouter::rows::TaskQueueRow;
-use call::taskrouter::{DeskAsk, QueueForm, RouterReply};
+use call::taskrouter::{DateKey, DeskAsk, QueueFilter, QueueForm, RouterReply};
 use router::TaskOrder;
 use serde_json::{Value, json};
 
-use super::{DateOrder, Site, expression_of, sid_of};
+use super::{Site, expression_of, sid_of};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -25,26 +24,24 @@ pub(super) fn routes() -> Router<Api> {
 type Named = (TaskQueueRow, [Option<String>; 2]);
 
 async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, ApiError> {
-    let RouterReply::Queues(mut all) = site.ask_in(&workspace, DeskAsk::Queues(None)).await? else {
+    let query = &site.query;
+    let (paging, page) = site.date_page(&["DateCreated", "DateUpdated"])?;
+    let read = |text| router::read_attributes(text).map_err(|why| ApiError::new(20001, why));
+    let filter = QueueFilter {
+        name: query.text("FriendlyName").map(str::to_owned),
+        attributes: query.text("EvaluateWorkerAttributes").map(read).transpose()?,
+        worker: sid_of(query, "WorkerSid")?,
+        page: page.clone(),
+    };
+    let ask = DeskAsk::QueuesWhere(Box::new(filter));
+    let RouterReply::Queues(all) = site.ask_in(&workspace, ask).await? else {
         return Err(ApiError::unexpected());
     };
-    all.retain(|(row, _)| site.wants("FriendlyName", &row.queue.name));
-    if let Some(text) = site.query.text("EvaluateWorkerAttributes") {
-        let attributes = router::read_attributes(text).map_err(|why| ApiError::new(20001, why))?;
-        all.retain(|(row, _)| row.queue.target_workers.is_true(&attributes));
-    }
-    if let Some(worker) = sid_of::<WorkerSid>(&site.query, "WorkerSid")? {
-        let reply = site.ask_in(&workspace, DeskAsk::Workers(Some(worker))).await?;
-        let RouterReply::Workers(workers) = reply else { return Err(ApiError::unexpected()) };
-        let serves: Vec<_> = workers.into_iter().flat_map(|view| view.queues).collect();
-        all.retain(|(row, _)| serves.contains(&row.queue.sid));
-    }
-    let by = DateOrder::read(&site.query, &["DateCreated", "DateUpdated"])?;
     let key = |(row, _): &Named| {
-        let at = if by.date == "DateUpdated" { row.dates.updated } else { row.dates.created };
-        (by.place(at), row.queue.sid)
+        let at = if page.by == DateKey::Updated { row.dates.updated } else { row.dates.created };
+        (page.place(at), row.queue.sid)
     };
-    site.page("task_queues", all, key, |named| show(named, &site))
+    Ok(Json(paging.meta(&site.url, "task_queues", all, key, |named| show(named, &site))))
 }
 
 async fn create(

@@ -12,9 +12,8 @@ use call::taskrouter::{
 use router::clock::wall;
 use router::{Direct, TaskStatus};
 use serde_json::{Value, json};
-use store::Cut;
 
-use super::{Site, attributes_of, expression_of, sid_of, versioned};
+use super::{Site, attributes_of, cut_of, expression_of, sid_of, versioned};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -47,11 +46,7 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
     };
     let paging = site.paging()?;
     let page = paging.page::<TaskSid>()?;
-    let cut = match page.cut {
-        Cut::Newest => None,
-        Cut::After(at, sid) => Some(((at, sid), false)),
-        Cut::Before(at, sid) => Some(((at, sid), true)),
-    };
+    let cut = cut_of(page.cut);
     let text = |name: &str| query.text(name).map(str::to_owned);
     let filter = Filter {
         sid: None,

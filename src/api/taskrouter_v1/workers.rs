@@ -5,13 +5,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use base::{ActivitySid, TaskQueueSid};
-use call::taskrouter::{DeskAsk, RouterReply, WorkerForm, WorkerView};
-use router::WorkerNames;
+use call::taskrouter::{DateKey, DeskAsk, RouterReply, WorkerFilter, WorkerForm, WorkerView};
 use router::clock::wall;
 use serde_json::{Value, json};
 
-use super::{DateOrder, Site, attributes_of, expression_of, sid_of, versioned, yes};
+use super::{Site, attributes_of, expression_of, sid_of, versioned, yes};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -23,53 +21,32 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, ApiError> {
-    let RouterReply::Workers(mut all) = site.ask_in(&workspace, DeskAsk::Workers(None)).await? else {
+    let query = &site.query;
+    let text = |name: &str| query.text(name).map(str::to_owned);
+    let (paging, page) = site.date_page(&["DateCreated", "DateUpdated", "DateStatusChanged"])?;
+    let filter = WorkerFilter {
+        name: text("FriendlyName"),
+        activity: sid_of(query, "ActivitySid")?,
+        activity_name: text("ActivityName"),
+        available: yes(query, "Available")?,
+        queue: sid_of(query, "TaskQueueSid")?,
+        queue_name: text("TaskQueueName"),
+        expression: expression_of(query, "TargetWorkersExpression")?,
+        page: page.clone(),
+    };
+    let ask = DeskAsk::WorkersWhere(Box::new(filter));
+    let RouterReply::Workers(all) = site.ask_in(&workspace, ask).await? else {
         return Err(ApiError::unexpected());
     };
-    let available = yes(&site.query, "Available")?;
-    let queue: Option<TaskQueueSid> = sid_of(&site.query, "TaskQueueSid")?;
-    let activity: Option<ActivitySid> = sid_of(&site.query, "ActivitySid")?;
-    let expression = expression_of(&site.query, "TargetWorkersExpression")?;
-    let by = DateOrder::read(&site.query, &["DateCreated", "DateUpdated", "DateStatusChanged"])?;
-    let of_name = match site.query.text("TaskQueueName") {
-        Some(name) => Some(queues_named(&site, &workspace, name).await?),
-        None => None,
-    };
-    all.retain(|view| {
-        let worker = &view.row.worker;
-        let sids = (worker.sid.to_string(), worker.activity.to_string());
-        let names = WorkerNames {
-            attributes: &worker.attributes,
-            sid: &sids.0,
-            friendly_name: &worker.name,
-            activity_sid: &sids.1,
-            activity_name: &view.activity_name,
-        };
-        site.wants("FriendlyName", &worker.name)
-            && site.wants("ActivityName", &view.activity_name)
-            && activity.is_none_or(|activity| worker.activity == activity)
-            && available.is_none_or(|wanted| view.available == wanted)
-            && queue.is_none_or(|queue| view.queues.contains(&queue))
-            && of_name.as_ref().is_none_or(|named| view.queues.iter().any(|queue| named.contains(queue)))
-            && expression.as_ref().is_none_or(|expression| expression.is_true(&names))
-    });
     let key = |view: &WorkerView| {
-        let at = match by.date {
-            "DateUpdated" => view.row.dates.updated,
-            "DateStatusChanged" => wall(view.row.worker.since),
-            _ => view.row.dates.created,
+        let at = match page.by {
+            DateKey::Created => view.row.dates.created,
+            DateKey::Updated => view.row.dates.updated,
+            DateKey::StatusChanged => wall(view.row.worker.since),
         };
-        (by.place(at), view.row.worker.sid)
+        (page.place(at), view.row.worker.sid)
     };
-    site.page("workers", all, key, |view| show(view, &site))
-}
-
-/// The queues of a name.
-async fn queues_named(site: &Site, workspace: &str, name: &str) -> Result<Vec<TaskQueueSid>, ApiError> {
-    let RouterReply::Queues(all) = site.ask_in(workspace, DeskAsk::Queues(None)).await? else {
-        return Err(ApiError::unexpected());
-    };
-    Ok(all.into_iter().filter(|(row, _)| row.queue.name == name).map(|(row, _)| row.queue.sid).collect())
+    Ok(Json(paging.meta(&site.url, "workers", all, key, |view| show(view, &site))))
 }
 
 async fn create(site: Site, Path(workspace): Path<String>, form: Params) -> Result<Response, ApiError> {

@@ -7,7 +7,7 @@ use base::{
 use router::{Expr, Instruction, Json, ReservationStatus, TaskOrder, TaskStatus};
 use serde::{Deserialize, Serialize};
 
-use super::listing::TaskPage;
+use super::listing::{QueueFilter, TaskPage, WorkerFilter};
 use super::rest_statistics::{StatisticsOf, StatisticsView, StatisticsWindow};
 use super::rows::{
     ActivityRow, ReservationRow, TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
@@ -71,6 +71,8 @@ pub enum DeskAsk {
     DeleteChannel(String),
     /// Workers.
     Workers(Option<WorkerSid>),
+    /// A page of some of them.
+    WorkersWhere(Box<WorkerFilter>),
     /// Make or change a worker.
     PutWorker(Option<WorkerSid>, WorkerForm),
     /// A worker goes; only if it is of this version.
@@ -90,6 +92,8 @@ pub enum DeskAsk {
     },
     /// Task queues.
     Queues(Option<TaskQueueSid>),
+    /// A page of some of them.
+    QueuesWhere(Box<QueueFilter>),
     /// Make or change a task queue.
     PutQueue(Option<TaskQueueSid>, QueueForm),
     /// A task queue goes.

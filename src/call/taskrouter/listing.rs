@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use base::{Mono, TaskSid, Timestamp};
-use router::Task;
+use base::{ActivitySid, Mono, TaskQueueSid, TaskSid, Timestamp, WorkerSid};
 use router::clock::wall;
+use router::{Expr, Json, QueueConfig, Task, Worker, WorkerNames};
 use serde::{Deserialize, Serialize};
+
+use super::ask::WorkerView;
+use super::desk::Desk;
+use super::rest_manage::NamedQueue;
 
 /// What tasks are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,22 +103,155 @@ impl TaskPage {
         &self,
         places: impl Iterator<Item = (Timestamp, TaskSid)>,
     ) -> Vec<(Timestamp, TaskSid)> {
-        let mut kept = BTreeSet::new();
-        for place in places {
-            match self.cut {
-                Some((cut, true)) if place >= cut => continue,
-                Some((cut, false)) if place <= cut => continue,
-                Some(_) | None => {}
-            }
-            kept.insert(place);
-            if kept.len() > self.limit as usize {
-                match self.cut {
-                    Some((_, true)) => kept.pop_first(),
-                    Some((_, false)) | None => kept.pop_last(),
-                };
-            }
+        choose(self.cut, self.limit, places)
+    }
+}
+
+/// The first places after a cut, or the last before it, in their order.
+fn choose<Sid: Copy + Ord>(
+    cut: Option<((Timestamp, Sid), bool)>,
+    limit: u32,
+    places: impl Iterator<Item = (Timestamp, Sid)>,
+) -> Vec<(Timestamp, Sid)> {
+    let mut kept = BTreeSet::new();
+    for place in places {
+        match cut {
+            Some((cut, true)) if place >= cut => continue,
+            Some((cut, false)) if place <= cut => continue,
+            Some(_) | None => {}
         }
-        kept.into_iter().collect()
+        kept.insert(place);
+        if kept.len() > limit as usize {
+            match cut {
+                Some((_, true)) => kept.pop_first(),
+                Some((_, false)) | None => kept.pop_last(),
+            };
+        }
+    }
+    kept.into_iter().collect()
+}
+
+/// By which date workers and queues are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DateKey {
+    /// `DateCreated`.
+    Created,
+    /// `DateUpdated`.
+    Updated,
+    /// `DateStatusChanged`; a worker's.
+    StatusChanged,
+}
+
+/// Which page of workers or queues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatePage<Sid> {
+    /// By which date.
+    pub by: DateKey,
+    /// The newest first.
+    pub descending: bool,
+    /// Where it begins, or ends when it is true: beyond this place.
+    pub cut: Option<((Timestamp, Sid), bool)>,
+    /// At most.
+    pub limit: u32,
+}
+
+impl<Sid> DatePage<Sid> {
+    /// Where something of that date stands.
+    pub fn place(&self, at: Timestamp) -> Timestamp {
+        if self.descending { Timestamp(at.0.saturating_neg()) } else { at }
+    }
+}
+
+/// Which workers; what is `None` does not matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerFilter {
+    /// Of this name.
+    pub name: Option<String>,
+    /// Doing this.
+    pub activity: Option<ActivitySid>,
+    /// Doing what is called so.
+    pub activity_name: Option<String>,
+    /// Doing something in which tasks are taken.
+    pub available: Option<bool>,
+    /// Who may serve this queue.
+    pub queue: Option<TaskQueueSid>,
+    /// Who may serve a queue of this name.
+    pub queue_name: Option<String>,
+    /// Who makes this true (`TargetWorkersExpression`).
+    pub expression: Option<Expr>,
+    /// Of those only this page.
+    pub page: DatePage<WorkerSid>,
+}
+
+/// Which task queues; what is `None` does not matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueFilter {
+    /// Of this name.
+    pub name: Option<String>,
+    /// Which a worker with these attributes might serve (`EvaluateWorkerAttributes`).
+    pub attributes: Option<Json>,
+    /// Which this worker may serve.
+    pub worker: Option<WorkerSid>,
+    /// Of those only this page.
+    pub page: DatePage<TaskQueueSid>,
+}
+
+impl Desk {
+    pub(super) fn workers_page(&self, filter: &WorkerFilter) -> Vec<WorkerView> {
+        let page = &filter.page;
+        let named: Option<BTreeSet<TaskQueueSid>> = filter.queue_name.as_ref().map(|name| {
+            self.core.queues().filter(|queue| queue.name == *name).map(|queue| queue.sid).collect()
+        });
+        let is_wanted = |worker: &&Worker| {
+            let Some(activity) = self.core.activity(worker.activity) else { return false };
+            let is_true = |expression: &Expr| {
+                let sids = (worker.sid.to_string(), worker.activity.to_string());
+                expression.is_true(&WorkerNames {
+                    attributes: &worker.attributes,
+                    sid: &sids.0,
+                    friendly_name: &worker.name,
+                    activity_sid: &sids.1,
+                    activity_name: &activity.name,
+                })
+            };
+            filter.name.as_ref().is_none_or(|name| worker.name == *name)
+                && filter.activity.is_none_or(|sid| activity.sid == sid)
+                && filter.activity_name.as_ref().is_none_or(|name| activity.name == *name)
+                && filter.available.is_none_or(|wanted| activity.available == wanted)
+                && filter.queue.is_none_or(|queue| self.core.serves(worker.sid).any(|one| one == queue))
+                && named
+                    .as_ref()
+                    .is_none_or(|named| self.core.serves(worker.sid).any(|one| named.contains(&one)))
+                && filter.expression.as_ref().is_none_or(is_true)
+        };
+        let places = self.core.workers().filter(is_wanted).filter_map(|worker| {
+            let dates = self.workers.get(&worker.sid)?;
+            let at = match page.by {
+                DateKey::Created => dates.created,
+                DateKey::Updated => dates.updated,
+                DateKey::StatusChanged => wall(worker.since),
+            };
+            Some((page.place(at), worker.sid))
+        });
+        let chosen = choose(page.cut, page.limit, places);
+        chosen.into_iter().filter_map(|(_, sid)| self.list_workers(Some(sid)).pop()).collect()
+    }
+
+    pub(super) fn queues_page(&self, filter: &QueueFilter) -> Vec<NamedQueue> {
+        let page = &filter.page;
+        let is_wanted = |queue: &&QueueConfig| {
+            let takes = |attributes: &Json| queue.target_workers.is_true(attributes);
+            filter.name.as_ref().is_none_or(|name| queue.name == *name)
+                && filter.attributes.as_ref().is_none_or(takes)
+                && filter.worker.is_none_or(|worker| self.core.serves(worker).any(|one| one == queue.sid))
+        };
+        let places = self.core.queues().filter(is_wanted).filter_map(|queue| {
+            let (_, dates) = self.queues.get(&queue.sid)?;
+            let at = if page.by == DateKey::Updated { dates.updated } else { dates.created };
+            Some((page.place(at), queue.sid))
+        });
+        let chosen = choose(page.cut, page.limit, places);
+        chosen.into_iter().filter_map(|(_, sid)| self.list_queues(Some(sid)).pop()).collect()
     }
 }
 

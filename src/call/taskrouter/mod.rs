@@ -43,7 +43,7 @@ pub use self::ask::{
 use self::assign::Asking;
 use self::desk::{Desk, Duty};
 pub use self::events::status_word;
-pub use self::listing::{TaskKey, TaskOrdering, TaskPage};
+pub use self::listing::{DateKey, DatePage, QueueFilter, TaskKey, TaskOrdering, TaskPage, WorkerFilter};
 pub use self::rest_statistics::{StatisticsOf, StatisticsView, StatisticsWindow, WorkersAsked};
 use self::ring::Ring;
 pub use self::voice::snake;

@@ -175,6 +175,7 @@ impl Desk {
             }
             DeskAsk::DeleteChannel(channel) => self.delete_channel(&channel, at),
             DeskAsk::Workers(sid) => Ok(RouterReply::Workers(self.list_workers(sid))),
+            DeskAsk::WorkersWhere(filter) => Ok(RouterReply::Workers(self.workers_page(&filter))),
             DeskAsk::PutWorker(sid, form) => self.put_worker(sid, form, at),
             DeskAsk::DeleteWorker(sid, if_match) => self.delete_worker(sid, if_match, at),
             DeskAsk::WorkerChannels(worker) => self.worker_channels(worker),
@@ -182,6 +183,7 @@ impl Desk {
                 self.update_worker_channel(worker, &channel, capacity, available, at)
             }
             DeskAsk::Queues(sid) => Ok(RouterReply::Queues(self.list_queues(sid))),
+            DeskAsk::QueuesWhere(filter) => Ok(RouterReply::Queues(self.queues_page(&filter))),
             DeskAsk::PutQueue(sid, form) => self.put_queue(sid, form, at),
             DeskAsk::DeleteQueue(sid) => self.delete_queue(sid, at),
             DeskAsk::Workflows(sid) => Ok(RouterReply::Workflows(self.list_workflows(sid))),

@@ -21,6 +21,9 @@ const RESERVATION_TIMEOUT_S: u32 = 120;
 /// Channels that do not go.
 const BUILT_IN: [&str; 5] = ["default", "voice", "chat", "sms", "video"];
 
+/// A queue and what its two activities are called.
+pub(super) type NamedQueue = (TaskQueueRow, [Option<String>; 2]);
+
 impl Desk {
     pub(super) fn list_activities(&self, sid: Option<ActivitySid>) -> Vec<ActivityRow> {
         let all = self.activities.keys().filter(|one| is_asked(sid, **one));
@@ -167,14 +170,17 @@ impl Desk {
         Ok(RouterReply::Done)
     }
 
-    pub(super) fn list_queues(&self, sid: Option<TaskQueueSid>) -> Vec<(TaskQueueRow, [Option<String>; 2])> {
-        let all = self.queues.keys().filter(|one| is_asked(sid, **one));
+    pub(super) fn list_queues(&self, sid: Option<TaskQueueSid>) -> Vec<NamedQueue> {
+        let all: Vec<_> = match sid {
+            Some(sid) => vec![sid],
+            None => self.queues.keys().copied().collect(),
+        };
         let named = |row: TaskQueueRow| {
             let names = [row.activities.reservation, row.activities.assignment];
             let names = names.map(|sid| sid.map(|sid| self.activity_name(sid)));
             (row, names)
         };
-        all.filter_map(|sid| self.queue_row(*sid)).map(named).collect()
+        all.into_iter().filter_map(|sid| self.queue_row(sid)).map(named).collect()
     }
 
     pub(super) fn put_queue(&mut self, sid: Option<TaskQueueSid>, form: QueueForm, at: Mono) -> Done {
