@@ -124,6 +124,35 @@ fn a_target_is_skipped_only_when_nobody_could_be_reserved_at_once() {
     assert_eq!(office.all.tasks[&TaskSid(2)].queue, Some(TaskQueueSid(1)));
 }
 
+/// `1==1` skips whenever nobody can be reserved at once, and never while somebody can.
+#[test]
+fn somebody_who_is_free_comes_before_the_skipping() {
+    let routing = r#"{"filters":[{"expression":"1==1","targets":[
+        {"queue":"WQ1","skip_if":"1==1"},{"queue":"WQ3"}]}]}"#;
+    let mut office = Office::new(routing);
+    office.worker(1, json!({"languages": ["de"]}), AVAILABLE);
+    office.task(1, json!({}));
+    assert_eq!(office.offers(), [(1, 1)]);
+    office.task(2, json!({}));
+    let queues = [1, 2].map(|task| office.all.tasks[&TaskSid(task)].queue.unwrap().0);
+    assert_eq!(queues, [1, 3], "she is busy with the first, and the second goes on");
+}
+
+/// Nobody could say what is to become of the offer: that was not its worker's doing, and it stays the next.
+#[test]
+fn who_is_taken_an_offer_back_keeps_its_turn() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), AVAILABLE);
+    office.now = 1;
+    office.worker(2, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    office.now = 2;
+    let offer = office.offer_to(1);
+    office.all.withdraw(offer, office.mono()).unwrap();
+    assert_eq!(office.offers(), [(1, 1)]);
+    assert_eq!(office.all.reservations[&offer].status, ReservationStatus::Canceled);
+}
+
 #[test]
 fn several_are_asked_at_once_and_the_first_to_accept_has_it() {
     let mut office = Office::new(ONE_QUEUE);
@@ -210,6 +239,8 @@ fn after_work_keeps_a_worker_until_it_is_done() {
     office.accept(1);
     office.task(2, json!({}));
     office.all.wrap_up(TaskSid(1), office.mono()).unwrap();
+    let served = office.all.reservations_of(TaskSid(1)).map(|one| one.status).collect::<Vec<_>>();
+    assert_eq!((office.status(1), served), (TaskStatus::Wrapping, vec![ReservationStatus::Wrapping]));
     assert_eq!(office.offers(), []);
     office.all.complete(TaskSid(1), "done", office.mono()).unwrap();
     assert_eq!(office.offers(), [(2, 1)]);
@@ -475,6 +506,12 @@ fn a_task_goes_to_another_channel_while_nobody_was_offered_it() {
     office.task_on(1, json!({}), 0, "chat");
     let change = TaskChange { channel: Some("voice".to_owned()), ..TaskChange::default() };
     office.all.change_task(TaskSid(1), change, office.mono()).unwrap();
+    assert_eq!(office.offers(), [(1, 1)]);
+    // Where it waited before it is found no more.
+    let change = TaskChange { channel: Some("chat".to_owned()), ..TaskChange::default() };
+    office.task_on(2, json!({}), 0, "voice");
+    office.all.change_task(TaskSid(2), change, office.mono()).unwrap();
+    office.all.set_capacity(WorkerSid(1), "voice", 5, true, office.mono()).unwrap();
     assert_eq!(office.offers(), [(1, 1)]);
     let change = TaskChange { channel: Some("sms".to_owned()), ..TaskChange::default() };
     assert!(office.all.change_task(TaskSid(1), change, office.mono()).is_err());
