@@ -33,7 +33,7 @@ pub(crate) fn check(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result
         {
             let place = text.as_ref().map(|(place, _)| place.as_str()).unwrap_or_default();
             broken |= finding.level == twiml::Level::Error;
-            findings.push(format!("{place}:{finding}"));
+            findings.push(finding.of(place));
         }
     }
     for (what, error) in refused_sockets(&config) {
@@ -51,14 +51,19 @@ pub(crate) fn check(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result
     }
     let office = &config.office;
     say(&format!(
-        "{}: ok, {} phones, {} trunks, {} numbers, {} routes\n",
+        "{}: ok, {}, {}, {}, {}\n",
         config.file.display(),
-        office.phones.len(),
-        office.trunks.len(),
-        office.numbers.len(),
-        office.routes.len()
+        counted(office.phones.len(), "phone"),
+        counted(office.trunks.len(), "trunk"),
+        counted(office.numbers.len(), "number"),
+        counted(office.routes.len(), "route")
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
 }
 
 /// What the REST API made, as the database has it.

@@ -203,8 +203,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 /// A call whose document dials the other party.
 fn connecting(from: String, to: &str) -> NewCall {
     let noun = if to.starts_with("sip:") || to.starts_with("sips:") { "Sip" } else { "Number" };
-    let escaped = to.replace('&', "&amp;").replace('<', "&lt;");
-    let document = format!("<Response><Dial><{noun}>{escaped}</{noun}></Dial></Response>");
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    // Each of the two is shown the other.
+    let (callee, caller) = (escaped(to), escaped(&from));
+    let document =
+        format!("<Response><Dial callerId=\"{caller}\"><{noun}>{callee}</{noun}></Dial></Response>");
     NewCall::new(from, to, CallDocument::Given(Source::Inline(document)))
 }
 
@@ -285,4 +288,18 @@ fn say_route(number: &str, from: Option<String>, common: &Common) -> anyhow::Res
     }
     tables::say(&text);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_who_are_connected_each_is_shown_the_other() {
+        let new = connecting("101".to_owned(), "+15557771234");
+        assert_eq!((new.to.as_str(), new.from.as_str()), ("101", "+15557771234"));
+        let CallDocument::Given(Source::Inline(document)) = new.document else { panic!() };
+        let dialled = "<Response><Dial callerId=\"101\"><Number>+15557771234</Number></Dial></Response>";
+        assert_eq!(document, dialled);
+    }
 }

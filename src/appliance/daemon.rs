@@ -1,6 +1,7 @@
 //! `tandem run`: the house put together, started, drained and stopped.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ pub(crate) fn run(config_file: Option<PathBuf>, state: Option<PathBuf>) -> anyho
 /// Reads the configuration and makes sure that its state directory and account exist.
 fn load(config_file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<Config> {
     let mut config = crate::cli::load(config_file, state)?;
-    std::fs::create_dir_all(config.state.join(RECORDINGS))
+    make_private(&config.state.join(RECORDINGS))
         .with_context(|| format!("cannot create the state directory {}", config.state.display()))?;
     if config.account_is_new {
         config::keep_account(&config)?;
@@ -56,6 +57,11 @@ fn load(config_file: Option<&Path>, state: Option<&Path>) -> anyhow::Result<Conf
 const RECORDINGS: &str = "recordings";
 /// How long the start waits for what workspaces had counted; tasks are given out without it.
 const PAST_PATIENCE: Duration = Duration::from_millis(300);
+
+/// Makes a directory, and those above it, that other users of the machine may not look into, as the unit makes it.
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)
+}
 
 /// What a crash or a power cut left: files that promise too little or too much, rows that nobody completed.
 async fn complete_recordings(store: &store::Store, folder: &Path) -> anyhow::Result<()> {
@@ -428,4 +434,27 @@ fn router_past(
 /// Tells systemd, if it started us; a box started by hand has nobody to tell.
 fn tell_systemd(state: sd_notify::NotifyState<'_>) {
     sd_notify::notify(false, &[state]).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_new_state_directory_is_not_for_everybody() {
+        let home = tempfile::tempdir().unwrap();
+        let state = home.path().join("state");
+        make_private(&state.join(RECORDINGS)).unwrap();
+        for made in [state.clone(), state.join(RECORDINGS)] {
+            assert_eq!(
+                std::fs::metadata(&made).unwrap().permissions().mode() & 0o007,
+                0,
+                "{}",
+                made.display()
+            );
+        }
+        make_private(&state.join(RECORDINGS)).expect("what is there stays");
+    }
 }

@@ -33,7 +33,9 @@ pub(crate) fn draw(calls: &[Traced]) -> String {
         );
     }
     for traced in calls {
-        for note in &traced.notifications {
+        let mut notes: Vec<&NotificationRow> = traced.notifications.iter().collect();
+        notes.sort_by_key(|note| (note.at, note.line, note.column));
+        for note in notes {
             let place = match (note.line, note.column) {
                 (Some(line), Some(column)) => format!(" line {line} column {column}"),
                 _ => String::new(),
@@ -66,8 +68,8 @@ fn exchange(note: &NotificationRow) -> String {
         return String::new();
     };
     let cut = |text: &str, chars: usize| match text.char_indices().nth(chars) {
-        Some((end, _)) => format!("{}…", text[..end].escape_debug()),
-        None => text.escape_debug().to_string(),
+        Some((end, _)) => format!("{}…", on_one_line(&text[..end])),
+        None => on_one_line(text),
     };
     let mut lines = format!("    {} {}\n", method.as_str(), cut(variables, 200));
     if let Some(status) = note.response_status {
@@ -75,6 +77,15 @@ fn exchange(note: &NotificationRow) -> String {
         let _ = writeln!(lines, "    answered {status} {}", cut(body, 200));
     }
     lines
+}
+
+/// As it is, but for what would end the line or steer a terminal.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_debug()) } else { line.push(c) }
+    }
+    line
 }
 
 fn headline(call: &CallRow) -> String {
@@ -115,5 +126,18 @@ fn arrow(kind: EventKind) -> &'static str {
         EventKind::Media => "rtp",
         EventKind::Decision => "=> ",
         EventKind::Note => "!  ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_shown_as_it_is_on_one_line() {
+        assert_eq!(
+            on_one_line("<Say voice=\"Zoë\">\n\u{1b}[2J</Say>"),
+            "<Say voice=\"Zoë\">\\n\\u{1b}[2J</Say>"
+        );
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn lint(document: &str, dialect: Dialect, method: HttpMethod) -> anyh
     };
     let shown = twiml::shown(document);
     for finding in &findings {
-        say(&format!("{shown}:{finding}\n"));
+        say(&format!("{}\n", finding.of(&shown)));
     }
     if findings.is_empty() {
         say(&format!("{shown}: ok\n"));

@@ -170,7 +170,7 @@ fn draw_queues(queues: &[LiveQueue]) -> String {
     let mut rows = Vec::new();
     for queue in queues {
         rows.push([
-            queue.name.clone(),
+            queue.workflow.as_ref().unwrap_or(&queue.name).clone(),
             queue.sid.to_string(),
             format!("{} of {}", queue.members.len(), queue.max_size),
             format!("{} s on average", queue.average_wait_s),

@@ -180,12 +180,12 @@ impl Call {
 
     fn configure(&mut self, negotiated: media::Negotiated, ctx: &mut Ctx<'_>) {
         let text = format!(
-            "{:?} to {}, {:?}, {} ms, keys {:?}, {}",
-            negotiated.codec,
+            "{} to {}, {}, {} ms, keys {}, {}",
+            format!("{:?}", negotiated.codec).to_uppercase(),
             negotiated.remote,
-            negotiated.direction,
+            format!("{:?}", negotiated.direction).to_lowercase(),
             negotiated.ptime_ms,
-            negotiated.dtmf,
+            negotiated.dtmf.map_or_else(|| "as tones".to_owned(), |kind| format!("as events of type {kind}")),
             negotiated.srtp.map_or_else(|| "plain".to_owned(), |srtp| format!("{:?}", srtp.suite)),
         );
         self.trace(EventKind::Media, text, ctx);

@@ -15,7 +15,7 @@ use twiml::{
 use crate::call::Call;
 use crate::ctx::Ctx;
 use crate::dial::asking;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, seconds};
 use crate::record::{CallRow, EventKind, StoreItem};
 use crate::record_verb::recording_facts;
 use crate::timers::Timer;
@@ -220,8 +220,7 @@ impl Call {
             ctx.media(media::Command::StopRecord { leg: self.leg.id, recording });
         }
         self.limit_applications(ctx);
-        let duration = ctx.now.mono.since(run.began);
-        let duration_s = u32::try_from((duration.as_millis() + 500) / 1_000).unwrap_or(u32::MAX);
+        let duration_s = seconds(ctx.now.mono.since(run.began));
         let status = status.call_status();
         run.row.status = status;
         (run.row.end, run.row.updated) = (Some(ctx.now.wall), ctx.now.wall);

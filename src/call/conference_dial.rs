@@ -50,7 +50,11 @@ impl Call {
             Ok(joined) => joined,
             Err(refused) => {
                 self.stay_away(ParticipantLeft::ParticipantAddFailed, ctx);
-                self.conference_refused(&dial, &noun.name, refused, ctx);
+                let about = match &noun.label {
+                    Some(label) if refused == ConferenceFault::LabelInUse => label,
+                    _ => &noun.name,
+                };
+                self.conference_refused(&dial, about, refused, ctx);
                 return;
             }
         };
@@ -85,8 +89,8 @@ impl Call {
         self.hear_conference(ctx);
     }
 
-    fn conference_refused(&mut self, dial: &Dial, name: &str, refused: ConferenceFault, ctx: &mut Ctx<'_>) {
-        self.notify(&Finding::unplaced(refused.code(), &format!("{name:?}")), None, ctx);
+    fn conference_refused(&mut self, dial: &Dial, about: &str, refused: ConferenceFault, ctx: &mut Ctx<'_>) {
+        self.notify(&Finding::unplaced(refused.code(), &format!("{about:?}")), None, ctx);
         if refused == ConferenceFault::LabelInUse {
             self.skip_verb(ctx);
         } else {

@@ -23,7 +23,7 @@ use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::Side;
 use crate::originate::{Refusal, device};
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome, seconds};
 use crate::prompt::{Part, Prompting};
 use crate::record::{EventKind, RecordingSource};
 use crate::record_verb::{Asking, recording_facts};
@@ -39,7 +39,8 @@ pub(crate) struct DialRun {
     children: BTreeMap<CallSid, LegId>,
     /// Who is still to be rung, one after the other (`sequential`).
     later: VecDeque<Noun>,
-    chosen: Option<CallSid>,
+    /// Who answered, and when.
+    chosen: Option<(CallSid, Mono)>,
     /// Ready before the caller was answered.
     ready: Option<(CallSid, LegId, CodecKind)>,
     bridged: Option<(CallSid, LegId, Mono)>,
@@ -304,7 +305,7 @@ impl Call {
             ctx.mail(child, Mail::Release { timeout: false });
             return;
         }
-        run.chosen = Some(child);
+        run.chosen = Some((child, ctx.now.mono));
         run.later.clear();
         run.waking.clear();
         ctx.cancel_timer(self.row.sid, Timer::DialRing);
@@ -322,7 +323,7 @@ impl Call {
     ) {
         let up = self.leg.is_up();
         let Running::Dial(run) = &mut self.running else { return };
-        if run.chosen != Some(child) {
+        if !run.has_chosen(child) {
             return;
         }
         if up {
@@ -370,7 +371,7 @@ impl Call {
         if run.early == Some(leg) {
             run.early = None;
         }
-        let chosen = run.chosen == Some(child);
+        let chosen = run.has_chosen(child);
         if chosen && run.bridged.is_none() {
             // It declined in its whisper, or hung up before it was bridged.
             run.chosen = None;
@@ -460,9 +461,9 @@ impl Call {
         for child in children {
             ctx.mail(child, Mail::Release { timeout: false });
         }
-        if let Some((child, _, since)) = run.bridged {
-            let talked = ctx.now.mono.since(since);
-            let duration_s = u32::try_from(talked.as_secs()).unwrap_or(u32::MAX);
+        if let (Some((child, ..)), Some((_, answered))) = (run.bridged, run.chosen) {
+            // As its own record and its own callback will say.
+            let duration_s = seconds(ctx.now.mono.since(answered));
             run.note(child, Outcome { status: CallStatus::Completed, sip_code: 200, duration_s }, None);
         } else if let Some(child) = run.children.keys().next().copied() {
             // Those who still rang did not answer (reference: twiml-voice §9.3, our own CANCEL).
@@ -590,6 +591,10 @@ impl DialRun {
     /// Whether a phone that is not there is waited for.
     fn waits(&self) -> bool {
         self.waking.iter().any(Waking::is_waited_for)
+    }
+
+    fn has_chosen(&self, child: CallSid) -> bool {
+        self.chosen.is_some_and(|(chosen, _)| chosen == child)
     }
 
     /// Remembers the more telling of two outcomes; what became of the bridged callee says most.

@@ -7,7 +7,7 @@ use twiml::{After, CallStatus, ParticipantLeft, ProgressEvent};
 use crate::call::{Call, Running};
 use crate::ctx::{Ctx, Mail};
 use crate::leg::{MediaState, Side, Signalling};
-use crate::outcome::{Cause, Outcome};
+use crate::outcome::{Cause, Outcome, seconds};
 use crate::quality::summary;
 use crate::record::{EventKind, StoreItem};
 use crate::taskrouter::RingNews;
@@ -72,7 +72,7 @@ impl Call {
     /// Decides what became of the call and writes it down.
     fn record_outcome(&mut self, cause: &Cause, ctx: &mut Ctx<'_>) -> Outcome {
         let duration = self.answered.map_or(Duration::ZERO, |answered| ctx.now.mono.since(answered));
-        let duration_s = u32::try_from((duration.as_millis() + 500) / 1_000).unwrap_or(u32::MAX);
+        let duration_s = seconds(duration);
         let sip_code = match (self.answered, cause) {
             (Some(_), _) => 200,
             (None, Cause::Cancelled | Cause::Released { .. }) => 487,

@@ -57,8 +57,10 @@ pub struct LiveTrunk {
 pub struct LiveQueue {
     /// Its sid.
     pub sid: QueueSid,
-    /// What `<Enqueue>` and `<Dial><Queue>` call it.
+    /// What `<Enqueue>` and `<Dial><Queue>` call it; the workflow's sid where `<Enqueue workflowSid>` made it.
     pub name: String,
+    /// That workflow's name.
+    pub workflow: Option<String>,
     /// How many there may be in it.
     pub max_size: u32,
     /// How long those in it have waited on average, whole seconds.

@@ -65,7 +65,13 @@ impl Node {
                 ctx.fetch(call, Asked::Callback, url, method, params);
                 OperatorReply::Done
             }
-            Operator::Queues => OperatorReply::Queues(self.shared.queues.live(now.mono)),
+            Operator::Queues => {
+                let mut queues = self.shared.queues.live(now.mono);
+                for queue in &mut queues {
+                    queue.workflow = self.shared.router.workflow_name(&queue.name);
+                }
+                OperatorReply::Queues(queues)
+            }
             Operator::Workers => OperatorReply::Workers(self.shared.router.live_workers(now.wall)),
             Operator::Queue(queue) => self.queue_reply(queue, now),
             Operator::CreateQueue { name, max_size } => self.create_queue(&name, max_size, now),

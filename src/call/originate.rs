@@ -531,13 +531,12 @@ pub(crate) fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx:
         Ok(_) | Err(_) => from.strip_prefix("client:").unwrap_or(from).to_owned(),
     };
     let is_number = !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit() || b == b'+');
-    // A carrier is shown a number it knows, never the name of a phone.
+    // A carrier is shown a number it knows, never the name of a phone or its extension.
+    let by_extension = |phone: &&crate::office::Phone| phone.extension.as_ref() == Some(&user);
+    let phone = ctx.office.phones.get(&user).or_else(|| ctx.office.phones.values().find(by_extension));
     let trunk = way.and_then(|way| way.trunk.as_ref()).and_then(|trunk| ctx.office.trunks.get(trunk));
     let user = match trunk {
-        Some(trunk) if !is_number || ctx.office.phones.contains_key(&user) => ctx
-            .office
-            .phones
-            .get(&user)
+        Some(trunk) if !is_number || phone.is_some() => phone
             .and_then(|phone| phone.caller_id.clone())
             .or_else(|| trunk.caller_id.clone())
             .or_else(|| trunk.username.clone())

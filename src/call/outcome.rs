@@ -1,5 +1,7 @@
 //! How a call ended: decided once, in one place.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, DialCallStatus, dial_call_status};
 
@@ -60,6 +62,11 @@ pub(crate) struct Outcome {
     pub(crate) sip_code: u16,
     /// Connected time in whole seconds.
     pub(crate) duration_s: u32,
+}
+
+/// A duration as records and webhooks tell it: whole seconds, rounded.
+pub(crate) fn seconds(duration: Duration) -> u32 {
+    u32::try_from((duration.as_millis() + 500) / 1_000).unwrap_or(u32::MAX)
 }
 
 impl Cause {

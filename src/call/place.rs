@@ -175,7 +175,7 @@ pub(crate) fn place(
     let sid = CallSid::random(&mut ctx.shared.rng);
     let (ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
         // One call has one callee: of several devices of a phone the one that registered last, then the others.
-        Ok(places) => (places.into_iter().rev().flatten().collect::<Vec<_>>(), None),
+        Ok(places) => (places.into_iter().flatten().collect::<Vec<_>>(), None),
         Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
             (Vec::new(), Some((Cause::Unroutable(OUT_OF_REACH), refusal)))
         }

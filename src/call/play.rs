@@ -64,8 +64,8 @@ impl Call {
 
     /// Nothing that could decide about this call can be had: say so, then hang up. Never silence.
     pub(crate) fn apologise(&mut self, code: u32, ctx: &mut Ctx<'_>) {
-        self.trace(EventKind::Decision, format!("{code}: no document left, apologising"), ctx);
         if self.leg.is_up() {
+            self.trace(EventKind::Decision, format!("{code}: no document left, apologising"), ctx);
             let prompting =
                 Prompting::begin(self.sid(), vec![Part::builtin(BuiltinSound::ApplicationError)], ctx);
             self.running = Running::Apology(prompting);

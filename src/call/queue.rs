@@ -303,6 +303,7 @@ impl Queue {
         LiveQueue {
             sid: self.row.sid,
             name: self.row.name.clone(),
+            workflow: None,
             max_size: self.row.max_size,
             average_wait_s: self.average_s(now),
             takers: self.takers.len(),

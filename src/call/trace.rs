@@ -67,7 +67,10 @@ pub(crate) fn describe(verb: &Verb) -> String {
         Verb::Dial(dial) if let Some(noun) = dial.conference() => format!("Dial conference {:?}", noun.name),
         Verb::Dial(dial) if let Some(noun) = dial.application() => format!("Dial application {}", noun.sid),
         Verb::Dial(dial) if let Some(noun) = dial.queue() => format!("Dial queue {:?}", noun.name),
-        Verb::Enqueue(enqueue) => format!("Enqueue {:?}", enqueue.name),
+        Verb::Enqueue(enqueue) => match enqueue.workflow {
+            Some(workflow) => format!("Enqueue for workflow {workflow}"),
+            None => format!("Enqueue {:?}", enqueue.name),
+        },
         Verb::Dial(dial) => format!("Dial, {} to ring, {} s", dial.nouns.len(), dial.timeout_s),
         Verb::Start(start) => {
             format!("Start {}", start.services.iter().map(service).collect::<Vec<_>>().join(", "))

@@ -28,6 +28,14 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// As a line of a list of findings: `welcome.xml:2:9: warning …`, or without line and column what has none.
+    pub fn of(&self, document: &str) -> String {
+        let gap = if self.line == 0 { " " } else { "" };
+        format!("{document}:{gap}{self}")
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
@@ -39,5 +47,19 @@ impl fmt::Display for Finding {
         } else {
             write!(f, "{}:{}: {level} {}: {}", self.line, self.column, self.code, self.message)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_list_names_the_place_where_there_is_one() {
+        let mut finding =
+            Finding { code: 12200, level: Level::Warning, line: 2, column: 9, message: "odd".to_owned() };
+        assert_eq!(finding.of("a.xml"), "a.xml:2:9: warning 12200: odd");
+        (finding.line, finding.column) = (0, 0);
+        assert_eq!(finding.of("a.xml"), "a.xml: warning 12200: odd");
     }
 }

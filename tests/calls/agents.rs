@@ -123,6 +123,16 @@ impl Desk {
 }
 
 #[test]
+fn an_operator_sees_the_queue_by_its_name() {
+    let mut desk = Desk::open(agents(None));
+    desk.calls();
+    let OperatorReply::Queues(queues) = desk.s.operator(Operator::Queues) else { panic!() };
+    let seen: Vec<_> = queues.iter().map(|queue| (queue.workflow.as_deref(), queue.members.len())).collect();
+    assert_eq!(seen, [(Some("sales"), 1)]);
+    assert_eq!(queues[0].name, desk.sids.workflow("sales").to_string(), "as webhooks and REST name it");
+}
+
+#[test]
 fn a_code_says_what_it_did_and_does_it() {
     let mut d = Desk::open(agents(Some(0)));
     let ann = d.s.phone("ann");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::{NUMBER, Reaction, Scenario, UaState, param};
+use sim::{Answer, NUMBER, Reaction, Scenario, UaState, param};
 use twiml::{RecordingSource, RecordingStatus};
 
 use crate::{ACTION, office, told};
@@ -132,6 +132,25 @@ fn the_action_is_requested_when_the_caller_hangs_up_too() {
         assert_eq!(told(&mut s, ACTION, "DialBridged").as_deref(), Some(bridged), "{reaction:?}");
         assert_eq!(told(&mut s, ACTION, "CallStatus").as_deref(), Some("completed"), "{reaction:?}");
         s.expect_rest();
+    }
+}
+
+#[test]
+fn the_action_hears_how_long_the_callee_was_called_whoever_hangs_up() {
+    for callee_hangs_up in [true, false] {
+        let mut s = dialling("", "<Client url=\"/whisper\">ann</Client>");
+        s.web().serve("http://web.example/whisper", Answer::twiml("<Pause length=\"3\"/>"));
+        let ann = s.phone("ann");
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(8_700);
+        let to_ann = s.latest(ann).expect("it rings");
+        assert!(s.bridged(&caller, &to_ann));
+        s.hangs_up(if callee_hangs_up { &to_ann } else { &caller });
+        s.pass_ms(1_000);
+        let child = s.rows().into_iter().find(|row| row.parent.is_some()).expect("the callee is a call");
+        let told = told(&mut s, ACTION, "DialCallDuration");
+        assert_eq!(told, child.duration_s.map(|s| s.to_string()), "{callee_hangs_up}");
+        assert!(child.duration_s >= Some(8), "from its answer, whisper included: {child:?}");
     }
 }
 

@@ -67,6 +67,33 @@ fn a_phone_is_rung_and_its_document_runs_after_the_answer() {
 }
 
 #[test]
+fn of_a_phones_devices_the_one_that_registered_last_is_rung_and_the_other_where_it_cannot_be() {
+    for reachable in [true, false] {
+        let mut s = office();
+        let (stale, fresh) = (s.phone("ann"), s.phone("ann"));
+        s.will(fresh, if reachable { Reaction::Ignore } else { Reaction::Refuse(503) });
+        s.will(stale, Reaction::Ignore);
+        place(&mut s, new("client:ann"));
+        s.pass_ms(3_000);
+        assert!(s.latest(fresh).is_some(), "the one that registered last rang");
+        assert_eq!(s.latest(stale).is_some(), !reachable, "the other only then");
+    }
+}
+
+#[test]
+fn a_carrier_is_not_shown_an_extension() {
+    let mut s = office();
+    let (ann, carrier) = (s.phone("ann"), s.carrier());
+    let document = "<Response><Dial callerId=\"101\"><Number>+15557771234</Number></Dial></Response>";
+    let asked = CallDocument::Given(Source::Inline(document.to_owned()));
+    place(&mut s, NewCall::new("101", "+15557771234", asked));
+    s.pass_ms(3_000);
+    assert!(s.latest(ann).is_some());
+    let outside = s.latest(carrier).expect("it rang");
+    assert_ne!(s.call(&outside).from, "101");
+}
+
+#[test]
 fn a_number_outside_is_rung_by_its_trunk_and_sent_keys_first() {
     let mut s = office();
     let carrier = s.carrier();

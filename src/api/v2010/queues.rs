@@ -152,6 +152,7 @@ mod tests {
         LiveQueue {
             sid: QueueSid(n),
             name: format!("desk {n}"),
+            workflow: None,
             max_size: 100,
             average_wait_s: 9,
             takers: 0,

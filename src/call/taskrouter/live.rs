@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::Timestamp;
+use base::{Timestamp, WorkflowSid};
 use router::clock::wall;
 
 use super::TaskRouter;
@@ -31,6 +31,13 @@ impl TaskRouter {
             .collect();
         workers.sort_by(|a, b| (&a.workspace, &a.name).cmp(&(&b.workspace, &b.name)));
         workers
+    }
+
+    /// The name of the workflow that a voice queue is named after, if it is named after one.
+    pub(crate) fn workflow_name(&self, queue: &str) -> Option<String> {
+        let sid: WorkflowSid = queue.parse().ok()?;
+        let row = self.desks.values().find_map(|desk| desk.workflows.get(&sid))?;
+        Some(row.workflow.name.clone())
     }
 }
 
