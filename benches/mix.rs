@@ -23,6 +23,10 @@ mod machine;
 const ROOMS: [usize; 4] = [2, 10, 50, 100];
 const BUDGET: f64 = 1.5;
 
+/// Decoding and encoding G.711 is looking 320 values up: less than to take a packet and to send one, wherever it
+/// goes. A member with it may cost 0.4 µs beyond F instead, on a machine whose F is 4.26 µs.
+const G711_BUDGET_US: f64 = 0.4;
+
 /// A member of the largest room may cost so much more than one of ten members.
 const LINEAR: f64 = 1.15;
 
@@ -35,6 +39,9 @@ const FRAME_NS: u64 = 20_000_000;
 
 fn main() -> ExitCode {
     println!("mix: microseconds of CPU for a member and frame; {}", machine::describe());
+    machine::raise_file_limit();
+    let f_us = machine::floor_ns(1_000) / 1_000.0;
+    println!("F {f_us:.2} µs");
     println!("{:>6} {:>8} {:>8} {:>8} {:>7}  result", "codec", "members", "room", "floor", "ratio");
     let mut is_met = true;
     for codec in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
@@ -42,9 +49,13 @@ fn main() -> ExitCode {
         let mut of_ten = f64::INFINITY;
         for members in ROOMS {
             let (room, floor) = (room_us(codec, members, &packets), floor_us(codec, members, &packets));
-            let mut verdict = format!("≤ {BUDGET}");
-            if room / floor > BUDGET {
-                verdict = format!("MISSED {BUDGET}");
+            let judged = machine::scaled(room, f_us);
+            let (is_within, mut verdict) = match codec.is_g711() {
+                true => (judged <= G711_BUDGET_US, format!("{judged:.2} µs scaled, ≤ {G711_BUDGET_US}")),
+                false => (room / floor <= BUDGET, format!("≤ {BUDGET}")),
+            };
+            if !is_within {
+                verdict = format!("MISSED {verdict}");
             } else if members == 100 && room > of_ten * LINEAR {
                 verdict = format!("MISSED linear: {:.2} times a member of ten", room / of_ten);
             }

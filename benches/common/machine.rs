@@ -219,6 +219,16 @@ pub fn receive_stamped(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, 
     }
 }
 
+/// F of the machine that budgets in milliseconds were set on, in microseconds: what 4,700 legs alone would have left
+/// of its core.
+pub const BUDGETS_FLOOR_US: f64 = 4.26;
+
+/// What so much CPU would have been on the machine the budgets were set on, by F of the same run: the kernel's part,
+/// which is most of it, is what differs from one host to the next, and on one host from hour to hour.
+pub fn scaled(cpu: f64, floor_us: f64) -> f64 {
+    cpu * BUDGETS_FLOOR_US / floor_us
+}
+
 /// The yardstick F: nanoseconds of CPU that `recvfrom` and `sendto` of one 172-byte packet cost over so many cold
 /// sockets, on the core of what is measured. Leaves the calling thread on the generator's.
 pub fn floor_ns(sockets: usize) -> f64 {

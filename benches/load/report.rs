@@ -1,11 +1,8 @@
 //! What is printed: a line for each load, and whether it kept to its budget.
 
-use crate::machine::percentile;
+use crate::machine::{percentile, scaled};
 use crate::rtp::Load;
 use crate::work::Work;
-
-/// F of the machine the budgets were set on, in microseconds: what 4,700 legs alone would have left of its core.
-pub const BUDGETS_FLOOR_US: f64 = 4.26;
 
 /// Names the columns.
 pub fn header() {
@@ -35,9 +32,10 @@ pub fn cpu_ms(load: &Load, calls: usize) -> f64 {
 pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
     let cpu = cpu_ms(load, calls);
     let floor = load.floor_us;
+    let judged = scaled(cpu, floor);
     let p99 = percentile(&load.delays, 0.99);
     let mut missed = Vec::new();
-    if cpu > work.cpu_ms {
+    if judged > work.cpu_ms {
         missed.push(format!("CPU {:.2}", work.cpu_ms));
     }
     if load.lost > 0 {
@@ -63,7 +61,7 @@ pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
     println!(
         "{:<17} {calls:>5} {cpu:>9.3} {floor:>5.2} {:>7.3} {:>6.1} {:>8} {:>8} {:>8} {:>5} {:>7} {:>8}  {result}",
         work.name,
-        cpu * BUDGETS_FLOOR_US / floor,
+        judged,
         load.cpu.as_secs_f64() * 100.0 / load.length.as_secs_f64(),
         delay(0.5),
         delay(0.99),

@@ -71,7 +71,7 @@ pub struct Generator {
     by_port: Vec<u32>,
     known: Known,
     /// F of this machine in microseconds.
-    floor_us: f64,
+    pub floor_us: f64,
     /// Goes on from one run to the next, as streams do.
     round: u64,
 }
