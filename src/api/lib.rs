@@ -94,8 +94,11 @@ impl Ready {
 pub fn router(api: Api) -> Router {
     let published = published();
     let facade = texml_v2::Facade { api: api.clone(), published: published.clone().with_state(api.clone()) };
+    let (all, one) = (facade.clone(), facade.clone());
     published
         .route("/v2/texml/{*path}", any(move |request: Request| facade.ask(request)))
+        .route("/v2/texml_applications", any(move |request: Request| all.ask_applications(request)))
+        .route("/v2/texml_applications/{sid}", any(move |request: Request| one.ask_applications(request)))
         // What stands below the door answers as it likes.
         .route("/", get(health::front_page))
         .route("/healthz", get(health::healthz))

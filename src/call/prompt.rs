@@ -228,7 +228,15 @@ impl Call {
         let in_verb = nested || matches!(self.running, Running::Play(_));
         let awaited = self.running.prompting().is_some_and(|prompting| prompting.awaits(key));
         if !(in_verb && awaited && ends_document(code)) {
-            self.warn(code, format!("a sound cannot be had and is left out: {why}"), ctx);
+            let message = format!("a sound cannot be had and is left out: {why}");
+            match self.interpreter.as_ref().filter(|_| in_verb && awaited) {
+                Some(interpreter) => {
+                    let finding = interpreter.placed(Finding { message, ..Finding::unplaced(code, "") });
+                    let url = interpreter.document_url().map(twiml::shown);
+                    self.notify(&finding, url, ctx);
+                }
+                None => self.warn(code, message, ctx),
+            }
             return false;
         }
         ctx.cancel_timer(self.row.sid, Timer::Stuck);

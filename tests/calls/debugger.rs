@@ -44,6 +44,38 @@ fn a_warning_has_its_place_its_document_and_what_was_asked_and_answered() {
     s.expect_rest();
 }
 
+/// What shows only when a verb is carried out is told with its place, too.
+#[test]
+fn errors_of_a_running_verb_have_their_place_in_the_document() {
+    for (text, fault, code, place) in [
+        ("<Response>\n <Play>/bad.wav</Play><Say>on</Say></Response>", 11200, 11200, (2, 2)),
+        ("<Response>\n <Play>/bad.wav</Play></Response>", 13420, 13420, (2, 2)),
+        ("<Response><Gather>\n <Play>/bad.wav</Play></Gather></Response>", 13420, 13325, (1, 11)),
+        ("<Response><Say>a</Say>\n\n<Redirect>http://[</Redirect></Response>", 11200, 11100, (3, 1)),
+        (
+            "<Response><Say>a</Say>\n<Record\n  maxLength='2' action='http://['/></Response>",
+            11200,
+            11100,
+            (3, 17),
+        ),
+        ("<Response><Say>a</Say><Play>http://[</Play></Response>", 11200, 11100, (1, 23)),
+    ] {
+        let mut s = watched();
+        s.world.sounds_broken = vec!["bad".to_owned()];
+        s.world.sound_fault = fault;
+        s.web().serve(VOICE, Answer::page(200, Some("text/xml"), text));
+        s.web().serve(FALLBACK, Answer::twiml("<Hangup/>"));
+        s.carrier_calls(NUMBER);
+        s.pass_ms(9_000);
+        let rows = s.findings();
+        let row = &rows[0];
+        assert_eq!((rows.len(), row.code), (1, code), "{text}: {rows:?}");
+        assert_eq!((row.line, row.column), (Some(place.0), Some(place.1)), "{text}");
+        assert_eq!((row.url.as_deref(), row.response_body.as_deref()), (Some(VOICE), Some(text)));
+        s.expect_rest();
+    }
+}
+
 #[test]
 fn a_failed_fetch_has_its_request_and_its_answer_or_none() {
     let mut s = watched();

@@ -30,7 +30,7 @@ pub(super) async fn told(place: Place, response: Response, bytes_max: usize) -> 
     (parts.status, parts.headers, Json(told)).into_response()
 }
 
-async fn read(body: Body, bytes_max: usize) -> Option<Value> {
+pub(super) async fn read(body: Body, bytes_max: usize) -> Option<Value> {
     let bytes = to_bytes(body, bytes_max).await.ok()?;
     serde_json::from_slice(&bytes).ok()
 }

@@ -7,6 +7,7 @@
 //! Nothing is known here of calls: what one of the two APIs does to them, the other one shows.
 
 mod answer;
+mod applications;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request};
+use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -66,10 +68,16 @@ impl Facade {
         let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(too_large)?;
         let question = Question::read(&self.api, &parts, &body)?;
         let place = question.place;
+        let asked = self.request(&parts, parts.method.clone(), &question.uri, question.form)?;
+        Ok((place, self.call(asked).await))
+    }
+
+    /// What the 2010 API is asked on behalf of whoever asked this one.
+    fn request(&self, parts: &Parts, method: Method, uri: &str, form: String) -> Result<Request, ApiError> {
         let mut asked = Request::builder()
-            .method(parts.method.clone())
-            .uri(question.uri)
-            .body(Body::from(question.form))
+            .method(method)
+            .uri(uri)
+            .body(Body::from(form))
             .map_err(|_| ApiError::new(20001, "The path is none of a URL"))?;
         *asked.headers_mut() = self.headers(&parts.headers);
         // What else the outer router noted of the request is no business of the inner one.
@@ -77,12 +85,14 @@ impl Facade {
             asked.extensions_mut().insert(*peer);
         }
         asked.extensions_mut().insert(Spoken(Dialect::Texml));
-        let mut published = self.published;
-        let response = match published.call(asked).await {
+        Ok(asked)
+    }
+
+    async fn call(mut self, asked: Request) -> Response {
+        match self.published.call(asked).await {
             Ok(response) => response,
             Err(never) => match never {},
-        };
-        Ok((place, response))
+        }
     }
 
     /// The same, of a request whose body is a form.

@@ -34,7 +34,7 @@ pub(super) struct Question {
     pub(super) form: String,
 }
 
-type Pairs = Vec<(String, String)>;
+pub(super) type Pairs = Vec<(String, String)>;
 
 impl Question {
     pub(super) fn read(api: &Api, parts: &Parts, body: &[u8]) -> Result<Self, ApiError> {
@@ -107,7 +107,7 @@ fn filters(query: Params) -> Pairs {
 }
 
 /// The parameters of a body: JSON, or a form.
-fn given(parts: &Parts, body: &[u8]) -> Result<Pairs, ApiError> {
+pub(super) fn given(parts: &Parts, body: &[u8]) -> Result<Pairs, ApiError> {
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().contains("json") || body.is_empty() {
         let form = Params::of_request(body)?;

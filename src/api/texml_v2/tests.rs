@@ -266,3 +266,82 @@ async fn somebody_is_called_into_a_conference() {
     assert_eq!(new.call.machine_detection.as_ref().unwrap().timeout_ms, 500);
     assert!(!new.conference.start_on_enter);
 }
+
+/// Made by that vendor's names, an application speaks the dialect, and is the 2010 API's as well.
+#[tokio::test]
+async fn an_application_is_made_changed_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, _taken) = api(folder.path()).await;
+    let apps = |method: &'static str, below: String, body: Value| {
+        let api = api.clone();
+        async move {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("/v2/texml_applications{below}"))
+                .header(header::AUTHORIZATION, "Bearer secret")
+                .header(header::CONTENT_TYPE, JSON)
+                .body(Body::from(if body.is_null() { String::new() } else { body.to_string() }))
+                .unwrap();
+            let answer = crate::router(api).call(request).await.unwrap();
+            let status = answer.status().as_u16();
+            let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
+            (status, serde_json::from_slice::<Value>(&body).unwrap_or_default())
+        }
+    };
+    let new = json!({
+        "friendly_name": "desk", "voice_url": "http://web.example/v", "voice_fallback_url": "http://web.example/f",
+        "status_callback": "http://web.example/s", "status_callback_method": "get", "active": true, "tags": ["a"],
+        "anchorsite_override": "Latency", "dtmf_type": "RFC 2833", "first_command_timeout_secs": 30,
+        "inbound": { "channel_limit": 10 }, "outbound": { "outbound_voice_profile_id": "1" },
+    });
+    let (status, made) = apps("POST", String::new(), new).await;
+    assert_eq!((status, &made["data"]["record_type"]), (201, &json!("texml_application")), "{made}");
+    let sid = made["data"]["id"].as_str().unwrap().to_owned();
+    let shown = |key: &str| made["data"][key].as_str().unwrap_or_default().to_owned();
+    assert_eq!((shown("voice_method"), shown("status_callback_method")), ("get".into(), "get".into()));
+    let application = api.office.view().office().applications[&sid].clone();
+    assert_eq!(application.dialect, Dialect::Texml);
+    let voice = Source::Url { url: "http://web.example/v".to_owned(), method: HttpMethod::Get };
+    assert_eq!(application.voice, voice);
+
+    let one = format!("/{sid}");
+    let (status, changed) =
+        apps("PATCH", one.clone(), json!({"voice_method": "post", "friendly_name": "front"})).await;
+    assert_eq!((status, &changed["data"]["voice_method"]), (200, &json!("post")), "{changed}");
+    assert_eq!(api.office.view().office().applications[&sid].dialect, Dialect::Texml, "still");
+    assert_eq!(apps("GET", one.clone(), Value::Null).await, (200, changed.clone()));
+    let (_, other) = crate::v2010::tests::ask(&api, "GET", &format!("Applications/{sid}.json"), "").await;
+    assert_eq!(other["friendly_name"], "front");
+    let (status, page) =
+        apps("GET", "?page%5Bsize%5D=1&filter%5Bfriendly_name%5D%5Bcontains%5D=ron".into(), Value::Null)
+            .await;
+    assert_eq!(
+        (status, &page["data"][0], &page["meta"]["total_results"]),
+        (200, &changed["data"], &json!(1))
+    );
+    let (_, beyond) = apps("GET", "?page%5Bnumber%5D=9".into(), Value::Null).await;
+    assert_eq!(
+        (&beyond["data"], &beyond["meta"]["total_results"]),
+        (&json!([]), &json!(2)),
+        "the file's is one, too"
+    );
+    for (method, below, body, status) in [
+        ("POST", "", json!({"friendly_name": "x"}), 400),
+        ("POST", "", json!({"voice_url": "http://w/"}), 400),
+        ("POST", "", json!({"friendly_name": "x", "voice_url": "nowhere"}), 400),
+        ("GET", "?page%5Bsize%5D=0", Value::Null, 400),
+        ("GET", "/AP00000000000000000000000000000009", Value::Null, 404),
+        ("PATCH", "/AP00000000000000000000000000000009", json!({}), 404),
+        ("DELETE", "/AP00000000000000000000000000000009", Value::Null, 404),
+        ("DELETE", "", Value::Null, 405),
+    ] {
+        let (told, answer) = apps(method, below.to_owned(), body).await;
+        assert_eq!(told, status, "{method} {below}: {answer}");
+        assert!(answer["errors"][0]["detail"].is_string(), "{answer}");
+    }
+    assert_eq!(apps("DELETE", one.clone(), Value::Null).await, (200, changed));
+    assert_eq!(apps("GET", one, Value::Null).await.0, 404);
+    let path = "/v2/texml_applications";
+    let unasked = Request::builder().uri(path).body(Body::empty()).unwrap();
+    assert_eq!(crate::router(api.clone()).call(unasked).await.unwrap().status(), 401);
+}

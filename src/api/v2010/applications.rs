@@ -38,12 +38,15 @@ impl Resource for Applications {
             first: First::Flag(false),
         },
     ];
-    const MORE: &'static [&'static str] = &["ApiVersion"];
+    const MORE: &'static [&'static str] = &["ApiVersion", "Dialect"];
 
     fn check(making: &Making<'_>, body: &mut Map<String, Value>) -> Result<(), ApiError> {
         fallback_has_a_url(making, body)?;
         if body["friendly_name"].is_null() {
             body.insert("friendly_name".to_owned(), json!(""));
+        }
+        if let Some(dialect) = making.form.one_of("Dialect", &["twiml", "texml"], 20001)? {
+            body.insert("dialect".to_owned(), json!(dialect));
         }
         Ok(())
     }

@@ -70,6 +70,11 @@ fn application(entry: &Entry, of_file: Option<&Application>, callback: &str) -> 
     let of_file = of_file.filter(|_| matches!(entry.origin, Origin::Over(_)));
     let method = |name: &str| entry.text(name).and_then(HttpMethod::parse).unwrap_or_default();
     let mut made = of_file.cloned().unwrap_or_else(nowhere);
+    made.dialect = match entry.text("dialect") {
+        Some("texml") => Dialect::Texml,
+        Some(_) => Dialect::Twiml,
+        None => made.dialect,
+    };
     let shown = of_file.map(voice).unwrap_or_default();
     let differs = |names: &[&str]| {
         of_file.is_none() || names.iter().any(|name| entry.body.get(*name) != shown.get(*name))
