@@ -43,7 +43,7 @@ pub use door::Door;
 pub use keys::{AccessToken, TokenFault, verify_token};
 pub use limits::Limits;
 pub use orders::{Order, Orders};
-pub use v2010::{FiredTrigger, Validations, look_at_triggers};
+pub use v2010::{Balance, FiredTrigger, Validations, look_at_triggers};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -72,6 +72,8 @@ pub struct Api {
     pub door: Door,
     /// Desktops of workers that listen.
     pub desktops: Desktops,
+    /// What is left of the office's credit at its carrier.
+    pub balance: Balance,
 }
 
 /// Whether the box takes calls; shared between whoever knows and `/readyz`.

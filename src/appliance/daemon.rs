@@ -223,6 +223,10 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         metrics: telemetry::metrics(),
         ready: ready.clone(),
         desktops: api::Desktops::default(),
+        balance: match config.http.balance_url.clone() {
+            Some(url) => api::Balance::at_carrier(url, webhooks.clone()),
+            None => api::Balance::default(),
+        },
         door: api::Door {
             limits: api::Limits::new(config.http.requests_per_second, config.http.requests_at_once),
             trusted_proxies: config.http.trusted_proxies.as_slice().into(),

@@ -183,6 +183,9 @@ sections! {
         requests_per_second: u64, Default "2000";
         /// Requests to the API one credential may have open at once; beyond it 429; 0: no limit.
         requests_at_once: u64, Default "100";
+        /// Where the carrier says what is left of the office's credit: JSON with `balance` and `currency`, as this API
+        /// itself answers it, and the user and password it is asked with. The API passes it on. Absent: 0.00.
+        balance_url: Secret, Example "\"https://user:password@carrier.example/balance.json\"";
     }
 
     /// Requests to web servers.
@@ -357,61 +360,68 @@ sections! {
         /// Calls at once.
         calls: u64, Default "1";
     }
+}
 
+// What answers a call, as a number and an application have it: with keys of their own before, between and behind.
+macro_rules! answering {
+    (
+        $(#[doc = $section_doc:literal])*
+        $name:ident = $section:literal { $($before:tt)* } { $($between:tt)* } { $($behind:tt)* }
+    ) => {
+        sections! {
+            $(#[doc = $section_doc])*
+            $name = $section, repeated true {
+                $($before)*
+                /// The document that answers: http(s)://…, file:welcome.xml (relative to this file), app:flow/reception.
+                voice_url: String, Example "\"file:welcome.xml\"";
+                /// How it is requested: GET or POST. Absent with dialect texml: GET.
+                voice_method: String, Default "\"POST\"";
+                /// Instead of voice_url: the document itself.
+                voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
+                $($between)*
+                /// Requested when the document, or one it led to, cannot be had.
+                voice_fallback_url: String, Example "\"file:sorry.xml\"";
+                /// How the fallback is requested: GET or POST.
+                voice_fallback_method: String, Default "\"POST\"";
+                /// Who is told how the call went.
+                status_callback: String, Example "\"http://127.0.0.1:9000/status\"";
+                /// How it is told: GET or POST.
+                status_callback_method: String, Default "\"POST\"";
+                /// About what: initiated, ringing, answered, completed.
+                status_callback_event: Vec<String>, Default "[\"completed\"]";
+                /// How its documents are read: twiml or texml.
+                dialect: String, Default "\"twiml\"";
+                $($behind)*
+            }
+        }
+    };
+}
+
+answering! {
     /// A number of the office.
-    NumberKeys = "number", repeated true {
+    NumberKeys = "number" {
         /// As it is dialled, from trunks and from phones.
         number: String, Example "\"+15550001111\"";
-        /// The document that answers: http(s)://…, file:welcome.xml (relative to this file), app:flow/reception.
-        voice_url: String, Example "\"file:welcome.xml\"";
-        /// How it is requested: GET or POST. Absent with dialect texml: GET.
-        voice_method: String, Default "\"POST\"";
-        /// Instead of voice_url: the document itself.
-        voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
+    } {
         /// Instead of a document: the [[queue]] whose agents take its calls.
         queue: String, Example "\"sales\"";
-        /// Requested when the document, or one it led to, cannot be had.
-        voice_fallback_url: String, Example "\"file:sorry.xml\"";
-        /// How the fallback is requested: GET or POST.
-        voice_fallback_method: String, Default "\"POST\"";
-        /// Who is told how the call went.
-        status_callback: String, Example "\"http://127.0.0.1:9000/status\"";
-        /// How it is told: GET or POST.
-        status_callback_method: String, Default "\"POST\"";
-        /// About what: initiated, ringing, answered, completed.
-        status_callback_event: Vec<String>, Default "[\"completed\"]";
-        /// How its documents are read: twiml or texml.
-        dialect: String, Default "\"twiml\"";
+    } {
         /// Whether every call is recorded whole, both voices and all prompts.
         record: bool, Default "false";
         /// In how many channels: mono, or dual with the caller left and what the caller hears right.
         record_channels: String, Default "\"mono\"";
     }
+}
 
+answering! {
     /// An application that <Dial><Application> and the REST API name by its sid.
-    ApplicationKeys = "application", repeated true {
+    ApplicationKeys = "application" {
         /// Its sid: AP and 32 hexadecimal digits.
         sid: String, Example "\"AP00000000000000000000000000000001\"";
-        /// The document that answers: http(s)://…, file:welcome.xml (relative to this file), app:flow/reception.
-        voice_url: String, Example "\"file:welcome.xml\"";
-        /// How it is requested: GET or POST.
-        voice_method: String, Default "\"POST\"";
-        /// Instead of voice_url: the document itself.
-        voice_twiml: String, Example "\"<Response><Say>We are closed.</Say></Response>\"";
-        /// Requested when the document, or one it led to, cannot be had.
-        voice_fallback_url: String, Example "\"file:sorry.xml\"";
-        /// How the fallback is requested: GET or POST.
-        voice_fallback_method: String, Default "\"POST\"";
-        /// Who is told how the call went.
-        status_callback: String, Example "\"http://127.0.0.1:9000/status\"";
-        /// How it is told: GET or POST.
-        status_callback_method: String, Default "\"POST\"";
-        /// About what: initiated, ringing, answered, completed.
-        status_callback_event: Vec<String>, Default "[\"completed\"]";
-        /// How its documents are read: twiml or texml.
-        dialect: String, Default "\"twiml\"";
-    }
+    } {} {}
+}
 
+sections! {
     /// What phones, <Dial> and the REST API may call outside. The first pattern that matches decides.
     RouteKeys = "route", repeated true {
         /// Digits and `+` stand for themselves, `?` for one character, `*` at the end for one or more.

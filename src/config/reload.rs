@@ -44,6 +44,7 @@ impl Config {
         note("http.trusted_proxies", self.http.trusted_proxies != new.http.trusted_proxies, true);
         note("http.public_url", self.http.public_url != new.http.public_url, true);
         note("webhooks", self.webhooks != new.webhooks, true);
+        note("http.balance_url", self.http.balance_url != new.http.balance_url, true);
         note("store.url", self.store_url != new.store_url, true);
         note("speech", self.speech != new.speech, true);
         note("limits", office.limits != other.limits, false);

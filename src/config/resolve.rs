@@ -276,7 +276,13 @@ fn http(keys: &HttpKeys, found: &mut Findings) -> HttpConfig {
         list.iter().map(address).collect::<Result<Vec<IpAddr>, String>>()
     });
     let count = |n: &u64| u32::try_from(*n).map_err(|_| "must be at most 4294967295.".to_owned());
+    let balance_url = found.read("http.balance_url", keys.balance_url.as_ref(), |text: &Secret| {
+        let fits = Url::parse(text.reveal()).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        // It is not said again: there may be a password in it.
+        if fits { Ok(text.clone()) } else { Err("must be an http or https URL.".to_owned()) }
+    });
     HttpConfig {
+        balance_url,
         listen,
         public_url,
         trusted_proxies: trusted_proxies.unwrap_or_default(),

@@ -80,6 +80,8 @@ pub struct HttpConfig {
     pub requests_per_second: u32,
     /// Requests of one credential at once; 0: no limit.
     pub requests_at_once: u32,
+    /// Where the carrier says what is left of the office's credit.
+    pub balance_url: Option<Secret>,
 }
 
 /// Text to speech.

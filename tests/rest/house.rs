@@ -71,6 +71,7 @@ impl House {
             key_seed: "seed".into(),
             validations: api::Validations::default(),
             desktops: api::Desktops::default(),
+            balance: api::Balance::default(),
             door: api::Door { limits: api::Limits::new(0, 0), ..api::Door::default() },
         };
         let mut house =

@@ -36,6 +36,7 @@ mod usage;
 mod usage_triggers;
 mod user_messages;
 
+pub use balance::Balance;
 pub use outgoing_caller_ids::Validations;
 pub(crate) use outgoing_caller_ids::call_routes;
 pub(crate) use unsupported::nothing_at;

@@ -35,6 +35,7 @@ pub(crate) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
         metrics: telemetry::metrics(),
         ready: crate::Ready::default(),
         desktops: crate::Desktops::default(),
+        balance: crate::Balance::default(),
         door: crate::Door::default(),
     };
     (api, taken)
