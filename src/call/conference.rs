@@ -30,6 +30,8 @@ pub(crate) struct Conference {
     created: Timestamp,
     updated: Timestamp,
     pub(crate) in_progress: bool,
+    /// As whoever was called first asked for it.
+    pub(crate) region: Option<String>,
     participants_max: u32,
     /// That of whom it began with; what others name does not count (reference: twiml-voice §10.4).
     pub(crate) callback: Option<ConferenceStatusCallback>,
@@ -140,6 +142,7 @@ impl Conference {
             created: moment.at,
             updated: moment.at,
             in_progress: false,
+            region: None,
             participants_max: noun.max_participants,
             callback: noun.status_callback.clone(),
             sequence: 0,
@@ -160,6 +163,7 @@ impl Conference {
             updated: self.updated,
             ended_why: None,
             ended_by: None,
+            region: self.region.clone(),
         }
     }
 

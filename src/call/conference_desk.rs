@@ -119,7 +119,7 @@ impl Node {
         };
         let fresh = Fresh { sid: ConferenceSid::random(&mut ctx.shared.rng), room: RoomId(ctx.next_id()) };
         let (sid, leg, moment) = (call.sid(), call.leg.id, moment(&ctx));
-        let row = ctx.shared.conferences.invite(&noun, sid, leg, fresh, moment);
+        let row = ctx.shared.conferences.invite(&noun, new.region, sid, leg, fresh, moment);
         row.into_iter().for_each(|row| ctx.store(StoreItem::Conference(row)));
         let which = ConferenceRef::Name(noun.name);
         if let Some(found) = ctx.shared.conferences.find(&which) {

@@ -27,6 +27,8 @@ pub struct NewParticipant {
     pub conference: ConferenceNoun,
     /// What comes before the answer is heard in the conference.
     pub early_media: bool,
+    /// Where a conference that begins with it is said to be mixed.
+    pub region: Option<String>,
 }
 
 /// What a call knows of the conference it was made for, until it is there.

@@ -62,6 +62,7 @@ impl Conferences {
     pub(crate) fn invite(
         &mut self,
         noun: &ConferenceNoun,
+        region: Option<String>,
         call: CallSid,
         leg: LegId,
         fresh: Fresh,
@@ -69,6 +70,9 @@ impl Conferences {
     ) -> Option<ConferenceRow> {
         let is_new = self.of_name(&noun.name).is_none();
         let conference = self.open(noun, fresh, moment);
+        if is_new {
+            conference.region = region;
+        }
         let participant = Participant::new(noun, call, leg, moment.at);
         conference.invited.insert(call, Invited { participant, early: false });
         is_new.then(|| conference.row())
@@ -511,7 +515,7 @@ mod tests {
     fn invite(all: &mut Conferences, who: u128, attributes: &str) -> Option<ConferenceRow> {
         let fresh = Fresh { sid: ConferenceSid(100 + who), room: RoomId(who as u64) };
         all.may_invite(&noun(attributes), CallSid(who)).unwrap();
-        all.invite(&noun(attributes), CallSid(who), LegId(who as u64), fresh, NOW)
+        all.invite(&noun(attributes), None, CallSid(who), LegId(who as u64), fresh, NOW)
     }
 
     fn stays_away(all: &mut Conferences, sid: ConferenceSid, who: u128) -> Left {

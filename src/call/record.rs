@@ -219,6 +219,8 @@ pub struct ConferenceRow {
     pub ended_why: Option<ConferenceEnd>,
     /// The call whose leaving ended it.
     pub ended_by: Option<CallSid>,
+    /// Where it is said to be mixed: as whoever began it over REST asked for.
+    pub region: Option<String>,
 }
 
 /// Where a conference stands.

@@ -380,6 +380,7 @@ impl Chaos {
             },
             conference: noun,
             early_media: self.rng.chance(0.7),
+            region: None,
         };
         self.command(Operator::AddParticipant { conference, new: Box::new(new) })
     }

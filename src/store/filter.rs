@@ -13,15 +13,15 @@ use crate::sql;
 
 /// A call starts this long after its creation at the latest: one that waits longer for its turn has failed.
 const START_AFTER_MAX: Duration = Duration::from_secs(86_400);
-/// A conference that lasted longer than this is not looked for by its last change.
-const END_AFTER_MAX: Duration = Duration::from_secs(31 * 86_400);
-/// A call that ends later than this after its creation is one of few: they have an index of their own, `calls_long`.
+/// A call that ends later than this after its creation, or a conference that last changes later, is one of few: they
+/// have indexes of their own, `calls_long` and `conferences_long`.
 const END_AFTER_MOST: Duration = Duration::from_secs(86_400);
-/// As that index has it.
-const IS_LONG: &str = "ended_at - created_at > 86400000000";
+/// As those indexes have it.
+const IS_LONG_CALL: &str = "ended_at - created_at > 86400000000";
+const IS_LONG_CONFERENCE: &str = "updated_at - created_at > 86400000000";
 
 fn before(at: Option<Timestamp>, span: Duration) -> Option<Timestamp> {
-    let span = i64::try_from(span.as_micros()).expect("a month has few microseconds");
+    let span = i64::try_from(span.as_micros()).expect("a day has few microseconds");
     at.map(|at| Timestamp(at.0.saturating_sub(span)))
 }
 
@@ -35,7 +35,7 @@ impl CallFilter {
     /// Behind them, where an end is asked for, the long ones, which were all created before any of those.
     pub(crate) fn long_listing(&self) -> Option<Listing> {
         let usual = before(self.ended_from, END_AFTER_MOST)?;
-        Some(self.created(before(self.started_from, START_AFTER_MAX), Some(usual)).only(IS_LONG))
+        Some(self.created(before(self.started_from, START_AFTER_MAX), Some(usual)).only(IS_LONG_CALL))
     }
 
     fn created(&self, created_from: Option<Timestamp>, created_before: Option<Timestamp>) -> Listing {
@@ -68,15 +68,27 @@ impl RecordingFilter {
 }
 
 impl ConferenceFilter {
+    /// Conferences as they are.
     pub(crate) fn listing(&self) -> Listing {
+        self.created(before(self.updated_from, END_AFTER_MOST), None)
+    }
+
+    /// Behind them, where a last change is asked for, the long ones, which were all created before any of those.
+    pub(crate) fn long_listing(&self) -> Option<Listing> {
+        let usual = before(self.updated_from, END_AFTER_MOST)?;
+        Some(self.created(None, Some(usual)).only(IS_LONG_CONFERENCE))
+    }
+
+    fn created(&self, created_from: Option<Timestamp>, created_before: Option<Timestamp>) -> Listing {
         // What is older than its last change was created before that.
         let created_to = [self.created_to, self.updated_to].into_iter().flatten().min();
-        let created_from = self.created_from.max(before(self.updated_from, END_AFTER_MAX));
+        let created_from = self.created_from.max(created_from);
         Listing::of(sql::LIST_CONFERENCES)
             .with("name =", self.name.clone())
             .with("status =", self.status.map(|status| status.as_str().to_owned()))
             .with("created_at >=", created_from)
             .with("created_at <=", created_to)
+            .with("created_at <", created_before)
             .with("updated_at >=", self.updated_from)
             .with("updated_at <=", self.updated_to)
     }

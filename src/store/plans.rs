@@ -99,6 +99,10 @@ fn lists() -> Vec<String> {
         ConferenceFilter { updated_to: at, ..plain() },
     ] {
         all.extend(pages(|| filter.listing(), "created_at", ConferenceSid(7)));
+        if filter.updated_from.is_some() {
+            let long = || filter.long_listing().expect("a change is asked for");
+            all.extend(pages(long, "created_at", ConferenceSid(7)));
+        }
     }
 
     for recording in [None, Some(RecordingSid(1))] {
@@ -225,6 +229,10 @@ async fn sqlite_finds_the_rows_of_every_statement_in_an_index() {
     let [first, ..] = pages(|| ended.long_listing().expect("an end"), "created_at", CallSid(7));
     let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
     assert!(plan.contains("USING INDEX calls_long"), "{plan}");
+    let changed = ConferenceFilter { updated_from: Some(Timestamp(5)), ..ConferenceFilter::default() };
+    let [first, ..] = pages(|| changed.long_listing().expect("a change"), "created_at", ConferenceSid(7));
+    let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
+    assert!(plan.contains("USING INDEX conferences_long"), "{plan}");
 }
 
 /// What stands in no list is not asked for, so that nobody can forget it.

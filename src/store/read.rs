@@ -10,7 +10,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use twiml::{CallStatus, Level};
 
-use crate::listing::{Cut, Page};
+use crate::listing::{Cut, Listing, Page};
 use crate::rows::{
     read_call, read_conference, read_event, read_exchange, read_notification, read_queue, read_recording,
     read_transcription,
@@ -95,18 +95,26 @@ type Select = Query<'static, Any, AnyArguments>;
 impl Store {
     /// Calls, newest first.
     pub async fn calls(&self, filter: &CallFilter, page: &Page<CallSid>) -> Result<Vec<CallRow>, StoreError> {
-        let usual = filter.listing();
-        let Some(long) = filter.long_listing() else {
-            return usual.page(self, "created_at", page, read_call).await;
-        };
+        self.usual_and_long(filter.listing(), filter.long_listing(), page, read_call).await
+    }
+
+    /// A page of rows that are found in one listing, and of those that are so few that they have another.
+    async fn usual_and_long<T, S: Copy + ToString>(
+        &self,
+        usual: Listing,
+        long: Option<Listing>,
+        page: &Page<S>,
+        read: fn(&AnyRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let Some(long) = long else { return usual.page(self, "created_at", page, read).await };
         // Newest first the long ones come last; on the way back, first.
         let back = matches!(page.cut, Cut::Before(..));
         let (one, other) = if back { (long, usual) } else { (usual, long) };
-        let mut rows = one.page(self, "created_at", page, read_call).await?;
+        let mut rows = one.page(self, "created_at", page, read).await?;
         let found = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         if found < page.limit {
             let page = Page { limit: page.limit - found, cut: page.cut };
-            let more = other.page(self, "created_at", &page, read_call).await?;
+            let more = other.page(self, "created_at", &page, read).await?;
             if back {
                 rows.splice(0..0, more);
             } else {
@@ -155,7 +163,7 @@ impl Store {
         filter: &ConferenceFilter,
         page: &Page<ConferenceSid>,
     ) -> Result<Vec<ConferenceRow>, StoreError> {
-        filter.listing().page(self, "created_at", page, read_conference).await
+        self.usual_and_long(filter.listing(), filter.long_listing(), page, read_conference).await
     }
 
     /// One conference.

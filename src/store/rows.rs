@@ -180,6 +180,7 @@ async fn write_conference(
         .bind(row.updated.0)
         .bind(row.ended_why.map(ConferenceEnd::as_str))
         .bind(row.ended_by.map(|sid| sid.to_string()))
+        .bind(optional_text(&row.region))
         .bind(box_id)
         .execute(connection)
         .await?;
@@ -222,6 +223,7 @@ pub(crate) fn read_conference(row: &AnyRow) -> Result<ConferenceRow, Error> {
         updated: Timestamp(row.try_get("updated_at")?),
         ended_why: why.and_then(|text| ConferenceEnd::ALL.into_iter().find(|why| why.as_str() == text)),
         ended_by: optional_parsed(row, "ended_by")?,
+        region: row.try_get("region")?,
     })
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn conference(n: u128) -> ConferenceRow {
         updated: Timestamp(n as i64),
         ended_why: None,
         ended_by: None,
+        region: None,
     }
 }
 

@@ -143,6 +143,11 @@ const STEPS: &[&[&str]] = &[
         "DROP INDEX router_rows_by_box",
         "CREATE INDEX router_rows_by_box ON router_rows (box, workspace, sid)",
     ],
+    // As with calls: who looks for conferences by their last change finds the few that lasted days here.
+    &[
+        "ALTER TABLE conferences ADD COLUMN region TEXT",
+        "CREATE INDEX conferences_long ON conferences (created_at, sid) WHERE updated_at - created_at > 86400000000",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

@@ -34,7 +34,7 @@ macro_rules! notifications {
 
 macro_rules! conferences {
     () => {
-        "sid, name, status, created_at, updated_at, ended_why, ended_by"
+        "sid, name, status, created_at, updated_at, ended_why, ended_by, region"
     };
 }
 
@@ -220,7 +220,7 @@ statements! {
         VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (sid) DO UPDATE SET name=excluded.name, \
         max_size=excluded.max_size, on_demand=excluded.on_demand, updated_at=excluded.updated_at";
     PUT_CONFERENCE = concat!(
-        "INSERT INTO conferences (", conferences!(), ", box) VALUES ($1,$2,$3,$4,$5,$6,$7,$8) \
+        "INSERT INTO conferences (", conferences!(), ", box) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) \
          ON CONFLICT (sid) DO UPDATE SET status=excluded.status, updated_at=excluded.updated_at, \
          ended_why=excluded.ended_why, ended_by=excluded.ended_by"
     );

@@ -41,6 +41,7 @@ fn new(to: &str, conference: ConferenceNoun) -> NewParticipant {
         },
         conference,
         early_media: true,
+        region: Some("ie1".to_owned()),
     }
 }
 
@@ -135,6 +136,7 @@ fn a_conference_is_built_led_and_ended_from_outside() {
     assert_eq!(statuses, ConferenceStatus::ALL);
     assert_eq!(rows(&s).last(), Some(&*row));
     assert_eq!(row.ended_why.map(|why| why.as_str()), Some("conference-ended-via-api"));
+    assert_eq!(row.region.as_deref(), Some("ie1"), "as the first one's maker said");
     assert_eq!(
         told(&mut s),
         [

@@ -199,6 +199,7 @@ mod tests {
                 updated: Timestamp(0),
                 ended_why: None,
                 ended_by: None,
+                region: None,
             }));
             let _node = node(taken, reply);
             let (told, body) = ask(&api, "POST", &path(5, 1), form).await;

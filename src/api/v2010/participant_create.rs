@@ -96,7 +96,12 @@ pub(super) fn read(
         ..NewCall::new(to, from, CallDocument::Given(Source::Inline(String::new())))
     };
     let early_media = form.choice("EarlyMedia")?.unwrap_or(true);
-    Ok(NewParticipant { call, conference: noun(form, conference)?, early_media })
+    Ok(NewParticipant {
+        call,
+        conference: noun(form, conference)?,
+        early_media,
+        region: form.one_of("Region", REGIONS, 20001)?.map(str::to_owned),
+    })
 }
 
 fn noun(form: &Params, conference: &ConferenceRef) -> Result<ConferenceNoun, ApiError> {
@@ -192,6 +197,9 @@ fn display(form: &Params) -> Result<Option<String>, ApiError> {
     Err(ApiError::new(20001, "CallerDisplayName has 2 to 255 printable characters"))
 }
 
+/// Where a conference may be asked to be mixed; the box mixes all of them where it is, and says what was asked.
+const REGIONS: &[&str] = &["us1", "us2", "ie1", "de1", "sg1", "br1", "au1", "jp1"];
+
 const EVENTS: &[(&str, ConferenceEvent)] = &[
     ("start", ConferenceEvent::Start),
     ("end", ConferenceEvent::End),
@@ -262,10 +270,11 @@ mod tests {
              &SipAuthPassword=p&ConferenceRecordingStatusCallback=http://w/cr\
              &ConferenceRecordingStatusCallbackMethod=GET&Coaching=true&CallSidToCoach={coached}&TimeLimit=9\
              &JitterBufferSize=small&MachineDetection=Enable&AmdStatusCallback=http://w/amd&CallerDisplayName=Ann\
-             &StatusCallback=http://w/s&StatusCallbackEvent=ringing&CallerId=%2B1555"
+             &StatusCallback=http://w/s&StatusCallbackEvent=ringing&CallerId=%2B1555&Region=de1"
         ))
         .unwrap();
-        let NewParticipant { call, conference, early_media } = most;
+        let NewParticipant { call, conference, early_media, region } = most;
+        assert_eq!(region.as_deref(), Some("de1"));
         assert_eq!((call.timeout_s, call.time_limit_s, early_media), (5, Some(9), false));
         assert_eq!((call.display_name.as_deref(), call.caller_id.as_deref()), (Some("Ann"), Some("+1555")));
         assert_eq!(conference.jitter_buffer, JitterBufferSize::Small);
@@ -306,6 +315,7 @@ mod tests {
             ("Coaching=true", 20001),
             ("CallerDisplayName=A", 20001),
             ("JitterBufferSize=huge", 20001),
+            ("Region=mars", 20001),
             ("MachineDetection=maybe", 21234),
             ("SipAuthUsername=u", 21225),
             ("AmdStatusCallback=x", 21205),

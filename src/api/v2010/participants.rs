@@ -174,6 +174,7 @@ pub(super) mod tests {
             updated: Timestamp(0),
             ended_why: None,
             ended_by: None,
+            region: None,
         })
     }
 

@@ -164,6 +164,7 @@ impl Node {
             call: new_call(to, from, Source::Inline(String::new())),
             conference,
             early_media: room.early_media,
+            region: room.customer_room.iter().find(|(name, _)| name == "region").map(|(_, at)| at.clone()),
         };
         match self.add_participant(&ConferenceRef::Name(task.to_string()), new, now) {
             OperatorReply::Participant(one) => Ok(one.facts.call_sid),
