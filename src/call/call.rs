@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use base::{CallSid, Mono, RecordingSid, SiprecSid, StreamSid};
-use twiml::{CallStatus, DialCallStatus, Interpreter};
+use twiml::{CallStatus, DialCallStatus, Interpreter, Source};
 
 use crate::application::ApplicationRun;
 use crate::child::ChildOf;
@@ -157,20 +157,27 @@ impl Call {
         self.ended.is_some() && self.leg.is_gone() && self.recordings.is_empty()
     }
 
-    /// Begins the application's first document.
-    pub(crate) fn start(&mut self, application: &Application, ctx: &mut Ctx<'_>) {
+    /// Begins the application's first document, which is asked for with these parameters besides those of every call.
+    pub(crate) fn start(
+        &mut self,
+        application: &Application,
+        parameters: Vec<(String, String)>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let fallback = application.fallback.as_ref().map(|f| (f.url.clone(), f.method));
-        let interpreter = Interpreter::new(fallback, application.dialect);
-        self.interpret(interpreter, application.voice.clone(), ctx);
+        let mut interpreter = Interpreter::new(fallback, application.dialect);
+        match application.voice.clone() {
+            Source::Url { url, method } if !parameters.is_empty() => {
+                interpreter.start_with(url, method, parameters);
+                self.interpreter = Some(interpreter);
+                self.drive(ctx);
+            }
+            source => self.interpret(interpreter, source, ctx),
+        }
     }
 
     /// Begins a document with this interpreter.
-    pub(crate) fn interpret(
-        &mut self,
-        mut interpreter: Interpreter,
-        source: twiml::Source,
-        ctx: &mut Ctx<'_>,
-    ) {
+    pub(crate) fn interpret(&mut self, mut interpreter: Interpreter, source: Source, ctx: &mut Ctx<'_>) {
         interpreter.handle(twiml::Input::Start(source), ctx.now);
         self.interpreter = Some(interpreter);
         self.drive(ctx);

@@ -24,6 +24,7 @@ use crate::record_verb::Recording;
 use crate::siprec::RecorderIndex;
 use crate::taskrouter::TaskRouter;
 use crate::timers::{Timer, Timers};
+use crate::to_application::OwnCall;
 use crate::transcribe::Transcribing;
 use crate::transfer::Elsewhere;
 use crate::turn::Lines;
@@ -178,6 +179,8 @@ pub(crate) struct Shared {
     pub(crate) load: Ledger,
     /// Calls that wait until their trunk takes another.
     pub(crate) lines: Lines,
+    /// Applications that are called, until their call comes in, by the name it comes by.
+    pub(crate) own_calls: ExpiringMap<String, OwnCall>,
     pub(crate) next_id: u64,
 }
 

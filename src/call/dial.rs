@@ -211,6 +211,9 @@ impl Call {
 
     /// Whether this call rings that phone, or waits for it.
     pub(crate) fn rings_phone(&self, phone: &str) -> bool {
+        if self.outbound.as_ref().is_some_and(|outbound| outbound.asleep.as_deref() == Some(phone)) {
+            return true;
+        }
         match &self.running {
             Running::Dial(run) => run.waking.iter().any(|waking| waking.is_of(phone)),
             _ => false,
@@ -219,6 +222,7 @@ impl Call {
 
     /// A phone that is being rung, or waited for, has registered: it rings where it is now, too.
     pub(crate) fn phone_registered(&mut self, phone: &str, ctx: &mut Ctx<'_>) {
+        self.awake(phone, ctx);
         let Running::Dial(run) = &mut self.running else { return };
         let dial = run.dial.clone();
         let contacts = ctx.shared.endpoint.contacts_of(phone);

@@ -14,6 +14,7 @@ use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, RecordingSource, StoreItem};
 use crate::record_verb::WholeCall;
 use crate::route::{Decision, Target, Who, route};
+use crate::to_application;
 
 /// What a new call begins with.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Begin {
     application: Application,
     /// The caller is told that it rings before anybody else does: the document decides alone.
     rings: bool,
+    /// What its first document is asked for with, besides what is told of every call.
+    parameters: Vec<(String, String)>,
     steps: Vec<String>,
 }
 
@@ -33,7 +36,7 @@ impl Begin {
         if self.rings {
             call.ring_back(ctx);
         }
-        call.start(&self.application, ctx);
+        call.start(&self.application, self.parameters, ctx);
     }
 }
 
@@ -49,6 +52,7 @@ pub(crate) fn receive(
     let who = match &from {
         Caller::Trunk { name } => Who::Trunk(name.clone()),
         Caller::Phone { user } => Who::Phone(user.clone()),
+        Caller::Own => return own(session, request, flow, ctx),
     };
     let dialled =
         if request.uri.is_sip() { request.uri.user_decoded().into_owned() } else { request.uri.to_string() };
@@ -78,7 +82,7 @@ pub(crate) fn receive(
         (call.facts.to, call.row.to) = (called.clone(), called);
         call.dialler = Who::Api;
         let steps = vec!["The document of the SIP domain answers.".to_owned()];
-        return Ok((call, Begin { application, rings: true, steps }));
+        return Ok((call, Begin { application, rings: true, parameters: Vec::new(), steps }));
     }
     let outside = match (&who, &target) {
         (Who::Phone(name), Target::Trunk { .. }) => Some(name.clone()),
@@ -120,7 +124,27 @@ pub(crate) fn receive(
             return Err("too many calls of a phone");
         }
     }
-    Ok((call, Begin { application, rings, steps }))
+    Ok((call, Begin { application, rings, parameters: Vec::new(), steps }))
+}
+
+/// A call of ours to an application of ours has come.
+fn own(
+    session: SessionId,
+    request: &Request,
+    flow: Flow,
+    ctx: &mut Ctx<'_>,
+) -> Result<(Call, Begin), &'static str> {
+    let expected = ctx.shared.own_calls.remove(&request.uri.user_decoded().into_owned());
+    let found = expected.and_then(|own| Some((ctx.office.applications.get(&own.application)?.clone(), own)));
+    let Some((application, own)) = found.filter(|_| !ctx.is_full()) else {
+        return Err(refuse(session, "no room for an application", ctx));
+    };
+    let mut call = new_call(session, request, flow, Caller::Own, Who::Api, None, &application, ctx);
+    call.leg.peer = Some(to_application::HERE);
+    (call.row.from, call.row.to) = (own.from.clone(), own.to.clone());
+    call.facts = CallFacts { from: own.from, to: own.to, sip: None, ..call.facts };
+    let steps = vec![format!("The application {} was called.", own.application)];
+    Ok((call, Begin { application, rings: true, parameters: own.parameters, steps }))
 }
 
 /// A phone dials without a document of the user's: this one does what it asks for.
@@ -169,6 +193,7 @@ fn new_call(
     let (trunk, phone) = match from {
         Caller::Trunk { name } => (Some(name), None),
         Caller::Phone { user } => (None, Some(user)),
+        Caller::Own => (None, None),
     };
     let of_domain = trunk.as_ref().is_some_and(|name| ctx.office.domains.contains_key(name));
     let domain = (phone.is_some() || of_domain).then(|| request.uri.host.to_string());
@@ -234,6 +259,8 @@ fn caller_text(request: &Request, from: &Caller) -> String {
     let Ok(header) = request.headers.from() else { return "anonymous".to_owned() };
     match from {
         Caller::Phone { user } => format!("sip:{user}@{}", request.uri.host),
+        // Known better by whoever called.
+        Caller::Own => String::new(),
         Caller::Trunk { .. } => {
             // What the carrier vouches for counts more than what the caller wrote (RFC 3325).
             let asserted = request.headers.text(&HeaderName::PAssertedIdentity);

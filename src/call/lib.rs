@@ -75,6 +75,7 @@ mod supervise;
 pub mod taskrouter;
 mod texml;
 mod timers;
+mod to_application;
 mod trace;
 mod transcribe;
 mod transcription;

@@ -28,6 +28,7 @@ use crate::siprec::RecorderIndex;
 use crate::taskrouter::TaskRouter;
 use crate::taskrouter::rows::RouterRow;
 use crate::timers::Timers;
+use crate::to_application;
 use crate::trace::{CallIds, peek_call_id, summary};
 use crate::transfer::Consulted;
 use crate::turn::Lines;
@@ -80,6 +81,7 @@ impl Node {
                 conference_recordings: BTreeMap::new(),
                 load: Ledger::default(),
                 lines: Lines::default(),
+                own_calls: ExpiringMap::new(to_application::OWN_CALLS_MAX),
                 next_id: 0,
             },
             call_ids: CallIds::new(),

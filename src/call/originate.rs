@@ -136,6 +136,7 @@ impl Call {
         child.outbound = Some(Outbound {
             near: self.leg.holds_media().then_some(self.leg.id),
             ways,
+            asleep: None,
             stillborn: None,
             from: shown,
             headers,

@@ -20,6 +20,8 @@ pub(crate) struct Outbound {
     pub(crate) near: Option<LegId>,
     /// Where the INVITE goes, and where next if that cannot be reached.
     pub(crate) ways: Vec<Way>,
+    /// The phone that somebody was told to wake: it is called as soon as it registers.
+    pub(crate) asleep: Option<String>,
     /// There is nobody to be rung: how it ends as it begins.
     pub(crate) stillborn: Option<Cause>,
     /// The From the callee sees.

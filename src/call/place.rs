@@ -17,12 +17,13 @@ use crate::ctx::Ctx;
 use crate::incoming::escape;
 use crate::leg::{Leg, Side};
 use crate::office::{DocumentRef, Secret};
-use crate::originate::{Way, headers, places, shown_from};
+use crate::originate::{Way, headers, phone_of, places, shown_from};
 use crate::outbound::{Opening, Outbound};
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, RecordingSource};
 use crate::record_verb::WholeCall;
 use crate::route::{Who, is_dialable, normalise};
+use crate::to_application;
 use crate::turn::Waiting;
 
 /// A call to be made.
@@ -134,16 +135,14 @@ pub(crate) fn place(
     draining: bool,
     ctx: &mut Ctx<'_>,
 ) -> Result<(Call, Option<Cause>), NotPlaced> {
-    let to = new.to.trim().to_owned();
-    if to.starts_with("app:") {
-        let why = "applications as participants are not supported by this appliance";
-        return Err(NotPlaced { code: UNREACHABLE, why: why.to_owned() });
-    }
-    let Some(mut noun) = noun(&to) else {
+    let (to, told) = to_application::with_parameters(new.to.trim());
+    let address = to_application::address(&to, &told, &new.from, ctx)?;
+    let Some(mut noun) = noun(address.as_deref().unwrap_or(&to)) else {
         return Err(NotPlaced { code: MALFORMED, why: format!("`{to}` is nothing that can be called") });
     };
     let mut new = new;
     if let Noun::Client(client) = &mut noun {
+        client.parameters = told;
         client.notification_url = new.client_notification.take();
     }
     if let Some(carrier) = new.carrier.take() {
@@ -176,6 +175,8 @@ pub(crate) fn place(
     let (ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
         // One call has one callee: of several devices of a phone the one that registered last, then the others.
         Ok(places) => (places.into_iter().flatten().collect::<Vec<_>>(), None),
+        // Whoever was told wakes it: it is waited for.
+        Err(refusal) if refusal.sip_code == OUT_OF_REACH && is_woken(&noun) => (Vec::new(), None),
         Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
             (Vec::new(), Some((Cause::Unroutable(OUT_OF_REACH), refusal)))
         }
@@ -196,7 +197,10 @@ pub(crate) fn place(
     let session = SessionId(ctx.next_id());
     let sdp_id = u64::from(ctx.shared.rng.u32());
     let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
-    leg.peer = ways.first().and_then(|way| way.peer);
+    leg.peer = match address {
+        Some(_) => Some(to_application::HERE),
+        None => ways.first().and_then(|way| way.peer),
+    };
     let direction = Direction::OutboundApi;
     let mut row =
         CallRow::new(sid, direction, new.from.clone(), to.clone(), CallStatus::Queued, ctx.now.wall);
@@ -218,6 +222,8 @@ pub(crate) fn place(
         sip: None,
         dialect: new.dialect,
     };
+    let asleep =
+        if ways.is_empty() && out_of_reach.is_none() { phone_of(&noun, &Who::Api, ctx) } else { None };
     let mut call = Call::new(row, leg, facts);
     call.notify_client(&noun, ctx);
     new.remarks.drain(..).for_each(|(code, why)| call.warn(code, why, ctx));
@@ -232,6 +238,7 @@ pub(crate) fn place(
     call.outbound = Some(Outbound {
         near: None,
         ways,
+        asleep,
         stillborn: None,
         from: shown,
         headers: headers(&noun),
@@ -272,6 +279,11 @@ fn noun(to: &str) -> Option<Noun> {
         Some(Verb::Dial(dial)) => dial.nouns.into_iter().next(),
         Some(_) | None => None,
     }
+}
+
+/// Whether somebody is told to wake the phone.
+fn is_woken(noun: &Noun) -> bool {
+    matches!(noun, Noun::Client(client) if client.notification_url.is_some())
 }
 
 impl Call {

@@ -157,7 +157,7 @@ impl Call {
     fn rings_now(&mut self, ctx: &mut Ctx<'_>) {
         let sid = self.sid();
         let Some(outbound) = &mut self.outbound else { return };
-        let near = outbound.near;
+        let (near, asleep) = (outbound.near, outbound.asleep.is_some());
         if let Some(waiting) = outbound.waiting.take() {
             ctx.cancel_timer(sid, Timer::Queue);
             ctx.timer(sid, Timer::DialRing, waiting.ring);
@@ -166,7 +166,9 @@ impl Call {
                 ctx.store(StoreItem::Call(self.row.clone()));
             }
         }
-        self.open_media(near, ctx);
+        if !asleep {
+            self.open_media(near, ctx);
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Phones that register while a `<Dial>` rings: one that sleeps is waited for when somebody was told to wake it
 //! (`clientNotificationUrl`), and every device that comes meanwhile rings along (reference: twiml-voice §10.2, §10.3).
+//! A call that was asked for from outside waits for its phone likewise (reference: rest-voice §5.1).
 
 use sip::Binding;
 use twiml::{ClientNoun, Noun};
 
+use crate::call::Call;
 use crate::ctx::Ctx;
 use crate::fault::NOT_REGISTERED;
-use crate::originate::{Refusal, phone_of};
+use crate::originate::{Refusal, device, phone_of};
 use crate::route::Who;
 
 /// Devices of one phone that ring for one dial; one that registers ever new addresses rings no further.
@@ -60,6 +62,32 @@ impl Waking {
     }
 }
 
+impl Call {
+    /// The phone this call was waiting for has registered: it is called, at the device that came first.
+    pub(crate) fn awake(&mut self, phone: &str, ctx: &mut Ctx<'_>) {
+        let Some(outbound) = &mut self.outbound else { return };
+        if outbound.asleep.as_deref() != Some(phone) {
+            return;
+        }
+        outbound.asleep = None;
+        outbound.ways = ctx
+            .shared
+            .endpoint
+            .contacts_of(phone)
+            .into_iter()
+            .map(|contact| device(phone, contact))
+            .collect();
+        let first = outbound.ways.first();
+        self.leg.peer = first.and_then(|way| way.peer);
+        self.row.phone = first.and_then(|way| way.phone.clone());
+        // If it is its turn: otherwise it rings then.
+        if outbound.waiting.is_none() {
+            let near = outbound.near;
+            self.open_media(near, ctx);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use base::Mono;
@@ -68,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    fn device(n: usize) -> Binding {
+    fn contact(n: usize) -> Binding {
         let addr = ([192, 0, 2, 1], 5060).into();
         Binding {
             user: "ann".to_owned(),
@@ -96,12 +124,12 @@ mod tests {
             status_callback: None,
             notification_url: None,
         });
-        let mut waking = Waking { noun, phone: "ann".to_owned(), woken: true, rung: vec![device(0)] };
-        assert!(waking.take_new(&[device(0)]).is_empty());
-        let rung: usize = (1..100).map(|n| waking.take_new(&[device(n)]).len()).sum();
+        let mut waking = Waking { noun, phone: "ann".to_owned(), woken: true, rung: vec![contact(0)] };
+        assert!(waking.take_new(&[contact(0)]).is_empty());
+        let rung: usize = (1..100).map(|n| waking.take_new(&[contact(n)]).len()).sum();
         assert_eq!(rung, DEVICES_MAX - 1);
         let mut asleep = Waking { rung: Vec::new(), ..waking };
-        let all: Vec<Binding> = (0..100).map(device).collect();
+        let all: Vec<Binding> = (0..100).map(contact).collect();
         assert_eq!(asleep.take_new(&all).len(), DEVICES_MAX);
     }
 }

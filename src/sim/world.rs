@@ -458,8 +458,13 @@ impl World {
     }
 
     fn box_sends(&mut self, flow: Flow, bytes: Vec<u8>) {
-        let Some(ua) = self.by_address.get(&flow.remote.ip()).copied() else { return };
         let there = Flow { transport: flow.transport, local: flow.remote, remote: flow.local };
+        if flow.remote == BOX {
+            // It calls itself; no wire is between.
+            self.later(Duration::from_micros(100), Happening::ToBox { flow: there, bytes });
+            return;
+        }
+        let Some(ua) = self.by_address.get(&flow.remote.ip()).copied() else { return };
         for after in self.wire.arrivals(flow.transport.is_reliable()) {
             self.later(after, Happening::ToUa { ua, flow: there, bytes: bytes.clone() });
         }

@@ -2,8 +2,8 @@
 
 use base::ApplicationSid;
 use call::office::{Application, DocumentRef};
-use call::{CallDocument, CallUpdate, Fate, NewCall, Operator, OperatorReply};
-use sim::{Answer, NUMBER, Scenario, UaState, VOICE, param};
+use call::{CallDocument, CallUpdate, ConferenceRef, Fate, NewCall, NewParticipant, Operator, OperatorReply};
+use sim::{Answer, Heard, NUMBER, Scenario, UaState, VOICE, param};
 use sim::{Faults, office as plain_office};
 use twiml::{CallStatus, Dialect, HttpMethod, Source, StatusCallback};
 
@@ -258,4 +258,101 @@ fn what_the_application_records_is_told_when_the_caller_hangs_up() {
     assert!(told(&mut s, recorded, "RecordingDuration").unwrap().parse::<u32>().unwrap() >= 2);
     assert_eq!(told(&mut s, ACTION, "CallSid"), Some(caller_sid));
     s.expect_rest();
+}
+
+/// Somebody is in the conference `room`, and this is called to come.
+fn calls_into_the_room(s: &mut Scenario, to: &str) -> OperatorReply {
+    let xml = "<Response><Dial><Conference beep=\"false\">room</Conference></Dial></Response>";
+    let document = twiml::parse(xml, Dialect::Twiml).expect("it is a document");
+    let [twiml::Verb::Dial(dial)] = document.verbs.as_slice() else { panic!("{xml}") };
+    let new = NewParticipant {
+        call: NewCall::new(to, "+15550001111", CallDocument::Given(Source::Inline(String::new()))),
+        conference: dial.conference().cloned().expect("it dials one"),
+        early_media: true,
+        region: None,
+    };
+    s.operator(Operator::AddParticipant {
+        conference: ConferenceRef::Name("room".to_owned()),
+        new: Box::new(new),
+    })
+}
+
+/// Its own leg speaks into the room and hears it; what it does with it is its documents' affair.
+#[test]
+fn an_application_takes_part_in_a_conference() {
+    let sid = ApplicationSid(1);
+    let desk = "<Say>good day all</Say><Pause length=\"20\"/><Record maxLength=\"30\"/>";
+    let mut s = office("<Dial><Conference beep=\"false\">room</Conference></Dial>", desk);
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(2_000);
+    let reply = calls_into_the_room(&mut s, &format!("app:{sid}?lang=de&place=3%20west"));
+    let OperatorReply::Participant(one) = reply else { panic!("{reply:?}") };
+    s.pass_ms(5_000);
+    assert_eq!(s.conferences(), [2]);
+    for (name, value) in [
+        ("To", format!("app:{sid}")),
+        ("From", "+15550001111".to_owned()),
+        ("Direction", "inbound".to_owned()),
+        ("Param_lang", "de".to_owned()),
+        ("Param_place", "3 west".to_owned()),
+    ] {
+        assert_eq!(told(&mut s, DESK, name), Some(value), "{name}");
+    }
+    let says = |heard: &Heard| matches!(heard, Heard::Clip(key) if key.contains("good day all"));
+    let to: Vec<_> =
+        s.world.media.heard.iter().filter(|(.., heard)| says(heard)).map(|(to, ..)| *to).collect();
+    assert_eq!((to.len(), to[0].ip()), (1, sim::BOX.ip()), "it is said to the leg in the room");
+    assert_eq!(s.recordings(), [], "not yet");
+    s.pass_ms(20_000);
+    // What it records is what its leg hears: the room.
+    s.hangs_up(&caller);
+    s.pass_ms(40_000);
+    assert_eq!(s.recordings().len(), 1);
+    let rows = s.rows();
+    let statuses: Vec<_> = rows.iter().map(|row| (row.to.clone(), row.status)).collect();
+    assert_eq!(rows.len(), 3, "{statuses:?}");
+    assert!(rows.iter().all(|row| row.status == CallStatus::Completed), "{statuses:?}");
+    assert!(rows.iter().any(|row| row.sid == one.facts.call_sid));
+    assert_eq!(s.conferences(), [0_usize; 0]);
+    s.expect_rest();
+}
+
+/// When its document ends its leg hangs up, and it has left; one that is taken out hangs up on its document.
+#[test]
+fn an_application_leaves_a_conference_or_is_removed_from_it() {
+    let sid = ApplicationSid(1);
+    for desk in ["<Say>bye</Say>", "<Pause length=\"600\"/>"] {
+        let mut s = office("<Dial><Conference beep=\"false\">room</Conference></Dial>", desk);
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(2_000);
+        let OperatorReply::Participant(one) = calls_into_the_room(&mut s, &format!("app:{sid}")) else {
+            panic!("it is called")
+        };
+        s.pass_ms(1_500);
+        assert_eq!(s.conferences(), [2], "{desk}");
+        if desk.contains("600") {
+            s.operator(Operator::Hangup(one.facts.call_sid));
+        }
+        s.pass_ms(20_000);
+        assert_eq!(s.conferences(), [1], "{desk}");
+        let ended = s.rows().iter().filter(|row| row.status == CallStatus::Completed).count();
+        assert_eq!(ended, 2, "{desk}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
+fn an_application_that_is_not_here_is_not_called() {
+    let mut s = office("", "");
+    let nobody = format!("app:{}", ApplicationSid(9));
+    for to in [nobody.as_str(), "app:", "app:ann"] {
+        let reply = calls_into_the_room(&mut s, to);
+        assert!(matches!(&reply, OperatorReply::NotPlaced(why) if why.code == 21218), "{to}: {reply:?}");
+    }
+    // A name that nobody made up leads nowhere, whoever says it.
+    let carrier = s.carrier_calls(&"0".repeat(32));
+    s.pass_ms(1_000);
+    assert_eq!(s.state(&carrier), UaState::Over(404));
+    assert!(s.asked(DESK).is_empty());
 }

@@ -115,6 +115,24 @@ fn a_number_outside_is_rung_by_its_trunk_and_sent_keys_first() {
     s.expect_rest();
 }
 
+/// What follows the client's name is told to its phone, as a document's `<Parameter>` is.
+#[test]
+fn a_client_is_told_parameters() {
+    let mut s = office();
+    let ann = s.phone("ann");
+    let reply = place(&mut s, new("client:ann?ticket=42&place=3%20west"));
+    let OperatorReply::Call(row) = reply else { panic!("{reply:?}") };
+    assert_eq!(row.to, "client:ann");
+    s.pass_ms(1_500);
+    let call = s.latest(ann).expect("it rang");
+    let invite = s.call(&call).invite.expect("it was called");
+    for (name, value) in [("X-Param-ticket", "42"), ("X-Param-place", "3 west")] {
+        assert_eq!(invite.headers.text(&sip::HeaderName::from(name)).as_deref(), Some(value), "{name}");
+    }
+    s.hangs_up(&call);
+    s.expect_rest();
+}
+
 #[test]
 fn how_it_ends_without_an_answer() {
     for (reaction, status, code) in [

@@ -174,3 +174,46 @@ fn in_sequence_each_is_waited_for_in_its_turn() {
     assert_eq!(param(&s.asked(ACTION)[0], "DialCallStatus"), Some("completed"));
     s.expect_rest();
 }
+
+/// A call that is asked for from outside.
+fn asked_for(s: &mut Scenario) -> call::record::CallRow {
+    let document =
+        twiml::Source::Inline("<Response><Say>hello you</Say><Pause length=\"60\"/></Response>".into());
+    let new = call::NewCall {
+        client_notification: Some(WAKE.to_owned()),
+        timeout_s: 20,
+        ..call::NewCall::new("client:ann", "+15550001111", call::CallDocument::Given(document))
+    };
+    match s.operator(call::Operator::Originate(Box::new(new))) {
+        call::OperatorReply::Call(row) => *row,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_call_that_was_asked_for_waits_for_the_phone_it_wakes() {
+    let mut s = dialling("", "");
+    asked_for(&mut s);
+    s.pass_ms(8_000);
+    assert_eq!(told(&mut s, WAKE, "Client").as_deref(), Some("client:ann"));
+    assert_eq!(told(&mut s, WAKE, "From").as_deref(), Some("+15550001111"));
+    assert_eq!(s.rows()[0].status, CallStatus::Queued);
+    let ann = s.phone("ann");
+    s.pass_ms(2_000);
+    let call = s.latest(ann).expect("it rings as soon as it is there");
+    assert!(s.heard_clip(&call, "hello you"));
+    s.hangs_up(&call);
+    s.pass_ms(500);
+    let row = &s.rows()[0];
+    assert_eq!((row.status, row.phone.as_deref()), (CallStatus::Completed, Some("ann")));
+    s.expect_rest();
+
+    // In vain: as long as it may ring.
+    let mut s = dialling("", "");
+    asked_for(&mut s);
+    s.pass_ms(19_000);
+    assert_eq!(s.rows()[0].status, CallStatus::Queued);
+    s.pass_ms(2_000);
+    assert_eq!(s.rows()[0].status, CallStatus::NoAnswer);
+    s.expect_rest();
+}

@@ -179,6 +179,46 @@ fn three_are_called_held_announced_to_coached_muted_removed_and_recorded() {
     });
 }
 
+/// It speaks into the room by a leg of its own, hears it, and records what it hears.
+#[test]
+fn an_application_is_called_into_a_conference_and_heard() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/bot", "<Play loop=\"2\">/prompt.wav</Play><Record maxLength=\"4\" playBeep=\"false\" action=\"/kept\"/>");
+        web.document("/kept", "<Play>/menu.wav</Play>");
+        let tandem = office(&web).open();
+        let rest = Rest::local();
+        let ann = Leg::comes(&tandem, rest, "ann", 11, TONES[0], &[("CallerDisplayName", "My Desk")]);
+        let (status, made) =
+            rest.post("Applications.json", &[("FriendlyName", "bot"), ("VoiceUrl", &web.url("/bot"))]);
+        assert_eq!(status, 201, "{made}");
+        let since = Instant::now();
+        let to = format!("app:{}?ticket=42", made["sid"].as_str().unwrap());
+        let form = [("From", NUMBER), ("To", to.as_str()), ("Label", "bot"), ("Beep", "false")];
+        let (status, bot) = rest.post(&format!("{ROOM}/Participants.json"), &form);
+        assert_eq!((status, &bot["conference_sid"]), (201, &ann.conference.as_str().into()), "{bot}");
+        let asked = web.wait("/bot", s(10));
+        assert_eq!((asked.get("Param_ticket"), asked.get("Direction")), ("42", "inbound"));
+        assert!(asked.get("To").starts_with("app:AP"), "{}", asked.get("To"));
+        ann.rtp.wait_tone(hz::PROMPT, 3.5, since, s(15));
+        let kept = web.wait("/kept", s(20));
+        ann.rtp.wait_tone(hz::MENU, 1.7, since, s(10));
+        let sid = kept.get("RecordingUrl").rsplit('/').next().unwrap().to_owned();
+        let sound = wait_for("the sound", s(10), || {
+            let row = rest.get(&format!("Recordings/{sid}.json")).1;
+            (row["status"] == "completed").then(|| rest.bytes(&format!("Recordings/{sid}.wav")))
+        });
+        let seconds = tone::seconds_of(&tone::read_wav(&sound)[0], TONES[0]);
+        assert!((3.0..4.3).contains(&seconds), "it hears the room for {seconds} s");
+        // Its document is over, and it has left.
+        wait_for("the application to leave", s(10), || {
+            (rest.get(&format!("{ROOM}/Participants/bot.json")).0 == 404).then_some(())
+        });
+        let list = rest.get(&format!("{ROOM}/Participants.json")).1;
+        assert_eq!(list["participants"].as_array().map(Vec::len), Some(1), "{list}");
+    });
+}
+
 #[test]
 fn who_is_in_a_conference_when_the_box_dies_is_not_for_ever() {
     in_own_network(|| {

@@ -282,7 +282,9 @@ impl Control {
             let why = "this leg is open already".into();
             return self.tell(Event::OpenFailed { leg, why });
         }
-        let ip = match (self.address.is_unspecified(), peer) {
+        // The box itself hears the box wherever others are told to send to.
+        let finds_out = self.address.is_unspecified() || peer.is_some_and(|peer| peer.is_loopback());
+        let ip = match (finds_out, peer) {
             (true, Some(peer)) => address_towards(peer).map_err(|error| format!("no way to {peer}: {error}")),
             (true, None) => {
                 Err("no media address is configured, and where the peer is is not known".to_owned())

@@ -241,6 +241,8 @@ pub enum Caller {
         /// Its user name.
         user: String,
     },
+    /// We ourselves, known by a name that was made up for this call ([`Endpoint::expect_own`](super::Endpoint::expect_own)).
+    Own,
 }
 
 /// How a trunk's registration stands.

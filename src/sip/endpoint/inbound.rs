@@ -110,7 +110,9 @@ impl Endpoint {
         if self.sessions.len() >= self.core.config.limits.sessions_max {
             return self.refuse(&invite, flow, 503, "sip_sessions_full");
         }
+        let own = self.own.remove(&invite.uri.user_decoded().into_owned()).is_some();
         let from = match self.trunk_at(flow) {
+            _ if own => Caller::Own,
             Some(name) => Caller::Trunk { name },
             None => match self.authenticate(&invite, flow) {
                 Some(user) => Caller::Phone { user },
@@ -148,7 +150,7 @@ impl Endpoint {
         self.core.layer.belongs_to(server, id);
         let phone = match &from {
             Caller::Phone { user } => Some(Phone { user: user.clone(), flow }),
-            Caller::Trunk { .. } => None,
+            Caller::Trunk { .. } | Caller::Own => None,
         };
         let called = Called::new(invite.clone(), server, dialog, flow, phone, self.core.now.mono);
         self.insert(id, Session::called(id, called));
@@ -175,7 +177,8 @@ impl Endpoint {
         if invite.headers.max_forwards() == Ok(Some(0)) {
             return Some((483, "too many hops", "sip_too_many_hops"));
         }
-        self.core.is_loop(invite).then_some((482, "loop", "sip_loops"))
+        // What was sent to ourselves has come, not come back.
+        (*from != Caller::Own && self.core.is_loop(invite)).then_some((482, "loop", "sip_loops"))
     }
 
     /// Who sends this request; `None` when it has been answered, or dropped.

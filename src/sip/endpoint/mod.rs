@@ -26,8 +26,9 @@ mod trunk;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use base::{Mono, Now, Reason, Rng};
+use base::{ExpiringMap, Mono, Now, Reason, Rng};
 
 use self::guard::Guard;
 use self::subscriptions::Subscriptions;
@@ -47,6 +48,11 @@ pub use config::{EndpointConfig, EndpointLimits, IpNet, ParseIpNetError, TrunkCo
 pub use event::{Caller, Ended, Event, Output, TrunkState, UNRESOLVED};
 pub use subscriptions::{Lamp, Shown};
 
+/// A call of ours to ourselves that has not come by then does not come any more.
+const OWN_CALL_COMES: Duration = Duration::from_secs(60);
+/// Calls to ourselves that are under way.
+const OWN_CALLS_MAX: usize = 1_024;
+
 /// A SIP user agent with its registrar: phones and trunks on one side, the node on the other.
 pub struct Endpoint {
     core: Core,
@@ -58,6 +64,8 @@ pub struct Endpoint {
     guard: Guard,
     trunks: Trunks,
     subscriptions: Subscriptions,
+    /// Names by which we call ourselves, until such a call comes.
+    own: ExpiringMap<String, ()>,
 }
 
 impl Endpoint {
@@ -76,6 +84,7 @@ impl Endpoint {
             guard: Guard::new(),
             trunks,
             subscriptions: Subscriptions::default(),
+            own: ExpiringMap::new(OWN_CALLS_MAX),
         }
     }
 
@@ -170,6 +179,12 @@ impl Endpoint {
     /// The sources that are banned for guessing passwords; of IPv6 the /64.
     pub fn bans(&self) -> impl Iterator<Item = IpAddr> {
         self.guard.banned()
+    }
+
+    /// We are going to call ourselves by this user name, which nobody else can know, and soon.
+    pub fn expect_own(&mut self, user: String, now: Mono) {
+        while self.own.expire(now).is_some() {}
+        self.own.insert(user, (), now + OWN_CALL_COMES);
     }
 
     /// A session whose messages bear this Call-ID, in either role; for whoever shows messages by call.

@@ -42,5 +42,5 @@ pub use replaces::Replaces;
 pub use rsip::{ContentDisposition, MediaType, Priority, Warning};
 pub use status::reason_phrase;
 pub use typed::HeaderError;
-pub use uri::{Scheme, Uri, UriError};
+pub use uri::{Scheme, Uri, UriError, unescape};
 pub use via::{Transport, Via};

@@ -281,7 +281,7 @@ fn escapes_are_whole(text: &str) -> bool {
 }
 
 /// Resolves `%hh`; what is not UTF-8 afterwards becomes U+FFFD, an incomplete escape stays as it is.
-pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+pub fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
