@@ -74,14 +74,16 @@ impl Scope {
             _ => &[],
         };
         let plain = |part: &str| kebab(part.strip_suffix(".json").unwrap_or(part));
-        let resource = below.iter().rev().find(|part| !is_instance(part)).map(|part| plain(part));
+        let instances = instances(below);
+        let resource = below.iter().zip(&instances).rev().find(|(_, is_one)| !**is_one);
+        let resource = resource.map(|(part, _)| plain(part));
         let is_managing =
             below.first().is_none_or(|first| matches!(plain(first).as_str(), "keys" | "signing-keys"));
         match self {
             Scope::Main => true,
             Scope::Standard => !is_managing,
             Scope::Restricted(allowed) => {
-                let instance = below.last().is_some_and(|last| is_instance(last));
+                let instance = instances.last() == Some(&true);
                 let actions: &[&str] = match (method, instance) {
                     ("GET" | "HEAD", true) => &["read"],
                     ("GET" | "HEAD", false) => &["list", "read"],
@@ -112,9 +114,31 @@ fn permits(permission: &str, resource: &str, actions: &[&str]) -> bool {
     (action == "*" || actions.contains(&action)) && (named == "*" || named == resource)
 }
 
-/// A sid, or a name that stands for one.
-fn is_instance(part: &str) -> bool {
-    let part = part.strip_suffix(".json").unwrap_or(part);
+/// Which parts of a path are one of what the part before them names: by their sid, or by a name where such have names.
+fn instances(parts: &[&str]) -> Vec<bool> {
+    let mut all: Vec<bool> = Vec::new();
+    for (n, part) in parts.iter().enumerate() {
+        let is_named = n > 0 && !all[n - 1] && NAMED.contains(&parts[n - 1]);
+        all.push(is_named || is_sid(part));
+    }
+    all
+}
+
+/// Resources that are found by a name too: a friendly one, a label, `Front`, `Twilio.CURRENT`, a country's code.
+const NAMED: [&str; 8] = [
+    "Conferences",
+    "Participants",
+    "Members",
+    "Recordings",
+    "Streams",
+    "Siprec",
+    "Transcriptions",
+    "Countries",
+];
+
+/// A sid, whatever form of the thing is asked for.
+fn is_sid(part: &str) -> bool {
+    let part = part.split_once('.').map_or(part, |(stem, _)| stem);
     part.len() == 34 && part.get(2..).is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
@@ -326,6 +350,9 @@ mod tests {
         let scope = Scope::Restricted(vec![
             "/twilio/voice/incoming-phone-numbers/update".to_owned(),
             "/twilio/voice/byoc-trunks/*".to_owned(),
+            "/twilio/voice/participants/read".to_owned(),
+            "/twilio/voice/recordings/read".to_owned(),
+            "/twilio/voice/recordings/update".to_owned(),
         ]);
         for (method, path, opens) in [
             ("POST", format!("{AT}/IncomingPhoneNumbers/{sid}.json"), true),
@@ -333,6 +360,18 @@ mod tests {
             ("GET", format!("{AT}/IncomingPhoneNumbers/{sid}.json"), false),
             ("DELETE", "/v1/ByocTrunks/BY00000000000000000000000000000001".to_owned(), true),
             ("GET", format!("{AT}.json"), false),
+            ("GET", format!("{AT}/Conferences/my%20room/Participants/bob.json"), true),
+            ("GET", format!("{AT}/Conferences/Participants/Participants.json"), true),
+            ("DELETE", format!("{AT}/Conferences/my%20room/Participants/bob.json"), false),
+            ("GET", format!("{AT}/Conferences/Participants.json"), false),
+            ("GET", format!("{AT}/Recordings/RE00000000000000000000000000000001.wav"), true),
+            (
+                "POST",
+                format!("{AT}/Calls/CA00000000000000000000000000000001/Recordings/Twilio.CURRENT.json"),
+                true,
+            ),
+            ("POST", format!("{AT}/Calls/CA00000000000000000000000000000001/Recordings.json"), false),
+            ("GET", format!("{AT}/Queues/QU00000000000000000000000000000001/Members/Front.json"), false),
         ] {
             assert_eq!(scope.opens(method, &path), opens, "{method} {path}");
         }
