@@ -16,7 +16,7 @@ PACKAGES_RUN := ca-certificates espeak-ng gcc libc6-dev libopus-dev pkg-config p
 # What libFuzzer is built with.
 PACKAGES_FUZZ := $(PACKAGES_RUN) g++
 # Other people's SIP software, the tools that give each test a network of its own, and a database server.
-PACKAGES_TEST := $(PACKAGES_RUN) baresip-core iproute2 linphone-cli postgresql procps sip-tester util-linux
+PACKAGES_TEST := $(PACKAGES_RUN) baresip-core ffmpeg iproute2 linphone-cli postgresql procps sip-tester util-linux
 # What the official Twilio libraries run on; whoever has them from elsewhere keeps those.
 PACKAGES_SDK = $(if $(shell python3 -m venv --help 2>/dev/null),,python3-venv) \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)

@@ -37,6 +37,12 @@ impl Rest {
         body
     }
 
+    /// What a path answers to a request with further headers, each with its line's end: status, head and body.
+    pub fn whole(self, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+        let headers = format!("{headers}Authorization: Basic {}", basic());
+        self.exchange("GET", &format!("/2010-04-01/Accounts/{ACCOUNT_SID}/{path}"), &headers, "")
+    }
+
     pub fn delete(self, path: &str) -> u16 {
         self.send("DELETE", path, "").0
     }
@@ -50,13 +56,17 @@ impl Rest {
     }
 
     fn send(self, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{ACCOUNT_SID}:{AUTH_TOKEN}"));
         let headers =
-            format!("Authorization: Basic {basic}\r\nContent-Type: application/x-www-form-urlencoded");
+            format!("Authorization: Basic {}\r\nContent-Type: application/x-www-form-urlencoded", basic());
         self.request(method, &format!("/2010-04-01/Accounts/{ACCOUNT_SID}/{path}"), &headers, body)
     }
 
     fn request(self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Vec<u8>) {
+        let (status, _, body) = self.exchange(method, path, headers, body);
+        (status, body)
+    }
+
+    fn exchange(self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
             self.0,
@@ -69,8 +79,13 @@ impl Rest {
         let end = answer.windows(4).position(|part| part == b"\r\n\r\n").expect("an HTTP answer");
         let head = String::from_utf8_lossy(&answer[..end]).into_owned();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.unwrap_or_else(|| panic!("no HTTP answer: {head}")), answer.split_off(end + 4))
+        let status = status.unwrap_or_else(|| panic!("no HTTP answer: {head}"));
+        (status, head, answer.split_off(end + 4))
     }
+}
+
+fn basic() -> String {
+    base64::engine::general_purpose::STANDARD.encode(format!("{ACCOUNT_SID}:{AUTH_TOKEN}"))
 }
 
 fn json((status, body): (u16, Vec<u8>)) -> (u16, Value) {

@@ -27,6 +27,7 @@ mod office_book;
 mod power;
 mod queue;
 mod recording;
+mod recording_forms;
 mod rest;
 mod rest_call_tool;
 mod rest_conference;

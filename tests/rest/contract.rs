@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::house::{ACCOUNT, Answer, House};
+use crate::judge::judge;
 use crate::oai::{Description, Operation, Parameter};
 use crate::places;
-use crate::schema::faults;
 use crate::values::{REFUSED, Things, WITHOUT_EFFECT, bad, companions, required_without};
 
 #[tokio::test(flavor = "current_thread")]
@@ -91,7 +91,7 @@ impl Survey {
             self.faults.push(format!("{name} {required}: {} {}", answer.status, answer.body));
             return;
         }
-        self.check(operation, &answer, description);
+        self.faults.extend(judge(operation, &answer, description));
         for parameter in &operation.parameters {
             self.check_parameter(operation, parameter, all).await;
         }
@@ -208,37 +208,6 @@ impl Survey {
         answer
     }
 
-    /// An answer with its status, its types, and all the keys of a published example.
-    fn check(&mut self, operation: &Operation, answer: &Answer, description: &Description) {
-        let name = operation.name();
-        if !operation.may_answer(answer.status) {
-            self.faults.push(format!("{name}: {} is not published", answer.status));
-        }
-        let Some(schema) = operation.answer(answer.status) else { return };
-        // Where the published example is not as its schema says, the example is right: clients were tried with it.
-        let examples = operation.examples(answer.status);
-        let place = |fault: &String| -> String {
-            let at = fault.split_once(": ").map_or("", |(at, _)| at);
-            at.chars().filter(|c| !c.is_ascii_digit()).collect()
-        };
-        let lenient: BTreeSet<String> = examples
-            .iter()
-            .flat_map(|example| faults(example, schema, description))
-            .map(|f| place(&f))
-            .collect();
-        let found = faults(&answer.body, schema, description);
-        let found = found.iter().filter(|fault| !lenient.contains(&place(fault)));
-        self.faults.extend(found.map(|fault| format!("{name}{fault}")));
-        if let Some(example) = examples.first() {
-            missing_keys(&answer.body, example, "", &mut |at| {
-                self.faults.push(format!("{name}: {at} is missing"));
-            });
-        }
-        if !answer.headers.contains_key("twilio-request-id") {
-            self.faults.push(format!("{name}: no Twilio-Request-Id"));
-        }
-    }
-
     /// Whether the router knows the operation, without doing it: a verb nobody takes is answered with those that are.
     async fn is_routed(&mut self, operation: &Operation) -> Routed {
         let mut path = String::new();
@@ -291,25 +260,4 @@ fn snake(name: &str) -> String {
         snake.push(c.to_ascii_lowercase());
     }
     snake
-}
-
-/// Keys of an example that an answer has not, at any depth; of lists the first element counts.
-fn missing_keys(value: &Value, example: &Value, at: &str, fault: &mut impl FnMut(String)) {
-    match (value, example) {
-        (Value::Object(value), Value::Object(example)) => {
-            let names: BTreeSet<&String> = example.keys().collect();
-            for name in names {
-                match value.get(name) {
-                    Some(inner) => missing_keys(inner, &example[name], &format!("{at}/{name}"), fault),
-                    None => fault(format!("{at}/{name}")),
-                }
-            }
-        }
-        (Value::Array(value), Value::Array(example)) => {
-            if let (Some(value), Some(example)) = (value.first(), example.first()) {
-                missing_keys(value, example, &format!("{at}/0"), fault);
-            }
-        }
-        _ => {}
-    }
 }

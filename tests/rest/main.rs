@@ -7,7 +7,9 @@ extern crate tandem_api as api;
 
 mod broken;
 mod contract;
+mod effects;
 mod house;
+mod judge;
 mod oai;
 mod places;
 mod schema;

@@ -1,15 +1,14 @@
 //! TaskRouter as it is published: every operation with every parameter, once as it should be and once as it should not,
 //! each answer held against its description; and what lists and statistics show.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use sim::NUMBER;
 
 use crate::house::{Answer, House};
+use crate::judge::judge;
 use crate::oai::{Description, Operation, Parameter};
-use crate::schema::faults;
 
 #[tokio::test(flavor = "current_thread")]
 async fn taskrouter_is_answered_as_published() {
@@ -53,7 +52,7 @@ impl Survey {
             self.faults.push(format!("{name}: {} {}", answer.status, answer.body));
             return;
         }
-        self.check(operation, &answer, description);
+        self.faults.extend(judge(operation, &answer, description));
         let changes = ["/Reservations/{Sid}", "/Tasks/{Sid}"];
         let again =
             operation.method == "DELETE" || changes.iter().any(|part| operation.template.contains(part));
@@ -105,32 +104,6 @@ impl Survey {
             self.faults.push(format!("{} {form}: {} {}", operation.name(), answer.status, answer.body));
         }
         answer
-    }
-
-    /// An answer with its status, its types, and all the keys of a published example.
-    fn check(&mut self, operation: &Operation, answer: &Answer, description: &Description) {
-        let name = operation.name();
-        if !operation.may_answer(answer.status) {
-            self.faults.push(format!("{name}: {} is not published", answer.status));
-        }
-        let Some(schema) = operation.answer(answer.status) else { return };
-        let place = |fault: &String| fault.split_once(": ").map_or(String::new(), |(at, _)| at.to_owned());
-        let examples = operation.examples(answer.status);
-        // Where the published example is not as its schema says, the example is right: clients were tried with it.
-        let lenient: BTreeSet<String> = examples
-            .iter()
-            .flat_map(|example| faults(example, schema, description))
-            .map(|f| place(&f))
-            .collect();
-        let found = faults(&answer.body, schema, description);
-        let found = found.into_iter().filter(|fault| !lenient.contains(&place(fault)));
-        self.faults.extend(found.map(|fault| format!("{name}{fault}")));
-        let properties = description.followed(schema)["properties"].as_object();
-        for key in properties.into_iter().flat_map(|all| all.keys()) {
-            if answer.body.get(key).is_none() {
-                self.faults.push(format!("{name}: there is no {key}"));
-            }
-        }
     }
 
     async fn make(&mut self, path: &str, form: &[(&str, &str)]) -> String {
