@@ -29,8 +29,10 @@ impl FromRequestParts<Api> for Authorized {
             .headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Basic "))
-            .and_then(|value| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok())
+            .and_then(|value| value.split_once(' '))
+            // The scheme is written in any case (RFC 7617 §2).
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Basic"))
+            .and_then(|(_, value)| base64::engine::general_purpose::STANDARD.decode(value.trim()).ok())
             .unwrap_or_default();
         let given = String::from_utf8(given).unwrap_or_default();
         let (user, secret) = given.split_once(':').unwrap_or_default();

@@ -25,7 +25,7 @@ impl Call {
         key: Option<String>,
         ctx: &mut Ctx<'_>,
     ) -> Result<LiveService, ServiceFault> {
-        if let Some(known) = self.messages.known(key.as_deref()) {
+        if let Some(known) = self.messages.known(key.as_deref(), UserMessageSid::PREFIX) {
             return Ok(known);
         }
         let sid = UserMessageSid::random(&mut ctx.shared.rng);
@@ -51,7 +51,7 @@ impl Call {
         key: Option<String>,
         ctx: &mut Ctx<'_>,
     ) -> Result<LiveService, ServiceFault> {
-        if let Some(known) = self.messages.known(key.as_deref()) {
+        if let Some(known) = self.messages.known(key.as_deref(), MessageSubscriptionSid::PREFIX) {
             return Ok(known);
         }
         if self.messages.subscriptions.len() >= SUBSCRIPTIONS_MAX {
@@ -74,14 +74,19 @@ impl Call {
         if self.messages.subscriptions.len() == before {
             return Err(ServiceFault::NoSuchService);
         }
-        Ok(LiveService { sid: sid.to_string(), name: None, at })
+        let sid = sid.to_string();
+        // The same request is a new one from here on.
+        self.messages.keys.retain(|(_, made)| made.sid != sid);
+        Ok(LiveService { sid, name: None, at })
     }
 }
 
 impl UserMessages {
-    fn known(&self, key: Option<&str>) -> Option<LiveService> {
+    /// What a key brought before: a message and a subscription may have the same.
+    fn known(&self, key: Option<&str>, prefix: &str) -> Option<LiveService> {
         let key = key?;
-        self.keys.iter().find(|(known, _)| known == key).map(|(_, made)| made.clone())
+        let is_it = |(known, made): &&(String, LiveService)| known == key && made.sid.starts_with(prefix);
+        self.keys.iter().find(is_it).map(|(_, made)| made.clone())
     }
 
     fn keep(&mut self, key: Option<String>, sid: String, at: Timestamp) -> LiveService {

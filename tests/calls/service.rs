@@ -133,8 +133,9 @@ fn messages_are_told_to_whoever_subscribed_and_a_key_is_good_once() {
     let subscribe = || ServiceOrder::Subscribe { callback: told(), key: Some("k".to_owned()) };
     let subscription = done(&mut s, subscribe());
     assert_eq!(done(&mut s, subscribe()), subscription, "the same key is the same subscription");
-    let first = done(&mut s, message("{\"n\":1}", Some("m")));
-    assert_eq!(done(&mut s, message("{\"n\":1}", Some("m"))), first);
+    // A message is no subscription, whatever its key.
+    let first = done(&mut s, message("{\"n\":1}", Some("k")));
+    assert_eq!(done(&mut s, message("{\"n\":1}", Some("k"))), first);
     s.pass_ms(500);
     let asked = s.asked(EVENTS);
     let seen = |name: &str| asked.iter().filter_map(|request| param(request, name)).collect::<Vec<_>>();
@@ -148,6 +149,12 @@ fn messages_are_told_to_whoever_subscribed_and_a_key_is_good_once() {
     done(&mut s, message("{\"n\":2}", None));
     s.pass_ms(500);
     assert_eq!(s.asked(EVENTS).len(), 1);
+    // What is gone is not answered for by its key.
+    let anew = done(&mut s, subscribe());
+    assert_ne!(anew.sid, subscription.sid);
+    done(&mut s, message("{\"n\":3}", None));
+    s.pass_ms(500);
+    assert_eq!(s.asked(EVENTS).len(), 2);
     s.hangs_up(&caller);
     s.pass_ms(500);
     s.expect_rest();

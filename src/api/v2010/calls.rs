@@ -89,15 +89,33 @@ pub(super) async fn create(
     }
     let mut new = Box::new(read_call(&form, dialect)?);
     new.checks_from = !passes_on(&form, &api).await?;
+    could_be_kept(&api).await?;
     match api.orders.ask(Operator::Originate(new)).await? {
         OperatorReply::Call(row) => {
-            // Whoever is told of a call can rely on it: a power cut does not take it away again.
-            api.store.flush().await?;
+            keep(&api, row.sid).await?;
             Ok((StatusCode::CREATED, Json(show(&row, api.account_sid))))
         }
         OperatorReply::NotPlaced(why) => Err(ApiError::new(why.code, why.why)),
         _ => Err(ApiError::unexpected()),
     }
+}
+
+/// Nothing is begun while it is known that it could not be stored.
+pub(super) async fn could_be_kept(api: &Api) -> Result<(), ApiError> {
+    match api.store.health().degraded {
+        Some(_) => Ok(api.store.flush().await?),
+        None => Ok(()),
+    }
+}
+
+/// Whoever is told of a call can rely on it: a power cut does not take it away again. One that cannot be stored is taken
+/// back: who is told of an error tries again, and nobody is to be rung twice.
+pub(super) async fn keep(api: &Api, call: CallSid) -> Result<(), ApiError> {
+    if let Err(error) = api.store.flush().await {
+        api.orders.ask(Operator::Hangup(call)).await?;
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// Whether it passes on a call of this caller's: that call's token says so (reference: webhooks §2.1).

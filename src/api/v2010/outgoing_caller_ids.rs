@@ -20,6 +20,7 @@ use config::{Book, Entry, EntryKey, Kind, caller_id_sid};
 use serde_json::{Value, json};
 use twiml::{HttpMethod, ProgressEvent, Source, StatusCallback};
 
+use super::calls;
 use crate::Api;
 use crate::auth::Authorized;
 use crate::book::now;
@@ -165,7 +166,10 @@ async fn validate(
     api.validations.begin(&token, validation);
     match api.orders.ask(Operator::Originate(Box::new(new))).await {
         Ok(OperatorReply::Call(row)) => {
-            api.store.flush().await?;
+            if let Err(error) = calls::keep(&api, row.sid).await {
+                api.validations.lock().remove(&token);
+                return Err(error);
+            }
             Ok(Json(json!({
                 "account_sid": api.account_sid,
                 "call_sid": row.sid,

@@ -8,7 +8,7 @@ use base::AccountSid;
 use call::{ConferenceFault, ConferenceRef, LiveParticipant, Operator, OperatorReply};
 use serde_json::{Value, json};
 
-use super::calls::passes_on;
+use super::calls::{could_be_kept, keep, passes_on};
 use super::conferences::{named, over};
 use super::{participant, participant_create};
 use crate::Api;
@@ -76,9 +76,10 @@ async fn create(
     let mut new = Box::new(participant_create::read(&form, &conference, dialect)?);
     new.call.checks_from = !passes_on(&form, &api).await?;
     let order = Operator::AddParticipant { conference: conference.clone(), new };
+    could_be_kept(&api).await?;
     match api.orders.ask(order).await? {
         OperatorReply::Participant(one) => {
-            api.store.flush().await?;
+            keep(&api, one.facts.call_sid).await?;
             Ok((StatusCode::CREATED, Json(show(&one, api.account_sid))))
         }
         OperatorReply::NotPlaced(why) => Err(ApiError::new(why.code, why.why)),

@@ -3,7 +3,9 @@
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OriginalUri, Request};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use call::record::{RecordingRow, RecordingStatus};
@@ -56,7 +58,7 @@ static CONVERSIONS: Semaphore = Semaphore::const_new(1);
 /// for it, and MP3 where `.mp3` does and the build has an encoder: the first time somebody asks, and kept beside the
 /// recording. Parts of any form, and whether it is still the same, are asked for as of any file (RFC 9110 §13, §14); a
 /// finished one does not change any more.
-pub(super) async fn serve(api: &Api, row: &RecordingRow, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn serve(api: &Api, row: &RecordingRow, mut request: Request) -> Result<Response, ApiError> {
     let path = request.uri().path().to_owned();
     let query = Params::read(request.uri().query().unwrap_or_default().as_bytes());
     let channels = query.number("RequestedChannels", 1..=2, 16113)?;
@@ -83,6 +85,9 @@ pub(super) async fn serve(api: &Api, row: &RecordingRow, request: Request) -> Re
         && request.headers().get_all(IF_NONE_MATCH).iter().any(|known| names(known, tag))
     {
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag.clone())]).into_response());
+    }
+    if !sends_part(request.headers(), tag.as_deref()) {
+        request.headers_mut().remove(RANGE);
     }
     let kind = match ending {
         "ogg" => "audio/ogg",
@@ -148,6 +153,14 @@ async fn other_form(api: &Api, row: &RecordingRow, is_mono: bool, ending: &str) 
 fn names(known: &HeaderValue, tag: &str) -> bool {
     let Ok(known) = known.to_str() else { return false };
     known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
+/// Whether a part alone is sent: one, and of the very file the client has the rest of. Of several parts, and where only a
+/// date is known of the rest, all of it is sent (RFC 9110 §13.1.5, §14.2).
+fn sends_part(headers: &HeaderMap, tag: Option<&str>) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_one = text(RANGE).is_none_or(|range| !range.contains(','));
+    is_one && text(IF_RANGE).is_none_or(|known| tag == Some(known))
 }
 
 /// What of the name of a recording is its sid, where its sound is asked for; `None` for the resource itself.
@@ -254,6 +267,51 @@ mod tests {
             let answer =
                 tower_service::Service::call(&mut crate::router(api.clone()), request).await.unwrap();
             assert_eq!(answer.status(), status, "{known}");
+        }
+    }
+
+    #[tokio::test]
+    async fn parts_are_sent_of_what_is_still_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = api(folder.path()).await;
+        let name = format!("{}.wav", RecordingSid(1));
+        let first = get(&api, &name, "secret").await;
+        let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+        let length = WAV.len();
+        let all = (200, None, length);
+        let part = |from: usize, to: usize| (206, Some(format!("bytes {from}-{to}/{length}")), to + 1 - from);
+        for (range, known, told) in [
+            ("bytes=0-3", None, part(0, 3)),
+            ("bytes=-4", None, part(length - 4, length - 1)),
+            ("bytes=4-", None, part(4, length - 1)),
+            ("bytes=0-3", Some(tag.as_str()), part(0, 3)),
+            ("bytes=0-3", Some("\"other\""), all.clone()),
+            ("bytes=0-3", Some("Fri, 20 Aug 2010 01:13:42 GMT"), all.clone()),
+            ("bytes=0-3,8-11", None, all.clone()),
+            ("bytes=9999999-", None, (416, Some(format!("bytes */{length}")), 0)),
+        ] {
+            let account = api.account_sid;
+            let mut request = axum::http::Request::builder()
+                .uri(format!("/2010-04-01/Accounts/{account}/Recordings/{name}"))
+                .header(header::RANGE, range)
+                .header(header::AUTHORIZATION, crate::v2010::tests::basic(&api, "secret"));
+            if let Some(known) = known {
+                request = request.header(header::IF_RANGE, known);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            let answer =
+                tower_service::Service::call(&mut crate::router(api.clone()), request).await.unwrap();
+            let status = answer.status().as_u16();
+            let place = answer.headers().get(header::CONTENT_RANGE);
+            let place = place.map(|place| place.to_str().unwrap().to_owned());
+            let body = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
+            if status == 416 {
+                let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                assert_eq!((status, place, 0), told, "{range} {known:?}");
+                assert_eq!((&body["code"], &body["status"]), (&20416.into(), &416.into()));
+                continue;
+            }
+            assert_eq!((status, place, body.len()), told, "{range} {known:?}");
         }
     }
 

@@ -218,8 +218,15 @@ async fn who_may_see_what() {
         assert_eq!((told, &body["code"], &body["status"]), (status, &json!(code), &json!(status)), "{path}");
         assert_eq!(body["more_info"], format!("https://www.twilio.com/docs/errors/{code}"));
     }
-    let other = format!("/2010-04-01/Accounts/{}/Calls.json", AccountSid(8));
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{ACCOUNT}:secret"));
+    let own = format!("/2010-04-01/Accounts/{ACCOUNT}/Calls.json");
+    for (scheme, status) in [("basic", 200), ("BASIC", 200), ("Bearer", 401), ("Basic ", 200), ("", 401)] {
+        let request =
+            Request::builder().uri(&own).header(header::AUTHORIZATION, format!("{scheme} {basic}"));
+        let answer = crate::router(api.clone()).call(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status, "{scheme}");
+    }
+    let other = format!("/2010-04-01/Accounts/{}/Calls.json", AccountSid(8));
     let request = Request::builder().uri(other).header(header::AUTHORIZATION, format!("Basic {basic}"));
     let answer = crate::router(api).call(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
@@ -248,6 +255,75 @@ async fn a_call_is_made_and_stored_before_it_is_acknowledged() {
     drop(api);
     let asked = node.await.unwrap();
     assert!(matches!(&asked[..], [Operator::Originate(new)] if new.to == "+14155551212"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_stored_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = "To=%2B14155551212&From=%2B15550001111&Twiml=%3CResponse/%3E";
+    for (path, reply) in [
+        ("Calls.json", OperatorReply::Call(Box::new(row(4, CallStatus::Queued)))),
+        (
+            "Conferences/room/Participants.json",
+            OperatorReply::Participant(Box::new(super::participants::tests::somebody(4))),
+        ),
+    ] {
+        // Known before: nobody is rung.
+        let (mut api, taken) = api(folder.path()).await;
+        let away = node(taken, reply.clone());
+        api.store = store::Store::open("postgres://nobody@127.0.0.1:1/none", folder.path()).await.unwrap();
+        api.store.write(StoreItem::Call(row(3, CallStatus::Completed)));
+        let (status, body) = ask(&api, "POST", path, call).await;
+        assert_eq!((status, &body["code"]), (503, &json!(20503)), "{path}");
+        drop(api);
+        assert_eq!(away.await.unwrap(), [], "{path}");
+
+        // Found out by the call's own row: it is taken back.
+        let (api, taken) = crate::v2010::tests::api(folder.path()).await;
+        let lost = node(taken, reply);
+        api.store.close().await;
+        api.store.write(StoreItem::Call(row(4, CallStatus::Queued)));
+        let (status, body) = ask(&api, "POST", path, call).await;
+        assert_eq!((status, &body["code"]), (503, &json!(20503)), "{path}");
+        drop(api);
+        let asked = lost.await.unwrap();
+        assert!(asked.len() == 2 && asked[1] == Operator::Hangup(CallSid(4)), "{path}: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_on_record_is_listed_without_a_word_to_the_node() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody takes commands: whoever asked for one would wait.
+    let (api, mut taken) = api(folder.path()).await;
+    api.store.write(StoreItem::Call(row(1, CallStatus::InProgress)));
+    let call = format!("Calls/{}", CallSid(1));
+    for path in [
+        "Calls.json",
+        "Calls.json?Status=in-progress&To=%2B14155551212",
+        "Calls.json?StartTime%3E=2010-08-20&EndTime%3C=2010-08-21",
+        &format!("{call}.json"),
+        &format!("{call}/Recordings.json"),
+        &format!("{call}/Notifications.json"),
+        &format!("{call}/Events.json"),
+        "Conferences.json",
+        "Recordings.json",
+        "Transcriptions.json",
+        "Notifications.json",
+        "Applications.json",
+        "IncomingPhoneNumbers.json",
+        "OutgoingCallerIds.json",
+        "SIP/Domains.json",
+        "Keys.json",
+        "Usage/Records.json",
+        "Usage/Triggers.json",
+    ] {
+        let asked = async { ask(&api, "GET", path, "").await };
+        let (status, body) =
+            tokio::time::timeout(std::time::Duration::from_secs(10), asked).await.expect(path);
+        assert_eq!(status, 200, "{path}: {body}");
+    }
+    assert!(taken.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -370,15 +446,16 @@ async fn what_is_no_request_is_refused_in_the_published_form() {
 async fn who_asks_too_much_is_refused_and_others_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let (mut api, _taken) = api(folder.path()).await;
-    api.door.limits = crate::Limits::new(3, 0);
-    for _ in 0..3 {
-        assert_eq!(ask(&api, "GET", "Calls.json", "").await.0, 200);
-    }
+    api.door.limits = crate::Limits::new(0, 1);
+    assert_eq!(ask(&api, "GET", "Calls.json", "").await.0, 200);
+    let running = api.door.limits.enter(&ACCOUNT.to_string()).unwrap();
     let (answer, told) = raw(&api, "GET", "Calls.json", &[], Vec::new()).await;
     assert_eq!((answer.status().as_u16(), &told["code"]), (429, &json!(20429)));
     assert!(answer.headers().contains_key(header::RETRY_AFTER));
     // Who has no right secret is told so, and takes nothing from who has.
     assert_eq!(send(&api, "GET", "Calls.json", "", "guess").await.status(), StatusCode::UNAUTHORIZED);
+    drop(running);
+    assert_eq!(ask(&api, "GET", "Calls.json", "").await.0, 200);
 }
 
 #[tokio::test]
