@@ -1,6 +1,7 @@
 //! Whole files: what works, and what is said about what does not.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base::{AccountSid, Rng};
 use call::office::{Limits, MediaPreferences, Secret};
@@ -11,7 +12,7 @@ use crate::account::Account;
 use crate::raw::{SECTIONS, Sample};
 use crate::read::read;
 use crate::resolve::{Origin, resolve};
-use crate::{Config, ConfigError, LogFormat, reference};
+use crate::{Config, ConfigError, KeepConfig, LogFormat, RetentionConfig, reference};
 
 pub(crate) fn resolved(text: &str) -> Result<Config, Vec<ConfigError>> {
     let origin = Origin { file: Path::new("/srv/office/tandem.toml"), text, state: None };
@@ -399,4 +400,29 @@ fn an_application_is_named_by_its_sid() {
         let errors = resolved(&text).expect_err("it is wrong");
         assert_eq!(errors.iter().map(|error| error.key.as_str()).collect::<Vec<_>>(), [key], "{text}");
     }
+}
+
+#[test]
+fn each_sort_that_is_kept_has_its_age_and_its_size() {
+    let of = |keys: &str| config(&format!("[retention]\n{keys}")).retention;
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let keep = |age, most| KeepConfig { age, most };
+    let all = of(
+        "calls_days = 1\ncalls_max = 2\nrecordings_days = 3\nrecordings_max_mb = 4\nnotifications_days = 5\n\
+         notifications_max = 6\nevents_days = 7\nevents_max = 8\ndecisions_days = 9\ndecisions_max = 10",
+    );
+    let expected = RetentionConfig {
+        calls: keep(days(1), Some(2)),
+        recordings: keep(days(3), Some(4_000_000)),
+        notifications: keep(days(5), Some(6)),
+        events: keep(days(7), Some(8)),
+        decisions: keep(days(9), Some(10)),
+    };
+    assert_eq!(all, expected);
+    // What people look for is kept where nothing is said; nought is for ever.
+    let plain = of("");
+    assert_eq!((plain.calls, plain.recordings, plain.notifications), Default::default());
+    assert_eq!((plain.events, plain.decisions), (keep(days(90), None), keep(days(14), Some(1_000_000))));
+    let ever = of("events_days = 0\ndecisions_days = 0\ndecisions_max = 0\ncalls_max = 0");
+    assert_eq!(ever, RetentionConfig::default());
 }

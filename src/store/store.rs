@@ -33,8 +33,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const NEWS_MAX: usize = 4_096;
 /// How long opening waits for the database.
 const MIGRATE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a reader waits for rows still in memory before it reads without them.
-const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a reader waits for rows still in memory: by then they have been written, or an attempt has failed and the store
+/// says that it is degraded. Nobody is shown what is no longer so by a disk that is only slow.
+const SETTLE_TIMEOUT: Duration = writer::BATCH_TIMEOUT;
 
 /// What survives a restart. Clones are handles to the same store.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ pub(crate) const BATCH_ROWS_MAX: usize = 100;
 /// How long rows are collected before a transaction begins.
 const BATCH_COLLECT: Duration = Duration::from_millis(20);
 /// How long one transaction may take before it counts as failed.
-const BATCH_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BATCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failure; it doubles up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
