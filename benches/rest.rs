@@ -16,21 +16,20 @@ use std::time::{Duration, Instant};
 use base::{AccountSid, CallSid, Timestamp};
 use base64::Engine as _;
 use call::record::{CallRow, StoreItem};
+use record::{at, sid};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use store::Store;
 use twiml::{CallStatus, Direction};
 
 #[path = "common/machine.rs"]
 mod machine;
+#[path = "common/record.rs"]
+mod record;
 
 /// Rows of each kind.
 const CALLS: u32 = 1_000_000;
 const RECORDINGS: u32 = 100_000;
 const NOTIFICATIONS: u32 = 100_000;
-/// When the oldest was; they are ten seconds apart.
-const FIRST_US: i64 = 1_735_689_600_000_000;
-const APART_US: i64 = 10_000_000;
 /// Clients that ask at once, and for how long of each list.
 const CLIENTS: usize = 4;
 const SPAN: Duration = Duration::from_secs(3);
@@ -111,8 +110,7 @@ fn root() -> String {
     format!("/2010-04-01/Accounts/{ACCOUNT}/")
 }
 
-/// The database, made where it is not there yet: by the database itself, its indexes last, as a million rows one by one
-/// take a quarter of an hour.
+/// The database, made where it is not there yet.
 async fn filled(folder: &Path) -> Store {
     let mark = folder.join("filled");
     if !mark.exists() {
@@ -121,80 +119,11 @@ async fn filled(folder: &Path) -> Store {
         println!("making the database in {}", folder.display());
         Store::open("sqlite:", folder).await.unwrap().close().await;
         let began = Instant::now();
-        fill(&folder.join("tandem.sqlite")).await;
+        record::fill(&folder.join("tandem.sqlite"), "bench", CALLS, RECORDINGS, NOTIFICATIONS).await;
         println!("made in {:.0} s", began.elapsed().as_secs_f64());
         std::fs::write(&mark, "").unwrap();
     }
     Store::open("sqlite:", folder).await.unwrap()
-}
-
-async fn fill(file: &Path) {
-    let mut database = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-    let indexes: Vec<(String, String)> =
-        sqlx::query_as("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
-            .fetch_all(&mut database)
-            .await
-            .unwrap();
-    let dropped = indexes.iter().map(|(name, _)| format!("DROP INDEX {name}"));
-    let numbers = |most: u32| {
-        format!(
-            "FROM (WITH RECURSIVE r(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n + 1 < {most}) SELECT n FROM r)"
-        )
-    };
-    // As `sid` and `at` below.
-    let sid = |prefix: &str| format!("printf('{prefix}%08x%024x', ((n + 1) * 2654435761) & 4294967295, n)");
-    let at = |after: i64| format!("{FIRST_US} + n * {APART_US} + {after}");
-    let rows = [
-        format!(
-            "INSERT INTO calls (sid, box, direction, from_party, to_party, status, created_at, updated_at, started_at, \
-             ended_at, duration_s, queue_time_ms) SELECT {}, 'bench', 'inbound', printf('+1555700%04d', n % 9973), \
-             printf('+1555000%04d', n % 997), CASE n % 10 WHEN 0 THEN 'busy' WHEN 1 THEN 'no-answer' ELSE 'completed' \
-             END, {}, {}, {}, {}, 60, 0 {}",
-            sid("CA"),
-            at(0),
-            at(0),
-            at(0),
-            at(60_000_000),
-            numbers(CALLS)
-        ),
-        format!(
-            "INSERT INTO recordings (sid, box, call, path, channels, status, source, track, created_at, updated_at, \
-             started_at, duration_ms, bytes) SELECT {}, 'bench', {}, 'RE.wav', 1, 'completed', 'RecordVerb', 'both', \
-             {}, {}, {}, 60000, 960044 {}",
-            sid("RE"),
-            sid("CA"),
-            at(0),
-            at(0),
-            at(0),
-            numbers(RECORDINGS)
-        ),
-        format!(
-            "INSERT INTO notifications (sid, box, call, at, code, level, message, url, method, response_status) \
-             SELECT {}, 'bench', {}, {}, 11200, CASE n % 7 WHEN 0 THEN 'error' ELSE 'warning' END, \
-             'HTTP retrieval failure', 'http://web.example/voice', 'POST', 502 {}",
-            sid("NO"),
-            sid("CA"),
-            at(0),
-            numbers(NOTIFICATIONS)
-        ),
-    ];
-    let settings = ["PRAGMA synchronous = OFF", "PRAGMA cache_size = -400000"].map(str::to_owned);
-    let made = indexes.iter().map(|(_, sql)| sql.clone());
-    let last = ["PRAGMA wal_checkpoint(TRUNCATE)".to_owned()];
-    for sql in settings.into_iter().chain(dropped).chain(rows).chain(made).chain(last) {
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
-    }
-    database.close().await.unwrap();
-}
-
-/// Sids as they are made by chance: their order has nothing to do with time.
-fn sid(n: u32) -> u128 {
-    let first = ((u128::from(n) + 1) * 2_654_435_761) & 0xffff_ffff;
-    (first << 96) | u128::from(n)
-}
-
-fn at(n: u32) -> Timestamp {
-    Timestamp(FIRST_US + i64::from(n) * APART_US)
 }
 
 fn call(n: u32) -> CallRow {

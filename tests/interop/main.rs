@@ -26,13 +26,18 @@ mod library;
 mod office_book;
 mod power;
 mod queue;
+#[path = "../../benches/common/record.rs"]
+mod record;
 mod recording;
 mod recording_forms;
 mod rest;
 mod rest_call_tool;
 mod rest_conference;
 mod rest_kill;
+mod rest_load;
+mod rest_member;
 mod rest_pages;
+mod rest_retention;
 mod rest_taskrouter;
 mod roulette;
 mod signalling;

@@ -161,6 +161,11 @@ fn listen(sdk: &mut Client, tandem: &Tandem, call: &str, recording: &str) {
     let channels = tone::read_wav(&bytes);
     let (agent, menu) = (tone::seconds_of(&channels[0], hz::AGENT), tone::seconds_of(&channels[1], hz::MENU));
     assert!(agent > 2.0 && menu > 2.0, "{agent} s of the phone, {menu} s of the document");
+    // While it comes, as whoever plays it hears it.
+    let piece = 4_096;
+    let streamed = sdk.does(json!(["http", format!("{url}.wav")]), "", json!({ "pieces": piece }));
+    assert_eq!((&streamed["status"], &streamed["body"]), (&json!(200), &fetched["body"]));
+    assert!(streamed["pieces"].as_u64() > Some(1), "{} pieces of {} bytes", streamed["pieces"], bytes.len());
     let part = sdk.does(json!(["http", url.clone()]), "", json!({ "Range": "bytes=0-3" }));
     assert_eq!((&part["status"], &part["body"]), (&json!(206), &json!("UklGRg==")), "RIFF");
 

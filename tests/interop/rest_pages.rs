@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use base::{CallSid, Timestamp};
-use call::record::{CallRow, StoreItem};
+use base::{CallSid, RecordingSid, Timestamp};
+use call::record::{CallRow, RecordingRow, RecordingSource, RecordingStatus, StoreItem};
 use serde_json::{Value, json};
 use twiml::{CallStatus, Direction};
 
@@ -16,6 +16,8 @@ use crate::stage::{Caller, NUMBER, office, web};
 
 /// Calls on record.
 const CALLS: u128 = 10_000;
+/// Recordings, of the first of them.
+const RECORDINGS: u128 = 120;
 /// When the first of them was; one a second.
 const FIRST: Timestamp = Timestamp(1_767_225_600_000_000);
 
@@ -31,6 +33,26 @@ fn row(n: u128) -> CallRow {
     row
 }
 
+fn recording(n: u128) -> RecordingRow {
+    let at = Timestamp(FIRST.0 + n as i64 * 1_000_000);
+    RecordingRow {
+        sid: RecordingSid(n + 1),
+        call: CallSid(n + 1),
+        conference: None,
+        path: format!("{n}.wav"),
+        channels: 1 + (n % 2) as u8,
+        status: RecordingStatus::Completed,
+        source: RecordingSource::RecordVerb,
+        track: "both".to_owned(),
+        created: at,
+        updated: at,
+        start: Some(at),
+        duration_ms: Some(n as u64 * 1_000),
+        bytes: Some(1_000),
+        error_code: None,
+    }
+}
+
 fn fill(tandem: &Tandem) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -40,6 +62,9 @@ fn fill(tandem: &Tandem) {
             if n % 1_000 == 999 {
                 store.flush().await.unwrap();
             }
+        }
+        for n in 0..RECORDINGS {
+            store.write(StoreItem::Recording(recording(n)));
         }
         store.close().await;
     });
@@ -83,6 +108,8 @@ fn ten_thousand_calls_are_read(library: &str) {
     assert_eq!(sids(&few).into_iter().collect::<BTreeSet<_>>().len(), 70);
     assert_eq!(few[0]["sid"], json!(CallSid(CALLS - 8)), "the newest to ann");
 
+    recordings_are_streamed(&mut sdk);
+
     // An hour in the middle, its ends included.
     let hour = json!({
         "start_time_after": "@2026-01-01T01:00:00+00:00",
@@ -95,4 +122,29 @@ fn ten_thousand_calls_are_read(library: &str) {
 
     caller.rtp.wait_tone(hz::PROMPT, 1.5, began, s(10));
     caller.hangs_up();
+}
+
+/// One after the other while the library fetches page after page.
+fn recordings_are_streamed(sdk: &mut crate::library::Client) {
+    let streamed = sdk.does(json!(["recordings"]), "stream", json!({ "page_size": 7 }));
+    let streamed = streamed.as_array().unwrap();
+    assert_eq!(streamed.len() as u128, RECORDINGS);
+    for (row, n) in streamed.iter().zip((0..RECORDINGS).rev()) {
+        let stored = recording(n);
+        assert_eq!(
+            (&row["sid"], &row["call_sid"], &row["duration"], &row["source"], &row["status"]),
+            (
+                &json!(stored.sid),
+                &json!(stored.call),
+                &json!(n.to_string()),
+                &json!("RecordVerb"),
+                &json!("completed")
+            )
+        );
+        assert_eq!(row["channels"], json!(stored.channels), "{row}");
+        let url = format!("/Recordings/{}", stored.sid);
+        assert!(row["media_url"].as_str().is_some_and(|media| media.ends_with(&url)), "{row}");
+    }
+    let few = sdk.does(json!(["recordings"]), "stream", json!({ "page_size": 7, "limit": 10 }));
+    assert_eq!(few.as_array().unwrap()[..], streamed[..10]);
 }

@@ -107,6 +107,12 @@ impl House {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.api.store.flush()).await;
     }
 
+    /// Time passes, and what the node wrote meanwhile is on its way to the database.
+    pub(crate) fn drift_ms(&mut self, ms: u64) {
+        self.office.pass_ms(ms);
+        self.keep();
+    }
+
     /// A row that no call of the house makes.
     pub(crate) async fn write(&mut self, item: StoreItem) {
         self.api.store.write(item);

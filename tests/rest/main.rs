@@ -13,5 +13,7 @@ mod judge;
 mod oai;
 mod places;
 mod schema;
+mod surface;
 mod taskrouter;
+mod truth;
 mod values;

@@ -14,7 +14,7 @@ function client(token) {
 
 const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
-const METHODS = { delete: "remove" };
+const METHODS = { delete: "remove", stream: "each" };
 
 function plain(value) {
   if (value instanceof Date) return value.toISOString();
@@ -34,9 +34,12 @@ async function done(order) {
   const way = order.way;
   if (way[0] === "http") {
     const basic = "Basic " + Buffer.from(`${account}:${token}`).toString("base64");
-    const answer = await fetch(way[1], { headers: { authorization: basic, ...order.with } });
-    const body = Buffer.from(await answer.arrayBuffer()).toString("base64");
-    return { status: answer.status, type: answer.headers.get("content-type"), body };
+    const { pieces: _, ...headers } = order.with;
+    const answer = await fetch(way[1], { headers: { authorization: basic, ...headers } });
+    const pieces = [];
+    for await (const piece of answer.body) pieces.push(piece);
+    const body = Buffer.concat(pieces).toString("base64");
+    return { status: answer.status, type: answer.headers.get("content-type"), pieces: pieces.length, body };
   }
   let at = client(order.token || token);
   let owner = null;
@@ -49,6 +52,13 @@ async function done(order) {
   }
   const given = Object.entries(order.with).map(([name, value]) => [camel(name), moment(value)]);
   const method = camel(METHODS[order.do] || order.do);
+  if (method === "each") {
+    return new Promise((resolve, reject) => {
+      const all = [];
+      const done = (error) => (error ? reject(error) : resolve(all));
+      at.each({ ...Object.fromEntries(given), callback: (one) => all.push(plain(one)), done });
+    });
+  }
   return plain(given.length ? await at[method](Object.fromEntries(given)) : await at[method]());
 }
 
