@@ -10,8 +10,9 @@ use crate::dtmf::TelephoneEvent;
 use crate::engine::Out;
 use crate::leg::glance::Glass;
 use crate::leg::listen::Sound;
-use crate::leg::watch::{level_of, level_of_payload};
+use crate::leg::watch::level_of_payload;
 use crate::leg::{HeardPacket, Kind, Leg};
+use crate::quality::Level;
 
 /// The legs of an engine, by slot.
 type Slots = [Option<Box<Leg>>];
@@ -140,7 +141,7 @@ fn give(leg: &mut Leg, peer: Option<&mut Leg>, goes: Goes, sound: &Sound<'_>, no
     if goes.for_leg {
         leg.hear_sound(sound, now, out);
     }
-    let level = (!goes.is_plain).then(|| level_of(sound.pcm));
+    let level = (!goes.is_plain).then(|| Level::of(sound.pcm));
     if let Some(level) = level {
         leg.was_heard(level);
     }

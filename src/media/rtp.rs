@@ -18,8 +18,6 @@
 
 use std::ops::Range;
 
-use shared::marshal::Marshal;
-
 /// Bytes of the fixed header (RFC 3550 §5.1).
 pub const HEADER_BYTES: usize = 12;
 
@@ -100,13 +98,34 @@ pub fn parse(bytes: &[u8]) -> Option<Parsed> {
 #[inline]
 pub fn rewrite(bytes: &mut [u8], payload: Range<usize>, fields: Fields) -> &[u8] {
     let packet = &mut bytes[payload.start - HEADER_BYTES..payload.end];
-    let header: &mut [u8; HEADER_BYTES] = packet.first_chunk_mut().expect("a parsed packet has a header");
+    let header = packet.first_chunk_mut().expect("a parsed packet has a header");
+    *header = header_of(fields);
+    packet
+}
+
+/// Writes a packet of ours; how long it is. A payload that does not fit is cut.
+///
+/// # Panics
+/// When there is no room for a header.
+#[inline]
+pub fn write(fields: Fields, payload: &[u8], bytes: &mut [u8]) -> usize {
+    let (header, room) = bytes.split_first_chunk_mut().expect("there is room for a header");
+    *header = header_of(fields);
+    let len = payload.len().min(room.len());
+    room[..len].copy_from_slice(&payload[..len]);
+    HEADER_BYTES + len
+}
+
+/// A fixed header (RFC 3550 §5.1) of version 2, without anything optional.
+#[inline]
+fn header_of(fields: Fields) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
     header[0] = 0x80;
     header[1] = (u8::from(fields.marker) << 7) | (fields.payload_type & 0x7F);
     header[2..4].copy_from_slice(&fields.sequence.to_be_bytes());
     header[4..8].copy_from_slice(&fields.timestamp.to_be_bytes());
     header[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
-    packet
+    header
 }
 
 /// A packet of our own, built on the stack.
@@ -123,19 +142,8 @@ impl Built {
     /// Header and payload; a payload that does not fit is cut.
     pub fn new(fields: Fields, payload: &[u8]) -> Built {
         let mut bytes = [0; Built::BYTES_MAX];
-        let header = ::rtp::Header {
-            version: 2,
-            marker: fields.marker,
-            payload_type: fields.payload_type,
-            sequence_number: fields.sequence,
-            timestamp: fields.timestamp,
-            ssrc: fields.ssrc,
-            ..::rtp::Header::default()
-        };
-        let start = header.marshal_to(&mut bytes).expect("the buffer holds a fixed header");
-        let len = payload.len().min(Built::BYTES_MAX - start);
-        bytes[start..start + len].copy_from_slice(&payload[..len]);
-        Built { bytes, len: start + len }
+        let len = write(fields, payload, &mut bytes);
+        Built { bytes, len }
     }
 
     /// The packet.
@@ -159,7 +167,7 @@ pub fn timestamp_distance(a: u32, b: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use shared::marshal::Unmarshal;
+    use shared::marshal::{Marshal, Unmarshal};
 
     use super::*;
 

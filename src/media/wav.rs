@@ -62,7 +62,11 @@ pub fn repair(file_bytes: u64, channels: u16) -> u64 {
 
 /// Appends samples as the file has them.
 pub fn append(samples: &[i16], bytes: &mut Vec<u8>) {
-    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    let begin = bytes.len();
+    bytes.resize(begin + 2 * samples.len(), 0);
+    for (pair, sample) in bytes[begin..].as_chunks_mut().0.iter_mut().zip(samples) {
+        *pair = sample.to_le_bytes();
+    }
 }
 
 /// Appends two channels as the file has them; the shorter one is filled up with silence.

@@ -8,10 +8,11 @@
 pub(super) struct Concealer {
     /// Samples in a millisecond.
     ms: usize,
-    /// What was heard last, made up or not, newest last.
-    past: Box<[i16]>,
-    /// `past` as it was when the loss began.
-    source: Box<[i16]>,
+    /// What was heard last, made up or not, newest last: half as much as there is room for, and what came before it.
+    /// During a loss it fills the first half, and the second is what it was when the loss began.
+    heard: Box<[i16]>,
+    /// Where in it the newest sample ends; never in the first half.
+    end: usize,
     loss: Option<Loss>,
 }
 
@@ -34,7 +35,7 @@ impl Concealer {
     pub(super) fn new(rate: u32) -> Concealer {
         let ms = rate as usize / 1_000;
         let len = PAST * ms / 8;
-        Concealer { ms, past: vec![0; len].into(), source: vec![0; len].into(), loss: None }
+        Concealer { ms, heard: vec![0; 2 * len].into(), end: len, loss: None }
     }
 
     /// Samples that came; the first ones after a loss are blended with what is made up further.
@@ -43,42 +44,51 @@ impl Concealer {
             return;
         }
         if let Some(mut loss) = self.loss.take() {
+            let source = &self.heard[self.heard.len() / 2..];
             // The longer the loss, the longer the way back.
             let blend = (loss.pitch / 4 + 4 * self.ms * (loss.made / (10 * self.ms))).min(10 * self.ms);
             let blend = blend.min(pcm.len());
             for (n, sample) in pcm[..blend].iter_mut().enumerate() {
                 let share = (n + 1) as f32 / (blend + 1) as f32;
-                let made_up = loss.next(&self.source, self.ms);
+                let made_up = loss.next(source, self.ms);
                 *sample = (made_up + (f32::from(*sample) - made_up) * share) as i16;
             }
         }
-        self.remember(pcm);
+        self.remember(pcm, self.heard.len());
     }
 
     /// Makes up all of `pcm`.
     pub(super) fn conceal(&mut self, pcm: &mut [i16]) {
+        let half = self.heard.len() / 2;
         let mut loss = match self.loss {
             Some(loss) => loss,
             None => {
-                self.source.copy_from_slice(&self.past);
-                Loss::new(&self.source, self.ms)
+                self.heard.copy_within(self.end - half..self.end, 0);
+                self.heard.copy_within(..half, half);
+                self.end = half;
+                Loss::new(&self.heard[half..], self.ms)
             }
         };
+        let source = &self.heard[half..];
         for sample in pcm.iter_mut() {
-            *sample = loss.next(&self.source, self.ms) as i16;
+            *sample = loss.next(source, self.ms) as i16;
         }
         self.loss = Some(loss);
-        self.remember(pcm);
+        self.remember(pcm, half);
     }
 
-    fn remember(&mut self, pcm: &[i16]) {
-        let len = self.past.len();
-        if let Some(newest) = pcm.len().checked_sub(len) {
-            self.past.copy_from_slice(&pcm[newest..]);
-        } else {
-            self.past.copy_within(pcm.len().., 0);
-            self.past[len - pcm.len()..].copy_from_slice(pcm);
+    /// Puts samples behind those that were heard, in the first `room` samples; only where they reach its end is
+    /// anything moved.
+    fn remember(&mut self, pcm: &[i16], room: usize) {
+        let half = self.heard.len() / 2;
+        let pcm = &pcm[pcm.len().saturating_sub(half)..];
+        if self.end + pcm.len() > room {
+            let kept = half - pcm.len();
+            self.heard.copy_within(self.end - kept..self.end, 0);
+            self.end = kept;
         }
+        self.heard[self.end..self.end + pcm.len()].copy_from_slice(pcm);
+        self.end += pcm.len();
     }
 }
 

@@ -163,6 +163,24 @@ impl CodecKind {
         }
     }
 
+    /// Samples to as many bytes of G.711.
+    pub fn encode_all(self, pcm: &[i16], bytes: &mut [u8]) {
+        let pairs = bytes.iter_mut().zip(pcm);
+        match self {
+            CodecKind::Pcma => pairs.for_each(|(byte, &sample)| *byte = pcma::encode(sample)),
+            _ => pairs.for_each(|(byte, &sample)| *byte = pcmu::encode(sample)),
+        }
+    }
+
+    /// Bytes of G.711 to as many samples.
+    pub fn decode_all(self, bytes: &[u8], pcm: &mut [i16]) {
+        let pairs = pcm.iter_mut().zip(bytes);
+        match self {
+            CodecKind::Pcma => pairs.for_each(|(sample, &byte)| *sample = pcma::decode(byte)),
+            _ => pairs.for_each(|(sample, &byte)| *sample = pcmu::decode(byte)),
+        }
+    }
+
     /// The byte of silence in G.711.
     pub fn silence(self) -> u8 {
         self.encode(0)

@@ -39,6 +39,8 @@ pub struct MediaCore {
     index: LegMap<u32>,
     /// Legs that have something to do every 20 ms, spread over the milliseconds of a frame.
     phases: [Vec<u32>; PHASES],
+    /// Those with somebody who must be punctual.
+    punctual: [bool; PHASES],
     /// Conferences, and the milliseconds that are theirs.
     rooms: Vec<Option<Box<Room>>>,
     room_index: BTreeMap<RoomId, u32>,
@@ -61,6 +63,9 @@ const PHASES: usize = 20;
 
 const MS: u64 = 1_000_000;
 
+/// Milliseconds that a turn may be late in which nothing is sent: what is recorded lies in its place anyway.
+const PATIENCE_MS: u64 = 5;
+
 /// After a longer stall (in milliseconds) frames are left out instead of sent in one burst.
 const STALL_MS_MAX: u64 = 100;
 
@@ -77,6 +82,7 @@ impl MediaCore {
             free: Vec::with_capacity(LEGS_MAX / 4),
             index: LegMap::with_capacity_and_hasher(LEGS_MAX / 4, BuildHasherDefault::default()),
             phases: std::array::from_fn(|_| Vec::with_capacity(LEGS_MAX / PHASES / 4)),
+            punctual: [false; PHASES],
             rooms: Vec::new(),
             room_index: BTreeMap::new(),
             room_phases: std::array::from_fn(|_| Vec::new()),
@@ -322,14 +328,20 @@ impl MediaCore {
         if self.index.is_empty() {
             return None;
         }
-        let tick = (1..=PHASES as u64)
-            .map(|n| self.tick + n)
-            .find(|tick| {
-                let phase = phase_of(*tick);
-                !self.phases[phase].is_empty() || !self.room_phases[phase].is_empty()
-            })
-            .map(|tick| tick * MS);
-        Some(tick.map_or(self.keep_at, |tick| tick.min(self.keep_at)))
+        let ticks = || (1..=PHASES as u64).map(|n| self.tick + n);
+        let punctual = ticks().find(|&tick| {
+            let phase = phase_of(tick);
+            self.punctual[phase] || !self.room_phases[phase].is_empty()
+        });
+        let patient = ticks().find(|&tick| !self.phases[phase_of(tick)].is_empty());
+        let ticks = [punctual, patient.map(|tick| tick + PATIENCE_MS)].into_iter().flatten();
+        Some(ticks.map(|tick| tick * MS).fold(self.keep_at, u64::min))
+    }
+
+    /// Whether [`MediaCore::on_deadline`] has something to do for whoever is awake at `now` anyway; some of it may
+    /// wait for longer than until then, so that nobody need wake for it alone.
+    pub fn is_due(&self, now: u64) -> bool {
+        !self.index.is_empty() && (now / MS > self.tick || self.keep_at <= now)
     }
 
     /// Time has passed: everything that was due by `now` happens, at the times it was due.
@@ -361,6 +373,7 @@ impl MediaCore {
 
     fn run_phase(&mut self, phase: usize, now: u64, out: &mut impl Out) {
         let mut n = 0;
+        let mut is_punctual = false;
         while let Some(&slot) = self.phases[phase].get(n) {
             let leg = self.slots[slot as usize].as_mut().expect("a closed leg is in no phase");
             // A leg whose turn began after this moment was not there yet.
@@ -368,12 +381,14 @@ impl MediaCore {
                 leg.tick(now, out);
             }
             if leg.wants_clock() {
+                is_punctual |= leg.must_be_punctual();
                 n += 1;
             } else {
                 leg.phase = None;
                 self.phases[phase].swap_remove(n);
             }
         }
+        self.punctual[phase] = is_punctual;
     }
 
     fn run_rooms(&mut self, phase: usize, now: u64, out: &mut impl Out) {
@@ -512,7 +527,11 @@ impl MediaCore {
     /// Gives the leg a turn every 20 ms if it has something to do, in the emptiest phase.
     fn clock(&mut self, slot: u32, now: u64) {
         let Some(leg) = &mut self.slots[slot as usize] else { return };
-        if leg.phase.is_some() || !leg.wants_clock() {
+        if let Some((phase, _)) = leg.phase {
+            self.punctual[usize::from(phase)] |= leg.must_be_punctual();
+            return;
+        }
+        if !leg.wants_clock() {
             return;
         }
         // Among equally empty ones the next to come, so that a prompt starts at once.
@@ -521,6 +540,7 @@ impl MediaCore {
             .min_by_key(|&phase| self.phases[phase].len())
             .expect("there are phases");
         leg.phase = Some((phase as u8, now));
+        self.punctual[phase] |= leg.must_be_punctual();
         self.phases[phase].push(slot);
     }
 

@@ -9,7 +9,7 @@ use base::RecordingSid;
 use crate::command::{Event, LegId, Member, RecordEnd, RoomId};
 use crate::leg::Leg;
 use crate::leg::listen::{NARROW_RATE, WIDE_RATE};
-use crate::leg::seat::FRAME_SAMPLES_MAX;
+use crate::leg::seat::{FRAME_SAMPLES_MAX, Shared};
 use crate::mix::{Gain, MemberId, Mix, Mixer, Role, SPEAKERS};
 use crate::play::{FRAME_SAMPLES, Player};
 use crate::quality::Level;
@@ -183,17 +183,17 @@ impl Room {
             self.end_recording(why, out);
         }
         let mut buffer = [0; FRAME_SAMPLES_MAX];
+        let mut coded = Shared::default();
         for place in &self.members {
             let (Some(leg), Some(id)) = (&mut slots[place.slot as usize], place.id) else { continue };
-            let frame = match self.mixer.hears(id) {
-                Mix::Shared => self.mixer.shared(),
+            match self.mixer.hears(id) {
+                Mix::Shared => leg.say_in_room(self.mixer.shared(), rate, Some(&mut coded), now, out),
                 Mix::Own => {
                     let frame = &mut buffer[..(rate / 50) as usize];
                     self.mixer.own(id, frame);
-                    frame
+                    leg.say_in_room(frame, rate, None, now, out);
                 }
-            };
-            leg.say_in_room(frame, rate, now, out);
+            }
         }
     }
 

@@ -31,6 +31,9 @@ pub(super) struct Delay {
 const BUCKETS: usize = 64;
 const BUCKET_MS: i64 = 4;
 
+/// Sums kept apart, for the compiler may not reorder additions of floats.
+const LANES: usize = 8;
+
 /// Ticks beyond the base that are still told apart, in milliseconds.
 const REACH_MS: i64 = BUCKET_MS * (BUCKETS as i64 - 1);
 
@@ -159,16 +162,18 @@ impl Delay {
     }
 
     fn update_spread(&mut self) {
-        let tail = TAIL * self.weights.iter().sum::<f32>();
+        let (lanes, _) = self.weights.as_chunks::<LANES>();
+        let sums = lanes.iter().fold([0.0; LANES], |sums, lane| std::array::from_fn(|n| sums[n] + lane[n]));
+        let total = sums.iter().sum::<f32>();
+        // Counted from the base, where nearly all of the weight lies.
+        let within = total - TAIL * total;
         let first = self.base.div_euclid(self.bucket);
-        let mut above = 0.0;
-        let mut bucket = first + BUCKETS as i64 - 1;
-        while bucket > first {
-            above += self.weights[slot(bucket)];
-            if above > tail {
-                break;
-            }
-            bucket -= 1;
+        let last = first + BUCKETS as i64 - 1;
+        let mut bucket = first;
+        let mut below = self.weights[slot(first)];
+        while bucket < last && below < within {
+            bucket += 1;
+            below += self.weights[slot(bucket)];
         }
         self.spread = ((bucket + 1) * self.bucket - self.base).min(self.most).max(1);
         self.ceiling = self.ceiling.max(self.spread * 256);

@@ -130,16 +130,18 @@ fn period(sound: &[i16], least: usize, most: usize, blend: usize, step: usize, u
 
 /// Normalised correlation of the first `blend` samples with those `lag` later, every `stride`-th of them.
 fn likeness(sound: &[i16], lag: usize, blend: usize, stride: usize) -> f32 {
-    let (mut both, mut one, mut two) = (0i64, 0i64, 0i64);
-    let pairs = sound[..blend].iter().zip(&sound[lag..lag + blend]).step_by(stride);
-    for (&a, &b) in pairs {
-        let (a, b) = (i64::from(a), i64::from(b));
-        both += a * b;
-        one += a * a;
-        two += b * b;
-    }
+    let pairs = sound[..blend].iter().zip(&sound[lag..lag + blend]);
+    // The usual case by itself, which the compiler can then take several of at a time.
+    let (both, one, two) = if stride == 1 { products(pairs) } else { products(pairs.step_by(stride)) };
     // A little of everything keeps near-silence from resembling itself by chance.
     both as f32 / (((one + 1) as f32).sqrt() * ((two + 1) as f32).sqrt())
+}
+
+fn products<'a>(pairs: impl Iterator<Item = (&'a i16, &'a i16)>) -> (i64, i64, i64) {
+    pairs.fold((0, 0, 0), |(both, one, two), (&a, &b)| {
+        let product = |a: i16, b: i16| i64::from(i32::from(a) * i32::from(b));
+        (both + product(a, b), one + product(a, a), two + product(b, b))
+    })
 }
 
 fn rms(sound: &[i16]) -> f32 {

@@ -5,7 +5,6 @@
 
 use super::Leg;
 use super::listen::{NARROW_RATE, SOUND_SAMPLES_MAX};
-use super::watch::level_of;
 use crate::codec::CodecKind;
 use crate::codec::coder::Decoder;
 use crate::quality::Level;
@@ -40,7 +39,7 @@ impl Glass {
         let pcm = &mut pcm[count / 2..count];
         let mean = pcm.iter().map(|sample| i32::from(*sample)).sum::<i32>() / pcm.len().max(1) as i32;
         pcm.iter_mut().for_each(|sample| *sample = (i32::from(*sample) - mean).clamp(-32_768, 32_767) as i16);
-        (count > 0).then(|| level_of(pcm))
+        (count > 0).then(|| Level::of(pcm))
     }
 }
 

@@ -231,6 +231,12 @@ impl Leg {
         self.seat.is_none() && (ours || (self.negotiated.is_some() && sounds))
     }
 
+    /// Whether somebody hears it when that comes late, or waits for it: everything but a recording.
+    pub(crate) fn must_be_punctual(&self) -> bool {
+        let sounds = self.peer.is_none() || !matches!(self.playing, Playing::Nothing);
+        self.seat.is_none() && (sounds || self.answering.is_some() || !self.taps.is_empty())
+    }
+
     /// 20 ms have passed, by the ideal clock.
     pub(crate) fn tick(&mut self, now: u64, out: &mut impl Out) {
         if self.negotiated.is_some() {

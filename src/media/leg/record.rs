@@ -10,7 +10,6 @@ use crate::command::RecordEnd;
 use crate::engine::{Garbage, Out};
 use crate::play::Player;
 use crate::record::{Placed, Recorder, Step, linear};
-use crate::rtp::PACKET_BYTES_MAX;
 
 impl Leg {
     /// Starts a recording, after its beep if it has one.
@@ -108,14 +107,14 @@ impl Leg {
         if !self.wants_sound() {
             return;
         }
-        let mut pcm = [0; PACKET_BYTES_MAX];
-        let pcm = linear(codec, payload, &mut pcm);
-        for recorder in self.takers() {
-            recorder.on_received(Placed { timestamp, clock: 8_000 }, pcm, now);
-        }
-        self.say_again(pcm);
-        self.detect(pcm, out);
-        self.hear_answer(pcm, out);
+        linear(codec, payload, |pcm| {
+            for recorder in self.takers() {
+                recorder.on_received(Placed { timestamp, clock: 8_000 }, pcm, now);
+            }
+            self.say_again(pcm);
+            self.detect(pcm, out);
+            self.hear_answer(pcm, out);
+        });
     }
 
     /// What the peer said, decoded and in order.
@@ -134,9 +133,7 @@ impl Leg {
         if !self.records() {
             return;
         }
-        let mut pcm = [0; PACKET_BYTES_MAX];
-        let pcm = linear(codec, payload, &mut pcm);
-        self.record_sent(timestamp, pcm, now);
+        linear(codec, payload, |pcm| self.record_sent(timestamp, pcm, now));
     }
 
     /// What the peer is sent, at 8 kHz; the timestamp is that of our stream.

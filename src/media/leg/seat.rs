@@ -2,13 +2,13 @@
 //! and what the room sounds like to it is said to its peer.
 
 use super::listen::{NARROW_RATE, WIDE_RATE};
-use super::watch::level_of;
+use super::send::takes_frames;
 use super::{HeardPacket, Kind, Leg, Playing};
 use crate::codec::CodecKind;
 use crate::command::Member;
 use crate::engine::{Garbage, Out};
 use crate::jitter::{COMFORT_NOISE, Ear};
-use crate::play::FRAME_SAMPLES;
+use crate::play::{FRAME_SAMPLES, Frame};
 use crate::quality::Level;
 use crate::record::Placed;
 use crate::resample::Resampler;
@@ -16,6 +16,27 @@ use crate::rtp::Fields;
 
 /// Samples of a frame at the higher rate.
 pub(crate) const FRAME_SAMPLES_MAX: usize = 2 * FRAME_SAMPLES;
+
+/// A frame that many members of a room hear, in the laws of G.711: coded when the first of them wants it.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pcmu: Option<Frame>,
+    pcma: Option<Frame>,
+    level: Option<Level>,
+}
+
+impl Shared {
+    fn of(&mut self, codec: CodecKind, pcm: &[i16]) -> (&Frame, Level) {
+        let level = *self.level.get_or_insert_with(|| Level::of(pcm));
+        let coded = if codec == CodecKind::Pcma { &mut self.pcma } else { &mut self.pcmu };
+        let coded = coded.get_or_insert_with(|| {
+            let mut frame = [0; FRAME_SAMPLES];
+            codec.encode_all(pcm, &mut frame);
+            frame
+        });
+        (coded, level)
+    }
+}
 
 /// A leg's part in a room.
 pub struct Seat {
@@ -110,53 +131,89 @@ impl Leg {
         now: u64,
         out: &mut impl Out,
     ) -> Level {
-        let wants_sound = self.wants_sound();
         let Some(seat) = &mut self.seat else {
             frame.fill(0);
             return Level::SILENT;
         };
         let from = seat.ear.rate();
+        if from == rate {
+            seat.up = None;
+            seat.ear.take(now, frame);
+            return self.heard_in_room(frame, from, now, out);
+        }
         let mut own = [0; FRAME_SAMPLES_MAX];
         let own = &mut own[..(from / 50) as usize];
         seat.ear.take(now, own);
-        let at = Placed { timestamp: seat.at, clock: NARROW_RATE };
-        seat.at = seat.at.wrapping_add(FRAME_SAMPLES as u32);
-        if wants_sound {
-            let mut narrow = [0; FRAME_SAMPLES_MAX];
-            let narrow = brought(&mut seat.received, own, from, NARROW_RATE, &mut narrow);
-            for recorder in self.takers() {
-                recorder.on_received(at, narrow, now);
+        let count = seat.up.get_or_insert_with(|| Resampler::new(from, rate)).process(own, frame);
+        frame[count..].fill(0);
+        self.heard_in_room(own, from, now, out)
+    }
+
+    /// What the peer says is for those who listen to it alone, too; how loud it is.
+    fn heard_in_room(&mut self, own: &[i16], from: u32, now: u64, out: &mut impl Out) -> Level {
+        let wants_sound = self.wants_sound();
+        if let Some(seat) = &mut self.seat {
+            let at = Placed { timestamp: seat.at, clock: NARROW_RATE };
+            seat.at = seat.at.wrapping_add(FRAME_SAMPLES as u32);
+            if wants_sound {
+                let mut narrow = [0; FRAME_SAMPLES_MAX];
+                let narrow = brought(&mut seat.received, own, from, NARROW_RATE, &mut narrow);
+                for recorder in self.takers() {
+                    recorder.on_received(at, narrow, now);
+                }
+                self.detect(narrow, out);
+                self.hear_answer(narrow, out);
             }
-            self.detect(narrow, out);
-            self.hear_answer(narrow, out);
         }
-        let level = level_of(own);
+        let level = Level::of(own);
         self.was_heard(level);
-        let Some(seat) = &mut self.seat else { return level };
-        let mut buffer = [0; FRAME_SAMPLES_MAX];
-        let brought = brought(&mut seat.up, own, from, rate, &mut buffer);
-        let len = brought.len().min(frame.len());
-        frame[..len].copy_from_slice(&brought[..len]);
-        frame[len..].fill(0);
         level
     }
 
-    /// 20 ms of what the room sounds like to the peer, unless something plays.
-    pub(crate) fn say_in_room(&mut self, frame: &[i16], rate: u32, now: u64, out: &mut impl Out) {
+    /// 20 ms of what the room sounds like to the peer, unless something plays. `shared`: what others hear as well.
+    pub(crate) fn say_in_room(
+        &mut self,
+        frame: &[i16],
+        rate: u32,
+        shared: Option<&mut Shared>,
+        now: u64,
+        out: &mut impl Out,
+    ) {
         let is_on_hold = self.seat.as_ref().is_some_and(|seat| seat.member.on_hold);
         if is_on_hold || !matches!(self.playing, Playing::Nothing) {
             self.sound(now, out);
         } else if !self.outgoing.is_early(now) {
-            let mut narrow = [0; FRAME_SAMPLES_MAX];
-            let records = self.records();
-            let narrow = match &mut self.seat {
-                Some(seat) if records => brought(&mut seat.sent, frame, rate, NARROW_RATE, &mut narrow),
-                _ => frame,
-            };
-            self.say(frame, rate, narrow, now, out);
+            self.say_mix(frame, rate, shared, now, out);
         }
         self.tick_recorders(now, out);
         self.tick_answering(now, out);
+    }
+
+    fn say_mix(
+        &mut self,
+        frame: &[i16],
+        rate: u32,
+        shared: Option<&mut Shared>,
+        now: u64,
+        out: &mut impl Out,
+    ) {
+        if let (Some(shared), Some(negotiated)) = (shared, &self.negotiated)
+            && rate == NARROW_RATE
+            && takes_frames(negotiated)
+            && negotiated.direction.sends()
+        {
+            let (coded, level) = shared.of(negotiated.codec, frame);
+            return self.send_frame(coded, level, now, out);
+        }
+        if rate == NARROW_RATE || !self.records() {
+            return self.say(frame, rate, frame, now, out);
+        }
+        let mut narrow = [0; FRAME_SAMPLES_MAX];
+        let narrow = match &mut self.seat {
+            Some(seat) => brought(&mut seat.sent, frame, rate, NARROW_RATE, &mut narrow),
+            None => frame,
+        };
+        self.say(frame, rate, narrow, now, out);
     }
 
     /// What is received next does not follow what was received before.

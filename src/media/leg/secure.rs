@@ -22,6 +22,9 @@ impl std::fmt::Debug for Secure {
     }
 }
 
+/// Bytes of a packet as most peers send them, and some more.
+const USUAL_BYTES: usize = 256;
+
 impl Leg {
     /// What the agreement says about encryption. A direction whose key stays keeps its rollover counters and what
     /// it has seen (RFC 3711 §3.2.3): a re-INVITE is no seam.
@@ -71,12 +74,20 @@ impl Leg {
     #[inline]
     pub(super) fn transmit(&mut self, channel: Channel, to: SocketAddr, bytes: &[u8], out: &mut impl Out) {
         let Some(secure) = &mut self.secure else { return out.send(self.id, channel, to, bytes) };
-        let mut buffer = [0; PACKET_BYTES_MAX + OVERHEAD_MAX];
+        // To clear room for the longest packet there may be takes as long as to encrypt half of a usual one.
+        let (mut usual, mut longest);
+        let buffer: &mut [u8] = if bytes.len() <= USUAL_BYTES {
+            usual = [0; USUAL_BYTES + OVERHEAD_MAX];
+            &mut usual
+        } else {
+            longest = [0; PACKET_BYTES_MAX + OVERHEAD_MAX];
+            &mut longest
+        };
         let Some(room) = buffer.get_mut(..bytes.len()) else { return };
         room.copy_from_slice(bytes);
         let len = match channel {
-            Channel::Rtp => secure.protector.rtp(&mut buffer, bytes.len()),
-            Channel::Rtcp => secure.protector.rtcp(&mut buffer, bytes.len()),
+            Channel::Rtp => secure.protector.rtp(buffer, bytes.len()),
+            Channel::Rtcp => secure.protector.rtcp(buffer, bytes.len()),
         };
         // Nothing ever leaves in the clear that should not.
         if len > 0 {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::listen::{NARROW_RATE, Sound, WIDE_RATE};
 use super::tap::{Tapped, next_tapped};
 use super::voice::{Coded, Source, Voice};
-use super::watch::{level_of, level_of_payload};
+use super::watch::level_of_payload;
 use super::{HeardPacket, Kind, Leg, Playing, Sounding};
 use crate::codec::coder::duration;
 use crate::codec::{CodecKind, transcode};
@@ -14,7 +14,8 @@ use crate::dtmf::{self, Place, TelephoneEvent, Tick};
 use crate::engine::{Channel, Out};
 use crate::outgoing::Stamp;
 use crate::play::{FRAME_SAMPLES, Frame};
-use crate::rtp::{self, Built, Fields, HEADER_BYTES};
+use crate::quality::Level;
+use crate::rtp::{self, Fields, HEADER_BYTES, PAYLOAD_BYTES_MAX};
 use crate::tone::dtmf_frequencies;
 
 /// A frame of the clock.
@@ -189,7 +190,7 @@ impl Leg {
                     let mut frame = [0; FRAME_SAMPLES];
                     let filled = player.fill(negotiated.codec, &mut frame);
                     if filled {
-                        self.send_frame(&frame, now, out);
+                        self.send_frame(&frame, level_of_payload(negotiated.codec, &frame), now, out);
                     }
                     filled
                 } else {
@@ -269,21 +270,21 @@ impl Leg {
     pub(super) fn send_silence(&mut self, now: u64, out: &mut impl Out) {
         let Some(negotiated) = self.negotiated else { return };
         if takes_frames(&negotiated) {
-            self.send_frame(&[negotiated.codec.silence(); FRAME_SAMPLES], now, out);
+            self.send_frame(&[negotiated.codec.silence(); FRAME_SAMPLES], Level::SILENT, now, out);
         } else {
             self.say(&[0; FRAME_SAMPLES], NARROW_RATE, &[0; FRAME_SAMPLES], now, out);
         }
     }
 
-    /// 20 ms of sound, coded.
-    fn send_frame(&mut self, frame: &Frame, now: u64, out: &mut impl Out) {
+    /// 20 ms of sound, coded, and how loud they are.
+    pub(super) fn send_frame(&mut self, frame: &Frame, level: Level, now: u64, out: &mut impl Out) {
         let (Some(negotiated), Some(to)) = (self.negotiated, self.rtp.target()) else { return };
         if !negotiated.direction.sends() {
             return;
         }
         let stamp = self.outgoing.frame(now, FRAME_SAMPLES as u32);
         self.send_packet(stamp, negotiated.payload_type, frame, to, out);
-        self.was_sent(level_of_payload(negotiated.codec, frame));
+        self.was_sent(level);
         self.record_sent_payload(stamp.timestamp, negotiated.codec, frame, now);
     }
 
@@ -294,13 +295,14 @@ impl Leg {
             return;
         }
         if rate == NARROW_RATE && takes_frames(&negotiated) && pcm.len() == FRAME_SAMPLES {
-            let frame = std::array::from_fn(|n| negotiated.codec.encode(pcm[n]));
-            return self.send_frame(&frame, now, out);
+            let mut frame = [0; FRAME_SAMPLES];
+            negotiated.codec.encode_all(pcm, &mut frame);
+            return self.send_frame(&frame, Level::of(pcm), now, out);
         }
         if self.records() {
             self.record_sent(self.outgoing.timestamp_at(now), narrow, now);
         }
-        self.was_sent(level_of(narrow));
+        self.was_sent(Level::of(narrow));
         let mut voice = self.take_voice(&negotiated);
         let at = self.said;
         self.said += u64::from(self.clock() / 1_000 * FRAME_MS);
@@ -334,16 +336,25 @@ impl Leg {
         to: SocketAddr,
         out: &mut impl Out,
     ) {
-        let packet = Built::new(fields_of(stamp, payload_type, self.outgoing.ssrc()), payload);
+        // To clear room for the longest packet there may be takes longer than to fill a usual one.
+        let (mut usual, mut longest);
+        let packet: &mut [u8] = if payload.len() <= FRAME_SAMPLES {
+            usual = [0; HEADER_BYTES + FRAME_SAMPLES];
+            &mut usual
+        } else {
+            longest = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
+            &mut longest
+        };
+        let len = rtp::write(fields_of(stamp, payload_type, self.outgoing.ssrc()), payload, packet);
         self.outgoing.count(payload.len());
         self.stats.packets_sent += 1;
-        self.stats.bytes_sent += packet.bytes().len() as u64;
-        self.transmit(Channel::Rtp, to, packet.bytes(), out);
+        self.stats.bytes_sent += len as u64;
+        self.transmit(Channel::Rtp, to, &packet[..len], out);
     }
 }
 
 /// Whether a frame of the clock, one byte a sample, is just what the peer wants in a packet.
-fn takes_frames(negotiated: &Negotiated) -> bool {
+pub(super) fn takes_frames(negotiated: &Negotiated) -> bool {
     negotiated.codec.is_g711() && Voice::packet_ms(negotiated) == FRAME_MS
 }
 

@@ -12,7 +12,7 @@ use crate::tone::Detector;
 /// A second.
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// One of so many samples is looked at: enough to tell how loud they are.
+/// One of so many bytes of G.711 is looked at: enough to tell how loud they are.
 const STRIDE: usize = 4;
 
 /// Samples of the longest piece the detector takes.
@@ -180,17 +180,6 @@ pub(crate) fn level_of_payload(codec: CodecKind, payload: &[u8]) -> Level {
         *sample = codec.decode(byte);
     }
     Level::of(&pcm[..count])
-}
-
-/// How loud samples are, a frame or so of them.
-#[inline]
-pub(crate) fn level_of(pcm: &[i16]) -> Level {
-    let mut some = [0; 128];
-    let count = pcm.len().div_ceil(STRIDE).min(some.len());
-    for (some, &sample) in some.iter_mut().zip(pcm.iter().step_by(STRIDE)) {
-        *some = sample;
-    }
-    Level::of(&some[..count])
 }
 
 fn event_of(leg: crate::command::LegId, change: Change) -> Event {

@@ -124,11 +124,20 @@ impl Level {
         if i32::from(high) - i32::from(low) <= 16 {
             return Level::SILENT;
         }
-        let energy: i64 = pcm.iter().map(|s| i64::from(*s) * i64::from(*s)).sum();
-        let mean = energy as f32 / pcm.len() as f32 / (32_768.0 * 32_768.0);
+        // Few enough bits that squares of a frame and more add up in 32, whole at the soft end where they count.
+        let shift = if low < -QUIET || high > QUIET { 5 } else { 0 };
+        let energy =
+            |pcm: &[i16]| pcm.iter().map(|s| i32::from(*s >> shift) * i32::from(*s >> shift)).sum::<i32>();
+        let energy: i64 = pcm.chunks(CHUNK).map(|chunk| i64::from(energy(chunk))).sum();
+        let full = (32_768 >> shift) as f32;
+        let mean = energy as f32 / pcm.len() as f32 / (full * full);
         Level((-10.0 * mean.log10()).clamp(0.0, 89.0) as u8)
     }
 }
+
+/// Samples up to this value are squared as they are, and so many squares summed at a time: 2,047² · 512 < 2³¹.
+const QUIET: i16 = 2_047;
+const CHUNK: usize = 512;
 
 impl Watcher {
     /// Of a leg that was just agreed on.
@@ -269,43 +278,58 @@ impl Envelope {
     }
 
     /// The last `N` levels, the latest last.
-    fn latest<const N: usize>(&self) -> [f32; N] {
+    fn latest<const N: usize>(&self) -> [i16; N] {
         let first = self.next + FRAMES - N;
-        std::array::from_fn(|n| -f32::from(self.levels[(first + n) % FRAMES]))
+        std::array::from_fn(|n| -i16::from(self.levels[(first + n) % FRAMES]))
     }
 
     /// After how many milliseconds `other` resembles this most, and how much; `None` where that says nothing.
     ///
-    /// It is the correlation of deviations from the mean. Those of `other` sum to nothing, so ours need not be taken
-    /// off their mean for the product, and their norm follows from the sum of their squares.
+    /// It is the correlation of deviations from the mean, each taken `COMPARED` times so that all sums are whole
+    /// numbers: Σ(a − ā)(b − b̄) · n = n·Σab − Σa·Σb.
     fn likeness(&self, other: &Envelope) -> Option<(u16, f32)> {
         if self.count < COMPARED {
             return None;
         }
-        let least = LIVELY * (COMPARED as f32).sqrt();
-        let mut heard: [f32; COMPARED] = other.latest();
-        let mean = heard.iter().sum::<f32>() / COMPARED as f32;
-        heard.iter_mut().for_each(|level| *level -= mean);
-        let heard_norm = heard.iter().map(|level| level * level).sum::<f32>().sqrt();
+        let n = COMPARED as i32;
+        // Of n times the norm.
+        let least = LIVELY * COMPARED as f32;
+        let norm = |sum: i32, squares: i32| ((n * squares - sum * sum) as f32).sqrt();
+        let heard: [i16; COMPARED] = other.latest();
+        let (heard_sum, heard_squares) = (sum(&heard), product(&heard, &heard));
+        let heard_norm = norm(heard_sum, heard_squares);
         if heard_norm < least {
             return None;
         }
-        let said: [f32; COMPARED + LAGS - 1] = self.latest();
+        let said: [i16; COMPARED + LAGS - 1] = self.latest();
+        let newest = &said[LAGS - 1..];
+        let (mut said_sum, mut said_squares) = (sum(newest), product(newest, newest));
         let mut best: Option<(usize, f32)> = None;
         for lag in 0..LAGS {
-            let said = &said[LAGS - 1 - lag..][..COMPARED];
-            let (mut sum, mut squares, mut product) = (0.0, 0.0, 0.0);
-            for (said, heard) in said.iter().zip(&heard) {
-                (sum, squares, product) = (sum + said, squares + said * said, product + said * heard);
+            let first = LAGS - 1 - lag;
+            if lag > 0 {
+                // A frame earlier: the last falls out at one end, another comes in at the other.
+                let (comes, goes) = (i32::from(said[first]), i32::from(said[first + COMPARED]));
+                said_sum += comes - goes;
+                said_squares += comes * comes - goes * goes;
             }
-            let norm = (squares - sum * sum / COMPARED as f32).max(0.0).sqrt();
-            let likeness = product / (norm * heard_norm).max(f32::MIN_POSITIVE);
+            let norm = norm(said_sum, said_squares);
+            let shared = n * product(&said[first..first + COMPARED], &heard) - said_sum * heard_sum;
+            let likeness = shared as f32 / (norm * heard_norm).max(f32::MIN_POSITIVE);
             if norm >= least && best.is_none_or(|(_, most)| likeness > most) {
                 best = Some((lag, likeness));
             }
         }
         best.map(|(lag, likeness)| (lag as u16 * 20, likeness))
     }
+}
+
+fn sum(levels: &[i16]) -> i32 {
+    levels.iter().map(|level| i32::from(*level)).sum()
+}
+
+fn product(a: &[i16], b: &[i16]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
 impl fmt::Display for Finding {
@@ -389,6 +413,21 @@ mod tests {
     fn talk(seed: u64) -> impl FnMut(u32) -> (Level, Option<Level>) {
         let (mut us, mut them) = (Speech::new(seed), Speech::new(seed + 10_000));
         move |_| (Level(us.next()), Some(Level(them.next())))
+    }
+
+    #[test]
+    fn levels_are_right_from_a_murmur_to_full_scale() {
+        for len in [40usize, 160, 320, 1_000] {
+            for (amplitude, db) in
+                [(32_767, 0), (-32_768, 0), (16_384, 6), (2_048, 24), (2_047, 24), (100, 50), (10, 69)]
+            {
+                let pcm: Vec<i16> =
+                    (0..len).map(|n| if n % 2 == 0 { amplitude } else { !amplitude }).collect();
+                assert_eq!(Level::of(&pcm), Level(db), "{amplitude}, {len}");
+            }
+            assert_eq!(Level::of(&vec![30_000; len]), Level::SILENT);
+        }
+        assert_eq!(Level::of(&[]), Level::SILENT);
     }
 
     #[test]

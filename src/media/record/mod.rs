@@ -25,6 +25,9 @@ const TAP_WINDOW_SAMPLES: u64 = 640;
 /// Samples of a frame of both channels.
 pub const DUAL_FRAME_SAMPLES: usize = 2 * FRAME_SAMPLES;
 
+/// Samples of a packet as most peers send them, and some more.
+const USUAL_SAMPLES: usize = 240;
+
 /// Nanoseconds of a sample.
 const SAMPLE_NS: u64 = 125_000;
 
@@ -207,7 +210,7 @@ impl Recorder {
         let (mut received, mut sent) = ([0; FRAME_SAMPLES], [0; FRAME_SAMPLES]);
         self.received.take(self.given, &mut received[..len]);
         self.sent.take(self.given, &mut sent[..len]);
-        if self.received.was_heard && self.paused.is_none() {
+        if self.silence != 0 && self.received.was_heard && self.paused.is_none() {
             self.quiet = if is_silent(&received[..len]) { self.quiet + len as u64 } else { 0 };
         }
         let mut dual = [0; DUAL_FRAME_SAMPLES];
@@ -247,17 +250,21 @@ impl Recorder {
     }
 }
 
-/// A payload of G.711 as the samples a recorder takes, decoded into `pcm`.
-pub(crate) fn linear<'a>(
-    codec: CodecKind,
-    payload: &[u8],
-    pcm: &'a mut [i16; PACKET_BYTES_MAX],
-) -> &'a [i16] {
+/// Gives a payload of G.711 as the samples a recorder takes.
+#[inline]
+pub(crate) fn linear(codec: CodecKind, payload: &[u8], take: impl FnOnce(&[i16])) {
+    // To clear room for the longest packet there may be takes longer than to decode one as it usually is.
+    let (mut usual, mut longest);
+    let pcm: &mut [i16] = if payload.len() <= USUAL_SAMPLES {
+        usual = [0; USUAL_SAMPLES];
+        &mut usual
+    } else {
+        longest = [0; PACKET_BYTES_MAX];
+        &mut longest
+    };
     let len = payload.len().min(pcm.len());
-    for (sample, &byte) in pcm.iter_mut().zip(payload) {
-        *sample = codec.decode(byte);
-    }
-    &pcm[..len]
+    codec.decode_all(payload, pcm);
+    take(&pcm[..len]);
 }
 
 #[cfg(test)]

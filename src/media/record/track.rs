@@ -92,10 +92,12 @@ impl Track {
         }
         let first = (begin as i64 - place) as usize;
         let (head, tail) = self.halves(begin, (end - begin) as usize);
-        let slots = head.iter_mut().chain(tail).zip(first..);
         if stretch == 0 {
-            slots.for_each(|(slot, n)| *slot = pcm[n]);
+            let (to_head, rest) = pcm[first..].split_at(head.len());
+            head.copy_from_slice(to_head);
+            tail.copy_from_slice(&rest[..tail.len()]);
         } else {
+            let slots = head.iter_mut().chain(tail).zip(first..);
             slots.for_each(|(slot, n)| *slot = stretched(pcm, n, len as usize));
         }
     }

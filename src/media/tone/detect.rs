@@ -13,9 +13,9 @@ use crate::dtmf::Pressed;
 /// Listens to one leg. Sound is 16-bit at 8 kHz.
 #[derive(Clone, Debug)]
 pub struct Detector {
-    /// What Goertzel's algorithm multiplies with: for four low tones and four high, and for their overtones.
-    tones: [f32; TONES],
-    overtones: [f32; TONES],
+    /// Four low tones and four high, and their overtones.
+    tones: [Tone; TONES],
+    overtones: [Tone; TONES],
     block: [i16; BLOCK],
     /// Samples of the block so far.
     len: usize,
@@ -24,6 +24,13 @@ pub struct Detector {
     told: Option<u8>,
     /// Blocks in a row without it.
     gone: u8,
+}
+
+/// How far a tone turns from one sample to the next: cosine and sine.
+#[derive(Clone, Copy, Debug)]
+struct Tone {
+    cos: f32,
+    sin: f32,
 }
 
 /// Blocks in a row with the same key.
@@ -46,6 +53,9 @@ struct Found {
 }
 
 const TONES: usize = 8;
+
+/// Runs of Goertzel's algorithm that go on side by side; their number divides that of a block's samples.
+const RUNS: usize = 3;
 
 /// 12.75 ms tell tones 78 Hz apart, and the keys' are 73 Hz apart at least; 1.5 % off is still near enough.
 const BLOCK: usize = 102;
@@ -81,11 +91,14 @@ const KEYS: [char; 16] = ['1', '2', '3', 'A', '4', '5', '6', 'B', '7', '8', '9',
 
 impl Default for Detector {
     fn default() -> Detector {
-        let coefficient = |hz: f64| (2.0 * (TAU * hz / 8_000.0).cos()) as f32;
+        let tone = |hz: f64| {
+            let (sin, cos) = (TAU * hz / 8_000.0).sin_cos();
+            Tone { cos: cos as f32, sin: sin as f32 }
+        };
         let hz = |n: usize| if n < 4 { DTMF_LOW[n] } else { DTMF_HIGH[n - 4] };
         Detector {
-            tones: std::array::from_fn(|n| coefficient(hz(n))),
-            overtones: std::array::from_fn(|n| coefficient(2.0 * hz(n))),
+            tones: std::array::from_fn(|n| tone(hz(n))),
+            overtones: std::array::from_fn(|n| tone(2.0 * hz(n))),
             block: [0; BLOCK],
             len: 0,
             run: None,
@@ -201,18 +214,49 @@ fn strongest(powers: &[f32]) -> Strongest {
     found
 }
 
-/// Goertzel's algorithm, side by side for all tones.
-fn powers<const N: usize>(block: &[i16; BLOCK], coefficients: &[f32; N]) -> [f32; N] {
-    let (mut last, mut before) = ([0f32; N], [0f32; N]);
-    for &sample in block {
-        let sample = f32::from(sample);
-        for n in 0..N {
-            let now = sample + coefficients[n] * last[n] - before[n];
-            before[n] = last[n];
-            last[n] = now;
+/// The power of each tone by Goertzel's algorithm, side by side for all of them.
+///
+/// Each step of it waits for the one before. So every third sample makes a run of its own, and what the runs find is
+/// turned to where the first of them stands and added: the same sum as of all samples in a row.
+fn powers<const N: usize>(block: &[i16; BLOCK], tones: &[Tone; N]) -> [f32; N] {
+    // Of a tone three samples on, twice the cosine.
+    let coefficients: [f32; N] = std::array::from_fn(|n| 2.0 * tones[n].thrice().cos);
+    let (mut last, mut before) = ([[0f32; N]; RUNS], [[0f32; N]; RUNS]);
+    for samples in block.as_chunks::<RUNS>().0 {
+        for run in 0..RUNS {
+            let sample = f32::from(samples[run]);
+            for n in 0..N {
+                let now = sample + coefficients[n] * last[run][n] - before[run][n];
+                before[run][n] = last[run][n];
+                last[run][n] = now;
+            }
         }
     }
-    std::array::from_fn(|n| last[n] * last[n] + before[n] * before[n] - coefficients[n] * last[n] * before[n])
+    std::array::from_fn(|n| {
+        let (once, thrice) = (tones[n], tones[n].thrice());
+        let (mut real, mut imaginary) = (0.0, 0.0);
+        let mut turn = Tone { cos: 1.0, sin: 0.0 };
+        for (last, before) in last.iter().zip(&before) {
+            let (x, y) = (last[n] - before[n] * thrice.cos, before[n] * thrice.sin);
+            real += x * turn.cos + y * turn.sin;
+            imaginary += y * turn.cos - x * turn.sin;
+            turn = turn.and(once);
+        }
+        real * real + imaginary * imaginary
+    })
+}
+
+impl Tone {
+    fn and(self, other: Tone) -> Tone {
+        Tone {
+            cos: self.cos * other.cos - self.sin * other.sin,
+            sin: self.sin * other.cos + self.cos * other.sin,
+        }
+    }
+
+    fn thrice(self) -> Tone {
+        self.and(self).and(self)
+    }
 }
 
 #[cfg(test)]
@@ -373,5 +417,27 @@ mod tests {
         }
         let keys = heard(&pcm);
         assert!(keys.len() <= 5, "{} s: {keys}", pcm.len() / 8_000);
+    }
+
+    #[test]
+    fn runs_side_by_side_find_the_power_of_one_in_a_row() {
+        let mut rng = Rng::seeded(9);
+        let detector = Detector::default();
+        for amplitude in [100, 3_000, 32_000] {
+            let block: [i16; BLOCK] =
+                std::array::from_fn(|_| (rng.below(2 * amplitude + 1) as i32 - amplitude as i32) as i16);
+            let found = powers(&block, &detector.tones);
+            for (tone, found) in detector.tones.iter().zip(found) {
+                let angle = f64::from(tone.sin).atan2(f64::from(tone.cos));
+                let (mut real, mut imaginary) = (0.0, 0.0);
+                for (n, &sample) in (0..).zip(&block) {
+                    let (sin, cos) = (angle * f64::from(n)).sin_cos();
+                    (real, imaginary) = (real + f64::from(sample) * cos, imaginary - f64::from(sample) * sin);
+                }
+                let wanted = real * real + imaginary * imaginary;
+                let energy = block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+                assert!((f64::from(found) - wanted).abs() < energy * 0.001, "{found} {wanted}");
+            }
+        }
     }
 }

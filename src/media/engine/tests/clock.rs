@@ -293,3 +293,43 @@ fn an_engine_without_legs_wants_no_time() {
     rig.command(CoreCommand::Close { leg: LegId(1) });
     assert_eq!(rig.core.next_deadline(), None);
 }
+
+#[test]
+fn nobody_wakes_for_a_recording_alone_and_it_misses_nothing() {
+    let mut rig = Rig::new(1);
+    let (mut ann, _bob) = (rig.leg(1, PCMU), rig.leg(2, PCMU));
+    rig.bridge(1, 2);
+    rig.run_ms(40);
+    rig.command(CoreCommand::Record {
+        leg: LegId(1),
+        recording: RecordingSid(7),
+        what: RecordWhat::Dual,
+        beep: None,
+        max_ms: u64::MAX,
+        silence_ms: 0,
+    });
+    rig.run_ms(20);
+    // Its turn comes once in 20 ms, and may be late by five.
+    let mut turns = 0;
+    let begin = rig.now;
+    while rig.now < begin + 1_000 * MS {
+        let next = rig.core.next_deadline().unwrap();
+        rig.run_until(next);
+        turns += 1;
+    }
+    assert!((50..=72).contains(&turns), "{turns} times in a second, 20 of them to look after legs");
+    // Whoever is awake anyway may take the turn early, at its own time.
+    rig.say(&mut ann, &[0x55; 160]);
+    rig.now += MS;
+    assert!(rig.core.is_due(rig.now) && rig.core.next_deadline().is_some_and(|at| at > rig.now));
+    rig.run_until(rig.now + 20 * MS);
+    assert!(
+        rig.caught.taps.iter().map(|(_, at, _)| *at).eq((0..rig.caught.taps.len() as u64).map(|n| n * 160))
+    );
+    // A prompt is punctual again: its frames lie 20 ms apart to the nanosecond.
+    rig.play(2, 1, vec![clip(440.0, 200)], 1);
+    rig.caught.sent.clear();
+    rig.run_ms(100);
+    let times: Vec<u64> = rig.got(2).iter().map(|got| got.at).collect();
+    assert!(times.len() >= 3 && times.windows(2).all(|pair| pair[1] - pair[0] == 20 * MS), "{times:?}");
+}
