@@ -183,7 +183,7 @@ impl MediaThread {
                     shell.counters.delays.record(io::realtime_ns().saturating_sub(stamp));
                 }
             }
-            if core.next_deadline().is_some_and(|at| at <= now) {
+            if core.is_due(now) {
                 core.on_deadline(now, &mut shell);
             }
             shell.finish_pass(&control);

@@ -18,6 +18,9 @@ mod repair;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,15 +79,15 @@ const POLL: Duration = Duration::from_millis(20);
 /// How often what was written is made last: what a power cut may cost.
 pub const SYNC_EVERY: Duration = Duration::from_secs(3);
 
-/// Files that may wait to be made last; others wait for the next time.
-const SYNCS_MAX: usize = 256;
+/// So many files of one disk are made last together: each by itself makes the disk's journal wait once more.
+const TOGETHER_MIN: usize = 8;
 
 type Files = BTreeMap<RecordingSid, Recording>;
 
 impl Writer {
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
-        let (syncs, syncs_end) = std::sync::mpsc::sync_channel(SYNCS_MAX);
+        let (syncs, syncs_end) = std::sync::mpsc::sync_channel(1);
         let syncer =
             std::thread::Builder::new().name("media-sync".to_owned()).spawn(move || sync(&syncs_end));
         let mut files = Files::new();
@@ -199,21 +202,60 @@ impl Writer {
     }
 }
 
-/// Hands what was written since the last time to the thread that waits for the disk.
-fn make_last(files: &mut Files, syncs: &SyncSender<Arc<File>>) {
-    for file in files.values_mut().filter(|file| file.is_unsafe) {
-        let Some(handle) = file.file() else { continue };
-        if syncs.try_send(handle).is_err() {
-            return;
-        }
-        file.is_unsafe = false;
+/// Hands what was written since the last time to the thread that waits for the disk; that is still busy: next time.
+fn make_last(files: &mut Files, syncs: &SyncSender<Vec<Arc<File>>>) {
+    let fresh = || files.values().filter(|file| file.is_unsafe);
+    let handles: Vec<Arc<File>> = fresh().filter_map(Recording::file).collect();
+    if !handles.is_empty() && syncs.try_send(handles).is_ok() {
+        files.values_mut().for_each(|file| file.is_unsafe = false);
     }
 }
 
-fn sync(files: &Receiver<Arc<File>>) {
-    while let Ok(file) = files.recv() {
-        if let Err(error) = file.sync_data() {
-            tracing::warn!(%error, "a recording may not survive a power cut");
+fn sync(batches: &Receiver<Vec<Arc<File>>>) {
+    while let Ok(files) = batches.recv() {
+        for files in by_disk(files).into_values() {
+            for error in sync_disk(&files) {
+                tracing::warn!(%error, "a recording may not survive a power cut");
+            }
+        }
+    }
+}
+
+/// By the number of the disk they are on.
+fn by_disk(files: Vec<Arc<File>>) -> BTreeMap<u64, Vec<Arc<File>>> {
+    let mut disks: BTreeMap<u64, Vec<Arc<File>>> = BTreeMap::new();
+    for file in files {
+        if let Ok(metadata) = file.metadata() {
+            disks.entry(metadata.dev()).or_default().push(file);
+        }
+    }
+    disks
+}
+
+/// Makes files of one disk last; what went wrong.
+fn sync_disk(files: &[Arc<File>]) -> Vec<io::Error> {
+    if files.len() < TOGETHER_MIN {
+        return files.iter().filter_map(|file| file.sync_data().err()).collect();
+    }
+    // SAFETY: takes a descriptor that is open for as long as `files` lives, and no pointers.
+    match unsafe { libc::syncfs(files[0].as_raw_fd()) } {
+        0 => Vec::new(),
+        _ => vec![io::Error::last_os_error()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_disk_are_made_last_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |n: usize| Arc::new(File::create(folder.path().join(n.to_string())).unwrap());
+        for count in [1, TOGETHER_MIN - 1, TOGETHER_MIN, 40] {
+            let disks = by_disk((0..count).map(file).collect());
+            assert_eq!(disks.values().map(Vec::len).collect::<Vec<_>>(), [count]);
+            assert!(disks.values().all(|files| sync_disk(files).is_empty()));
         }
     }
 }

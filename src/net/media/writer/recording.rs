@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use media::record::DUAL_FRAME_SAMPLES;
 use media::{LegId, RecordFormat};
 
 use super::disk::{self, Disk};
@@ -74,7 +75,9 @@ impl Recording {
         Recording {
             file,
             failure,
-            piece: Vec::new(),
+            piece: Vec::with_capacity(
+                usize::from(plan.channels) * PIECE_SAMPLES as usize + DUAL_FRAME_SAMPLES,
+            ),
             begin: 0,
             origin: (!plan.trim).then_some(0),
             sound_end: 0,
@@ -110,11 +113,7 @@ impl Recording {
         }
         self.piece.extend_from_slice(samples);
         self.end = at + self.frames(samples.len());
-        let is_silent = match self.plan.channels {
-            2 => media::trim::is_silent_dual(samples),
-            _ => media::trim::is_silent(samples),
-        };
-        if !is_silent {
+        if self.plan.trim && !self.is_silent(samples) {
             self.sound_end = self.end;
             self.origin.get_or_insert(at.saturating_sub(MARGIN_SAMPLES));
         }
@@ -125,6 +124,13 @@ impl Recording {
             self.begin += surplus;
         } else if waiting >= PIECE_SAMPLES {
             self.write_piece(u64::MAX);
+        }
+    }
+
+    fn is_silent(&self, samples: &[i16]) -> bool {
+        match self.plan.channels {
+            2 => media::trim::is_silent_dual(samples),
+            _ => media::trim::is_silent(samples),
         }
     }
 
@@ -141,11 +147,12 @@ impl Recording {
         let Some(origin) = self.origin else { return };
         let frames = self.frames(self.piece.len()).min(until.saturating_sub(self.begin));
         let before = origin.saturating_sub(self.begin).min(frames);
-        let rest = self.piece.split_off(self.samples(frames));
-        let piece = std::mem::replace(&mut self.piece, rest);
         let at = (self.begin + before).saturating_sub(origin);
         self.begin += frames;
-        self.put(at, &piece[self.samples(before)..]);
+        let mut piece = std::mem::take(&mut self.piece);
+        self.put(at, &piece[self.samples(before)..self.samples(frames)]);
+        piece.drain(..self.samples(frames));
+        self.piece = piece;
     }
 
     fn put(&mut self, at: u64, samples: &[i16]) {
