@@ -224,7 +224,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         ready: ready.clone(),
         desktops: api::Desktops::default(),
         balance: match config.http.balance_url.clone() {
-            Some(url) => api::Balance::at_carrier(url, webhooks.clone()),
+            Some(url) => api::Balance::at_carrier(url, world.webhooks.clone()),
             None => api::Balance::default(),
         },
         door: api::Door {
