@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use base::{AccountSid, CallSid, Timestamp};
 use base64::Engine as _;
 use call::record::{CallRow, StoreItem};
-use record::{at, sid};
+use record::sid;
 use serde_json::Value;
 use store::Store;
 use twiml::{CallStatus, Direction};
@@ -140,6 +140,11 @@ fn call(n: u32) -> CallRow {
     row
 }
 
+/// When the row of this number was.
+fn at(n: u32) -> Timestamp {
+    Timestamp(record::FIRST_US + i64::from(n) * record::APART_US)
+}
+
 /// Where the API answers.
 async fn served(store: Store, folder: &Path) -> SocketAddr {
     let (orders, _taken) = api::Orders::channel();
@@ -157,6 +162,7 @@ async fn served(store: Store, folder: &Path) -> SocketAddr {
         key_seed: "seed".into(),
         validations: api::Validations::default(),
         desktops: api::Desktops::default(),
+        balance: api::Balance::default(),
         door: api::Door { limits: api::Limits::new(0, 0), ..api::Door::default() },
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

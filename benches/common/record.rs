@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use base::Timestamp;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
-/// When the oldest was; they are ten seconds apart.
-const FIRST_US: i64 = 1_735_689_600_000_000;
-const APART_US: i64 = 10_000_000;
+/// When the oldest was, microseconds since 1970.
+pub(crate) const FIRST_US: i64 = 1_735_689_600_000_000;
+/// From one to the next, microseconds.
+pub(crate) const APART_US: i64 = 10_000_000;
 
-/// Fills a new database's file with so many rows of each kind, written by the box of that id, the calls over long ago: by the database itself, its indexes
-/// last, as a million rows one by one take a quarter of an hour.
+/// Fills a new database's file with so many rows of each kind, written by the box of that id, the calls over long ago:
+/// by the database itself, its indexes last, as a million rows one by one take a quarter of an hour.
 pub(crate) async fn fill(file: &Path, owner: &str, calls: u32, recordings: u32, notifications: u32) {
     let mut database = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
     let indexes: Vec<(String, String)> =
@@ -74,9 +74,4 @@ pub(crate) async fn fill(file: &Path, owner: &str, calls: u32, recordings: u32, 
 pub(crate) fn sid(n: u32) -> u128 {
     let first = ((u128::from(n) + 1) * 2_654_435_761) & 0xffff_ffff;
     (first << 96) | u128::from(n)
-}
-
-/// When the row of this number was.
-pub(crate) fn at(n: u32) -> Timestamp {
-    Timestamp(FIRST_US + i64::from(n) * APART_US)
 }

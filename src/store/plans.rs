@@ -244,7 +244,9 @@ fn statements_are_written_in_one_place() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.ends_with(".rs") || ["sql.rs", "schema.rs", "plans.rs", "plans_full.rs", "tests.rs"].contains(&&*name) {
+        if !name.ends_with(".rs")
+            || ["sql.rs", "schema.rs", "plans.rs", "plans_full.rs", "tests.rs"].contains(&&*name)
+        {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();

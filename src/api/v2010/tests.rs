@@ -221,8 +221,7 @@ async fn who_may_see_what() {
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{ACCOUNT}:secret"));
     let own = format!("/2010-04-01/Accounts/{ACCOUNT}/Calls.json");
     for (scheme, status) in [("basic", 200), ("BASIC", 200), ("Bearer", 401), ("Basic ", 200), ("", 401)] {
-        let request =
-            Request::builder().uri(&own).header(header::AUTHORIZATION, format!("{scheme} {basic}"));
+        let request = Request::builder().uri(&own).header(header::AUTHORIZATION, format!("{scheme} {basic}"));
         let answer = crate::router(api.clone()).call(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), status, "{scheme}");
     }
