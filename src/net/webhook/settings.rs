@@ -150,6 +150,31 @@ mod tests {
         assert!(!format!("{config:?}").contains("hush"));
     }
 
+    #[tokio::test]
+    async fn the_token_signs_or_a_shared_key_that_is_named() {
+        let params = [("Digits".to_owned(), "1".to_owned())];
+        let signature = |shared_key| {
+            let config = WebhookConfig { auth_token: "token".into(), shared_key, ..WebhookConfig::default() };
+            Settings::new(config, Resolver::system()).unwrap().signature("http://h/x", &params)
+        };
+        let of_token = twiml::signature("token", "http://h/x", &params);
+        assert_eq!(signature(None), [(twiml::SIGNATURE_HEADER, of_token)], "and says nothing of it");
+        for (sha256, with) in
+            [(false, "key=desk,algorithm=HMAC_SHA1"), (true, "key=desk,algorithm=HMAC_SHA256")]
+        {
+            let sign = if sha256 { twiml::signature_sha256 } else { twiml::signature };
+            let expected = sign("hush", "http://h/x", &params);
+            let told = signature(Some(SharedKey { id: "desk".to_owned(), key: "hush".into(), sha256 }));
+            assert_eq!(
+                told,
+                [
+                    (twiml::SIGNATURE_HEADER, expected),
+                    ("X-Twilio-Webhooks-Signature-Settings", with.to_owned())
+                ]
+            );
+        }
+    }
+
     #[test]
     fn the_box_gives_its_password_for_its_own_recordings_alone() {
         let prefix = "http://box.example:8080/2010-04-01/Accounts/AC1/Recordings/".to_owned();

@@ -532,29 +532,6 @@ async fn a_reload_changes_the_next_request() {
     assert_eq!(seen[1].header("user-agent"), "Desk/1");
 }
 
-#[tokio::test]
-async fn a_shared_key_signs_and_is_named() {
-    for (sha256, algorithm) in [(false, "HMAC_SHA1"), (true, "HMAC_SHA256")] {
-        let server = Server::start(|_, _| xml("<Response/>")).await;
-        let (client, _) = client();
-        let shared_key = Some(SharedKey { id: "desk".to_owned(), key: "hush".into(), sha256 });
-        let auth_token = TOKEN.into();
-        client.configure(WebhookConfig { auth_token, shared_key, ..WebhookConfig::default() }).unwrap();
-        client.fetch(post(format!("{}/voice", server.url))).await.1.unwrap();
-        let seen = server.seen();
-        let sign = if sha256 { twiml::signature_sha256 } else { twiml::signature };
-        let expected = sign("hush", &format!("{}/voice", server.url), &seen[0].form());
-        assert_eq!(seen[0].header("x-twilio-signature"), expected);
-        let with = seen[0].header("x-twilio-webhooks-signature-settings");
-        assert_eq!(with, format!("key=desk,algorithm={algorithm}"));
-    }
-    let server = Server::start(|_, _| xml("<Response/>")).await;
-    client().0.fetch(get(&server.url)).await.1.unwrap();
-    let seen = server.seen();
-    let settings = seen[0].header("x-twilio-webhooks-signature-settings");
-    assert_eq!(settings, "", "the token signs without a word");
-}
-
 fn media(server: &Server, bytes_max: usize) -> MediaRequest {
     MediaRequest {
         url: server.url.clone(),
