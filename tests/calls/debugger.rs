@@ -71,7 +71,10 @@ fn errors_of_a_running_verb_have_their_place_in_the_document() {
         let row = &rows[0];
         assert_eq!((rows.len(), row.code), (1, code), "{text}: {rows:?}");
         assert_eq!((row.line, row.column), (Some(place.0), Some(place.1)), "{text}");
-        assert_eq!((row.url.as_deref(), row.response_body.as_deref()), (Some(VOICE), Some(text)));
+        // A document that was to come next and has no URL is told by what was written instead.
+        let leads_nowhere = text.contains("Redirect") || text.contains("Record");
+        let (url, body) = if leads_nowhere { ("http://[", None) } else { (VOICE, Some(text)) };
+        assert_eq!((row.url.as_deref(), row.response_body.as_deref()), (Some(url), body), "{text}");
         s.expect_rest();
     }
 }
