@@ -13,8 +13,6 @@ mod listing;
 mod pending;
 #[cfg(test)]
 mod plans;
-#[cfg(test)]
-mod plans_full;
 mod read;
 mod resources;
 mod retention;

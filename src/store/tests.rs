@@ -370,9 +370,6 @@ async fn postgres_does_what_a_store_must() {
     rows_survive(&store).await;
     lists_filter_and_page(&store).await;
     crate::plans::every_statement_finds_its_rows_in_an_index(&store).await;
-    crate::plans_full::many_rows_are_found_in_an_index(&store).await;
-    store.close().await;
-    let store = empty(&url, &state, &mut connection).await;
     orphans_end_and_old_rows_go(&store).await;
     // The server throws everybody out, as when it restarts: nothing is lost, and nobody need be told.
     sqlx::query(
