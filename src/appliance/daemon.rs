@@ -222,11 +222,11 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         recordings: config.state.join(RECORDINGS),
         metrics: telemetry::metrics(),
         ready: ready.clone(),
-        desktops: api::Desktops::default(),
         balance: match config.http.balance_url.clone() {
             Some(url) => api::Balance::at_carrier(url, world.webhooks.clone()),
             None => api::Balance::default(),
         },
+        desktops: api::Desktops::new(Duration::from_secs(u64::from(config.http.desktop_grace_s))),
         door: api::Door {
             limits: api::Limits::new(config.http.requests_per_second, config.http.requests_at_once),
             trusted_proxies: config.http.trusted_proxies.as_slice().into(),

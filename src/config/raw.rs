@@ -186,6 +186,9 @@ sections! {
         /// Where the carrier says what is left of the office's credit: JSON with `balance` and `currency`, as this API
         /// itself answers it, and the user and password it is asked with. The API passes it on. Absent: 0.00.
         balance_url: Secret, Example "\"https://user:password@carrier.example/balance.json\"";
+        /// Seconds a worker whose last agent's desktop is closed may take to be back before the worker is put to where
+        /// the workspace puts workers who do not answer.
+        desktop_grace_s: u64, Default "30";
     }
 
     /// Requests to web servers.

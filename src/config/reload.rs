@@ -41,6 +41,8 @@ impl Config {
         note("http.listen", self.http.listen != new.http.listen, true);
         let limits = |http: &crate::HttpConfig| (http.requests_per_second, http.requests_at_once);
         note("http.requests", limits(&self.http) != limits(&new.http), true);
+        let grace = |http: &crate::HttpConfig| http.desktop_grace_s;
+        note("http.desktop_grace_s", grace(&self.http) != grace(&new.http), true);
         note("http.trusted_proxies", self.http.trusted_proxies != new.http.trusted_proxies, true);
         note("http.public_url", self.http.public_url != new.http.public_url, true);
         note("webhooks", self.webhooks != new.webhooks, true);

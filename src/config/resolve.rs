@@ -258,6 +258,9 @@ fn host(text: &str) -> Result<String, String> {
     Err("must be a host name or an address, as office.example.".to_owned())
 }
 
+/// An hour: whoever is away for longer is away.
+const DESKTOP_GRACE_S_MAX: u32 = 3_600;
+
 fn http(keys: &HttpKeys, found: &mut Findings) -> HttpConfig {
     let listen = found.read("http.listen", keys.listen.as_ref(), |text| {
         text.parse::<SocketAddr>()
@@ -292,6 +295,12 @@ fn http(keys: &HttpKeys, found: &mut Findings) -> HttpConfig {
         requests_at_once: found
             .read("http.requests_at_once", keys.requests_at_once.as_ref(), count)
             .unwrap_or(100),
+        desktop_grace_s: found
+            .read("http.desktop_grace_s", keys.desktop_grace_s.as_ref(), |&s| match u32::try_from(s) {
+                Ok(s) if s <= DESKTOP_GRACE_S_MAX => Ok(s),
+                Ok(_) | Err(_) => Err(format!("must be at most {DESKTOP_GRACE_S_MAX}.")),
+            })
+            .unwrap_or(30),
     }
 }
 

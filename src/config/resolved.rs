@@ -82,6 +82,8 @@ pub struct HttpConfig {
     pub requests_at_once: u32,
     /// Where the carrier says what is left of the office's credit.
     pub balance_url: Option<Secret>,
+    /// How long a worker may be without an agent's desktop before it is put out of the way, seconds.
+    pub desktop_grace_s: u32,
 }
 
 /// Text to speech.

@@ -40,6 +40,7 @@ fn an_empty_file_works() {
     assert_eq!((config.media.ports, config.media.address), ((20_000, 29_999), None));
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.http.public_url, "http://127.0.0.1:8080");
+    assert_eq!(config.http.desktop_grace_s, 30);
     assert_eq!(config.state, Path::new("/srv/office/state"));
     assert_eq!(config.store_url.reveal(), "sqlite:");
     assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Text));
@@ -230,6 +231,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
         ("[media]\nthreads=0".into(), "2:9", "media.threads", "must be 1 to 64"),
         ("[http]\nlisten='8080'".into(), "2:8", "http.listen", "as 127.0.0.1:8080"),
         ("[http]\nlisten='127.0.0.1:5060'".into(), "2:8", "http.listen", "a SIP socket already"),
+        ("[http]\ndesktop_grace_s=3601".into(), "2:19", "http.desktop_grace_s", "must be at most 3600"),
         ("[http]\npublic_url='box'".into(), "2:12", "http.public_url", "must be an http or https URL"),
         ("[store]\nurl='mysql:x'".into(), "2:5", "store.url", "sqlite:"),
         ("[limits]\ncalls=0".into(), "2:7", "limits.calls", "must be 1 to 100000"),

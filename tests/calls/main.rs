@@ -34,6 +34,7 @@ mod speech;
 mod srtp;
 mod stream;
 mod taskrouter;
+mod taskrouter_events;
 mod taskrouter_instructions;
 mod taskrouter_told;
 mod texml;

@@ -21,7 +21,7 @@ pub(crate) const HAPPENED: &str = "http://web.example/happened";
 pub(crate) struct Desk {
     pub(crate) s: Scenario,
     pub(crate) workspace: WorkspaceSid,
-    workflow: String,
+    pub(crate) workflow: String,
     pub(crate) offline: ActivitySid,
     pub(crate) available: ActivitySid,
     pub(crate) after_work: ActivitySid,

@@ -318,6 +318,56 @@ fn a_customer_is_called_once_the_worker_is_there() {
     d.s.expect_rest();
 }
 
+/// Who is called and does not come leaves nobody alone: the worker is released and has after-work to do.
+#[test]
+fn a_customer_who_does_not_answer_releases_the_worker() {
+    for refuses in [false, true] {
+        let mut d = Desk::open(None);
+        d.instructs(r#"{"instruction":"conference","timeout":10}"#);
+        d.s.will(d.phone, Reaction::Ignore);
+        d.ann_does(d.available);
+        let bob = d.s.phone("bob");
+        let reaction = if refuses { Reaction::Refuse(486) } else { Reaction::Ignore };
+        d.s.will(bob, reaction);
+        let attributes = r#"{"lang":"de","outbound_to":"client:bob","from":"+15550004444"}"#;
+        let attributes = Some(read_attributes(attributes).unwrap());
+        d.ask(DeskAsk::PutTask(None, TaskForm { attributes, ..TaskForm::default() }));
+        d.s.pass_ms(500);
+        let agent = picked_up(&mut d);
+        if !refuses {
+            assert_eq!((d.s.state(&agent), d.status()), (UaState::Up, TaskStatus::Assigned), "it rings");
+            d.s.pass_ms(60_000);
+        }
+        assert!(matches!(d.s.state(&agent), UaState::Over(_)), "she is not left alone");
+        assert_eq!((d.status(), d.reservations()), (TaskStatus::Wrapping, vec![ReservationStatus::Wrapping]));
+        assert_eq!((d.ann_is(), d.s.conferences(), d.s.world.node.rings()), (d.available, vec![], 0));
+        assert_eq!(d.s.rows().len(), 2, "nobody is called again");
+        d.s.expect_rest();
+    }
+}
+
+/// The worker goes while the customer is rung: nobody is to come into an empty room.
+#[test]
+fn a_customer_is_not_rung_for_a_worker_who_has_gone() {
+    let mut d = Desk::open(None);
+    d.instructs(r#"{"instruction":"conference"}"#);
+    d.s.will(d.phone, Reaction::Ignore);
+    d.ann_does(d.available);
+    let bob = d.s.phone("bob");
+    d.s.will(bob, Reaction::Ignore);
+    let attributes = r#"{"lang":"de","outbound_to":"client:bob","from":"+15550004444"}"#;
+    let attributes = Some(read_attributes(attributes).unwrap());
+    d.ask(DeskAsk::PutTask(None, TaskForm { attributes, ..TaskForm::default() }));
+    d.s.pass_ms(500);
+    let agent = picked_up(&mut d);
+    let customer = d.s.latest(bob).expect("he is rung");
+    d.s.hangs_up(&agent);
+    d.s.pass_ms(500);
+    assert!(matches!(d.s.state(&customer), UaState::Over(_)));
+    assert_eq!((d.status(), d.s.world.node.rings()), (TaskStatus::Wrapping, 0));
+    d.s.expect_rest();
+}
+
 #[test]
 fn a_customer_who_cannot_be_called_leaves_nobody_alone_and_nothing_accepted() {
     let mut d = Desk::open(None);
@@ -332,9 +382,12 @@ fn a_customer_who_cannot_be_called_leaves_nobody_alone_and_nothing_accepted() {
     let agent = d.s.latest(d.phone).expect("the worker is rung");
     d.s.picks_up(d.phone);
     d.s.pass_ms(200);
-    assert_eq!(d.reservations()[0], ReservationStatus::Canceled);
+    assert_eq!((d.status(), d.reservations()), (TaskStatus::Canceled, vec![ReservationStatus::Canceled]));
     assert!(matches!(d.s.state(&agent), UaState::Over(_)));
     assert!(d.s.notifications().contains(&40143), "{:?}", d.s.notifications());
+    d.s.pass_ms(5_000);
+    assert_eq!(d.s.latest(d.phone), Some(agent), "she is not rung for it again and again");
+    d.s.expect_rest();
 }
 
 #[test]

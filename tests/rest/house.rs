@@ -70,8 +70,8 @@ impl House {
             ready,
             key_seed: "seed".into(),
             validations: api::Validations::default(),
-            desktops: api::Desktops::default(),
             balance: api::Balance::default(),
+            desktops: api::Desktops::new(std::time::Duration::from_secs(30)),
             door: api::Door { limits: api::Limits::new(0, 0), ..api::Door::default() },
         };
         let mut house =

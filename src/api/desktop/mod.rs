@@ -10,14 +10,13 @@
 
 mod conversation;
 mod objects;
+mod presence;
 mod request;
 mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::Request;
@@ -27,8 +26,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base::{WorkerSid, WorkspaceSid};
 use serde_json::Value;
-use tokio::sync::Notify;
 
+pub use self::presence::Desktops;
 use crate::Api;
 use crate::error::ApiError;
 use crate::keys::verify_token;
@@ -87,72 +86,6 @@ impl Agent {
 /// The API is a shell: it may look at the clock.
 fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-/// Sockets that are open, by worker: shared between those who open, close and count them.
-#[derive(Clone, Debug)]
-pub struct Desktops {
-    open: Arc<Mutex<BTreeMap<WorkerSid, Vec<Arc<Notify>>>>>,
-    /// How long a worker whose last socket closed may take to be back before it is put to where workers are put who do
-    /// not answer.
-    grace: Duration,
-}
-
-/// (reference: taskrouter §13.1)
-const GRACE: Duration = Duration::from_secs(30);
-/// Sockets of one worker; more close the oldest.
-const SOCKETS_OF_WORKER_MAX: usize = 16;
-/// Sockets at once; more are refused.
-const SOCKETS_MAX: usize = 10_000;
-
-impl Default for Desktops {
-    fn default() -> Self {
-        Self::with_grace(GRACE)
-    }
-}
-
-impl Desktops {
-    /// None are open yet.
-    pub fn with_grace(grace: Duration) -> Self {
-        Self { open: Arc::default(), grace }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerSid, Vec<Arc<Notify>>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One more socket, which closes when it is notified. `alone`: the worker's others close.
-    fn enter(&self, worker: WorkerSid, alone: bool) -> Result<Arc<Notify>, ApiError> {
-        let mut open = self.lock();
-        if open.values().map(Vec::len).sum::<usize>() >= SOCKETS_MAX {
-            return Err(ApiError::new(20429, "Too many sockets"));
-        }
-        let mine = open.entry(worker).or_default();
-        let stay = if alone { 0 } else { SOCKETS_OF_WORKER_MAX - 1 };
-        let leave = mine.len().saturating_sub(stay);
-        for one in mine.drain(..leave) {
-            one.notify_one();
-        }
-        let door = Arc::new(Notify::new());
-        mine.push(door.clone());
-        Ok(door)
-    }
-
-    /// A socket is closed; true when it was the worker's last.
-    fn leave(&self, worker: WorkerSid, door: &Arc<Notify>) -> bool {
-        let mut open = self.lock();
-        let Some(mine) = open.get_mut(&worker) else { return false };
-        mine.retain(|one| !Arc::ptr_eq(one, door));
-        if mine.is_empty() {
-            open.remove(&worker);
-            return true;
-        }
-        false
-    }
-
-    fn is_there(&self, worker: WorkerSid) -> bool {
-        self.lock().contains_key(&worker)
-    }
 }
 
 /// An error as the library reads it: a status and a sentence.

@@ -27,6 +27,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::presence::Closed;
 use super::request::{channel, reservation, task, worker};
 use super::{Agent, now_s, objects, refused};
 use crate::Api;
@@ -77,8 +78,10 @@ pub(super) async fn open(State(api): State<Api>, mut request: Request) -> Respon
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             Desktop { api: api.clone(), agent, tasks: BTreeSet::new() }.serve(socket, news, &door).await;
         }
-        if api.desktops.leave(agent.worker, &door) && !stays {
-            gone(&api, &agent).await;
+        match api.desktops.leave(agent, &door, stays, Instant::now()) {
+            Closed::Nothing => {}
+            Closed::Watch => watch(&api).await,
+            Closed::PutAway => put_away(&api, &agent).await,
         }
     });
     let accept = derive_accept_key(key.as_bytes());
@@ -103,12 +106,18 @@ fn key_of(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks).cloned()
 }
 
-/// The worker's last desktop has gone: unless one is back soon, nobody is there to be asked.
-async fn gone(api: &Api, agent: &Agent) {
-    tokio::time::sleep(api.desktops.grace).await;
-    if api.desktops.is_there(agent.worker) {
-        return;
+/// Waits for workers without a desktop, as long as there are any.
+async fn watch(api: &Api) {
+    while let Some(next) = api.desktops.next() {
+        sleep_until(next).await;
+        for agent in api.desktops.take_due(Instant::now()) {
+            put_away(api, &agent).await;
+        }
     }
+}
+
+/// Nobody is there to be asked: the worker does what those do who do not answer.
+pub(super) async fn put_away(api: &Api, agent: &Agent) {
     let asked = ask_node(api, RouterAsk::In(agent.workspace, DeskAsk::Show)).await;
     let Ok(Ok(RouterReply::Workspaces(shown))) = asked else { return };
     let activity = shown.first().map(|view| view.row.timeout_activity);
@@ -200,6 +209,10 @@ impl Desktop {
                             shown[key] = Value::from(value);
                         }
                     }
+                    // The client goes on counting from it.
+                    if let Some(version) = told("WorkerVersion").and_then(|text| text.parse::<u64>().ok()) {
+                        shown["version"] = Value::from(version);
+                    }
                     shown
                 })
             }
@@ -212,10 +225,14 @@ impl Desktop {
                     self.tasks.insert(of);
                 }
                 reservation(&self.api, &self.agent, sid).await?.map(|mut shown| {
-                    let status = if step == "wrapup" { "wrapping" } else { step };
-                    let status = if step == "created" { "pending" } else { status };
-                    // What failed has the state it had; how it ends comes next.
-                    if step != "failed" {
+                    let status = match step {
+                        "created" => Some("pending"),
+                        "wrapup" => Some("wrapping"),
+                        // It stays what it is: what was to be done with it did not succeed.
+                        "failed" => None,
+                        step => Some(step),
+                    };
+                    if let Some(status) = status {
                         shown["reservation_status"] = Value::from(status);
                     }
                     if let Some(status) = told("TaskAssignmentStatus") {

@@ -30,8 +30,7 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let mut desk = Desk::open().await;
-        desk.api.desktops = Desktops::with_grace(Duration::from_millis(50));
+        let desk = Desk::open().await;
         let ws = sid(&desk.make("", &[("FriendlyName", "Office"), ("Template", "FIFO")]).await);
         let ann = sid(&desk.make(&format!("/{ws}/Workers"), &[("FriendlyName", "Ann")]).await);
         let bob = sid(&desk.make(&format!("/{ws}/Workers"), &[("FriendlyName", "Bob")]).await);
@@ -129,7 +128,9 @@ async fn a_desktop_hears_of_its_worker_and_does_its_work() {
     let (mut ann, mut bob) =
         (office.socket(port, &office.ann, "").await, office.socket(port, &office.bob, "").await);
     let me = format!("Workers/{}", office.ann);
-    assert_eq!(office.asks(&office.ann, "GET", &me, json!({})).await["activity_name"], "Offline");
+    let first = office.asks(&office.ann, "GET", &me, json!({})).await;
+    assert_eq!(first["activity_name"], "Offline");
+    let first = first["version"].as_u64().unwrap();
     let activities = office.asks(&office.ann, "GET", "Activities", json!({ "PageSize": 2 })).await;
     let after = activities["after_sid"].as_str().unwrap();
     let rest = office.asks(&office.ann, "GET", "Activities", json!({ "AfterSid": after })).await;
@@ -143,10 +144,20 @@ async fn a_desktop_hears_of_its_worker_and_does_its_work() {
     let on = json!({ "ActivitySid": office.available });
     let on = office.asks(&office.ann, "POST", &me, on).await;
     assert_eq!((&on["available"], on["date_status_changed"].is_u64()), (&json!(true), true));
-    assert_eq!(ann.hears("worker.activity.update").await["activity_name"], "Available");
+    let there = ann.hears("worker.activity.update").await;
+    assert_eq!((&there["activity_name"], &there["version"]), (&json!("Available"), &json!(first + 1)));
     let offer = ann.hears("reservation.created").await;
     assert_eq!((&offer["reservation_status"], &offer["task"]["sid"]), (&json!("pending"), &json!(task)));
     assert_eq!((&offer["reservation_timeout"], offer["version"].is_u64()), (&json!(120), true));
+    // An offer counts, which the client does by itself; so does what the worker can do at once.
+    let version = office.asks(&office.ann, "GET", &me, json!({})).await["version"].as_u64();
+    assert_eq!(version, Some(first + 2));
+    let chat = format!("/{}/Workers/{}/Channels/chat", office.ws, office.ann);
+    office.desk.ask("POST", &chat, "Capacity=2&Available=false").await;
+    ann.hears("worker.capacity.update").await;
+    ann.hears("worker.channel.availability.update").await;
+    let version = office.asks(&office.ann, "GET", &me, json!({})).await["version"].as_u64();
+    assert_eq!(version, Some(first + 4));
     let mine =
         office.asks(&office.ann, "GET", &format!("{me}/Reservations"), json!({ "Active": "true" })).await;
     assert_eq!(mine["contents"][0]["sid"], offer["sid"]);
@@ -227,26 +238,52 @@ async fn a_token_opens_what_is_its_workers() {
 
 #[tokio::test]
 async fn who_has_no_desktop_any_more_is_offline() {
-    let office = Office::open().await;
+    let mut office = Office::open().await;
     let port = office.serve().await;
+    let desktops = office.desk.api.desktops.clone();
+    let ann = office.ann.parse().unwrap();
     let on = format!("/{}/Workers/{}", office.ws, office.ann);
     office.desk.ask("POST", &on, &format!("ActivitySid={}", office.available)).await;
     let mut first = office.socket(port, &office.ann, "").await;
     let second = office.socket(port, &office.ann, "&closeExistingSessions=true").await;
     assert_eq!(first.next().await, None, "the first is closed");
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!(office.activity(&office.ann).await, "Available");
-    // Back in time, nothing happens.
+    assert!(!desktops.is_away(ann));
     drop(second);
+    becomes(|| desktops.is_away(ann)).await;
+    // Back in time, nothing happens.
     let third = office.socket(port, &office.ann, "").await;
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(!desktops.is_away(ann));
     assert_eq!(office.activity(&office.ann).await, "Available");
     drop(third);
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        if office.activity(&office.ann).await == "Offline" {
-            return;
+    becomes(|| desktops.is_away(ann)).await;
+    assert_eq!(office.activity(&office.ann).await, "Available", "it may be back");
+
+    // Where it has no time to be back.
+    office.desk.api.desktops = Desktops::new(Duration::ZERO);
+    let port = office.serve().await;
+    drop(office.socket(port, &office.ann, "&setWorkerOfflineIfDisconnected=false").await);
+    let (ann, bob) = (office.ann.clone(), office.bob.clone());
+    office
+        .desk
+        .ask("POST", &format!("/{}/Workers/{bob}", office.ws), &format!("ActivitySid={}", office.available))
+        .await;
+    drop(office.socket(port, &bob, "").await);
+    timeout(Duration::from_secs(5), async {
+        while office.activity(&bob).await != "Offline" {
+            tokio::task::yield_now().await;
         }
-    }
-    panic!("she is still available");
+    })
+    .await
+    .expect("he is offline");
+    assert_eq!(office.activity(&ann).await, "Available", "she wanted to stay");
+}
+
+/// Waits for what another task does; that it happens in time is all that counts.
+async fn becomes(is: impl Fn() -> bool) {
+    let wait = async {
+        while !is() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(5), wait).await.expect("it happens");
 }

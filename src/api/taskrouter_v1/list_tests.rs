@@ -267,3 +267,51 @@ async fn what_a_worker_does_is_changed_only_so() {
     let moved = desk.ask("POST", &format!("{ws}/Tasks/{other}"), "TaskChannel=voice").await;
     assert_eq!(moved["task_channel_unique_name"], "voice");
 }
+
+/// The box's own: each reservation says why it is this worker's, and not one of those whose turn it would have been.
+#[tokio::test]
+async fn a_reservation_explains_itself() {
+    let desk = Desk::open().await;
+    let (ws, _) = workspace(&desk, &[]).await;
+    let activities = desk.ask("GET", &format!("{ws}/Activities?Available=true"), "").await;
+    let available = sid(&activities["activities"][0]);
+    let queue = sid(&desk.ask("GET", &format!("{ws}/TaskQueues"), "").await["task_queues"][0]);
+    let flow = sid(&desk.ask("GET", &format!("{ws}/Workflows"), "").await["workflows"][0]);
+    let target = json!({ "queue": queue, "expression": "worker.level > 1" });
+    let configuration = json!({ "task_routing": { "default_filter": target } }).to_string();
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("Configuration", &configuration)
+        .finish();
+    desk.ask("POST", &format!("{ws}/Workflows/{flow}"), &form).await;
+    let mut workers = Vec::new();
+    for (name, attributes) in [("Ann", "{\"level\":1}"), ("Bob", "{\"level\":2}")] {
+        let form = [("FriendlyName", name), ("Attributes", attributes), ("ActivitySid", &available)];
+        workers.push(sid(&desk.make(&format!("{ws}/Workers"), &form).await));
+    }
+    let [ann, bob] = [&workers[0], &workers[1]];
+    let task = sid(&desk.make(&format!("{ws}/Tasks"), &[("Attributes", "{}")]).await);
+    let offers = desk.ask("GET", &format!("{ws}/Tasks/{task}/Reservations"), "").await;
+    let offer = sid(&offers["reservations"][0]);
+    for place in [format!("Tasks/{task}"), format!("Workers/{bob}")] {
+        let path = format!("{ws}/{place}/Reservations/{offer}/Explanation");
+        let shown = desk.ask("GET", &path, "").await;
+        let why = "the target's expression is not true of it";
+        let expected = json!({
+            "account_sid": desk.api.account_sid,
+            "workspace_sid": &ws[1..],
+            "task_sid": task,
+            "reservation_sid": offer,
+            "worker_sid": bob,
+            "worker_name": "Bob",
+            "text": format!(
+                "the task came: 2 serve its queue, 2 of them were free; passed over {ann}: {why}; idle the longest of \
+                 those who could"
+            ),
+            "passed_over": [{ "worker_sid": ann, "obstacle": why }],
+            "url": format!("http://box.example:8080/v1/Workspaces{path}"),
+        });
+        assert_eq!(shown, expected);
+    }
+    let others = format!("{ws}/Workers/{ann}/Reservations/{offer}/Explanation");
+    assert_eq!(desk.send("GET", &others, "", None).await.0, 404, "it is not hers");
+}

@@ -170,6 +170,10 @@ fn value(form: &Params, instruction: &str, activity: &str, key: &str) -> Option<
         "reject" if key == "activity_sid" => activity.to_owned(),
         _ => camel,
     };
+    // Empty is silence, not nothing.
+    if instruction == "conference" && key == "wait_url" && form.is_empty(&name) {
+        return Some(String::new());
+    }
     let list = form.list(&name).join(" ");
     (!list.is_empty()).then_some(list)
 }
@@ -281,6 +285,11 @@ mod tests {
                     "end_conference_on_customer_exit":true,"beep_on_customer_entrance":false,
                     "jitter_buffer_size":"small"}}"#
                 ),
+            ),
+            // Empty is silence.
+            (
+                "Instruction=conference&WaitUrl=",
+                r#"{"instruction":"conference","wait_url":""}"#.to_owned(),
             ),
             (
                 "Instruction=supervise&Supervisor=client:bob&SupervisorMode=barge",

@@ -131,7 +131,7 @@ async fn show(site: Site, workspace: String, of: StatisticsOf, kind: Kind) -> Re
     let mut shown = owner(&site, &workspace, &of);
     match kind {
         Kind::Both => {
-            shown.insert("cumulative".to_owned(), Value::Object(cumulative(&view, &of)));
+            shown.insert("cumulative".to_owned(), Value::Object(combined(&view, &of)));
             shown.insert("realtime".to_owned(), Value::Object(real_time(&view, &of)));
         }
         Kind::RealTime => shown.extend(real_time(&view, &of)),
@@ -261,6 +261,15 @@ fn cumulative(view: &StatisticsView, of: &StatisticsOf) -> Map<String, Value> {
     }
     if let Some(told) = &view.tasks {
         tasks(&mut shown, told, of);
+    }
+    shown
+}
+
+/// The same beside the present, where one of them is published with its fraction.
+fn combined(view: &StatisticsView, of: &StatisticsOf) -> Map<String, Value> {
+    let mut shown = cumulative(view, of);
+    if let (Some(told), Some(average)) = (&view.tasks, shown.get_mut("avg_task_acceptance_time")) {
+        *average = json!(told.until_accepted.avg_ms() as f64 / 1_000.0);
     }
     shown
 }
@@ -449,6 +458,11 @@ mod tests {
             let view = view(matches!(of, StatisticsOf::Workers(_)));
             assert_eq!(cumulative(&view, &of), past, "{of:?}");
             assert_eq!(real_time(&view, &of), present, "{of:?}");
+            let mut beside = past;
+            if let Some(average) = beside.get_mut("avg_task_acceptance_time") {
+                *average = json!(20.0);
+            }
+            assert_eq!(combined(&view, &of), beside, "{of:?}");
         }
     }
 }

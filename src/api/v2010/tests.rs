@@ -34,8 +34,8 @@ pub(crate) async fn api(folder: &std::path::Path) -> (Api, mpsc::Receiver<Order>
         recordings: folder.into(),
         metrics: telemetry::metrics(),
         ready: crate::Ready::default(),
-        desktops: crate::Desktops::default(),
         balance: crate::Balance::default(),
+        desktops: crate::Desktops::new(std::time::Duration::from_secs(30)),
         door: crate::Door::default(),
     };
     (api, taken)

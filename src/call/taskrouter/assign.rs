@@ -19,6 +19,7 @@ use router::{Instruction, KnownWorkerFault, ReservationStatus};
 use twiml::{Dialect, FetchFailure, Fetched, HttpMethod, Level};
 
 use super::RingNews;
+use super::ask::RouterFault;
 use super::desk::Duty;
 use super::rows::RouterEventRow;
 use crate::call::notification;
@@ -179,7 +180,7 @@ impl Node {
         } else if let Some(own) = self.shared.router.own_instruction(&self.office, workspace, reservation)
             && let Err(fault) = self.instruct(workspace, reservation, own, now)
         {
-            self.router_note(workspace, reservation, fault.code, fault.why, now);
+            self.instruction_failed(workspace, reservation, fault, now);
         }
     }
 
@@ -249,11 +250,16 @@ impl Node {
                 Ok(Some(instruction)) => {
                     let done = self.instruct(asking.workspace, asking.reservation, instruction, now);
                     if let Err(fault) = done {
-                        self.router_note(asking.workspace, asking.reservation, fault.code, fault.why, now);
+                        self.instruction_failed(asking.workspace, asking.reservation, fault, now);
                     }
                 }
+                // Nothing was to be done.
+                Err(error) if is_warning(error.code) => {
+                    self.router_note(asking.workspace, asking.reservation, error.code, error.message, now);
+                }
                 Err(error) => {
-                    self.router_note(asking.workspace, asking.reservation, error.code, error.message, now)
+                    let fault = RouterFault::new(error.code, error.message);
+                    self.instruction_failed(asking.workspace, asking.reservation, fault, now);
                 }
             }
         }
@@ -278,6 +284,23 @@ impl Node {
         }
     }
 
+    /// An instruction nobody waits for was not carried out: an error, and an event of its own.
+    pub(super) fn instruction_failed(
+        &mut self,
+        workspace: WorkspaceSid,
+        reservation: ReservationSid,
+        fault: RouterFault,
+        now: Now,
+    ) {
+        let desk = self.shared.router.desks.get(&workspace);
+        let one = desk.and_then(|desk| desk.core.reservation(reservation));
+        // Of a worker who could not be called at all it is told already.
+        if one.is_some_and(|one| one.status == ReservationStatus::Pending) {
+            self.failed(workspace, reservation, &fault.why, now);
+        }
+        self.router_note(workspace, reservation, fault.code, fault.why, now);
+    }
+
     /// A warning or an error that concerns a reservation.
     pub(super) fn router_note(
         &mut self,
@@ -296,11 +319,16 @@ impl Node {
 
     /// A warning or an error that concerns a task; it stands with the call that waits.
     fn task_note(&mut self, workspace: WorkspaceSid, task: TaskSid, code: u32, message: String, now: Now) {
-        let level = if matches!(code, 40001 | 40005) { Level::Warning } else { Level::Error };
+        let level = if is_warning(code) { Level::Warning } else { Level::Error };
         let desk = self.shared.router.desks.get(&workspace);
         let call = desk.and_then(|desk| desk.tasks.get(&task)?.call);
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         let row = notification(CallSid(0), code, level, message, &mut ctx);
         ctx.store(StoreItem::Notification(crate::record::NotificationRow { call, ..row }));
     }
+}
+
+/// An answer that says nothing (reference: error-codes 40001, 40005).
+fn is_warning(code: u32) -> bool {
+    matches!(code, 40001 | 40005)
 }

@@ -103,17 +103,14 @@ impl Node {
         let mut customer = None;
         if let Some(to) = outbound {
             match self.ring_customer(worker, task, to, &meeting.room, now) {
-                Ok(call) => customer = Some(call),
+                Ok(call) => {
+                    self.ring_beside(call, workspace, sid, RingKind::Customer { worker });
+                    customer = Some(call);
+                }
                 Err(why) => {
-                    self.router_note(
-                        workspace,
-                        sid,
-                        40143,
-                        format!("the customer is not called: {why}"),
-                        now,
-                    );
-                    self.failed(workspace, sid, "the customer could not be called", now);
-                    self.withdraw_from(worker, workspace, sid, now);
+                    let fault = RouterFault::new(40143, format!("the customer is not called: {why}"));
+                    self.instruction_failed(workspace, sid, fault, now);
+                    self.give_up(task, worker, workspace, now);
                     return;
                 }
             }
@@ -139,14 +136,38 @@ impl Node {
         }
     }
 
-    /// A step failed after the worker's answer: the offer is taken back, and nobody is left alone.
-    fn withdraw_from(&mut self, worker: CallSid, workspace: WorkspaceSid, sid: ReservationSid, now: Now) {
+    /// A customer who cannot be called cannot be called the next time either: the task is over with its offer, and
+    /// nobody is left alone or rung for it again and again.
+    fn give_up(&mut self, task: TaskSid, worker: CallSid, workspace: WorkspaceSid, now: Now) {
         let at = self.shared.router.clock(now);
         if let Some(desk) = self.shared.router.desks.get_mut(&workspace) {
             // It may have ended by itself.
-            let _ = desk.core.withdraw(sid, at);
+            let _ = desk.core.cancel(task, "the customer cannot be called", at);
         }
         self.with(worker, now, |call, ctx| call.end(Cause::Released { timeout: false }, ctx));
+    }
+
+    /// The customer who was called did not come: a worker who is alone in the room is released, and the task goes on
+    /// as after every conversation.
+    pub(super) fn customer_missed(
+        &mut self,
+        (worker, customer): (CallSid, CallSid),
+        workspace: WorkspaceSid,
+        sid: ReservationSid,
+        now: Now,
+    ) {
+        let desk = self.shared.router.desks.get(&workspace);
+        let Some(task) = desk.and_then(|desk| desk.core.reservation(sid)).map(|one| one.task) else { return };
+        let room = self.shared.conferences.find(&ConferenceRef::Name(task.to_string()));
+        let rings = &self.shared.router.rings;
+        let listens = |call| rings.get(call).is_some_and(|ring| matches!(ring.kind, RingKind::Supervise));
+        let company = room.is_some_and(|room| {
+            room.members.keys().any(|call| *call != worker && !listens(call))
+                || room.invited.keys().any(|call| *call != customer)
+        });
+        if !company {
+            self.with(worker, now, |call, ctx| call.end(Cause::Released { timeout: false }, ctx));
+        }
     }
 
     /// The customer is called into the worker's conference.
@@ -167,7 +188,12 @@ impl Node {
             region: room.customer_room.iter().find(|(name, _)| name == "region").map(|(_, at)| at.clone()),
         };
         match self.add_participant(&ConferenceRef::Name(task.to_string()), new, now) {
-            OperatorReply::Participant(one) => Ok(one.facts.call_sid),
+            // A call may be over before it began.
+            OperatorReply::Participant(one) => {
+                let call = one.facts.call_sid;
+                let is_over = self.calls.get(&call).is_none_or(|call| call.ended.is_some());
+                if is_over { Err("it cannot be reached".to_owned()) } else { Ok(call) }
+            }
             OperatorReply::NotPlaced(why) => Err(why.why),
             other => Err(format!("{other:?}")),
         }

@@ -140,6 +140,10 @@ impl Desk {
                     self.offers_to.entry(worker).or_default().insert(*reservation);
                 }
                 self.reservation_changed(*reservation, stamp);
+                // Desktops count it (reference: taskrouter §13.2).
+                if let Some(worker) = self.core.reservation(*reservation).map(|one| one.worker) {
+                    self.worker_counted(worker, stamp);
+                }
             }
             Event::ReservationBecame { reservation, status } => {
                 if let Some((_, dates)) = self.reservations.get_mut(reservation) {
@@ -184,6 +188,14 @@ impl Desk {
         if let Some(dates) = self.workers.get_mut(&sid)
             && self.changed.workers.insert(sid)
         {
+            dates.touch(at);
+        }
+    }
+
+    /// A worker's row is to be written, of a version of its own: those who saw the one before count along.
+    pub(crate) fn worker_counted(&mut self, sid: WorkerSid, at: Timestamp) {
+        if let Some(dates) = self.workers.get_mut(&sid) {
+            self.changed.workers.insert(sid);
             dates.touch(at);
         }
     }

@@ -196,8 +196,8 @@ impl Desk {
             }
         }
         data.extend(about.reservation.map(|sid| ("ReservationSid", sid.to_string())));
-        data.append(&mut about.more);
         let (resource_type, resource_sid) = resource(kind, &about, self.row.sid.to_string());
+        data.append(&mut about.more);
         let sid = RouterEventSid::random(&mut self.rng);
         let stamp = wall(at);
         let common = [

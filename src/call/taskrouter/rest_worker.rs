@@ -144,30 +144,26 @@ impl Desk {
         let capacity = capacity.unwrap_or(before.capacity);
         let available = available.unwrap_or(before.available);
         self.core.set_capacity(sid, &row.unique_name, capacity, available, at)?;
-        self.worker_changed(sid, wall(at));
-        let about = |kind_value: Vec<(&'static str, String)>| {
-            let mut more = vec![
+        let about = || {
+            let more = vec![
                 ("TaskChannelSid", row.sid.to_string()),
                 ("TaskChannelUniqueName", row.unique_name.clone()),
                 ("WorkerChannelTaskCount", before.used.to_string()),
                 ("WorkerChannelAvailable", available.to_string()),
                 ("WorkerChannelAvailableCapacity", capacity.saturating_sub(before.used).to_string()),
+                ("WorkerChannelPreviousCapacity", before.capacity.to_string()),
             ];
-            more.extend(kind_value);
             About { worker: Some(sid), more, ..About::default() }
         };
         if capacity != before.capacity {
-            let previous = vec![("WorkerChannelPreviousCapacity", before.capacity.to_string())];
-            self.tell(
-                "worker.capacity.update",
-                format!("Worker {sid} can do {capacity}"),
-                about(previous),
-                at,
-            );
+            self.worker_counted(sid, wall(at));
+            let text = format!("Worker {sid} can do {capacity}");
+            self.tell("worker.capacity.update", text, about(), at);
         }
         if available != before.available {
             let text = format!("Worker {sid} is available on {}: {available}", row.unique_name);
-            self.tell("worker.channel.availability.update", text, about(Vec::new()), at);
+            self.worker_counted(sid, wall(at));
+            self.tell("worker.channel.availability.update", text, about(), at);
         }
         let all = self.worker_channels(sid)?;
         let RouterReply::WorkerChannels(mut all) = all else { return Ok(all) };

@@ -28,7 +28,7 @@ pub(crate) struct Ring {
 impl Ring {
     /// Whether it is the worker's, and not that of somebody who listens to it.
     pub(super) fn is_workers(&self) -> bool {
-        !matches!(self.kind, RingKind::Supervise)
+        !matches!(self.kind, RingKind::Supervise | RingKind::Customer { .. })
     }
 }
 
@@ -43,6 +43,8 @@ pub(super) enum RingKind {
     Conference(Box<Meeting>),
     /// To hear, or be heard in, such a conference.
     Supervise,
+    /// To come into the conference where this worker is: the customer of a task that calls somebody.
+    Customer { worker: CallSid },
 }
 
 /// How long a SIP address may be rung, seconds (reference: taskrouter §7).
@@ -93,7 +95,10 @@ impl Node {
         let Some(desk) = self.shared.router.desks.get_mut(&workspace) else { return };
         match kind {
             // The document takes the queued call, and that accepts.
-            RingKind::Dequeue | RingKind::Call { accept: false } | RingKind::Supervise => {}
+            RingKind::Dequeue
+            | RingKind::Call { accept: false }
+            | RingKind::Supervise
+            | RingKind::Customer { .. } => {}
             RingKind::Call { accept: true } => {
                 // It may have been accepted by the application already.
                 let _ = desk.core.accept(reservation, at);
@@ -115,6 +120,10 @@ impl Node {
         };
         match (&ring.kind, status) {
             (RingKind::Call { accept: false } | RingKind::Supervise, _) => {}
+            (RingKind::Customer { .. }, _) if ring.answered => {}
+            (RingKind::Customer { worker }, _) => {
+                self.customer_missed((*worker, call), ring.workspace, ring.reservation, now);
+            }
             (RingKind::Call { accept: true }, _) if ring.answered => {}
             (_, ReservationStatus::Pending) => {
                 if failed {
@@ -138,15 +147,22 @@ impl Node {
                         desk.core.complete_reservation(ring.reservation, "the worker left", at)
                     }
                 };
-                self.supervised_no_more(ring.reservation, now);
+                self.nobody_waits(call, ring.reservation, now);
             }
             _ => {}
         }
     }
 
-    /// The worker has left: there is nobody to supervise.
-    fn supervised_no_more(&mut self, reservation: ReservationSid, now: Now) {
-        let is_of = |ring: &Ring| ring.reservation == reservation && matches!(ring.kind, RingKind::Supervise);
+    /// The worker has left: there is nobody to supervise, and nobody a customer who is still rung could talk to.
+    fn nobody_waits(&mut self, worker: CallSid, reservation: ReservationSid, now: Now) {
+        let is_of = |ring: &Ring| {
+            ring.reservation == reservation
+                && match &ring.kind {
+                    RingKind::Supervise => true,
+                    RingKind::Customer { worker: of } => !ring.answered && *of == worker,
+                    RingKind::Dequeue | RingKind::Call { .. } | RingKind::Conference(_) => false,
+                }
+        };
         self.release_rings(is_of, now);
     }
 
@@ -163,6 +179,17 @@ impl Node {
         // What was told before it is worked off before it.
         desk.settle(at);
         desk.reservation_failed(reservation, why, at);
+    }
+
+    /// What becomes of a call that was placed otherwise is told as that of a worker's.
+    pub(super) fn ring_beside(
+        &mut self,
+        call: CallSid,
+        workspace: WorkspaceSid,
+        reservation: ReservationSid,
+        kind: RingKind,
+    ) {
+        self.shared.router.rings.insert(call, Ring { workspace, reservation, kind, answered: false });
     }
 
     /// A worker's phone was not answered: the reservation is rejected and the worker is put where those go who do not

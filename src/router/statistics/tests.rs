@@ -74,6 +74,32 @@ fn every_field_of_the_past() {
     assert_eq!((last.tasks.entered, last.tasks.moved, last.tasks.canceled), (1, 0, 1));
 }
 
+/// However an offer ends, it is counted as what it became: of the workspace, its queue, its workflow and its workers.
+#[test]
+fn every_end_of_an_offer_is_counted() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.now = 3_600;
+    office.queue(3, "1==1", 2, crate::queue::TaskOrder::Fifo);
+    office.worker(1, json!({}), AVAILABLE);
+    office.worker(2, json!({}), AVAILABLE);
+    office.task(1, json!({}));
+    office.accept(1);
+    office.task(2, json!({}));
+    office.all.cancel(TaskSid(2), "hangup", office.mono()).unwrap();
+    office.task(3, json!({}));
+    office.pass(6);
+    let counts =
+        ReservationCounts { created: 4, accepted: 1, rejected: 0, timed_out: 1, canceled: 1, rescinded: 1 };
+    for whose in [Whose::Workspace, QUEUE, Whose::Workflow(FLOW)] {
+        assert_eq!(told(&office, whose).reservations, counts);
+    }
+    let window = Window::minutes(15, office.mono());
+    assert_eq!(office.all.workers_cumulative(&window, |_| true).reservations, counts);
+    let second = ReservationCounts { created: 3, accepted: 0, ..counts };
+    let of = office.all.workers_cumulative(&window, |worker| worker.sid == WorkerSid(2));
+    assert_eq!(of.reservations, second);
+}
+
 #[test]
 fn a_window_and_a_channel_choose() {
     let mut office = history();
