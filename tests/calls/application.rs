@@ -281,8 +281,9 @@ fn calls_into_the_room(s: &mut Scenario, to: &str) -> OperatorReply {
 #[test]
 fn an_application_takes_part_in_a_conference() {
     let sid = ApplicationSid(1);
-    let desk = "<Say>good day all</Say><Pause length=\"20\"/><Record maxLength=\"30\"/>";
+    let desk = "<Say>good day all</Say><Pause length=\"20\"/><Record maxLength=\"30\" action=\"/over\"/>";
     let mut s = office("<Dial><Conference beep=\"false\">room</Conference></Dial>", desk);
+    s.web().serve("http://web.example/over", Answer::twiml("<Hangup/>"));
     let caller = s.carrier_calls(NUMBER);
     s.pass_ms(2_000);
     let reply = calls_into_the_room(&mut s, &format!("app:{sid}?lang=de&place=3%20west"));
@@ -321,7 +322,7 @@ fn an_application_takes_part_in_a_conference() {
 #[test]
 fn an_application_leaves_a_conference_or_is_removed_from_it() {
     let sid = ApplicationSid(1);
-    for desk in ["<Say>bye</Say>", "<Pause length=\"600\"/>"] {
+    for desk in ["<Say>bye</Say>", "<Say>hello</Say><Pause length=\"600\"/>"] {
         let mut s = office("<Dial><Conference beep=\"false\">room</Conference></Dial>", desk);
         let caller = s.carrier_calls(NUMBER);
         s.pass_ms(2_000);
@@ -335,8 +336,9 @@ fn an_application_leaves_a_conference_or_is_removed_from_it() {
         }
         s.pass_ms(20_000);
         assert_eq!(s.conferences(), [1], "{desk}");
-        let ended = s.rows().iter().filter(|row| row.status == CallStatus::Completed).count();
-        assert_eq!(ended, 2, "{desk}");
+        let statuses: Vec<_> = s.rows().iter().map(|row| (row.to.clone(), row.status)).collect();
+        let ended = statuses.iter().filter(|(_, status)| *status == CallStatus::Completed).count();
+        assert_eq!(ended, 2, "{desk}: {statuses:?}");
         s.hangs_up(&caller);
         s.expect_rest();
     }

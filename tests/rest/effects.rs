@@ -159,7 +159,7 @@ async fn a_conference_is_where_it_was_asked_for() {
 async fn an_application_is_called_into_a_conference() {
     const DESK: &str = "http://web.example/desk";
     let mut house = House::open().await;
-    house.office.web().serve(DESK, Page::twiml("<Pause length=\"600\"/>"));
+    house.office.web().serve(DESK, Page::twiml("<Say>hello</Say><Pause length=\"600\"/>"));
     let (_, made) = house.post("Applications.json", &[("FriendlyName", "bot"), ("VoiceUrl", DESK)]).await;
     let sid = made["sid"].as_str().expect("it has a sid").to_owned();
     let to = format!("app:{sid}?who=ann");
