@@ -45,25 +45,44 @@ fn a_desk_phone_logs_in_its_lamps_follow_and_a_caller_is_heard() {
         let account = Account { auto_answer: false, ..Account::of("ann", line.near) };
         let mut ann = Baresip::start(&line, &account);
         ann.registered();
-        let mut key = Sipp::call(&lamp("*10", 3), Transport::Udp, (loopback(3), 5083).into(), tandem.sip());
-        let dark = key.wait("NOTIFY", s(5));
-        assert!(dark.text.contains("<state>terminated<"), "{}", dark.text);
-
-        // She hears that she is logged in, and the key's lamp is lit.
-        ann.dial(&format!("sip:*10@{}", line.near));
-        ann.wait("CALL_ESTABLISHED", s(5));
-        ann.wait("CALL_CLOSED", s(15));
-        let lamp_is = |state: &str| {
-            let state = format!("<state>{state}<");
-            wait_for(&format!("a lamp that says {state}"), s(5), || {
-                key.received("NOTIFY").last().filter(|told| told.text.contains(&state)).map(|_| ())
-            });
+        // Her keys, and the lamp of her extension.
+        let (dark, lit, flashing) = ("terminated", "confirmed", "early");
+        let shows: [(&str, &[&str]); 7] = [
+            ("*10", &[dark, lit, dark]),
+            ("*11", &[lit, dark, lit]),
+            ("*12", &[dark, lit, dark]),
+            ("*121", &[dark]),
+            ("*122", &[dark, lit, dark]),
+            ("*13", &[dark, lit, dark]),
+            ("101", &[lit, dark, lit, dark, flashing, lit, dark, lit]),
+        ];
+        let mut lamps: Vec<Sipp> = shows
+            .iter()
+            .zip((5_083..).step_by(2))
+            .map(|((key, states), port)| {
+                let local = (loopback(3), port).into();
+                let mut sipp = Sipp::call(&lamp(key, states.len()), Transport::Udp, local, tandem.sip());
+                sipp.wait("NOTIFY", s(5));
+                sipp
+            })
+            .collect();
+        let dials = |ann: &mut Baresip, code: &str| {
+            ann.forget();
+            ann.dial(&format!("sip:{code}@{}", line.near));
+            ann.wait("CALL_ESTABLISHED", s(5));
+            ann.wait("CALL_CLOSED", s(15));
         };
-        lamp_is("confirmed");
+
+        // She hears that she is logged in, goes to lunch and is back.
+        dials(&mut ann, "*10");
         assert!(ann.heard().iter().any(|sample| sample.unsigned_abs() > 1_000), "nothing was said");
 
         let workers = tandem.says(&["workers"]);
         assert!(workers.lines().any(|row| row.starts_with("ann ") && row.contains("Available")), "{workers}");
+        dials(&mut ann, "*122");
+        let workers = tandem.says(&["workers"]);
+        assert!(workers.lines().any(|row| row.starts_with("ann ") && row.contains("Lunch")), "{workers}");
+        dials(&mut ann, "*10");
 
         ann.forget();
         let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
@@ -81,11 +100,17 @@ fn a_desk_phone_logs_in_its_lamps_follow_and_a_caller_is_heard() {
         assert!(tone::seconds_of(&heard, hz::CALLER) > 1.0);
 
         // After-work, and the end of the day.
-        ann.forget();
-        ann.dial(&format!("sip:*11@{}", line.near));
-        ann.wait("CALL_CLOSED", s(15));
-        lamp_is("terminated");
-        key.succeeds(s(10));
+        dials(&mut ann, "*13");
+        dials(&mut ann, "*11");
+        for (sipp, (key, states)) in lamps.iter_mut().zip(shows) {
+            sipp.succeeds(s(10));
+            let told = sipp.received("NOTIFY");
+            let says = |text: &str| {
+                [dark, lit, flashing].into_iter().find(|state| text.contains(&format!("<state>{state}<")))
+            };
+            let told: Vec<_> = told.iter().filter_map(|one| says(&one.text)).collect();
+            assert_eq!(told, states, "{key}");
+        }
 
         // The ladder says why she was rung, and the day can be replayed beside the running box.
         let calls = tandem.calls();

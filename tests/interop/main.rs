@@ -19,6 +19,7 @@ mod conference;
 mod conference_rest;
 mod contact_centre;
 mod debugger;
+mod desktop;
 mod first_call;
 mod flows;
 #[path = "../sdk/library.rs"]

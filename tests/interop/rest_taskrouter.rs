@@ -1,17 +1,10 @@
-//! TaskRouter through the official libraries: a workspace is made and run by an application written for the cloud, and
-//! an agent's desktop does its work in it.
+//! TaskRouter through the official libraries: a workspace is made and run by an application written for the cloud.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::common::network::in_own_network;
-use crate::common::{s, wait_for};
-use crate::library::{Client, Library};
+use crate::common::s;
+use crate::library::Client;
 use crate::rest::client;
 use crate::stage::{office, web};
 
@@ -25,12 +18,12 @@ fn node_runs_a_workspace() {
     in_own_network(|| a_workspace_is_run("node"));
 }
 
-fn sid(of: &Value) -> String {
+pub fn sid(of: &Value) -> String {
     of["sid"].as_str().unwrap_or_else(|| panic!("a sid: {of}")).to_owned()
 }
 
 /// The way to something in a workspace.
-fn way(workspace: &str, rest: &[Value]) -> Value {
+pub fn way(workspace: &str, rest: &[Value]) -> Value {
     let mut way = vec![json!("taskrouter"), json!("v1"), json!("workspaces"), json!([workspace])];
     way.extend_from_slice(rest);
     Value::Array(way)
@@ -151,147 +144,4 @@ fn a_workspace_is_run(library: &str) {
     sdk.does(way(&ws, &[json!("workers"), json!([bob])]), "delete", json!({}));
     let gone = sdk.is_refused(way(&ws, &[json!("workers"), json!([bob])]), "fetch", json!({}));
     assert_eq!((gone.status, gone.code), (Some(404), Some(20404)));
-}
-
-/// The official library for agents' desktops, told what to do.
-struct Desktop {
-    child: Child,
-    orders: ChildStdin,
-    told: Receiver<Value>,
-}
-
-impl Desktop {
-    fn open(token: &str) -> Option<Self> {
-        let node = Library::installed().into_iter().find(|library| library.name == "node")?;
-        let mut command = node.command("desktop");
-        command.env("BOX", "http://127.0.0.1:8080").env("TOKEN", token);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node runs");
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (sender, told) = channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let _ = sender.send(serde_json::from_str(&line).unwrap());
-            }
-        });
-        let orders = child.stdin.take().unwrap();
-        Some(Self { child, orders, told })
-    }
-
-    /// The next that happens, which is this.
-    fn hears(&self, what: &str) -> Value {
-        let told = self.told.recv_timeout(s(10)).unwrap_or_else(|_| panic!("{what} does not happen"));
-        assert_eq!(told["happens"], what, "{told}");
-        told
-    }
-
-    /// Does something; what happens before it is done, and what it is answered.
-    fn does(&mut self, order: Value) -> (Vec<Value>, Value) {
-        writeln!(self.orders, "{order}").unwrap();
-        let mut meanwhile = Vec::new();
-        loop {
-            let told = self.told.recv_timeout(s(10)).unwrap_or_else(|_| panic!("{order} is not answered"));
-            assert!(told.get("failed").is_none(), "{order}: {told}");
-            if told["done"] == order[0] {
-                return (meanwhile, told["value"].clone());
-            }
-            meanwhile.push(told);
-        }
-    }
-
-    /// Does something that makes this happen, sooner or later.
-    fn makes(&mut self, order: Value, what: &str) -> Value {
-        let (meanwhile, _) = self.does(order);
-        match meanwhile.into_iter().find(|told| told["happens"] == what) {
-            Some(told) => told,
-            None => self.hears(what),
-        }
-    }
-}
-
-impl Drop for Desktop {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// As the official server libraries make it (reference: taskrouter §13.3).
-fn token(key: &Value, account: &str, workspace: &str, worker: &str) -> String {
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let grant = json!({ "workspace_sid": workspace, "worker_sid": worker, "role": "worker" });
-    let payload = json!({ "jti": "1", "iss": key["sid"], "sub": account, "nbf": now, "exp": now + 3_600,
-        "grants": { "identity": "ann", "task_router": grant } });
-    let head = json!({ "alg": "HS256", "typ": "JWT", "cty": "twilio-fpa;v=1" });
-    let signed = format!("{}.{}", encode(&head), encode(&payload));
-    let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key["secret"].as_str().unwrap().as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(ring::hmac::sign(&secret, signed.as_bytes()).as_ref()))
-}
-
-#[test]
-fn an_agents_desktop_does_its_work() {
-    in_own_network(|| {
-        let Some(mut sdk) = client("node") else { return };
-        let web = web();
-        let _tandem = office(&web).open();
-        let made = json!({ "friendly_name": "Office", "template": "FIFO" });
-        let ws = sid(&sdk.does(json!(["taskrouter", "v1", "workspaces"]), "create", made));
-        let attributes = json!({ "friendly_name": "Ann", "attributes": "{\"contact_uri\":\"client:ann\"}" });
-        let ann = sid(&sdk.does(way(&ws, &[json!("workers")]), "create", attributes));
-        let bob = sid(&sdk.does(way(&ws, &[json!("workers")]), "create", json!({ "friendly_name": "Bob" })));
-        let key = sdk.does(json!(["api", "v2010", "account", "new_keys"]), "create", json!({}));
-        let account = crate::common::office::ACCOUNT_SID;
-        let Some(mut desk) = Desktop::open(&token(&key, account, &ws, &ann)) else { return };
-        let ready = desk.hears("ready");
-        assert_eq!((&ready["sid"], &ready["activity"]), (&json!(ann), &json!("Offline")));
-        assert_eq!(ready["activities"], json!(["Available", "Offline", "Unavailable"]));
-        assert_eq!(ready["channels"], json!(["chat", "default", "sms", "video", "voice"]));
-
-        let there = desk.makes(json!(["activity", "Available"]), "activityUpdated");
-        assert_eq!(there["activity"], "Available");
-        let told = desk
-            .makes(json!(["attributes", { "contact_uri": "client:ann", "level": 3 }]), "attributesUpdated");
-        assert_eq!(told["attributes"]["level"], 3);
-        let channel = way(&ws, &[json!("workers"), json!([ann]), json!("worker_channels"), json!(["chat"])]);
-        sdk.does(channel, "update", json!({ "capacity": 3 }));
-        let told = desk.hears("capacityUpdated");
-        assert_eq!((&told["channel"], &told["capacity"]), (&json!("chat"), &json!(3)));
-
-        let made = json!({ "attributes": "{\"name\":\"Carl\"}" });
-        let task = sid(&sdk.does(way(&ws, &[json!("tasks")]), "create", made));
-        let offer = desk.hears("reservationCreated");
-        assert_eq!((&offer["task"], &offer["attributes"]["name"]), (&json!(task), &json!("Carl")));
-        let offer = sid(&offer);
-        let accepted = desk.makes(json!(["accept", offer]), "accepted");
-        assert_eq!((&accepted["status"], &accepted["task"]), (&json!("accepted"), &json!("assigned")));
-        let with = json!({ "attributes": "{\"name\":\"Carla\"}" });
-        sdk.does(way(&ws, &[json!("tasks"), json!([task])]), "update", with);
-        desk.hears("updated");
-
-        // Handed on to Bob, who is there, and taken back.
-        let activities = sdk.does(way(&ws, &[json!("activities")]), "list", json!({ "available": "true" }));
-        let there = json!({ "activity_sid": activities[0]["sid"] });
-        sdk.does(way(&ws, &[json!("workers"), json!([bob])]), "update", there);
-        desk.makes(json!(["transfer", offer, bob]), "transferInitiated");
-        let asked = way(&ws, &[json!("workers"), json!([bob]), json!("reservations")]);
-        let asked = sdk.does(asked, "list", json!({}));
-        assert_eq!(asked[0]["task_sid"], json!(task));
-        desk.makes(json!(["cancelTransfer", offer]), "transferCanceled");
-
-        let wrapping = desk.makes(json!(["wrap", offer]), "wrapup");
-        assert_eq!((&wrapping["status"], &wrapping["task"]), (&json!("wrapping"), &json!("wrapping")));
-        assert_eq!(desk.makes(json!(["complete", offer]), "completed")["status"], "completed");
-        wait_for("the task to be completed", s(5), || {
-            let shown = sdk.does(way(&ws, &[json!("tasks"), json!([task])]), "fetch", json!({}));
-            (shown["assignment_status"] == "completed").then_some(())
-        });
-
-        // A task of her own, to call somebody; she thinks better of it.
-        let queue = sdk.does(way(&ws, &[json!("task_queues")]), "list", json!({}))[0]["sid"].clone();
-        let flow = sdk.does(way(&ws, &[json!("workflows")]), "list", json!({}))[0]["sid"].clone();
-        let own =
-            desk.makes(json!(["createTask", "+15550001", "+15550002", flow, queue]), "reservationCreated");
-        assert_eq!(own["attributes"]["outbound_to"], "+15550001");
-        assert_eq!(desk.makes(json!(["reject", own["sid"]]), "rejected")["status"], "rejected");
-    });
 }

@@ -119,15 +119,21 @@ fn a_caller_waits_as_a_task_and_talks_to_the_worker_who_is_rung() {
         ann.wait("ACK", s(5));
         let acknowledged = Instant::now();
         rtp.talk_to(invite.media().expect("an offer with SDP")).say(hz::AGENT);
+        let speaks = Instant::now();
         caller.rtp.wait_tone(hz::AGENT, 2.0, free, s(8));
         rtp.wait_tone(hz::CALLER, 2.0, free, s(8));
-        let is_caller = |packet: &&Packet| {
-            let heard: Vec<i16> = packet.payload.iter().map(|&byte| tone::ulaw_decode(byte)).collect();
-            tone::share(&heard, hz::CALLER) > 0.5
-        };
-        let through = rtp.packets().iter().find(is_caller).expect("it heard the caller").at;
-        let late = through.saturating_duration_since(acknowledged);
-        assert!(late < ms(300), "the worker hears the caller {late:?} after the answer");
+        // The first packet of the other's voice, on both sides.
+        for (who, rtp, hz, since) in
+            [("worker", &rtp, hz::CALLER, acknowledged), ("caller", &caller.rtp, hz::AGENT, speaks)]
+        {
+            let is_theirs = |packet: &&Packet| {
+                let heard: Vec<i16> = packet.payload.iter().map(|&byte| tone::ulaw_decode(byte)).collect();
+                tone::share(&heard, hz) > 0.5
+            };
+            let through = rtp.packets().iter().find(is_theirs).expect("it heard the other").at;
+            let late = through.saturating_duration_since(since);
+            assert!(late < ms(300), "the {who} hears the other {late:?} after the answer");
+        }
         let at_task = format!("{ws}/Tasks/{}", sid(&task));
         let talking = ask(&at_task, &[]);
         assert_eq!(talking["assignment_status"], "assigned");

@@ -10,6 +10,7 @@ const worker = new Worker(token, {
   ebServer: `${box}/v1/wschannels`,
   wsServer: `${box.replace(/^http/, "ws")}/v1/wschannels`,
   closeExistingSessions: true,
+  enableVersionCheck: true,
   logLevel: "silent",
 });
 const offers = new Map();
@@ -27,6 +28,7 @@ worker.on("ready", (me) =>
   }));
 worker.on("activityUpdated", (me) => say({ happens: "activityUpdated", activity: me.activity.name }));
 worker.on("attributesUpdated", (me) => say({ happens: "attributesUpdated", attributes: me.attributes }));
+worker.on("reservationFailed", (offer) => say({ happens: "reservationFailed", sid: offer.sid }));
 worker.on("reservationCreated", (offer) => {
   offers.set(offer.sid, offer);
   say({ happens: "reservationCreated", sid: offer.sid, task: offer.task.sid, attributes: offer.task.attributes });
@@ -59,6 +61,11 @@ const acts = {
     outgoing.on("canceled", () => say({ happens: "transferCanceled", status: outgoing.status }));
     await outgoing.cancel();
   },
+  conference: (sid, options) => offers.get(sid).conference(options),
+  holdCustomer: (sid, hold, holdUrl) => offers.get(sid).task.updateParticipant(holdUrl ? { hold, holdUrl } : { hold }),
+  holdWorker: (sid, who, hold, holdUrl) => offers.get(sid).task.hold(who, hold, holdUrl ? { holdUrl } : {}),
+  kick: (sid, who) => offers.get(sid).task.kick(who),
+  part: (sid, how) => offers.get(sid).updateParticipant(how),
   createTask: (to, from, workflow, queue) => worker.createTask(to, from, workflow, queue, {}),
 };
 
