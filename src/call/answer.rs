@@ -55,6 +55,14 @@ impl Call {
         ctx.timer(self.sid(), Timer::Open, OPEN_OVERDUE);
     }
 
+    /// The port stays, the peer is elsewhere: until that is known to the media plane nobody is invited.
+    pub(crate) fn readdress_media(&mut self, ctx: &mut Ctx<'_>) {
+        self.leg.signalling = Signalling::Waiting;
+        self.leg.media = MediaState::Opening;
+        ctx.media(media::Command::Readdress { leg: self.leg.id, peer: self.leg.peer });
+        ctx.timer(self.sid(), Timer::Open, OPEN_OVERDUE);
+    }
+
     /// The media plane gave the leg a port.
     pub(crate) fn on_opened(&mut self, local: std::net::SocketAddr, ctx: &mut Ctx<'_>) {
         if self.leg.media != MediaState::Opening {

@@ -194,7 +194,7 @@ impl Call {
 
     /// The port is there: the INVITE goes out, the first time or by the next way.
     pub(crate) fn send_invite(&mut self, ctx: &mut Ctx<'_>) {
-        let first = self.leg.signalling == Signalling::Waiting;
+        let first = self.facts.status == CallStatus::Queued;
         let Some(outbound) = &mut self.outbound else { return };
         // A trunk that is full is passed over.
         let open =
@@ -205,6 +205,12 @@ impl Call {
             return;
         };
         let way = outbound.ways.drain(..=at).next_back().expect("a way was found there");
+        if way.peer != self.leg.peer {
+            // SDP shows each the address that routes to it, and strangers are told from it by where it is.
+            self.leg.peer = way.peer;
+            outbound.ways.insert(0, way);
+            return self.readdress_media(ctx);
+        }
         let another = !outbound.ways.is_empty();
         let sid = self.row.sid;
         if let Some(trunk) = &self.row.trunk {

@@ -172,7 +172,7 @@ pub(crate) fn place(
         return Err(NotPlaced { code: UNAVAILABLE, why: "the box takes no new calls".to_owned() });
     }
     let sid = CallSid::random(&mut ctx.shared.rng);
-    let (ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
+    let (mut ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
         // One call has one callee: of several devices of a phone the one that registered last, then the others.
         Ok(places) => (places.into_iter().flatten().collect::<Vec<_>>(), None),
         // Whoever was told wakes it: it is waited for.
@@ -197,10 +197,10 @@ pub(crate) fn place(
     let session = SessionId(ctx.next_id());
     let sdp_id = u64::from(ctx.shared.rng.u32());
     let mut leg = Leg::new(LegId(ctx.next_id()), session, Side::Calling, sdp_id);
-    leg.peer = match address {
-        Some(_) => Some(to_application::HERE),
-        None => ways.first().and_then(|way| way.peer),
-    };
+    if address.is_some() {
+        ways.iter_mut().for_each(|way| way.peer = Some(to_application::HERE));
+    }
+    leg.peer = ways.first().and_then(|way| way.peer);
     let direction = Direction::OutboundApi;
     let mut row =
         CallRow::new(sid, direction, new.from.clone(), to.clone(), CallStatus::Queued, ctx.now.wall);

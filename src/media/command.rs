@@ -194,6 +194,14 @@ pub enum Command {
         /// Where the peer is, which decides the local address that SDP shows it.
         peer: Option<IpAddr>,
     },
+    /// The peer of an open leg, not configured yet, is to be found elsewhere than [`Command::Open`] said; answered
+    /// by another [`Event::Opened`] with the address that routes there, or the one before when none does.
+    Readdress {
+        /// The leg.
+        leg: LegId,
+        /// See [`Command::Open`].
+        peer: Option<IpAddr>,
+    },
     /// What SDP agreed on, first and after every re-INVITE. Timestamps and sequence numbers go on.
     Configure {
         /// The leg.

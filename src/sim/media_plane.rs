@@ -34,6 +34,8 @@ pub enum Heard {
 #[derive(Clone, Debug)]
 struct Leg {
     local: SocketAddr,
+    /// Where the box said the peer is.
+    peer: Option<IpAddr>,
     negotiated: Option<Negotiated>,
     bridged: Option<LegId>,
     /// The room it is in, and how it takes part.
@@ -139,6 +141,11 @@ impl StubMedia {
         self.legs.get(&self.leg_of(remote)?)?.negotiated
     }
 
+    /// Where the box said the peer at this RTP address is, before anything was agreed on with it.
+    pub fn peer_of(&self, remote: SocketAddr) -> Option<IpAddr> {
+        self.legs.get(&self.leg_of(remote)?)?.peer
+    }
+
     /// Which way sound goes between the box and the peer at this RTP address, as the box sees it.
     pub fn direction_of(&self, remote: SocketAddr) -> Option<Direction> {
         let leg = self.legs.get(&self.leg_of(remote)?)?;
@@ -222,7 +229,7 @@ impl StubMedia {
         let soon = Duration::from_micros(300);
         let mut later = Vec::new();
         match command {
-            Command::Open { leg, .. } => {
+            Command::Open { leg, peer, .. } => {
                 if self.legs.contains_key(&leg) {
                     return Err(Violation(format!("{leg:?} is opened twice")));
                 }
@@ -237,6 +244,7 @@ impl StubMedia {
                 self.opened_total += 1;
                 let fresh = Leg {
                     local,
+                    peer,
                     negotiated: None,
                     bridged: None,
                     room: None,
@@ -245,6 +253,12 @@ impl StubMedia {
                 };
                 self.legs.insert(leg, fresh);
                 later.push((soon, Later::Event(Event::Opened { leg, local })));
+            }
+            Command::Readdress { leg, peer } => {
+                if let Some(there) = self.legs.get_mut(&leg) {
+                    there.peer = peer;
+                    later.push((soon, Later::Event(Event::Opened { leg, local: there.local })));
+                }
             }
             Command::Configure { leg, negotiated } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {

@@ -81,6 +81,19 @@ fn of_a_phones_devices_the_one_that_registered_last_is_rung_and_the_other_where_
 }
 
 #[test]
+fn whoever_is_tried_next_is_heard_from_where_it_is() {
+    let mut s = office();
+    let (there, gone) = (s.phone("ann"), s.phone("ann"));
+    s.will(gone, Reaction::Refuse(503));
+    place(&mut s, new("client:ann"));
+    s.pass_ms(3_000);
+    let call = s.latest(there).expect("the other device rang");
+    let rtp = s.call(&call).rtp;
+    assert_eq!(s.world.media.peer_of(rtp), Some(rtp.ip()), "its sound is no stranger's");
+    assert_eq!(events(&mut s), ["initiated", "ringing", "in-progress"]);
+}
+
+#[test]
 fn a_carrier_is_not_shown_an_extension() {
     let mut s = office();
     let (ann, carrier) = (s.phone("ann"), s.carrier());

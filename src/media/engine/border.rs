@@ -44,6 +44,15 @@ pub enum CoreCommand {
         /// Where the peer's signalling comes from; tells a peer behind NAT from a stranger.
         peer: Option<IpAddr>,
     },
+    /// See [`crate::Command::Readdress`].
+    Readdress {
+        /// The leg.
+        leg: LegId,
+        /// What the peer is told from now on, for [`Event::Opened`].
+        local: SocketAddr,
+        /// As with `Open`.
+        peer: Option<IpAddr>,
+    },
     /// See [`crate::Command::Configure`].
     Configure {
         /// The leg.

@@ -146,6 +146,12 @@ impl MediaCore {
     pub fn on_command(&mut self, command: CoreCommand, now: u64, out: &mut impl Out) {
         match command {
             CoreCommand::Open { leg, local, peer } => self.open(leg, local, peer, now, out),
+            CoreCommand::Readdress { leg: id, local, peer } => {
+                if let Some((_, leg)) = self.leg(id) {
+                    leg.readdress(peer);
+                    out.event(Event::Opened { leg: id, local });
+                }
+            }
             CoreCommand::Configure { leg, negotiated } => {
                 let Some(slot) = self.slot(leg) else { return };
                 let Some(leg) = &mut self.slots[slot as usize] else { return };

@@ -183,6 +183,11 @@ impl Leg {
         }
     }
 
+    /// Its signalling goes elsewhere from now on, before anything was agreed on.
+    pub(crate) fn readdress(&mut self, signalling: Option<IpAddr>) {
+        (self.rtp, self.rtcp) = (Latch::new(signalling), Latch::new(signalling));
+    }
+
     /// Which leg it is.
     pub fn id(&self) -> LegId {
         self.id

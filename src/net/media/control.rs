@@ -178,6 +178,7 @@ impl Control {
         let Some(line) = self.line_of(leg) else { return self.refuse(command) };
         let command = match command {
             Command::Open { .. } | Command::Announce { .. } => return,
+            Command::Readdress { leg, peer } => return self.readdress(leg, line, peer),
             Command::Configure { leg, negotiated } => {
                 self.order(line, Order::Core(CoreCommand::Configure { leg, negotiated }));
                 return self.settle_leg(leg, Some(negotiated.codec));
@@ -282,16 +283,7 @@ impl Control {
             let why = "this leg is open already".into();
             return self.tell(Event::OpenFailed { leg, why });
         }
-        // The box itself hears the box wherever others are told to send to.
-        let finds_out = self.address.is_unspecified() || peer.is_some_and(|peer| peer.is_loopback());
-        let ip = match (finds_out, peer) {
-            (true, Some(peer)) => address_towards(peer).map_err(|error| format!("no way to {peer}: {error}")),
-            (true, None) => {
-                Err("no media address is configured, and where the peer is is not known".to_owned())
-            }
-            (false, _) => Ok(self.address),
-        };
-        let opened = ip.and_then(|ip| Ok((ip, self.ports.take()?)));
+        let opened = self.told_to(peer).and_then(|ip| Ok((ip, self.ports.take()?)));
         let (ip, sockets) = match opened {
             Ok(opened) => opened,
             Err(why) => {
@@ -302,9 +294,32 @@ impl Control {
         let line =
             near.and_then(|near| self.line_of(near)).unwrap_or_else(|| self.emptiest_line(Class::Relay));
         self.lines[line].legs += 1;
-        self.legs.insert(leg, Place::on(line));
         let local = SocketAddr::new(ip, sockets.port());
+        self.legs.insert(leg, Place::on(line, local));
         self.order(line, Order::Open { leg, local, peer, sockets });
+    }
+
+    /// The address a peer there is told to send to.
+    fn told_to(&self, peer: Option<IpAddr>) -> Result<IpAddr, String> {
+        // The box itself hears the box wherever others are told to send to.
+        let finds_out = self.address.is_unspecified() || peer.is_some_and(|peer| peer.is_loopback());
+        match (finds_out, peer) {
+            (true, Some(peer)) => address_towards(peer).map_err(|error| format!("no way to {peer}: {error}")),
+            (true, None) => {
+                Err("no media address is configured, and where the peer is is not known".to_owned())
+            }
+            (false, _) => Ok(self.address),
+        }
+    }
+
+    fn readdress(&mut self, leg: LegId, line: usize, peer: Option<IpAddr>) {
+        let ip = self.told_to(peer);
+        let Some(place) = self.legs.get_mut(&leg) else { return };
+        if let Ok(ip) = ip {
+            place.local.set_ip(ip);
+        }
+        let local = place.local;
+        self.order(line, Order::Core(CoreCommand::Readdress { leg, local, peer }));
     }
 
     /// A command for a leg that is not there. A recording must have its end, and whoever listens or speaks too.
@@ -312,6 +327,9 @@ impl Control {
         match command {
             Command::Tap { tap, .. } => self.taps.ring(tap).end(),
             Command::Feed { feed, .. } => self.taps.feed_ring(feed).end(),
+            Command::Readdress { leg, .. } => {
+                self.tell(Event::OpenFailed { leg, why: "this leg is not open".into() });
+            }
             _ => {}
         }
         if let Command::Record { leg, recording, .. } | Command::RecordRoom { leg, recording, .. } = command {
@@ -470,6 +488,7 @@ fn legs_of(command: &Command) -> Option<(LegId, Option<LegId>)> {
     Some(match *command {
         Command::Bridge { a, b } | Command::Unbridge { a, b } => (a, Some(b)),
         Command::Open { leg, .. }
+        | Command::Readdress { leg, .. }
         | Command::Configure { leg, .. }
         | Command::Play { leg, .. }
         | Command::StopPlay { leg }

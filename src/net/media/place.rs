@@ -2,6 +2,7 @@
 //! everything moves when its need changes.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use media::{CodecKind, Command, LegId, RoomId, TapId};
@@ -18,6 +19,8 @@ use super::writer::Write;
 pub(super) struct Place {
     /// Which media thread has it, or will have.
     pub(super) line: usize,
+    /// Where its peer is told to send to.
+    pub(super) local: SocketAddr,
     /// What it sends, once that is agreed on.
     codec: Option<CodecKind>,
     /// The leg it is bridged with.
@@ -32,8 +35,8 @@ pub(super) struct Place {
 
 impl Place {
     /// A leg that was just opened, on this line.
-    pub(super) fn on(line: usize) -> Place {
-        Place { line, codec: None, bridged: None, room: None, taps: BTreeSet::new(), moving: None }
+    pub(super) fn on(line: usize, local: SocketAddr) -> Place {
+        Place { line, local, codec: None, bridged: None, room: None, taps: BTreeSet::new(), moving: None }
     }
 }
 

@@ -300,6 +300,25 @@ fn digits_and_tones_reach_the_peer() {
 }
 
 #[test]
+fn a_leg_whose_peer_is_elsewhere_keeps_its_port() {
+    let mut box_ = start(1, recordings());
+    let leg = LegId(1);
+    let locals = [
+        Command::Open { leg, near: None, peer: Some(Ipv4Addr::LOCALHOST.into()) },
+        Command::Readdress { leg, peer: Some(Ipv4Addr::new(127, 0, 0, 2).into()) },
+        Command::Readdress { leg, peer: None },
+    ]
+    .map(|command| {
+        box_.plane.command(command);
+        box_.wait("Opened", |event| match event {
+            Event::Opened { local, .. } => Some(*local),
+            _ => None,
+        })
+    });
+    assert_eq!(locals[1..], [locals[0]; 2]);
+}
+
+#[test]
 fn what_cannot_be_opened_or_written_is_said() {
     let mut box_ = start(1, "/proc/nowhere".into());
     let leg = LegId(1);
@@ -310,6 +329,12 @@ fn what_cannot_be_opened_or_written_is_said() {
         _ => None,
     });
     assert_eq!(why, "this leg is open already");
+    box_.plane.command(Command::Readdress { leg: LegId(99), peer: None });
+    let why = box_.wait("OpenFailed", |event| match event {
+        Event::OpenFailed { leg: LegId(99), why } => Some(why.clone()),
+        _ => None,
+    });
+    assert_eq!(why, "this leg is not open");
     box_.plane.command(Command::Record {
         leg,
         recording: RecordingSid(1),

@@ -185,6 +185,30 @@ fn a_peer_whose_nat_forgot_it_is_followed_and_a_stranger_is_not() {
 }
 
 #[test]
+fn who_is_tried_next_may_claim_the_leg_and_who_was_tried_first_may_not() {
+    let mut rig = Rig::new(1);
+    let [first, next]: [SocketAddr; 2] =
+        ["198.51.100.1:4000", "198.51.100.2:4000"].map(|a| a.parse().unwrap());
+    let (leg, local) = (LegId(1), "192.0.2.1:20000".parse().unwrap());
+    rig.command(CoreCommand::Open { leg, local, peer: Some(first.ip()) });
+    rig.command(CoreCommand::Readdress { leg, local, peer: Some(next.ip()) });
+    let opened = rig.caught.events.iter().filter(|event| matches!(event, Event::Opened { .. }));
+    assert_eq!(opened.count(), 2);
+    // Its SDP says where it is behind its router.
+    let mut peer = Peer::new(1, PCMU);
+    let behind = SocketAddr::new("192.168.0.7".parse().unwrap(), 4_000);
+    rig.command(CoreCommand::Configure {
+        leg,
+        negotiated: Peer { address: behind, ..peer.clone() }.negotiated(),
+    });
+    for (from, received) in [(first, 0), (next, 1)] {
+        let bytes = peer.packet(&[1; 160]);
+        rig.packet(1, Channel::Rtp, from, &bytes);
+        assert_eq!(rig.stats(1).packets_received, received, "{from}");
+    }
+}
+
+#[test]
 fn an_encrypted_peer_is_followed_anywhere() {
     let mut rig = Rig::new(1);
     let mut ann = Phone::new(&mut rig, 1, SrtpSuite::AeadAes256Gcm);
