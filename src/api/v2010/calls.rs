@@ -182,7 +182,7 @@ fn read_call(form: &Params, dialect: Dialect) -> Result<NewCall, ApiError> {
     let callback = document_ref(own, "StatusCallback", "StatusCallbackMethod")?;
     let events = own.progress_events("StatusCallbackEvent")?;
     let detection = machine_detection(form, dialect)?;
-    let mut remarks = amd_remarks(detection.as_ref());
+    let mut remarks = Vec::new();
     if application.is_none() && form.text("Url").is_some() && form.text("Twiml").is_some() {
         remarks.push((32019, "Url and Twiml were both given; the Url is taken".to_owned()));
     }
@@ -241,13 +241,6 @@ fn supervises(form: &Params, dialect: Dialect) -> Result<Option<(CallSid, Superv
 /// Whose trunks are to carry a number.
 pub(super) fn carrier(form: &Params) -> Result<Option<String>, ApiError> {
     Ok(form.sid("Byoc", "BY", 20423)?.map(str::to_owned))
-}
-
-/// Listened for beside the call, and nobody is told.
-pub(super) fn amd_remarks(detection: Option<&MachineDetection>) -> Vec<(u32, String)> {
-    let untold = detection.is_some_and(|amd| amd.beside && amd.callback.is_none());
-    let why = "It is found out who answers, and there is no URL to tell";
-    untold.then(|| (21262, why.to_owned())).into_iter().collect()
 }
 
 /// Whom to ring, and who calls.

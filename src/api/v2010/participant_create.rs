@@ -8,9 +8,7 @@ use twiml::{
 };
 
 use super::call::{TIME_LIMIT_MAX, document_ref};
-use super::calls::{
-    amd_remarks, carrier, credentials, machine_detection, parties, record_wish, recording_callback,
-};
+use super::calls::{carrier, credentials, machine_detection, parties, record_wish, recording_callback};
 use super::participant::{coaches, wait_music};
 use crate::error::ApiError;
 use crate::params::Params;
@@ -83,7 +81,6 @@ pub(super) fn read(
         caller_id: form.text("CallerId").map(str::to_owned),
         dialect,
         status_callback: callback.map(|to| StatusCallback { url: to.url, method: to.method, events }),
-        remarks: amd_remarks(detection.as_ref()),
         machine_detection: detection,
         timeout_s: form.number("Timeout", 5..=600, 21208)?.unwrap_or(TIMEOUT),
         time_limit_s: form.number("TimeLimit", 1..=TIME_LIMIT_MAX, 20001)?,
