@@ -231,7 +231,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
         ("[media]\nthreads=0".into(), "2:9", "media.threads", "must be 1 to 64"),
         ("[http]\nlisten='8080'".into(), "2:8", "http.listen", "as 127.0.0.1:8080"),
         ("[http]\nlisten='127.0.0.1:5060'".into(), "2:8", "http.listen", "a SIP socket already"),
-        ("[http]\ndesktop_grace_s=3601".into(), "2:19", "http.desktop_grace_s", "must be at most 3600"),
+        ("[http]\ndesktop_grace_s=3601".into(), "2:17", "http.desktop_grace_s", "must be at most 3600"),
         ("[http]\npublic_url='box'".into(), "2:12", "http.public_url", "must be an http or https URL"),
         ("[store]\nurl='mysql:x'".into(), "2:5", "store.url", "sqlite:"),
         ("[limits]\ncalls=0".into(), "2:7", "limits.calls", "must be 1 to 100000"),

@@ -207,7 +207,7 @@ fn furnished() -> Vec<Told> {
     d.ask(DeskAsk::DeleteQueue(queue));
     let bob = d.worker("Bob", "{\"languages\":[]}");
     let form = WorkerForm {
-        attributes: Some(read_attributes("{\"languages\":[\"fr\"]}").unwrap()),
+        attributes: Some(read_attributes("{\"languages\":[\"fr\"]}").expect("JSON")),
         activity: Some(d.offline),
         ..WorkerForm::default()
     };
@@ -270,7 +270,7 @@ fn worked() -> Vec<Told> {
     d.becomes(task, TaskStatus::Canceled);
     d.instructs(r#"{"instruction":"accept"}"#);
     let task = d.task("{\"lang\":\"de\"}");
-    let attributes = Some(read_attributes("{\"lang\":\"de\",\"vip\":true}").unwrap());
+    let attributes = Some(read_attributes("{\"lang\":\"de\",\"vip\":true}").expect("JSON"));
     d.ask(DeskAsk::PutTask(Some(task), TaskForm { attributes, ..TaskForm::default() }));
     d.becomes(task, TaskStatus::Wrapping);
     d.becomes(task, TaskStatus::Completed);

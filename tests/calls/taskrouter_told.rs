@@ -13,12 +13,12 @@ fn told(d: &mut Desk, kind: &str, names: &[&str]) -> Vec<String> {
     let of: Vec<_> = asked.iter().filter(|one| param(one, "EventType") == Some(kind)).collect();
     assert_eq!(of.len(), 1, "{kind} of {:?}", d.happened());
     let once = |name: &&str| of[0].params.iter().filter(|(key, _)| key == name).count() <= 1;
-    assert!(names.iter().all(|name| once(name)), "each is said once: {:?}", of[0].params);
+    assert!(names.iter().all(once), "each is said once: {:?}", of[0].params);
     names.iter().map(|name| param(of[0], name).unwrap_or("-").to_owned()).collect()
 }
 
 fn german_task(d: &mut Desk) -> base::TaskSid {
-    let attributes = Some(read_attributes("{\"lang\":\"de\"}").unwrap());
+    let attributes = Some(read_attributes("{\"lang\":\"de\"}").expect("JSON"));
     let RouterReply::Tasks(made) =
         d.ask(DeskAsk::PutTask(None, TaskForm { attributes, ..TaskForm::default() }))
     else {
@@ -167,7 +167,7 @@ fn reservations_are_listed_by_their_worker() {
     let mut d = Desk::open(None);
     let worker = |name: &str| WorkerForm {
         name: Some(name.to_owned()),
-        attributes: Some(read_attributes("{\"languages\":[\"de\"]}").unwrap()),
+        attributes: Some(read_attributes("{\"languages\":[\"de\"]}").expect("JSON")),
         activity: Some(d.available),
         ..WorkerForm::default()
     };

@@ -148,8 +148,8 @@ fn a_phone_that_is_woken_rings_and_is_heard() {
         let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
         caller.rtp.say(hz::CALLER);
         assert_eq!(web.wait("/events", s(5)).get("Client"), "client:ann");
+        // It rings and answers before anybody can ask it what happens.
         let agent = Baresip::start(&line, &ann(&line, "udp", true));
-        agent.wait("CALL_ESTABLISHED", s(10));
         caller.hears(hz::AGENT, 1.5);
         caller.hangs_up();
         agent.wait("CALL_CLOSED", s(5));
