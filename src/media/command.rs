@@ -194,8 +194,7 @@ pub enum Command {
         /// Where the peer is, which decides the local address that SDP shows it.
         peer: Option<IpAddr>,
     },
-    /// The peer of an open leg, not configured yet, is to be found elsewhere than [`Command::Open`] said; answered
-    /// by another [`Event::Opened`] with the address that routes there, or the one before when none does.
+    /// The peer of a leg nobody has configured is elsewhere than it was said to be; another [`Event::Opened`] follows.
     Readdress {
         /// The leg.
         leg: LegId,

@@ -312,6 +312,7 @@ impl Control {
         }
     }
 
+    /// Where no address routes there, the one before stays.
     fn readdress(&mut self, leg: LegId, line: usize, peer: Option<IpAddr>) {
         let ip = self.told_to(peer);
         let Some(place) = self.legs.get_mut(&leg) else { return };
