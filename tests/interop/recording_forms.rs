@@ -133,7 +133,7 @@ fn a_recording_is_fetched_as_mp3() {
         let (status, head, file) = rest.whole(&path, "");
         assert_eq!((status, header(&head, "content-type")), (200, "audio/mpeg"), "{head}");
         let wav = rest.bytes(&format!("Recordings/{sid}.wav"));
-        assert!(file.len() * 4 < wav.len(), "{} of {} bytes", file.len(), wav.len());
+        assert!(file.len() * 3 < wav.len(), "{} of {} bytes", file.len(), wav.len());
         let channels = decoded(&file, 2);
         let [said, heard] = channels.as_slice() else { panic!("{} channels", channels.len()) };
         let originals = tone::read_wav(&wav);
