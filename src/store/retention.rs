@@ -119,25 +119,25 @@ impl Store {
         let mut gone = 0;
         loop {
             let oldest = self.oldest_recordings().await?;
-            let all = oldest.len();
+            let mut is_last = oldest.len() < STEP_FILES_MAX as usize;
             let mut step = Vec::new();
             for row in oldest {
                 let too_old = cut.is_some_and(|cut| row.created < cut);
                 if !too_old && too_much == 0 {
+                    is_last = true;
                     break;
                 }
-                // One that cannot be deleted keeps its row.
+                // One that cannot be deleted keeps its row, and holds up no other.
                 if let Err(error) = remove_recording(folder, &row).await {
                     tracing::warn!(sid = %row.sid, %error, "a recording cannot be deleted");
-                    break;
+                    continue;
                 }
                 too_much = too_much.saturating_sub(row.bytes.unwrap_or(0));
                 step.push(row);
             }
-            let went = step.len();
             self.forget_recordings(&step).await?;
-            gone += went as u64;
-            if went < all || went == 0 {
+            gone += step.len() as u64;
+            if is_last || step.is_empty() {
                 return Ok(gone);
             }
             tokio::time::sleep(STEP_PAUSE).await;
@@ -356,6 +356,34 @@ pub(crate) mod tests {
         assert_eq!(router_events(store).await, [8, 9, 10]);
         assert!(store.events(CallSid(7)).await.unwrap().is_empty());
         assert_eq!(store.exchanges(CallSid(8)).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_deleted_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:", folder.path()).await.unwrap();
+        for n in 1..=50_u64 {
+            let (path, sid) = (format!("{n}.wav"), u128::from(n));
+            match n {
+                // What is a folder cannot be deleted as a file.
+                1 | 30 => std::fs::create_dir(folder.path().join(&path)).unwrap(),
+                _ => std::fs::write(folder.path().join(&path), [0; 100]).unwrap(),
+            }
+            store.write(StoreItem::Recording(RecordingRow {
+                path,
+                status: RecordingStatus::Completed,
+                created: day(n),
+                bytes: Some(100),
+                ..sample::recording(sid, sid)
+            }));
+        }
+        store.flush().await.unwrap();
+        let aged = Retention { recordings: aged(5), ..Retention::default() };
+        assert_eq!(store.sweep(&aged, folder.path(), day(50)).await.unwrap(), 42);
+        assert_eq!(recordings(&store).await, [1, 30, 45, 46, 47, 48, 49, 50]);
+        let few = Retention { recordings: at_most(300), ..Retention::default() };
+        store.sweep(&few, folder.path(), day(50)).await.unwrap();
+        assert_eq!(recordings(&store).await, [1, 30, 50], "those that stay are counted too");
     }
 
     #[tokio::test(flavor = "multi_thread")]

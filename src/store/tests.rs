@@ -12,8 +12,8 @@ use twiml::{CallStatus, Direction, Level};
 
 use crate::pending::EVENTS_PENDING_MAX;
 use crate::{
-    CallFilter, ConferenceFilter, Cut, Keep, NotificationFilter, Page, RecordingFilter, Retention, Store,
-    StoreError, sample,
+    CallFilter, ConferenceFilter, Cut, Keep, NotificationFilter, Page, RecordingFilter, ResourceChange,
+    ResourceRow, Retention, Store, StoreError, sample, writer,
 };
 
 fn directory() -> TempDir {
@@ -417,6 +417,60 @@ async fn a_flush_reaches_the_disk_even_when_the_rows_were_committed_before() {
     store.flush().await.unwrap();
     assert!(!unsynced(&store));
     assert_eq!(store.health().written, 251);
+}
+
+#[tokio::test]
+async fn what_is_waited_for_is_out_of_a_power_cuts_reach() {
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+    let state = directory();
+    let store = sqlite(&state).await;
+    let file = format!("sqlite://{}", state.path().join("tandem.sqlite").display());
+    let mut connection = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::query("CREATE TABLE seen (synchronous INTEGER)").execute(&mut connection).await.unwrap();
+    for table in ["calls", "resources"] {
+        let see = format!(
+            "CREATE TRIGGER see_{table} AFTER INSERT ON {table} \
+             BEGIN INSERT INTO seen SELECT synchronous FROM pragma_synchronous; END"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(see)).execute(&mut connection).await.unwrap();
+    }
+    store.write(StoreItem::Call(sample::call(1)));
+    assert!(store.call(CallSid(1)).await.unwrap().is_some(), "a reader waits for the commit alone");
+    store.write(StoreItem::Call(sample::call(2)));
+    store.flush().await.unwrap();
+    let resource = ResourceRow {
+        kind: "queue".to_owned(),
+        parent: String::new(),
+        sid: "QU1".to_owned(),
+        body: "{}".to_owned(),
+        over: None,
+        gone: false,
+        created: Timestamp(1),
+        updated: Timestamp(1),
+    };
+    store.change_resources(&[ResourceChange::Put(resource)]).await.unwrap();
+    let seen: Vec<i64> = sqlx::query_scalar("SELECT synchronous FROM seen ORDER BY rowid")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(seen, [NORMAL, FULL, FULL]);
+}
+
+#[tokio::test]
+async fn who_reads_does_not_wait_until_rows_have_gathered() {
+    let state = directory();
+    let store = sqlite(&state).await;
+    let mut quickest = writer::BATCH_COLLECT;
+    for n in 1..=50 {
+        store.write(StoreItem::Call(sample::call(n)));
+        // By now the writer gathers.
+        tokio::time::sleep(writer::BATCH_COLLECT / 10).await;
+        let began = std::time::Instant::now();
+        assert!(store.call(CallSid(n)).await.unwrap().is_some());
+        quickest = quickest.min(began.elapsed());
+    }
+    assert!(quickest < writer::BATCH_COLLECT / 2, "{quickest:?}");
 }
 
 #[tokio::test]

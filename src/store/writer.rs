@@ -17,7 +17,7 @@ use crate::{Degraded, StoreError, rows, schema};
 /// Rows in one transaction.
 pub(crate) const BATCH_ROWS_MAX: usize = 100;
 /// How long rows are collected before a transaction begins.
-const BATCH_COLLECT: Duration = Duration::from_millis(20);
+pub(crate) const BATCH_COLLECT: Duration = Duration::from_millis(20);
 /// How long one transaction may take before it counts as failed.
 pub(crate) const BATCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failure; it doubles up to [`RETRY_MAX`].
