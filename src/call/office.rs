@@ -327,6 +327,11 @@ impl Office {
         }
     }
 
+    /// The office's number that this is, as configured.
+    pub(crate) fn owned(&self, number: &str) -> Option<String> {
+        self.numbers.get(&crate::route::normalise(number)).map(|owned| owned.number.clone())
+    }
+
     /// The phone that answers to `extension`.
     pub fn phone_by_extension(&self, extension: &str) -> Option<&Phone> {
         self.phones.values().find(|phone| phone.extension.as_deref() == Some(extension))

@@ -115,6 +115,7 @@ impl Call {
         );
         row.parent = Some(self.sid());
         row.start = Some(ctx.now.wall);
+        row.number = ctx.office.owned(&row.from);
         row.trunk = ways.first().and_then(|way| way.trunk.clone());
         row.phone = ways.first().and_then(|way| way.phone.clone());
         let facts = CallFacts {
@@ -405,7 +406,9 @@ fn number_places(noun: &twiml::Number, dialler: &Who, ctx: &Ctx<'_>) -> Result<V
         )),
         Target::Feature(_) | Target::NotFound => {
             let why = decision.steps.join(" ");
-            Err(refuse(13223, format!("`{}` leads nowhere. {why}", noun.number), 404))
+            // One of the world's numbers is none of this office's, or it is written as no number is.
+            let code = if normalise(&noun.number).starts_with('+') { 13224 } else { 13223 };
+            Err(refuse(code, format!("`{}` leads nowhere. {why}", noun.number), 404))
         }
     }
 }

@@ -204,6 +204,7 @@ pub(crate) fn place(
     let direction = Direction::OutboundApi;
     let mut row =
         CallRow::new(sid, direction, new.from.clone(), to.clone(), CallStatus::Queued, ctx.now.wall);
+    row.number = ctx.office.owned(&row.from);
     row.trunk = ways.first().and_then(|way| way.trunk.clone());
     row.phone = ways.first().and_then(|way| way.phone.clone());
     let facts = CallFacts {

@@ -53,7 +53,7 @@ pub struct CallRow {
     pub caller_name: Option<String>,
     /// Who diverted the call here (RFC 5806).
     pub forwarded_from: Option<String>,
-    /// The office's number that was called, as configured.
+    /// The office's number that was called, or that a call which leaves is from, as configured.
     pub number: Option<String>,
     /// The trunk it came or went by.
     pub trunk: Option<String>,

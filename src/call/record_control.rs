@@ -122,3 +122,18 @@ impl Call {
         Ok(row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_silence_or_left_out_as_it_was_asked_for() {
+        let (leg, recording) = (LegId(1), RecordingSid(2));
+        for silence in [true, false] {
+            let told = RecordChange::Pause { silence }.on(leg, recording);
+            let command = media::Command::PauseRecord { leg, recording, silence };
+            assert_eq!(told, (RecordingStatus::Paused, command));
+        }
+    }
+}

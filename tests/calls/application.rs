@@ -177,6 +177,16 @@ fn a_call_is_made_for_an_application() {
     let asked = s.asked(EVENTS);
     assert_eq!((asked.len(), param(&asked[0], "CallStatus")), (1, Some("completed")));
     s.expect_rest();
+
+    s.web().serve(DESK, Answer::page(500, None, ""));
+    s.web().serve(DESK_FALLBACK, Answer::twiml("<Say>the other desk</Say><Pause length=\"60\"/>"));
+    s.operator(Operator::Originate(Box::new(new(ApplicationSid(1)))));
+    s.pass_ms(3_000);
+    let call = s.latest(ann).expect("it rings");
+    assert!(s.heard_clip(&call, "the other desk"), "the application's fallback is the call's");
+    s.hangs_up(&call);
+    s.pass_ms(500);
+    s.expect_rest();
 }
 
 #[test]

@@ -56,6 +56,20 @@ fn a_failed_callee_is_told_with_the_number_of_its_error() {
 }
 
 #[test]
+fn a_number_nobody_carries_is_not_one_that_is_written_wrongly() {
+    for (number, error) in [("+4412345", 13224), ("777", 13223)] {
+        let mut plain = sim::office(&[("ann", "101")]);
+        plain.routes.clear();
+        let mut s = Scenario::with(plain, 1, Faults::NONE);
+        s.web().serve(VOICE, Answer::twiml(&format!("<Dial>{number}</Dial>")));
+        s.carrier_calls(NUMBER);
+        s.pass_ms(2_000);
+        assert_eq!(s.notifications(), [error], "{number}");
+        s.expect_rest();
+    }
+}
+
+#[test]
 fn what_cuts_a_talk_off_is_told() {
     let mut s = office("<Dial><Client statusCallback=\"/events\">ann</Client></Dial>");
     let ann = s.phone("ann");

@@ -3,7 +3,7 @@
 
 use call::office::{Office, Trunk};
 use call::{CallDocument, CallUpdate, Fate, NewCall, Operator, OperatorReply};
-use sim::{Answer, CARRIER, Faults, NUMBER, Reaction, Scenario, office};
+use sim::{Answer, CARRIER, Faults, NUMBER, Reaction, Scenario, VOICE, office};
 use sip::TransportKind;
 use twiml::{CallStatus, HttpMethod, Source, StatusCallback};
 
@@ -199,4 +199,25 @@ fn a_carrier_is_shown_numbers_of_the_office_and_validated_ones_alone() {
         assert_eq!(refused(&mut s, from(who, caller_id, outside)), 21210, "{who} {caller_id:?}");
     }
     placed(&mut s, NewCall { checks_from: false, ..from("+15557770001", None, outside) });
+}
+
+#[test]
+fn a_call_that_leaves_is_put_down_to_the_number_of_the_office_it_is_from() {
+    let mut s = paced(|office| {
+        office.caller_ids.insert("+15559990001".to_owned());
+    });
+    let spelled = format!("{} {}", &NUMBER[..5], &NUMBER[5..]);
+    for (from, number) in
+        [(NUMBER, Some(NUMBER)), (&spelled, Some(NUMBER)), ("+15559990001", None), ("ann", None)]
+    {
+        let sid = placed(&mut s, NewCall { from: from.to_owned(), ..new("+442079460000") });
+        s.pass_ms(1_000);
+        let row = s.rows().into_iter().find(|row| row.sid == sid).expect("it is on record");
+        assert_eq!(row.number.as_deref(), number, "{from}");
+    }
+    s.web().serve(VOICE, Answer::twiml(&format!("<Dial callerId='{NUMBER}'>+442079460000</Dial>")));
+    s.carrier_calls(NUMBER);
+    s.pass_ms(1_000);
+    let child = s.rows().into_iter().find(|row| row.parent.is_some()).expect("the callee is on record");
+    assert_eq!(child.number.as_deref(), Some(NUMBER));
 }

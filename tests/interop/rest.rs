@@ -77,6 +77,8 @@ fn a_call_is_driven(library: &str) {
         assert_eq!(placed[name], value, "{name}");
     }
     assert!(placed["date_created"].as_str().unwrap().starts_with("20"), "a date: {placed}");
+    let number = sdk.does(json!(["incoming_phone_numbers"]), "list", json!({ "phone_number": NUMBER }));
+    assert_eq!(placed["phone_number_sid"], number[0]["sid"], "of the number it is from");
 
     rtp.talk_to(ann.wait("INVITE", s(8)).media().expect("an offer")).say(hz::AGENT);
     let rung = Instant::now();

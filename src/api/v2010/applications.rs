@@ -1,7 +1,7 @@
 //! Applications: `…/Applications.json` and each (reference: rest-voice §11).
 
 use axum::Router;
-use config::{Book, Entry, Kind};
+use config::{Entry, Kind};
 use serde_json::{Map, Value, json};
 
 use crate::Api;
@@ -107,10 +107,10 @@ pub(super) fn fallback_has_a_url(making: &Making<'_>, body: &Map<String, Value>)
     Ok(())
 }
 
-/// Whether there is an application of this sid, if one is named.
-pub(super) fn application_there(book: &Book, body: &Map<String, Value>, code: u32) -> Result<(), ApiError> {
-    let sid = body.get("voice_application_sid").and_then(Value::as_str).unwrap_or_default();
-    if !sid.is_empty() && book.get(Kind::Application, "", sid).is_none() {
+/// Whether there is an application of this sid, if a form names one.
+pub(super) fn application_there(making: &Making<'_>, code: u32) -> Result<(), ApiError> {
+    let sid = making.form.text("VoiceApplicationSid").unwrap_or_default();
+    if !sid.is_empty() && making.book.get(Kind::Application, "", sid).is_none() {
         return Err(ApiError::new(code, format!("There is no application {sid}")));
     }
     Ok(())

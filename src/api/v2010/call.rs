@@ -237,6 +237,15 @@ mod tests {
         ] {
             assert_eq!(read(form).unwrap().fate, fate, "{form}");
         }
+        let more = "TimeLimit=90&FallbackUrl=http://web.example/a&FallbackMethod=GET&StatusCallback=http://web.example/s";
+        let to = |url: &str, method| Some(DocumentRef { url: url.to_owned(), method });
+        let expected = CallUpdate {
+            fate: None,
+            fallback: to("http://web.example/a", twiml::HttpMethod::Get),
+            status_callback: to("http://web.example/s", twiml::HttpMethod::Post),
+            time_limit_s: Some(90),
+        };
+        assert_eq!(read(more).unwrap(), expected);
         let long = format!("Twiml=%3CResponse%3E{}%3C/Response%3E", "+".repeat(4_000));
         for (form, code) in [
             ("Status=ringing", 20001),

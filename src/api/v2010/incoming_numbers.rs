@@ -85,7 +85,7 @@ impl Resource for Numbers {
             return Err(ApiError::new(20001, "AccountSid: the box has no other account to give a number to"));
         }
         fallback_has_a_url(making, body)?;
-        application_there(making.book, body, 21420)?;
+        application_there(making, 21420)?;
         if body["trunk_sid"].as_str().is_some_and(|sid| !sid.is_empty()) {
             return Err(ApiError::new(
                 20001,
@@ -108,7 +108,12 @@ impl Resource for Numbers {
             && query.text("Beta").is_none_or(|beta| !beta.eq_ignore_ascii_case("true"))
     }
 
-    fn show(entry: &Entry, _: &Shown<'_>, shown: &mut Map<String, Value>) {
+    fn show(entry: &Entry, at: &Shown<'_>, shown: &mut Map<String, Value>) {
+        // One that is gone is nobody's any more.
+        let application = entry.text("voice_application_sid").unwrap_or_default();
+        if at.book.get(Kind::Application, "", application).is_none() {
+            shown.insert("voice_application_sid".to_owned(), json!(""));
+        }
         let number = entry.text("phone_number").unwrap_or_default();
         for (key, value) in [
             ("phone_number", json!(number)),
@@ -240,6 +245,13 @@ mod tests {
         assert_eq!((&made["friendly_name"], &made["type"]), (&json!("(555) 000-2222"), &json!("local")));
         assert_eq!(url_of(&api, "+15550002222").unwrap(), "http://web.example/app");
         let path = format!("IncomingPhoneNumbers/{}.json", made["sid"].as_str().unwrap());
+        assert_eq!(made["voice_application_sid"], app["sid"]);
+        let app = format!("Applications/{}.json", app["sid"].as_str().unwrap());
+        assert_eq!(send(&api, "DELETE", &app, "", "secret").await.status(), 204);
+        let (status, orphan) = ask(&api, "POST", &path, "FriendlyName=Front").await;
+        assert_eq!((status, &orphan["voice_application_sid"]), (200, &json!("")), "{orphan}");
+        let without = url_of(&api, "+15550002222").unwrap();
+        assert!(without.contains("<Response"), "a number whose application is gone has no URL: {without}");
         let (status, _) = ask(&api, "POST", &path, "VoiceApplicationSid=").await;
         assert_eq!((status, url_of(&api, "+15550002222").unwrap()), (200, "http://x/".to_owned()));
         assert_eq!(send(&api, "DELETE", &path, "", "secret").await.status(), 204);

@@ -348,7 +348,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (api, taken) = api(folder.path()).await;
         let node = node(taken, reply());
-        let (status, body) = ask(&api, "POST", "OutgoingCallerIds.json", FORM).await;
+        let form = format!("{FORM}&CallDelay=7");
+        let (status, body) = ask(&api, "POST", "OutgoingCallerIds.json", &form).await;
         let published: Value =
             serde_json::from_str(include_str!("../../../tests/data/rest/validation_request.json")).unwrap();
         assert_eq!((status, keys(&body)), (200, keys(&published)), "{body}");
@@ -373,6 +374,7 @@ mod tests {
         assert_eq!(send(&api, "DELETE", &one, "", "secret").await.status(), 204);
         drop(api);
         let asked = node.await.unwrap();
+        assert!(matches!(&asked[0], Operator::Originate(new) if new.delay_s == 7), "{asked:?}");
         let Operator::Tell { url, params, .. } = &asked[1] else { panic!("{asked:?}") };
         let of = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
         assert_eq!((url.as_str(), of("VerificationStatus")), ("http://web.example/v", Some("success")));

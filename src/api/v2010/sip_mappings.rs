@@ -114,9 +114,10 @@ mod tests {
         assert_eq!(keys(&shown), published(include_str!("../../../tests/data/rest/auth_mapping.json")));
         assert_eq!((&mapping, &shown["friendly_name"]), (&list, &json!("Desks")));
         let office = api.office.view().office();
-        assert!(
-            office.phones.contains_key("dora") && office.domains["desk.example"].registers.contains("dora")
-        );
+        assert!(office.domains["desk.example"].registers.contains("dora"));
+        let phone = &office.phones["dora"];
+        let expected = sip::UserCredentials::from_password("dora", &office.realm, "Secret123456");
+        assert_eq!((&phone.ha1_md5.0, &phone.ha1_sha256.0), (&expected.ha1_md5, &expected.ha1_sha256));
 
         let (access, shown) = made(&api, "SIP/IpAccessControlLists.json", "FriendlyName=Peers").await;
         assert_eq!(
@@ -146,6 +147,12 @@ mod tests {
         assert_eq!(
             ask(&api, "GET", &format!("SIP/Domains/{domain}.json"), "").await.1["auth_type"],
             "IP_ACL"
+        );
+        let old_users = format!("SIP/Domains/{domain}/CredentialListMappings");
+        made(&api, &format!("{old_users}.json"), &format!("CredentialListSid={list}")).await;
+        assert_eq!(
+            ask(&api, "GET", &format!("SIP/Domains/{domain}.json"), "").await.1["auth_type"],
+            "IP_ACL,CREDENTIAL_LIST"
         );
 
         for (path, status, code) in [

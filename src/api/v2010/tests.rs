@@ -175,10 +175,16 @@ pub(crate) fn node(
 async fn a_call_is_shown_with_every_published_field() {
     let folder = tempfile::tempdir().unwrap();
     let (api, _taken) = api(folder.path()).await;
-    api.store.write(StoreItem::Call(row(1, CallStatus::InProgress)));
+    let number = Some("+15550001111".to_owned());
+    api.store.write(StoreItem::Call(CallRow { number, ..row(1, CallStatus::InProgress) }));
     let path = format!("Calls/{}.json", CallSid(1));
     let (status, body) = ask(&api, "GET", &path, "").await;
     assert_eq!(status, 200);
+    let numbers = ask(&api, "GET", "IncomingPhoneNumbers.json", "").await.1;
+    assert_eq!(
+        body["phone_number_sid"], numbers["incoming_phone_numbers"][0]["sid"],
+        "of the number it is from"
+    );
     let published: Value = serde_json::from_str(include_str!("../../../tests/data/rest/call.json")).unwrap();
     assert_eq!(keys(&body), keys(&published));
     assert_eq!(keys(&body["subresource_uris"]), keys(&published["subresource_uris"]));
@@ -241,6 +247,45 @@ async fn lists_are_followed_page_by_page() {
     }
     let seen = followed(&api, "Calls.json?PageSize=2&Status=completed", "calls", "sid").await;
     assert_eq!(seen, [5, 4, 2, 1].map(|n| json!(CallSid(n))), "newest first");
+}
+
+#[tokio::test]
+async fn calls_are_filtered_by_each_of_their_traits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (api, _taken) = api(folder.path()).await;
+    let at = |text: &str| Timestamp::parse_iso8601(text).map(|(at, _)| at);
+    for n in 1..=3 {
+        api.store.write(StoreItem::Call(row(n, CallStatus::Completed)));
+    }
+    api.store.write(StoreItem::Call(CallRow {
+        from: "client:ann".to_owned(),
+        to: "client:bob".to_owned(),
+        parent: Some(CallSid(1)),
+        created: at("2026-03-04T09:59:59Z").unwrap(),
+        start: at("2026-03-04T10:00:00Z"),
+        end: at("2026-03-05T10:00:00Z"),
+        ..row(4, CallStatus::Busy)
+    }));
+    let child = format!("ParentCallSid={}", CallSid(1));
+    for (filter, sids) in [
+        ("To=client:bob", &[4][..]),
+        ("To=%2B14155551212", &[3, 2, 1]),
+        ("From=client:ann", &[4]),
+        ("From=%2B15550001111", &[3, 2, 1]),
+        (&child, &[4]),
+        ("Status=busy", &[4]),
+        ("StartTime=2026-03-04", &[4]),
+        ("StartTime%3C=2026-03-03", &[3, 2, 1]),
+        ("StartTime%3E=2026-03-05", &[]),
+        ("EndTime=2026-03-05", &[4]),
+        ("EndTime%3E=2026-03-06", &[]),
+        ("To=client:bob&Status=completed", &[]),
+    ] {
+        let (status, page) = ask(&api, "GET", &format!("Calls.json?{filter}"), "").await;
+        let seen: Vec<&Value> = page["calls"].as_array().unwrap().iter().map(|call| &call["sid"]).collect();
+        let expected: Vec<Value> = sids.iter().map(|n| json!(CallSid(*n))).collect();
+        assert_eq!((status, seen), (200, expected.iter().collect()), "{filter}");
+    }
 }
 
 #[tokio::test]

@@ -151,5 +151,7 @@ mod tests {
             order: Box::new(ServiceOrder::Unsubscribe(MessageSubscriptionSid(4))),
         };
         assert_eq!((asked.len(), asked.last()), (3, Some(&last)));
+        let order = ServiceOrder::Message { content: "{\"n\":1}".to_owned(), key: Some("k".to_owned()) };
+        assert_eq!(asked[0], Operator::Service { call: CallSid(1), order: Box::new(order) });
     }
 }

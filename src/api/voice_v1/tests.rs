@@ -26,8 +26,16 @@ async fn a_carrier_is_put_together_and_leads_out_by_its_targets() {
         .unwrap_or_else(|| format!("/v1/ConnectionPolicies/{}/Targets", policy["sid"].as_str().unwrap()));
     let mut sids = Vec::new();
     for (target, priority) in [("sip:b.example:5062", 20), ("sip:a.example", 10)] {
-        let form = format!("Target={target}&Priority={priority}");
+        let form = match priority {
+            // As it is when nothing is said.
+            10 => format!("Target={target}"),
+            _ => format!("Target={target}&Priority={priority}"),
+        };
         let (status, made) = at(&api, "POST", &targets, &form).await;
+        assert_eq!(
+            (&made["priority"], &made["weight"], &made["enabled"]),
+            (&json!(priority), &json!(10), &json!(true))
+        );
         let names = published(include_str!("../../../tests/data/rest/connection_policy_target.json"));
         assert_eq!((status, keys(&made)), (201, names), "{made}");
         sids.push(made["sid"].as_str().unwrap().to_owned());
