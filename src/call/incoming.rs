@@ -127,7 +127,7 @@ pub(crate) fn receive(
     Ok((call, Begin { application, rings, parameters: Vec::new(), steps }))
 }
 
-/// A call of ours to an application of ours has come.
+/// A call of ours to an application or a number of ours has come.
 fn own(
     session: SessionId,
     request: &Request,
@@ -135,15 +135,15 @@ fn own(
     ctx: &mut Ctx<'_>,
 ) -> Result<(Call, Begin), &'static str> {
     let expected = ctx.shared.own_calls.remove(&request.uri.user_decoded().into_owned());
-    let found = expected.and_then(|own| Some((ctx.office.applications.get(&own.application)?.clone(), own)));
-    let Some((application, own)) = found.filter(|_| !ctx.is_full()) else {
+    let found = expected.and_then(|own| Some((own.called.answer(ctx.office)?, own)));
+    let Some(((application, number), own)) = found.filter(|_| !ctx.is_full()) else {
         return Err(refuse(session, "no room for an application", ctx));
     };
-    let mut call = new_call(session, request, flow, Caller::Own, Who::Api, None, &application, ctx);
+    let mut call = new_call(session, request, flow, Caller::Own, Who::Api, number, &application, ctx);
     call.leg.peer = Some(to_application::HERE);
     (call.row.from, call.row.to) = (own.from.clone(), own.to.clone());
     call.facts = CallFacts { from: own.from, to: own.to, sip: None, ..call.facts };
-    let steps = vec![format!("The application {} was called.", own.application)];
+    let steps = vec![format!("The office called itself: its {:?} answers.", own.called)];
     Ok((call, Begin { application, rings: true, parameters: own.parameters, steps }))
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn place(
     ctx: &mut Ctx<'_>,
 ) -> Result<(Call, Option<Cause>), NotPlaced> {
     let (to, told) = to_application::with_parameters(new.to.trim());
-    let address = to_application::address(&to, &told, &new.from, ctx)?;
+    let address = to_application::address(&to, &told, &new, ctx)?;
     let Some(mut noun) = noun(address.as_deref().unwrap_or(&to)) else {
         return Err(NotPlaced { code: MALFORMED, why: format!("`{to}` is nothing that can be called") });
     };

@@ -1,6 +1,6 @@
-//! An application as somebody who is called: `app:AP…` (reference: rest-voice §7).
+//! An application as somebody who is called: `app:AP…` (reference: rest-voice §7), and a number of the office's own.
 //!
-//! The box calls itself by a name that nobody can guess, and the INVITE comes in again as a call to that application. Its
+//! The box calls itself by a name that nobody can guess, and the INVITE comes in again as a call to what was named. Its
 //! documents have a leg of their own, so that whatever they can do with a caller they do with those they are called to:
 //! speak, hear, record, stream.
 //!
@@ -14,15 +14,38 @@ use std::time::Duration;
 use sip::{TransportKind, unescape};
 
 use crate::ctx::Ctx;
-use crate::place::NotPlaced;
+use crate::office::{Application, Office};
+use crate::place::{NewCall, NotPlaced};
+use crate::route::{Target, Who, route};
 
-/// An application that is called, until its call comes in.
+/// What of the office is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    /// A key of [`Office::applications`].
+    Application(String),
+    /// A key of [`Office::numbers`].
+    Number(String),
+}
+
+impl Called {
+    /// What answers there, and the number as configured where it is one; nothing once it is gone.
+    pub(crate) fn answer(&self, office: &Office) -> Option<(Application, Option<String>)> {
+        match self {
+            Called::Application(sid) => Some((office.applications.get(sid)?.clone(), None)),
+            Called::Number(number) => {
+                let owned = office.numbers.get(number)?;
+                Some((owned.application.clone(), Some(owned.number.clone())))
+            }
+        }
+    }
+}
+
+/// An application or a number that is called, until its call comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnCall {
-    /// A key of [`Office::applications`](crate::office::Office::applications).
-    pub(crate) application: String,
+    pub(crate) called: Called,
     pub(crate) from: String,
-    /// As it was asked for.
+    /// As it was asked for; a number as configured.
     pub(crate) to: String,
     /// What its first document is asked for with.
     pub(crate) parameters: Vec<(String, String)>,
@@ -45,18 +68,30 @@ const NO_APPLICATION: u32 = 21218;
 /// It cannot be reached (reference: rest-voice §5.1).
 const UNREACHABLE: u32 = 21214;
 
-/// Where to call the application that `to` names; `None`: it names none.
+/// Where to call the application or the office's own number that `to` names; `None`: it names neither.
 pub(crate) fn address(
     to: &str,
     told: &[(String, String)],
-    from: &str,
+    new: &NewCall,
     ctx: &mut Ctx<'_>,
 ) -> Result<Option<String>, NotPlaced> {
-    let Some(application) = to.strip_prefix("app:") else { return Ok(None) };
-    if !ctx.office.applications.contains_key(application) {
-        let why = format!("there is no application {application}");
-        return Err(NotPlaced { code: NO_APPLICATION, why });
-    }
+    let (called, to) = match to.strip_prefix("app:") {
+        Some(sid) if ctx.office.applications.contains_key(sid) => {
+            (Called::Application(sid.to_owned()), to.to_owned())
+        }
+        Some(sid) => {
+            return Err(NotPlaced { code: NO_APPLICATION, why: format!("there is no application {sid}") });
+        }
+        // Who names a carrier wants it called from outside.
+        None if new.carrier.is_some() || to.contains(':') => return Ok(None),
+        None => match route(ctx.office, &Who::Api, to, |_| true).target {
+            Target::Application { number } => {
+                let shown = ctx.office.owned(&number).unwrap_or_else(|| to.to_owned());
+                (Called::Number(number), shown)
+            }
+            _ => return Ok(None),
+        },
+    };
     let Some((transport, here)) = door(&ctx.office.listen) else {
         let why = "the box calls itself by UDP or TCP, and listens to neither".to_owned();
         return Err(NotPlaced { code: UNREACHABLE, why });
@@ -64,9 +99,9 @@ pub(crate) fn address(
     let name = ctx.shared.rng.hex(32);
     let (now, deadline) = (ctx.now.mono, ctx.now.mono + COMES);
     let own = OwnCall {
-        application: application.to_owned(),
-        from: from.to_owned(),
-        to: to.to_owned(),
+        called,
+        from: new.caller_id.as_ref().unwrap_or(&new.from).clone(),
+        to,
         parameters: told.iter().map(|(name, value)| (format!("Param_{name}"), value.clone())).collect(),
     };
     while ctx.shared.own_calls.expire(now).is_some() {}

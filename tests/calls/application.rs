@@ -354,6 +354,37 @@ fn an_application_leaves_a_conference_or_is_removed_from_it() {
     }
 }
 
+/// As from anywhere else: the number's document answers on a leg of its own.
+#[test]
+fn a_number_of_the_office_is_called() {
+    let mut s = crate::office("<Say>the office</Say><Pause length=\"60\"/>");
+    s.web().serve(DESK, Answer::twiml("<Say>it is me</Say><Pause length=\"60\"/>"));
+    let document = Source::Url { url: DESK.to_owned(), method: HttpMethod::Post };
+    let to = NUMBER.replace("+1555", "+1 555 ");
+    let new =
+        NewCall { checks_from: true, ..NewCall::new(to.as_str(), NUMBER, CallDocument::Given(document)) };
+    let OperatorReply::Call(made) = s.operator(Operator::Originate(Box::new(new))) else {
+        panic!("not placed")
+    };
+    s.pass_ms(3_000);
+    for (url, name, value) in [
+        (VOICE, "Direction", "inbound"),
+        (VOICE, "To", NUMBER),
+        (VOICE, "From", NUMBER),
+        (DESK, "Direction", "outbound-api"),
+        (DESK, "To", &to),
+    ] {
+        assert_eq!(told(&mut s, url, name).as_deref(), Some(value), "{url} {name}");
+    }
+    let rows = s.rows();
+    let numbers: Vec<_> = rows.iter().map(|row| (row.status, row.number.as_deref())).collect();
+    assert_eq!(numbers, [(CallStatus::InProgress, Some(NUMBER)); 2]);
+    s.operator(Operator::Hangup(made.sid));
+    s.pass_ms(2_000);
+    assert!(s.rows().iter().all(|row| row.status == CallStatus::Completed));
+    s.expect_rest();
+}
+
 #[test]
 fn an_application_that_is_not_here_is_not_called() {
     let mut s = office("", "");
