@@ -28,6 +28,15 @@ fn tone(hz: f64, ms: usize) -> Vec<i16> {
     (0..ms * 8).map(|n| ((n as f64 * step).sin() * 8_000.0) as i16).collect()
 }
 
+/// Which part of these windows of 20 ms is a tone, above this share of their energy. On a busy machine a packet may come
+/// too late to be heard in its place: that shifts a tone for the rest of its life, which one look over a second would
+/// call silence.
+fn part_with(samples: &[i16], rate: u32, hz: f64, above: f64) -> f64 {
+    let windows = samples.chunks_exact(rate as usize / 50);
+    let all = windows.len() as f64;
+    windows.filter(|window| goertzel_power(window, rate, hz) > above).count() as f64 / all
+}
+
 /// A plane, and what it told so far.
 struct Box_ {
     plane: MediaPlane,
@@ -217,9 +226,9 @@ fn conversation(threads: usize, near: Option<LegId>) {
     ann.listen();
     bob.listen();
     let heard = bob.sound(bob_from);
-    assert!(goertzel_power(&heard[2_000..14_000], 8_000, 900.0) > 0.9, "Bob hears Ann");
+    assert!(part_with(&heard[2_000..14_000], 8_000, 900.0, 0.9) > 0.8, "Bob hears Ann");
     let heard = ann.sound(ann_from);
-    assert!(goertzel_power(&heard[2_000..14_000], 8_000, 700.0) > 0.9, "Ann hears Bob");
+    assert!(part_with(&heard[2_000..14_000], 8_000, 700.0, 0.9) > 0.8, "Ann hears Bob");
     assert_eq!(bob.heard.iter().filter(|(fields, _)| fields.payload_type == 101).count(), 4);
     let is_digit =
         |event: &Event| matches!(event, Event::Digit { leg: LegId(1), digit: '5', .. }).then_some(());
@@ -239,8 +248,8 @@ fn conversation(threads: usize, near: Option<LegId>) {
     assert_eq!(samples.len() as u64 / 8, duration_ms);
     let middle = &samples[4_000..12_000];
     for hz in [700.0, 900.0] {
-        let share = goertzel_power(middle, 8_000, hz);
-        assert!((0.3..0.7).contains(&share), "{share} of {hz} Hz");
+        let part = part_with(middle, 8_000, hz, 0.3) - part_with(middle, 8_000, hz, 0.7);
+        assert!(part > 0.8, "{part} has {hz} Hz beside another");
     }
 
     // One stream each, however it was made.
@@ -465,7 +474,7 @@ fn a_call_moves_to_the_thread_its_codecs_need_and_is_heard_all_along() {
     bob.listen();
     let sound = ann.sound(20);
     assert!(sound.len() > 160 * 75, "{}", sound.len());
-    assert!(goertzel_power(&sound, 8_000, 600.0) > 0.9);
+    assert!(part_with(&sound, 8_000, 600.0, 0.9) > 0.8);
     let mut decoder = Decoder::new(CodecKind::G722, 16_000);
     let mut sound = Vec::new();
     for (fields, payload) in bob.heard.iter().skip(20) {
@@ -474,7 +483,7 @@ fn a_call_moves_to_the_thread_its_codecs_need_and_is_heard_all_along() {
         let count = decoder.decode(payload, &mut pcm);
         sound.extend_from_slice(&pcm[..count]);
     }
-    assert!(goertzel_power(&sound, 16_000, 900.0) > 0.9);
+    assert!(part_with(&sound, 16_000, 900.0, 0.9) > 0.8);
     // Two of one codec need no work: they go back to the thread that relays.
     let third = LegId(3);
     let _cem = box_.leg(third, None, CodecKind::G722);
