@@ -1,9 +1,54 @@
 //! Attributes: JSON objects that travel as text (reference: taskrouter §1, §2).
 
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+
+use crate::expr::{Names, Step};
 
 /// Characters of a worker's or a task's attributes.
 pub const ATTRIBUTES_CHARS_MAX: usize = 4_096;
+
+/// The attributes of one task or worker, as JSON. They are replaced whole and never changed, so that all who hold a copy,
+/// a snapshot of everything among them, share them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Value")]
+pub struct Attributes(Arc<Value>);
+
+impl Deref for Attributes {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<Value> for Attributes {
+    fn from(value: Value) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl PartialEq<Value> for Attributes {
+    fn eq(&self, other: &Value) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl Names for Attributes {
+    fn value(&self, key: &[Step]) -> Option<Cow<'_, Value>> {
+        self.0.value(key)
+    }
+}
 
 /// Reads attributes; empty text has none. In a sentence what is wrong otherwise.
 pub fn read_attributes(text: &str) -> Result<Value, String> {

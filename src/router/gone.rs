@@ -50,7 +50,7 @@ mod tests {
         office.all.delete_task(TaskSid(1), office.mono()).unwrap();
         assert!(office.all.task(TaskSid(1)).is_none() && office.all.reservation(offer).is_none());
         let task = office.all.told_task(TaskSid(1)).unwrap();
-        assert_eq!((task.status, &task.attributes), (TaskStatus::Canceled, &json!({"n": 7})));
+        assert_eq!((task.status, &*task.attributes), (TaskStatus::Canceled, &json!({"n": 7})));
         let reservation = office.all.told_reservation(offer).unwrap();
         assert_eq!((reservation.status, reservation.worker.0), (ReservationStatus::Canceled, 1));
         let told = office.told();

@@ -120,7 +120,7 @@ mod tests {
         let worker = Worker {
             sid: WorkerSid(worker),
             name: String::new(),
-            attributes: serde_json::json!({}),
+            attributes: serde_json::json!({}).into(),
             activity: base::ActivitySid(1),
             since: Mono(0),
             idle_since: Mono(since),

@@ -40,7 +40,7 @@ mod workflow;
 mod workspace;
 mod written;
 
-pub use attributes::{ATTRIBUTES_CHARS_MAX, read_attributes, with_attribute};
+pub use attributes::{ATTRIBUTES_CHARS_MAX, Attributes, read_attributes, with_attribute};
 pub use conference_out::{ConferenceOut, Told};
 pub use event::{Event, KnownWorkerFault, Obstacle, Output, TransferStep, Why};
 pub use expr::{Expr, ExprError};

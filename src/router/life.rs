@@ -79,7 +79,7 @@ impl Workspace {
         let task = Task {
             sid,
             workflow,
-            attributes,
+            attributes: attributes.into(),
             channel,
             priority,
             status: TaskStatus::Pending,
@@ -356,7 +356,9 @@ impl Workspace {
         let waits = self.waits(sid);
         self.leave_line(sid);
         let task = self.tasks.get_mut(&sid).ok_or(RouterError::Unknown("task"))?;
-        task.attributes = attributes.unwrap_or_else(|| std::mem::take(&mut task.attributes));
+        if let Some(attributes) = attributes {
+            task.attributes = attributes.into();
+        }
         task.priority = priority.unwrap_or(task.priority);
         task.channel = channel.unwrap_or_else(|| std::mem::take(&mut task.channel));
         if let Some(started) = started {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base::{Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::attributes::Attributes;
 use crate::statistics::Card;
 use crate::transfer::{Direct, Meant, Transfer, TransferStatus};
 
@@ -90,7 +90,7 @@ pub struct Task {
     /// Who decides where it goes.
     pub workflow: WorkflowSid,
     /// What filters choose by.
-    pub attributes: Value,
+    pub attributes: Attributes,
     /// What kind of work it is.
     pub channel: String,
     /// The larger, the sooner.

@@ -144,7 +144,7 @@ impl Workspace {
         task.waits_from = now;
         task.priority = priority.unwrap_or(task.priority);
         if let Some(attributes) = attributes {
-            task.attributes = attributes;
+            task.attributes = attributes.into();
         }
         self.recount(sid);
         self.tell(Event::TaskTransfer { task: sid, transfer, step: TransferStep::Initiated }, now);

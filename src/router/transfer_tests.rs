@@ -232,7 +232,7 @@ fn a_transfer_begins_to_wait_anew() {
     office.pass(4);
     office.accept(3);
     let task = office.all.task(TaskSid(1)).unwrap();
-    assert_eq!((task.priority, &task.attributes), (9, &json!({"vip": true})));
+    assert_eq!((task.priority, &*task.attributes), (9, &json!({"vip": true})));
     let window = crate::statistics::Window::minutes(15, office.mono());
     let queue = crate::statistics::Whose::Queue(TaskQueueSid(1));
     assert_eq!(office.all.cumulative(queue, &window, &[]).until_accepted.total_ms, 4_000);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{ActivitySid, Mono, ReservationSid, WorkerSid};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::attributes::Attributes;
 use crate::names::WorkerNames;
 
 /// What a worker can be doing.
@@ -27,7 +27,7 @@ pub struct Worker {
     /// For people; unique in the workspace.
     pub name: String,
     /// What queues and targets choose by.
-    pub attributes: Value,
+    pub attributes: Attributes,
     /// What it is doing.
     pub activity: ActivitySid,
     /// Since when.

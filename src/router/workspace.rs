@@ -258,7 +258,7 @@ impl Workspace {
         let worker = Worker {
             sid,
             name: name.to_owned(),
-            attributes,
+            attributes: attributes.into(),
             activity,
             since: now,
             idle_since: now,
@@ -315,7 +315,7 @@ impl Workspace {
         attributes: Value,
         now: Mono,
     ) -> Result<(), RouterError> {
-        self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?.attributes = attributes;
+        self.workers.get_mut(&worker).ok_or(RouterError::Unknown("worker"))?.attributes = attributes.into();
         self.reindex(worker);
         self.feed(worker, now);
         Ok(())

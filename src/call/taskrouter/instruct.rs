@@ -177,7 +177,7 @@ impl Node {
         let at = self.shared.router.clock(now);
         let Some(desk) = self.shared.router.desks.get_mut(&workspace) else { return };
         let Some(task) = desk.core.reservation(sid).map(|one| one.task) else { return };
-        let Some(attributes) = desk.core.task(task).map(|task| task.attributes.clone()) else { return };
+        let Some(attributes) = desk.core.task(task).map(|task| (*task.attributes).clone()) else { return };
         let attributes = router::with_attribute(attributes, path, &call.to_string());
         // A task that is gone has no attributes.
         let _ = desk.core.update_task(task, Some(attributes), None, at);
