@@ -45,14 +45,24 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn insert(&mut self, sid: TaskSid, rank: Rank, class: Class) {
         self.remove(sid);
-        let number = *self.numbers.entry(class.clone()).or_insert_with(|| {
-            self.next = self.next.wrapping_add(1);
-            self.next
-        });
+        let number = match self.numbers.get(&class) {
+            Some(number) => *number,
+            None => {
+                self.next = self.next.wrapping_add(1);
+                self.numbers.insert(class.clone(), self.next);
+                self.next
+            }
+        };
+        self.members.insert(sid, (rank, number));
+        if let Some((_, tasks)) = self.classes.get_mut(&number)
+            && tasks.first().is_some_and(|first| *first < (rank, sid))
+        {
+            tasks.insert((rank, sid));
+            return;
+        }
         self.take_head(number);
         self.classes.entry(number).or_insert_with(|| (class, BTreeSet::new())).1.insert((rank, sid));
         self.put_head(number);
-        self.members.insert(sid, (rank, number));
     }
 
     pub(crate) fn remove(&mut self, sid: TaskSid) {

@@ -4,6 +4,8 @@
 //! What the parts say of each other may differ by what was not written in the last moment. A reservation is believed
 //! before a task or a worker that does not know it, so that nothing is offered twice.
 
+use std::time::Duration;
+
 use base::Mono;
 
 use crate::life::{ASSIGNED_MAX, REMEMBERED};
@@ -77,6 +79,7 @@ impl Workspace {
     /// Everything is back: states agree with the reservations, clocks run, and what was due happens.
     pub fn resume(&mut self, now: Mono) {
         let tasks: Vec<_> = self.tasks.keys().copied().collect();
+        let mut timers = Vec::with_capacity(tasks.len());
         for sid in &tasks {
             self.agree(*sid);
             let Some(task) = self.tasks.get(sid) else { continue };
@@ -85,22 +88,22 @@ impl Workspace {
                 TaskStatus::Assigned | TaskStatus::Wrapping => (Timer::Life(*sid), now + ASSIGNED_MAX),
                 TaskStatus::Completed | TaskStatus::Canceled => (Timer::Forget(*sid), now + REMEMBERED),
             };
-            self.set_timer(timer, at);
+            timers.push((at, timer));
         }
         let pending = self.reservations.values().filter(|one| one.status == ReservationStatus::Pending);
-        let pending: Vec<_> = pending.map(|one| (one.sid, one.task, one.born)).collect();
-        for (sid, task, born) in pending {
-            let workflow = self.tasks.get(&task).and_then(|task| self.workflows.get(&task.workflow));
+        for one in pending {
+            let workflow = self.tasks.get(&one.task).and_then(|task| self.workflows.get(&task.workflow));
             let timeout = workflow.map(|workflow| workflow.reservation_timeout).unwrap_or_default();
-            self.set_timer(Timer::Reservation(sid), born + timeout);
+            timers.push((one.born + timeout, Timer::Reservation(one.sid)));
         }
-        let workers: Vec<_> = self.workers.keys().copied().collect();
-        workers.into_iter().for_each(|worker| self.reindex(worker));
+        self.set_timers(timers);
+        self.reindex_all();
         // The clock first: who did not answer in time is asked no more.
         self.handle_timeout(now);
         for sid in tasks {
             let status = self.tasks.get(&sid).map(|task| task.status);
             match (status, self.tasks.get(&sid).and_then(|task| task.place)) {
+                (Some(TaskStatus::Pending), Some(_)) if self.waits_on(sid, now) => {}
                 (Some(TaskStatus::Pending), Some(_)) => self.look_again(sid, now),
                 (Some(TaskStatus::Pending), None) if self.is_direct(sid) => self.look_again(sid, now),
                 (Some(TaskStatus::Pending), None) => self.route(sid, 0, true, now),
@@ -112,6 +115,25 @@ impl Workspace {
                 _ => {}
             }
         }
+    }
+
+    /// A task for which nobody is free goes on waiting where it was: most do, and need not look through everything.
+    fn waits_on(&mut self, sid: base::TaskSid, now: Mono) -> bool {
+        let Some(task) = self.tasks.get(&sid).filter(|task| task.direct.is_none()) else { return false };
+        let Some(target) = task.place.and_then(|place| self.target(sid, place)) else { return false };
+        let Some(queue) = self.queues.get(&target.queue) else { return false };
+        let is_plain = target.known_worker.is_none() && target.skip_if.is_none();
+        let until = target.until_age_s.map(|age| task.when_waited(Duration::from_secs(age)));
+        let stands = task.queue == Some(target.queue) && target.priority.is_none_or(|it| it == task.priority);
+        let is_anybody_free = queue.idle.get(&task.channel).is_some_and(|idle| idle.len() > 0);
+        if !is_plain || !stands || is_anybody_free || until.is_some_and(|until| until <= now) {
+            return false;
+        }
+        if let Some(until) = until {
+            self.set_timer(Timer::Target(sid), until);
+        }
+        self.wait(sid);
+        true
     }
 
     fn is_offered_on(&self, sid: base::TaskSid) -> bool {

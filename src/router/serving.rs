@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base::{TaskQueueSid, WorkerSid};
 
-use crate::expr::Step;
+use crate::expr::{Step, Which};
 use crate::idle::{Reads, kind_of};
 use crate::names::WorkerCounts;
 use crate::queue::Queue;
@@ -65,6 +65,27 @@ impl Workspace {
             find_out(worker, *queue_sid, queue, serves);
         }
         self.join_idle(sid);
+    }
+
+    /// Everybody's attributes are to be looked at: as [`Self::reindex`] of each, but a worker is asked only about queues
+    /// it could serve, of however many there are.
+    pub(crate) fn reindex_all(&mut self) {
+        let which = Which::new(self.queues.iter().map(|(sid, queue)| (&queue.config.target_workers, *sid)));
+        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
+        for sid in workers {
+            self.leave_idle(sid);
+            self.forget_looked(sid);
+            let Some(worker) = self.workers.get(&sid) else { continue };
+            let serves = self.serves.entry(sid).or_default();
+            let mut asked = which.may_be_true(&worker.attributes);
+            asked.extend(serves.iter());
+            for queue_sid in asked {
+                if let Some(queue) = self.queues.get_mut(&queue_sid) {
+                    find_out(worker, queue_sid, queue, serves);
+                }
+            }
+            self.join_idle(sid);
+        }
     }
 
     /// A queue has changed: who may serve it is found out anew.

@@ -476,6 +476,33 @@ fn a_row_that_was_not_written_does_not_lead_to_a_second_offer() {
 }
 
 #[test]
+fn a_worker_who_became_free_in_the_last_moment_is_found_after_a_restart() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.worker(1, json!({}), OFFLINE);
+    office.task(1, json!({}));
+    // The worker's row is newer than what followed from it.
+    office.all.workers.get_mut(&WorkerSid(1)).unwrap().activity = AVAILABLE;
+    assert_eq!(restarted(&office).offers(), [(1, 1)]);
+}
+
+#[test]
+fn after_a_restart_a_target_lasts_as_long_as_was_left() {
+    let mut office = Office::new(
+        r#"{"filters":[{"expression":"1==1","targets":[{"queue":"WQ3","timeout":60},{"queue":"WQ2"}]}]}"#,
+    );
+    office.task(1, json!({}));
+    office.pass(10);
+    let queue = |office: &Office| office.all.task(TaskSid(1)).unwrap().queue.map(|queue| queue.0);
+    let mut again = restarted(&office);
+    again.pass(49);
+    assert_eq!(queue(&again), Some(3));
+    again.pass(1);
+    assert_eq!(queue(&again), Some(2));
+    office.now += 60;
+    assert_eq!(queue(&restarted(&office)), Some(2), "it was over while nobody was there");
+}
+
+#[test]
 fn a_task_of_another_age_waits_as_long_as_that_leaves() {
     let mut office = Office::new(
         r#"{"filters":[{"expression":"1==1","targets":[{"queue":"WQ3","timeout":60},{"queue":"WQ2"}]}]}"#,

@@ -367,6 +367,13 @@ impl Workspace {
         self.deadlines.insert(timer, at);
     }
 
+    /// As [`Self::set_timer`] for each, in less time.
+    pub(crate) fn set_timers(&mut self, timers: Vec<(Mono, Timer)>) {
+        timers.iter().for_each(|(_, timer)| self.cancel_timer(*timer));
+        self.deadlines.append(&mut timers.iter().map(|(at, timer)| (*timer, *at)).collect());
+        self.timers.append(&mut timers.into_iter().collect());
+    }
+
     pub(crate) fn cancel_timer(&mut self, timer: Timer) {
         if let Some(at) = self.deadlines.remove(&timer) {
             self.timers.remove(&(at, timer));

@@ -22,7 +22,7 @@ impl TaskRouter {
     ) {
         let at = self.clock(now);
         let rows = in_order(rows);
-        let workspaces: Vec<_> = rows
+        let workspaces: Vec<_> = rows[0]
             .iter()
             .filter_map(|row| match row {
                 RouterRow::Workspace(row) => Some(row.clone()),
@@ -31,7 +31,7 @@ impl TaskRouter {
             .collect();
         for row in workspaces {
             let sid = row.sid;
-            let activities: Vec<_> = rows
+            let activities: Vec<_> = rows[1]
                 .iter()
                 .filter_map(|row| match row {
                     RouterRow::Activity(row) if row.workspace == sid => Some(row.activity.clone()),
@@ -53,7 +53,7 @@ impl TaskRouter {
             desk.set_rules(at);
             self.desks.insert(sid, desk);
         }
-        for row in rows {
+        for row in rows.into_iter().flatten() {
             let workspace = row.workspace();
             if let Some(desk) = self.desks.get_mut(&workspace) {
                 desk.take_up(row, at);
@@ -139,27 +139,26 @@ impl Desk {
 }
 
 /// What others need comes first; reservations in the order they were made.
-fn in_order(rows: Vec<RouterRow>) -> Vec<RouterRow> {
-    let all = rows.len();
-    let mut kinds: [Vec<RouterRow>; 8] = std::array::from_fn(|_| Vec::new());
+fn in_order(rows: Vec<RouterRow>) -> [Vec<RouterRow>; 8] {
+    let kind = |row: &RouterRow| match row {
+        RouterRow::Workspace(_) => 0,
+        RouterRow::Activity(_) => 1,
+        RouterRow::Channel(_) => 2,
+        RouterRow::Queue(_) => 3,
+        RouterRow::Workflow(_) => 4,
+        RouterRow::Worker(_) => 5,
+        RouterRow::Task(_) => 6,
+        RouterRow::Reservation(_) => 7,
+    };
+    let mut counts = [0; 8];
+    rows.iter().for_each(|row| counts[kind(row)] += 1);
+    let mut kinds = counts.map(Vec::with_capacity);
     for row in rows {
-        let kind = match row {
-            RouterRow::Workspace(_) => 0,
-            RouterRow::Activity(_) => 1,
-            RouterRow::Channel(_) => 2,
-            RouterRow::Queue(_) => 3,
-            RouterRow::Workflow(_) => 4,
-            RouterRow::Worker(_) => 5,
-            RouterRow::Task(_) => 6,
-            RouterRow::Reservation(_) => 7,
-        };
-        kinds[kind].push(row);
+        kinds[kind(&row)].push(row);
     }
     kinds[7].sort_by_key(|row| match row {
         RouterRow::Reservation(row) => row.reservation.born,
         _ => base::Mono::default(),
     });
-    let mut rows = Vec::with_capacity(all);
-    rows.extend(kinds.into_iter().flatten());
-    rows
+    kinds
 }

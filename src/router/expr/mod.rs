@@ -13,6 +13,7 @@
 mod eval;
 mod lex;
 mod read;
+mod which;
 
 use std::borrow::Cow;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use read::ExprError;
+pub(crate) use which::Which;
 
 /// Characters of an expression; a longer one is refused.
 pub const EXPR_CHARS_MAX: usize = 4_096;
