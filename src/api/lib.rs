@@ -38,7 +38,7 @@ use base::AccountSid;
 use error::ApiError;
 
 pub use book::{NewOffice, OfficeBook, stored_entries};
-pub use desktop::Desktops;
+pub use desktop::{Desktops, await_desktops};
 pub use door::Door;
 pub use keys::{AccessToken, TokenFault, verify_token};
 pub use limits::Limits;

@@ -183,6 +183,8 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let opened = api::OfficeBook::open(store.clone(), config.office.clone(), &config.caller_ids).await;
     let (book, offices) = opened.context("the database")?;
     let mut node = Node::new(book.view().office(), USER_AGENT, rng, clock.now());
+    let registrations = store.registrations(clock.now().wall).await.context("the database")?;
+    node.restore_registrations(registrations, clock.now());
     node.restore_queues(store.queues().await.context("the database")?);
     let rows = store.router_rows().await.context("the database")?;
     let mut counted = tokio::spawn(router_past(store.clone(), &rows, moment(clock.now().wall)));
@@ -211,7 +213,8 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     });
     let ready = api::Ready::default();
     let (orders, orders_rx) = api::Orders::channel();
-    let api = api::router(api::Api {
+    let desktops = store.desktops().await.context("the database")?;
+    let api = api::Api {
         account_sid: config.office.account_sid,
         auth_token: config.auth_token.reveal().into(),
         store: store.clone(),
@@ -233,8 +236,9 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
             public_url: config.http.public_url.as_str().into(),
             open_recordings: config.recordings_open,
         },
-    });
-    let web = tokio::spawn(async move { api::serve(http, api).await });
+    };
+    let waiting = tokio::spawn(api::await_desktops(api.clone(), desktops));
+    let web = tokio::spawn(async move { api::serve(http, api::router(api)).await });
 
     let (reload_tx, reload_rx) = mpsc::channel(4);
     let desk = Desk { asks: asks_tx.clone(), reload: reload_tx, world: Arc::clone(&world), started };
@@ -268,6 +272,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     gauges.abort();
     forgetting.abort();
     triggers.abort();
+    waiting.abort();
     tell_systemd(sd_notify::NotifyState::Stopping);
 
     // What the last calls left behind is sent and written before the process ends.

@@ -54,6 +54,7 @@ mod outbound;
 mod outcome;
 mod participant;
 mod pause;
+mod phones;
 mod place;
 mod play;
 mod prompt;

@@ -44,6 +44,7 @@ pub struct Node {
     pub(crate) calls_total: u64,
     pub(crate) counters: BTreeMap<&'static str, u64>,
     pub(crate) trunk_states: BTreeMap<String, String>,
+    pub(crate) started: Mono,
 }
 
 impl Node {
@@ -89,6 +90,7 @@ impl Node {
             calls_total: 0,
             counters: BTreeMap::new(),
             trunk_states: BTreeMap::new(),
+            started: now.mono,
         }
     }
 
@@ -369,6 +371,7 @@ impl Node {
                 self.wake(&user, now);
             }
             Event::Unregistered { .. } => self.count("phone unregistered"),
+            Event::ContactsChanged { user } => self.keep_contacts(user, now),
             Event::TrunkState { trunk, state } => {
                 self.trunk_states.insert(trunk, crate::operator::trunk_words(&state));
             }

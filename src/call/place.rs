@@ -65,6 +65,8 @@ pub struct NewCall {
     pub checks_from: bool,
     /// Where it is told that a client is wanted, so that its phone is woken.
     pub client_notification: Option<String>,
+    /// Whether a phone that is not registered is waited for, as long as it may ring.
+    pub awaits_phone: bool,
     /// A call this one is to supervise, and how: what runs is then the conference in which that call is.
     pub supervises: Option<(CallSid, SupervisorMode)>,
     /// What is to be remarked of how it was asked for: numbers of the error catalogue with a sentence.
@@ -93,6 +95,7 @@ impl NewCall {
             delay_s: 0,
             checks_from: false,
             client_notification: None,
+            awaits_phone: false,
             supervises: None,
             remarks: Vec::new(),
         }
@@ -175,8 +178,10 @@ pub(crate) fn place(
     let (mut ways, out_of_reach) = match places(&noun, &Who::Api, ctx) {
         // One call has one callee: of several devices of a phone the one that registered last, then the others.
         Ok(places) => (places.into_iter().flatten().collect::<Vec<_>>(), None),
-        // Whoever was told wakes it: it is waited for.
-        Err(refusal) if refusal.sip_code == OUT_OF_REACH && is_woken(&noun) => (Vec::new(), None),
+        // Whoever was told wakes it, or it comes by itself: it is waited for.
+        Err(refusal) if refusal.sip_code == OUT_OF_REACH && (is_woken(&noun) || new.awaits_phone) => {
+            (Vec::new(), None)
+        }
         Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
             (Vec::new(), Some((Cause::Unroutable(OUT_OF_REACH), refusal)))
         }

@@ -3,7 +3,10 @@
 //! A row is complete each time it is handed over, never a change to an earlier one: writing it twice, or
 //! only the last of several, leaves the same table.
 
-use base::{CallSid, ConferenceSid, NotificationSid, QueueSid, RecordingSid, Timestamp, TranscriptionSid};
+use base::{
+    CallSid, ConferenceSid, NotificationSid, Now, QueueSid, RecordingSid, Timestamp, TranscriptionSid,
+    WorkerSid, WorkspaceSid,
+};
 use serde::{Deserialize, Serialize};
 use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
@@ -28,6 +31,10 @@ pub enum StoreItem {
     Queue(QueueRow),
     /// Replaces the row with the same sid.
     Conference(ConferenceRow),
+    /// Replaces the row of the same phone, or takes it away.
+    Registration(RegistrationRow),
+    /// Replaces the row of the same worker, or takes it away.
+    Desktop(DesktopRow),
     /// Of a workspace.
     Router(RouterItem),
     /// Appended.
@@ -200,6 +207,48 @@ impl QueueRow {
         let name = name.to_owned();
         Self { sid, name, max_size, on_demand, created: at, updated: at, deleted: None }
     }
+}
+
+/// Where one phone is registered, so that a box that starts again can ring it before it registers anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationRow {
+    /// Its name.
+    pub phone: String,
+    /// Best first; a row without any is not kept.
+    pub contacts: Vec<sip::Binding>,
+    /// When this was so. The contacts' times are on its clock.
+    pub written: Now,
+}
+
+impl RegistrationRow {
+    /// When the last of its contacts expires.
+    pub fn until(&self) -> Timestamp {
+        let last = self.contacts.iter().map(|contact| contact.expires_at).max().unwrap_or(self.written.mono);
+        self.written.wall + last.since(self.written.mono)
+    }
+
+    /// Its contacts with their times on the clock of `now`.
+    pub fn at(self, now: Now) -> Vec<sip::Binding> {
+        let passed = now.wall - self.written.wall;
+        let mut contacts = self.contacts;
+        for contact in &mut contacts {
+            let left = contact.expires_at.since(self.written.mono);
+            contact.expires_at = now.mono + left.saturating_sub(passed);
+        }
+        contacts
+    }
+}
+
+/// A worker who has a desktop open and is to be put out of the way when it is lost: should the box stop meanwhile, the
+/// next run waits for the desktop as this one would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesktopRow {
+    /// The workspace.
+    pub workspace: WorkspaceSid,
+    /// The worker.
+    pub worker: WorkerSid,
+    /// Whether it is so; a row of one that is not is not kept.
+    pub open: bool,
 }
 
 /// One conference (`rest-voice` §6). Who is in it is not on record: no call survives the box.

@@ -257,6 +257,7 @@ impl Call {
             | sip::Event::Notified { .. }
             | sip::Event::Registered { .. }
             | sip::Event::Unregistered { .. }
+            | sip::Event::ContactsChanged { .. }
             | sip::Event::TrunkState { .. }
             | sip::Event::Rejected { .. } => {}
         }

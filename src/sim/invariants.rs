@@ -87,6 +87,8 @@ impl Watch {
             | StoreItem::Transcription(_)
             | StoreItem::Queue(_)
             | StoreItem::Conference(_)
+            | StoreItem::Registration(_)
+            | StoreItem::Desktop(_)
             | StoreItem::Router(_)
             | StoreItem::Exchange(_)
             | StoreItem::Gone(_) => {}

@@ -370,6 +370,8 @@ impl Scenario {
                 | StoreItem::Recording(_)
                 | StoreItem::Queue(_)
                 | StoreItem::Conference(_)
+                | StoreItem::Registration(_)
+                | StoreItem::Desktop(_)
                 | StoreItem::Router(_)
                 | StoreItem::Exchange(_)
                 | StoreItem::Gone(_)

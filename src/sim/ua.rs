@@ -478,6 +478,7 @@ impl SimUa {
             }
             Event::Registered { .. }
             | Event::Unregistered { .. }
+            | Event::ContactsChanged { .. }
             | Event::TrunkState { .. }
             | Event::Rejected { .. } => {}
         }

@@ -14,6 +14,7 @@ mod pending;
 #[cfg(test)]
 mod plans;
 mod read;
+mod registrations;
 mod resources;
 mod retention;
 mod router;

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{CallSid, ConferenceSid, QueueSid, RecordingSid, TranscriptionSid};
+use base::{CallSid, ConferenceSid, QueueSid, RecordingSid, TranscriptionSid, WorkerSid};
 use call::record::{
-    CallRow, ConferenceRow, EventRow, ExchangeRow, Gone, NotificationRow, QueueRow, RecordingRow, StoreItem,
-    TranscriptionRow,
+    CallRow, ConferenceRow, DesktopRow, EventRow, ExchangeRow, Gone, NotificationRow, QueueRow, RecordingRow,
+    RegistrationRow, StoreItem, TranscriptionRow,
 };
 use call::taskrouter::rows::{RouterEventRow, RouterItem, RouterKey, RouterLeafRow};
 
@@ -21,6 +21,10 @@ pub(crate) const RECORDINGS_PENDING_MAX: usize = 50_000;
 pub(crate) const CONFERENCES_PENDING_MAX: usize = 50_000;
 /// Likewise for queues.
 pub(crate) const QUEUES_PENDING_MAX: usize = 20_000;
+/// Likewise for registrations, of which a phone has one row.
+pub(crate) const REGISTRATIONS_PENDING_MAX: usize = 20_000;
+/// Likewise for desktops, of which a worker has one row.
+pub(crate) const DESKTOPS_PENDING_MAX: usize = 20_000;
 /// Likewise for transcriptions.
 pub(crate) const TRANSCRIPTIONS_PENDING_MAX: usize = 20_000;
 /// Events that may wait; beyond it the newest are dropped and counted.
@@ -54,6 +58,8 @@ pub(crate) struct Pending {
     recordings: Latest<RecordingSid, RecordingRow>,
     queues: Latest<QueueSid, QueueRow>,
     conferences: Latest<ConferenceSid, ConferenceRow>,
+    registrations: Latest<String, RegistrationRow>,
+    desktops: Latest<WorkerSid, DesktopRow>,
     transcriptions: Latest<TranscriptionSid, TranscriptionRow>,
     router: Latest<RouterKey, RouterItem>,
     router_events: VecDeque<Numbered<Box<RouterEventRow>>>,
@@ -79,6 +85,10 @@ impl Pending {
             StoreItem::Conference(row) => {
                 self.conferences.push(number, row.sid, row, CONFERENCES_PENDING_MAX)
             }
+            StoreItem::Registration(row) => {
+                self.registrations.push(number, row.phone.clone(), row, REGISTRATIONS_PENDING_MAX)
+            }
+            StoreItem::Desktop(row) => self.desktops.push(number, row.worker, row, DESKTOPS_PENDING_MAX),
             StoreItem::Transcription(row) => {
                 self.transcriptions.push(number, row.sid, row, TRANSCRIPTIONS_PENDING_MAX)
             }
@@ -135,6 +145,10 @@ impl Pending {
                 (number, StoreItem::Conference(row))
             } else if let Some((number, row)) = self.queues.pop() {
                 (number, StoreItem::Queue(row))
+            } else if let Some((number, row)) = self.registrations.pop() {
+                (number, StoreItem::Registration(row))
+            } else if let Some((number, row)) = self.desktops.pop() {
+                (number, StoreItem::Desktop(row))
             } else if let Some((number, row)) = self.transcriptions.pop() {
                 (number, StoreItem::Transcription(row))
             } else if let Some((number, item)) = self.router.pop() {
@@ -168,6 +182,10 @@ impl Pending {
                 StoreItem::Recording(row) => self.recordings.put_back(number, row.sid, row),
                 StoreItem::Queue(row) => self.queues.put_back(number, row.sid, row),
                 StoreItem::Conference(row) => self.conferences.put_back(number, row.sid, row),
+                StoreItem::Registration(row) => {
+                    self.registrations.put_back(number, row.phone.clone(), row);
+                }
+                StoreItem::Desktop(row) => self.desktops.put_back(number, row.worker, row),
                 StoreItem::Transcription(row) => self.transcriptions.put_back(number, row.sid, row),
                 StoreItem::Router(RouterItem::Put(row)) => {
                     self.router.put_back(number, row.key(), RouterItem::Put(row));
@@ -198,6 +216,8 @@ impl Pending {
             + self.recordings.rows.len()
             + self.queues.rows.len()
             + self.conferences.rows.len()
+            + self.registrations.rows.len()
+            + self.desktops.rows.len()
             + self.transcriptions.rows.len()
             + self.router.rows.len()
             + self.router_events.len()
@@ -225,6 +245,8 @@ impl Pending {
             self.recordings.oldest(),
             self.queues.oldest(),
             self.conferences.oldest(),
+            self.registrations.oldest(),
+            self.desktops.oldest(),
             self.transcriptions.oldest(),
             self.router.oldest(),
             self.router_events.front().map(|(number, _)| *number),
@@ -309,6 +331,8 @@ mod tests {
                 StoreItem::Notification(_) => 'n',
                 StoreItem::Queue(_) => 'q',
                 StoreItem::Conference(_) => 'f',
+                StoreItem::Registration(_) => 'p',
+                StoreItem::Desktop(_) => 'd',
                 StoreItem::Router(_) => 'w',
                 StoreItem::Exchange(_) => 'x',
                 StoreItem::Gone(_) => 'g',

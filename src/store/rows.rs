@@ -29,6 +29,8 @@ pub(crate) async fn write(
         StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
         StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
         StoreItem::Conference(row) => write_conference(connection, box_id, row).await,
+        StoreItem::Registration(row) => crate::registrations::write(connection, box_id, row).await,
+        StoreItem::Desktop(row) => crate::registrations::write_desktop(connection, box_id, row).await,
         StoreItem::Router(item) => crate::router::write(connection, box_id, item).await,
         StoreItem::Exchange(row) => write_exchange(connection, box_id, row).await,
         StoreItem::Gone(gone) => forget(connection, *gone).await,

@@ -82,3 +82,23 @@ pub(crate) fn notification(n: u128, call: u128) -> NotificationRow {
         response_body: Some("<Response".to_owned()),
     }
 }
+
+/// Phone `n`, registered for so long from `written` on.
+pub(crate) fn registration(n: u16, left_s: u64, written: base::Now) -> call::record::RegistrationRow {
+    let (local, remote) = (([192, 0, 2, 1], 5060).into(), ([192, 0, 2, 2], n).into());
+    let contact = sip::Binding {
+        user: format!("phone{n}"),
+        contact: sip::Uri::sip("x", std::net::IpAddr::from([192, 0, 2, 2]).into(), Some(n)),
+        params: sip::Params::default(),
+        flow: sip::Flow { transport: sip::TransportKind::Udp, local, remote },
+        path: Vec::new(),
+        expires_at: written.mono + std::time::Duration::from_secs(left_s),
+        q: 1_000,
+        call_id: "c".to_owned(),
+        cseq: 1,
+        user_agent: None,
+        instance: None,
+        reg_id: None,
+    };
+    call::record::RegistrationRow { phone: format!("phone{n}"), contacts: vec![contact], written }
+}

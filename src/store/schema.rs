@@ -148,6 +148,13 @@ const STEPS: &[&[&str]] = &[
         "ALTER TABLE conferences ADD COLUMN region TEXT",
         "CREATE INDEX conferences_long ON conferences (created_at, sid) WHERE updated_at - created_at > 86400000000",
     ],
+    // Where phones are registered, and who has a desktop open: read whole at the start, never looked for here.
+    &[
+        "CREATE TABLE registrations (
+        box TEXT NOT NULL, phone TEXT NOT NULL, until BIGINT NOT NULL, row TEXT NOT NULL, PRIMARY KEY (box, phone))",
+        "CREATE TABLE desktops (
+        box TEXT NOT NULL, worker TEXT NOT NULL, workspace TEXT NOT NULL, PRIMARY KEY (box, worker))",
+    ],
 ];
 
 /// Brings the database up to the last step, or refuses one that a later version made.

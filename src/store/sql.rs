@@ -161,6 +161,8 @@ statements! {
     CONFERENCE = concat!("SELECT ", conferences!(), " FROM conferences WHERE sid = $1");
     QUEUES = "SELECT sid, name, max_size, on_demand, created_at, updated_at FROM queues WHERE box = $1 \
         ORDER BY created_at, sid";
+    REGISTRATIONS = "SELECT row FROM registrations WHERE box = $1 AND until > $2 ORDER BY phone";
+    DESKTOPS = "SELECT workspace, worker FROM desktops WHERE box = $1 ORDER BY worker";
     RESOURCES = "SELECT kind, parent, sid, body, over_mark, gone, created_at, updated_at FROM resources \
         WHERE box = $1 ORDER BY kind, parent, sid";
     // Many rows as one, a line each: what the driver hands over by itself takes longer than what is in it.
@@ -219,6 +221,10 @@ statements! {
     PUT_QUEUE = "INSERT INTO queues (sid, name, max_size, on_demand, created_at, updated_at, box) \
         VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT (sid) DO UPDATE SET name=excluded.name, \
         max_size=excluded.max_size, on_demand=excluded.on_demand, updated_at=excluded.updated_at";
+    PUT_REGISTRATION = "INSERT INTO registrations (box, phone, until, row) VALUES ($1,$2,$3,$4) \
+        ON CONFLICT (box, phone) DO UPDATE SET until=excluded.until, row=excluded.row";
+    PUT_DESKTOP = "INSERT INTO desktops (box, worker, workspace) VALUES ($1,$2,$3) \
+        ON CONFLICT (box, worker) DO UPDATE SET workspace=excluded.workspace";
     PUT_CONFERENCE = concat!(
         "INSERT INTO conferences (", conferences!(), ", box) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) \
          ON CONFLICT (sid) DO UPDATE SET status=excluded.status, updated_at=excluded.updated_at, \
@@ -252,6 +258,8 @@ statements! {
     DELETE_TRANSCRIPTION = "DELETE FROM transcriptions WHERE sid = $1";
     DELETE_TRANSCRIPTIONS_OF_RECORDING = "DELETE FROM transcriptions WHERE recording = $1";
     DELETE_QUEUE = "DELETE FROM queues WHERE sid = $1";
+    DELETE_REGISTRATION = "DELETE FROM registrations WHERE box = $1 AND phone = $2";
+    DELETE_DESKTOP = "DELETE FROM desktops WHERE box = $1 AND worker = $2";
     DELETE_RESOURCE = "DELETE FROM resources WHERE box = $1 AND kind = $2 AND parent = $3 AND sid = $4";
     DELETE_ROUTER_ROW = "DELETE FROM router_rows WHERE workspace = $1 AND sid = $2";
 

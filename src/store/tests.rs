@@ -1,10 +1,15 @@
 //! The store as its callers see it, on SQLite in a directory of its own and, where one is offered, on
 //! PostgreSQL.
 
-use base::{CallSid, ConferenceSid, RecordingSid, Timestamp, TranscriptionSid};
+use std::time::Duration;
+
+use base::{
+    CallSid, ConferenceSid, Mono, Now, RecordingSid, Timestamp, TranscriptionSid, WorkerSid, WorkspaceSid,
+};
 use call::record::{
-    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, EventRow, Gone, NotificationRow, QueueRow,
-    RecordingRow, RecordingStatus, StoreItem, TranscriptionRow, TranscriptionStatus,
+    CallRow, ConferenceEnd, ConferenceRow, ConferenceStatus, DesktopRow, EventRow, Gone, NotificationRow,
+    QueueRow, RecordingRow, RecordingStatus, RegistrationRow, StoreItem, TranscriptionRow,
+    TranscriptionStatus,
 };
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -96,6 +101,31 @@ async fn rows_survive(store: &Store) {
     }
     store.write(StoreItem::Event(EventRow { text: "a\0b".to_owned(), ..sample::event(2, 0) }));
     store.flush().await.unwrap();
+
+    let at = |mono, wall| Now { mono: Mono(mono), wall: Timestamp(wall) };
+    let [first, again, other] =
+        [(1, 1_000), (1, 2_000), (2, 1_000)].map(|(n, left_s)| sample::registration(n, left_s, at(7, 0)));
+    for row in [first, again.clone(), other.clone()] {
+        store.write(StoreItem::Registration(row));
+        store.flush().await.unwrap();
+    }
+    let known = store.registrations(Timestamp(0)).await.unwrap();
+    assert_eq!(known, [again.clone(), other.clone()]);
+    let second = 1_000_000;
+    assert_eq!(store.registrations(Timestamp(1_000 * second)).await.unwrap(), std::slice::from_ref(&again));
+    // What is left of them is counted on, on the clock of the run that reads them.
+    let contact = again.clone().at(at(500, 1_500 * second)).remove(0);
+    assert_eq!(contact.expires_at, Mono(500) + Duration::from_secs(500));
+    store.write(StoreItem::Registration(RegistrationRow { contacts: Vec::new(), ..again }));
+    store.flush().await.unwrap();
+    assert_eq!(store.registrations(Timestamp(0)).await.unwrap(), [other]);
+
+    let desktop = |n, open| DesktopRow { workspace: WorkspaceSid(1), worker: WorkerSid(n), open };
+    for row in [desktop(1, true), desktop(2, true), desktop(1, true), desktop(2, false)] {
+        store.write(StoreItem::Desktop(row));
+        store.flush().await.unwrap();
+    }
+    assert_eq!(store.desktops().await.unwrap(), [desktop(1, true)]);
 
     let begun = ConferenceRow { region: Some("ie1".to_owned()), ..sample::conference(1) };
     let over = ConferenceRow {

@@ -1,9 +1,14 @@
 //! What applications are told of ends: of what is deleted, of what fails, and of what was open when the box stopped.
 
-use base::WorkerSid;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base::{ActivitySid, Now, WorkerSid};
+use call::record::StoreItem;
 use call::taskrouter::{DeskAsk, Filter, RouterAsk, RouterReply, TaskForm, WorkerForm};
 use router::{ReservationStatus, TaskStatus, read_attributes};
 use sim::{Answer, Reaction, Scenario, param};
+use sip::TransportKind;
 
 use crate::taskrouter::{ASSIGNMENT, Desk, HAPPENED, ask};
 
@@ -140,7 +145,7 @@ fn after_a_restart_the_application_is_asked_again_about_what_is_open() {
     again.web().serve(HAPPENED, Answer::page(204, None, ""));
     let accept = Answer::page(200, Some("application/json"), r#"{"instruction":"accept"}"#);
     again.web().serve(ASSIGNMENT, accept);
-    let now = base::Now { mono: again.world.now().mono, wall };
+    let now = Now { mono: again.world.now().mono, wall };
     again.world.node =
         call::Node::new(sim::office(&[("ann", "101")]), "Tandem/sim", base::Rng::seeded(9), now);
     again.world.node.restore_router(rows, Some(&Default::default()), now);
@@ -187,4 +192,92 @@ fn reservations_are_listed_by_their_worker() {
     assert_eq!((of(&mut d, bob), of(&mut d, ann)), (vec![first], vec![second]));
     d.ask(DeskAsk::DeleteTask(first, None));
     assert_eq!((of(&mut d, bob), of(&mut d, ann)), (vec![], vec![second]));
+}
+
+/// The box stops and starts, `away` later; phones do not know. `registered`: whether it knows where they are.
+fn starts_again(d: &mut Desk, away: Duration, registered: bool) {
+    let rows = d.rows();
+    let mut phones = BTreeMap::new();
+    for item in &d.s.world.stored {
+        if let StoreItem::Registration(row) = item {
+            phones.insert(row.phone.clone(), row.clone());
+        }
+    }
+    assert!(!phones.is_empty(), "where phones are is written down");
+    let before = d.s.world.now();
+    let now = Now { mono: before.mono, wall: before.wall + away };
+    d.s.world.node = call::Node::new(sim::office(&[("ann", "101")]), "Tandem/sim", base::Rng::seeded(9), now);
+    if registered {
+        d.s.world.node.restore_registrations(phones.into_values().collect(), now);
+    }
+    d.s.world.node.restore_router(rows, Some(&Default::default()), now);
+    ask(&mut d.s, RouterAsk::Workspaces);
+}
+
+/// Ann's activity and the states of her reservations.
+fn anns(d: &mut Desk) -> (ActivitySid, Vec<ReservationStatus>) {
+    let worker = DeskAsk::Workers(Some(d.ann));
+    let RouterReply::Workers(found) = d.ask(worker) else { panic!() };
+    (found[0].row.worker.activity, d.reservations())
+}
+
+/// An agent who is called as soon as the box is there again is rung where its phone was, and stays one who answers.
+#[test]
+fn after_a_restart_a_worker_is_rung_where_its_phone_was() {
+    let mut d = Desk::open(None);
+    d.ann_does(d.available);
+    german_task(&mut d);
+    d.instructs(
+        r#"{"instruction":"call","from":"+15550001","url":"http://web.example/voice","accept":"true"}"#,
+    );
+    d.s.will(d.phone, Reaction::Answer(Duration::from_millis(500)));
+    starts_again(&mut d, Duration::from_secs(60), true);
+    d.s.pass_ms(2_000);
+    assert_eq!(anns(&mut d), (d.available, vec![ReservationStatus::Accepted]));
+}
+
+/// Who comes back by itself is waited for: an agent whose phone has not found the box again is not one who does not
+/// answer. Later one is.
+#[test]
+fn after_a_restart_a_worker_whose_phone_comes_back_is_waited_for() {
+    for (late, activity_stays) in [(false, true), (true, false)] {
+        let mut d = Desk::open(None);
+        d.ann_does(d.available);
+        d.instructs(
+            r#"{"instruction":"call","from":"+15550001","url":"http://web.example/voice","accept":"true"}"#,
+        );
+        starts_again(&mut d, Duration::ZERO, false);
+        if late {
+            d.s.pass_ms(121_000);
+        }
+        german_task(&mut d);
+        d.s.pass_ms(15_000);
+        if activity_stays {
+            assert_eq!(anns(&mut d), (d.available, vec![ReservationStatus::Pending]));
+            let phone = d.s.world.add_ua("ann", Some("secret"), TransportKind::Udp, [203, 0, 113, 99].into());
+            d.s.will(phone, Reaction::Answer(Duration::from_millis(500)));
+            d.s.pass_ms(2_000);
+            assert_eq!(anns(&mut d), (d.available, vec![ReservationStatus::Accepted]));
+        } else {
+            assert_eq!(anns(&mut d), (d.offline, vec![ReservationStatus::Rejected]));
+        }
+    }
+}
+
+/// Nobody could answer while the box was down: an offer of before has its whole time anew, and is asked about again.
+#[test]
+fn an_offer_does_not_run_out_while_the_box_is_down() {
+    let mut d = Desk::open(None);
+    d.ann_does(d.available);
+    german_task(&mut d);
+    let open = d.reservation();
+    starts_again(&mut d, Duration::from_secs(600), true);
+    d.s.pass_ms(29_000);
+    assert_eq!(anns(&mut d), (d.available, vec![ReservationStatus::Pending]));
+    assert_eq!(d.reservation(), open);
+    let asked = d.s.asked(ASSIGNMENT);
+    assert!(asked.iter().all(|one| param(one, "ReservationSid") == Some(&open.to_string())));
+    assert_eq!(asked.len(), 2, "before and after");
+    d.s.pass_ms(1_500);
+    assert_eq!(anns(&mut d), (d.offline, vec![ReservationStatus::Timeout]));
 }

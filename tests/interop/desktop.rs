@@ -261,6 +261,7 @@ fn a_desktop_leads_the_conversation_of_its_task() {
         let invite = bob_phone.wait("INVITE", s(8));
         bobs.talk_to(invite.media().expect("an offer")).say(BOB);
         other.until("accepted");
+        assert_eq!(desk.until("transferCompleted")["status"], "complete");
         let three = |tones: &[f64]| heard(&[&caller.rtp, &anns, &bobs], tones);
         let tones = [hz::CALLER, hz::AGENT, BOB, hz::PROMPT];
         assert_eq!(three(&tones), ["0110", "1010", "1100"]);

@@ -35,7 +35,7 @@ worker.on("reservationCreated", (offer) => {
   for (const name of ["accepted", "rejected", "timeout", "canceled", "rescinded", "wrapup", "completed"]) {
     offer.on(name, (one) => say({ happens: name, sid: one.sid, status: one.status, task: one.task.status }));
   }
-  for (const name of ["updated", "transferInitiated", "transferCompleted", "transferFailed"]) {
+  for (const name of ["updated", "transferInitiated"]) {
     offer.task.on(name, () => say({ happens: name, task: offer.task.sid }));
   }
 });
@@ -55,12 +55,16 @@ const acts = {
   reject: (sid) => offers.get(sid).reject(),
   wrap: (sid) => offers.get(sid).wrap(),
   complete: (sid) => offers.get(sid).complete(),
-  transfer: (sid, to) => offers.get(sid).task.transfer(to, { mode: "WARM" }),
-  cancelTransfer: async (sid) => {
-    const outgoing = offers.get(sid).task.transfers.outgoing;
-    outgoing.on("canceled", () => say({ happens: "transferCanceled", status: outgoing.status }));
-    await outgoing.cancel();
+  // What becomes of it is told by the transfer itself, which is there once it has been asked for.
+  transfer: async (sid, to) => {
+    const { task } = offers.get(sid);
+    await task.transfer(to, { mode: "WARM" });
+    const { outgoing } = task.transfers;
+    for (const [name, happens] of [["completed", "transferCompleted"], ["failed", "transferFailed"], ["canceled", "transferCanceled"]]) {
+      outgoing.on(name, () => say({ happens, status: outgoing.status }));
+    }
   },
+  cancelTransfer: (sid) => offers.get(sid).task.transfers.outgoing.cancel(),
   conference: (sid, options) => offers.get(sid).conference(options),
   holdCustomer: (sid, hold, holdUrl) => offers.get(sid).task.updateParticipant(holdUrl ? { hold, holdUrl } : { hold }),
   holdWorker: (sid, who, hold, holdUrl) => offers.get(sid).task.hold(who, hold, holdUrl ? { holdUrl } : {}),

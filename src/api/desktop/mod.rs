@@ -28,6 +28,7 @@ use base::{WorkerSid, WorkspaceSid};
 use serde_json::Value;
 
 pub use self::presence::Desktops;
+pub use self::socket::await_desktops;
 use crate::Api;
 use crate::error::ApiError;
 use crate::keys::verify_token;

@@ -6,6 +6,8 @@
 //!                      ▲                                │
 //!                      └───────────── opens ────────────┘
 //! ```
+//! Who is there or away is written down: when the box stops, all are away, and the next run waits for them.
+//!
 //! Time is passed in. However often desktops come and go, one task waits for all who are away.
 
 use std::collections::BTreeMap;
@@ -71,6 +73,24 @@ impl Desktops {
 
     fn lock(&self) -> MutexGuard<'_, Workers> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who had a desktop when the box stopped is away. True: nobody waits for those who are, and somebody has to.
+    ///
+    /// They had no part in it: they have the usual time at least, however soon others count as lost.
+    pub(super) fn expect(&self, agents: Vec<Agent>, now: Instant) -> bool {
+        let mut workers = self.lock();
+        for agent in agents.into_iter().take(AWAY_MAX) {
+            if !workers.there.contains_key(&agent.worker) {
+                workers.away.insert(agent.worker, (now + self.grace.max(GRACE), agent));
+            }
+        }
+        !workers.away.is_empty() && !std::mem::replace(&mut workers.is_watched, true)
+    }
+
+    /// Whether a worker has a desktop.
+    pub(super) fn is_there(&self, worker: WorkerSid) -> bool {
+        self.lock().there.contains_key(&worker)
     }
 
     /// One more socket, which closes when it is notified. `alone`: the worker's others close.
@@ -169,6 +189,21 @@ mod tests {
         assert_eq!(desktops.take_due(later + GRACE - moment), []);
         assert_eq!(desktops.take_due(later + GRACE), [agent(1)]);
         assert_eq!((desktops.next(), desktops.take_due(later + 2 * GRACE)), (None, vec![]));
+    }
+
+    #[test]
+    fn who_was_there_when_the_box_stopped_is_waited_for() {
+        let now = Instant::now();
+        for (grace, waits) in [(Duration::ZERO, GRACE), (GRACE * 2, GRACE * 2)] {
+            let desktops = Desktops::new(grace);
+            assert!(!desktops.expect(vec![], now), "nobody is to be waited for");
+            opens(&desktops, 1);
+            assert!(desktops.expect(vec![agent(1), agent(2), agent(3)], now));
+            opens(&desktops, 3);
+            assert_eq!(desktops.next(), Some(now + waits));
+            assert_eq!(desktops.take_due(now + waits), [agent(2)], "who has one, or has one again, is there");
+            assert_eq!(desktops.next(), None);
+        }
     }
 
     #[test]

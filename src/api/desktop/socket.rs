@@ -13,12 +13,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base::TaskSid;
+use call::record::{DesktopRow, StoreItem};
 use call::taskrouter::rows::RouterEventRow;
 use call::taskrouter::{DeskAsk, RouterAsk, RouterReply, WorkerForm};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -34,8 +36,6 @@ use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
 use crate::taskrouter_v1::ask_node;
-
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 /// The client gives a silent socket up after 30 s.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -69,6 +69,9 @@ pub(super) async fn open(State(api): State<Api>, mut request: Request) -> Respon
         Ok(door) => door,
         Err(error) => return refused(error),
     };
+    if !stays {
+        note(&api, &agent, true);
+    }
     // From before the first frame on: what comes while the desktop asks for everything comes too.
     let news = api.store.news();
     tokio::spawn(async move {
@@ -76,9 +79,12 @@ pub(super) async fn open(State(api): State<Api>, mut request: Request) -> Respon
             let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX));
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-            Desktop { api: api.clone(), agent, tasks: BTreeSet::new() }.serve(socket, news, &door).await;
+            let mut desktop =
+                Desktop { api: api.clone(), agent, tasks: BTreeSet::new(), heartbeat: HEARTBEAT };
+            desktop.serve(socket, news, &door).await;
         }
         match api.desktops.leave(agent, &door, stays, Instant::now()) {
+            Closed::Nothing if stays && !api.desktops.is_there(agent.worker) => note(&api, &agent, false),
             Closed::Nothing => {}
             Closed::Watch => watch(&api).await,
             Closed::PutAway => put_away(&api, &agent).await,
@@ -106,6 +112,24 @@ fn key_of(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks).cloned()
 }
 
+/// Written down: whether the next run is to wait for the worker's desktop.
+fn note(api: &Api, agent: &Agent, open: bool) {
+    let row = DesktopRow { workspace: agent.workspace, worker: agent.worker, open };
+    api.store.write(StoreItem::Desktop(row));
+}
+
+/// Waits for the desktops that were open when the box stopped; their workers are put out of the way like those of any
+/// other that is lost. `rows`: as the store has them.
+pub async fn await_desktops(api: Api, rows: Vec<DesktopRow>) {
+    let agents = rows.iter().map(|row| {
+        let (workspace, worker) = (row.workspace, row.worker);
+        Agent { workspace, worker, supervisor: false, expires_s: 0 }
+    });
+    if api.desktops.expect(agents.collect(), Instant::now()) {
+        watch(&api).await;
+    }
+}
+
 /// Waits for workers without a desktop, as long as there are any.
 async fn watch(api: &Api) {
     while let Some(next) = api.desktops.next() {
@@ -119,11 +143,21 @@ async fn watch(api: &Api) {
 /// Nobody is there to be asked: the worker does what those do who do not answer.
 pub(super) async fn put_away(api: &Api, agent: &Agent) {
     let asked = ask_node(api, RouterAsk::In(agent.workspace, DeskAsk::Show)).await;
-    let Ok(Ok(RouterReply::Workspaces(shown))) = asked else { return };
+    let Ok(Ok(RouterReply::Workspaces(shown))) = asked else {
+        // There is no such workspace any more.
+        if asked.is_ok() {
+            note(api, agent, false);
+        }
+        return;
+    };
     let activity = shown.first().map(|view| view.row.timeout_activity);
     let form = WorkerForm { activity, ..WorkerForm::default() };
-    // A worker or a box that is gone is nowhere.
-    let _ = ask_node(api, RouterAsk::In(agent.workspace, DeskAsk::PutWorker(Some(agent.worker), form))).await;
+    // A worker or a box that is gone is nowhere; of a box that stops it stays written down.
+    let done =
+        ask_node(api, RouterAsk::In(agent.workspace, DeskAsk::PutWorker(Some(agent.worker), form))).await;
+    if done.is_ok() && !api.desktops.is_there(agent.worker) {
+        note(api, agent, false);
+    }
 }
 
 struct Desktop {
@@ -131,11 +165,18 @@ struct Desktop {
     agent: Agent,
     /// Tasks the worker has, or is asked about.
     tasks: BTreeSet<TaskSid>,
+    /// A frame is sent at least so often.
+    heartbeat: Duration,
 }
 
 impl Desktop {
     /// Until either end has enough.
-    async fn serve(&mut self, mut socket: Socket, mut news: Receiver<Arc<RouterEventRow>>, door: &Notify) {
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        mut socket: WebSocketStream<S>,
+        mut news: Receiver<Arc<RouterEventRow>>,
+        door: &Notify,
+    ) {
         let left_s = self.agent.expires_s.saturating_sub(now_s());
         let end = sleep_until(Instant::now() + Duration::from_secs(left_s));
         tokio::pin!(end);
@@ -148,7 +189,7 @@ impl Desktop {
         if !send(&mut socket, frame("init", init)).await || self.remember().await.is_err() {
             return;
         }
-        let mut heartbeat = interval(HEARTBEAT);
+        let mut heartbeat = interval(self.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.tick().await;
         loop {
@@ -183,7 +224,11 @@ impl Desktop {
         Ok(())
     }
 
-    async fn tell(&mut self, socket: &mut Socket, event: &RouterEventRow) -> bool {
+    async fn tell<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        socket: &mut WebSocketStream<S>,
+        event: &RouterEventRow,
+    ) -> bool {
         if event.workspace != self.agent.workspace {
             return true;
         }
@@ -253,7 +298,21 @@ impl Desktop {
                     step if step.starts_with("transfer-") => view.and_then(|view| {
                         let transfer = view.row.task.transfer.as_ref()?;
                         let concerned = transfer.worker == agent.worker || is_mine;
-                        concerned.then(|| objects::transfer(transfer, &view))
+                        // What has become of it since is told by another.
+                        let status = match step {
+                            "transfer-initiated" => Some("initiated"),
+                            "transfer-completed" => Some("complete"),
+                            "transfer-failed" => Some("failed"),
+                            "transfer-canceled" => Some("canceled"),
+                            _ => None,
+                        };
+                        concerned.then(|| {
+                            let mut shown = objects::transfer(transfer, &view);
+                            if let Some(status) = status {
+                                shown["transfer_status"] = Value::from(status);
+                            }
+                            shown
+                        })
                     }),
                     _ => None,
                 }
@@ -269,6 +328,51 @@ fn frame(kind: &str, payload: Value) -> String {
 }
 
 /// False when it cannot be sent in time.
-async fn send(socket: &mut Socket, text: String) -> bool {
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, text: String) -> bool {
     matches!(timeout(SEND_TIMEOUT, socket.send(Message::text(text))).await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{WorkerSid, WorkspaceSid};
+    use tokio::sync::broadcast;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::taskrouter_v1::tests::Desk;
+
+    /// What a desktop hears until it is closed, and how long that takes; nobody tells it anything.
+    async fn silence(heartbeat: Duration, left_s: u64) -> (Vec<String>, Duration) {
+        let desk = Desk::open().await;
+        let expires_s = now_s() + left_s;
+        let agent = Agent { workspace: WorkspaceSid(1), worker: WorkerSid(1), supervisor: false, expires_s };
+        let (ours, theirs) = tokio::io::duplex(4_096);
+        let mut theirs = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+        let ours = WebSocketStream::from_raw_socket(ours, Role::Server, None).await;
+        let (api, tasks) = (desk.api.clone(), BTreeSet::new());
+        let begun = Instant::now();
+        let serving = tokio::spawn(async move {
+            let (_tell, news) = broadcast::channel(1);
+            Desktop { api, agent, tasks, heartbeat }.serve(ours, news, &Notify::new()).await;
+        });
+        let mut heard = Vec::new();
+        while let Some(Ok(Message::Text(text))) = theirs.next().await {
+            heard.push(text.to_string());
+        }
+        serving.await.unwrap();
+        (heard, begun.elapsed())
+    }
+
+    /// The client gives a socket up on which it hears nothing for 30 s.
+    #[tokio::test]
+    async fn a_socket_is_never_silent_for_long_and_ends_with_its_token() {
+        assert!(HEARTBEAT * 2 <= Duration::from_secs(30));
+        let (heard, lasted) = silence(Duration::from_millis(100), 2).await;
+        assert!(heard[0].contains("\"init\""), "{heard:?}");
+        assert!(heard[1..].iter().all(|frame| frame.trim().is_empty()), "{heard:?}");
+        assert!((3..=21).contains(&heard.len()), "{heard:?}");
+        assert!(lasted >= Duration::from_millis(900), "{lasted:?}");
+        let (heard, _) = silence(Duration::from_secs(60), 0).await;
+        assert!(heard.len() <= 1, "a token that is over opens nothing for long: {heard:?}");
+    }
 }

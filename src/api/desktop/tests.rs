@@ -204,6 +204,77 @@ async fn a_desktop_hears_of_its_worker_and_does_its_work() {
     assert_eq!((&offer["task"]["sid"], &offer["task"]["routing_target"]), (&own["sid"], &json!(office.ann)));
 }
 
+/// Who hands a task on hears that somebody has it: the client knows the transfer by its sid and finds it by the
+/// reservation that began it.
+#[tokio::test]
+async fn who_hands_a_task_on_hears_that_somebody_has_it() {
+    let office = Office::open().await;
+    let port = office.serve().await;
+    let mut ann = office.socket(port, &office.ann, "").await;
+    let tasks = format!("/{}/Tasks", office.ws);
+    let task = sid(&office.desk.make(&tasks, &[("Attributes", "{}")]).await);
+    let (me, him) = (format!("Workers/{}", office.ann), format!("Workers/{}", office.bob));
+    let there = json!({ "ActivitySid": office.available });
+    office.asks(&office.ann, "POST", &me, there.clone()).await;
+    ann.hears("worker.activity.update").await;
+    let offer = sid(&ann.hears("reservation.created").await);
+    let accept = json!({ "ReservationStatus": "accepted" });
+    office.asks(&office.ann, "POST", &format!("{me}/Reservations/{offer}"), accept.clone()).await;
+    ann.hears("reservation.accepted").await;
+    office.asks(&office.bob, "POST", &him, there).await;
+    let hand_on = json!({ "ReservationSid": offer, "TaskSid": task, "To": office.bob, "Mode": "WARM" });
+    let transfer = sid(&office.asks(&office.ann, "POST", &format!("{me}/Transfers"), hand_on).await);
+    let his =
+        office.asks(&office.bob, "GET", &format!("{him}/Reservations"), json!({ "Active": "true" })).await;
+    let his = sid(&his["contents"][0]);
+    office.asks(&office.bob, "POST", &format!("{him}/Reservations/{his}"), accept).await;
+    // As it was when it was told, whatever has become of it since.
+    for (kind, status) in [("task.transfer-initiated", "initiated"), ("task.transfer-completed", "complete")]
+    {
+        let told = ann.hears(kind).await;
+        let shown =
+            ["sid", "initiating_reservation_sid", "task_sid", "transfer_status"].map(|key| told[key].clone());
+        assert_eq!(shown, [&transfer, &offer, &task, status].map(|text| json!(text)), "{kind}");
+    }
+}
+
+/// The box stops while desktops are open: their workers are waited for, and put out of the way if they stay away.
+#[tokio::test]
+async fn who_does_not_come_back_after_a_restart_is_offline() {
+    let office = Office::open().await;
+    let port = office.serve().await;
+    let store = office.desk.api.store.clone();
+    for worker in [&office.ann, &office.bob] {
+        let on = format!("/{}/Workers/{worker}", office.ws);
+        office.desk.ask("POST", &on, &format!("ActivitySid={}", office.available)).await;
+    }
+    let ann = office.socket(port, &office.ann, "").await;
+    let bob = office.socket(port, &office.bob, "&setWorkerOfflineIfDisconnected=false").await;
+    store.flush().await.unwrap();
+    let open = store.desktops().await.unwrap();
+    let known: Vec<String> = open.iter().map(|row| row.worker.to_string()).collect();
+    assert_eq!(known, std::slice::from_ref(&office.ann), "he wants to stay whatever happens");
+    // Another run over the same store, which nobody connects to.
+    let mut api = office.desk.api.clone();
+    api.desktops = Desktops::new(Duration::ZERO);
+    let began = tokio::time::Instant::now();
+    let agents = open.iter().map(|row| super::Agent {
+        workspace: row.workspace,
+        worker: row.worker,
+        supervisor: false,
+        expires_s: 0,
+    });
+    assert!(api.desktops.expect(agents.collect(), began));
+    for agent in api.desktops.take_due(began + Duration::from_secs(30)) {
+        super::socket::put_away(&api, &agent).await;
+    }
+    let is = [office.activity(&office.ann).await, office.activity(&office.bob).await];
+    assert_eq!(is, ["Offline", "Available"]);
+    store.flush().await.unwrap();
+    assert_eq!(store.desktops().await.unwrap(), []);
+    drop((ann, bob));
+}
+
 #[tokio::test]
 async fn a_token_opens_what_is_its_workers() {
     let office = Office::open().await;

@@ -62,6 +62,41 @@ async fn tasks_come_in_the_order_asked_for_page_by_page() {
     assert_eq!(sids(&back, "tasks"), sids(&first, "tasks"));
 }
 
+/// What a workspace of the FIFO template begins with.
+#[tokio::test]
+async fn the_fifo_template_has_a_queue_of_everybody_and_a_workflow_into_it() {
+    let desk = Desk::open().await;
+    let (ws, _) = workspace(&desk, &[]).await;
+    let activities = desk.ask("GET", &format!("{ws}/Activities"), "").await;
+    let mut named: Vec<_> = activities["activities"].as_array().unwrap().iter().collect();
+    named.sort_by_key(|one| one["friendly_name"].to_string());
+    let named: Vec<_> =
+        named.iter().map(|one| (one["friendly_name"].as_str().unwrap(), &one["available"])).collect();
+    let (yes, no) = (json!(true), json!(false));
+    assert_eq!(named, [("Available", &yes), ("Offline", &no), ("Unavailable", &no)]);
+    let shown = desk.ask("GET", &ws, "").await;
+    assert_eq!(
+        (&shown["default_activity_name"], &shown["timeout_activity_name"]),
+        (&json!("Offline"), &json!("Offline"))
+    );
+    let queues = desk.ask("GET", &format!("{ws}/TaskQueues"), "").await["task_queues"].clone();
+    assert_eq!(queues.as_array().map(Vec::len), Some(1));
+    let queue = &queues[0];
+    let of = ["target_workers", "max_reserved_workers", "task_order"].map(|key| queue[key].clone());
+    assert_eq!(of, [json!("1==1"), json!(1), json!("FIFO")]);
+    let flows = desk.ask("GET", &format!("{ws}/Workflows"), "").await["workflows"].clone();
+    assert_eq!(flows.as_array().map(Vec::len), Some(1));
+    assert_eq!(flows[0]["task_reservation_timeout"], 120);
+    let configuration: Value = serde_json::from_str(flows[0]["configuration"].as_str().unwrap()).unwrap();
+    assert_eq!(configuration["task_routing"]["default_filter"]["queue"], queue["sid"]);
+    let plain = sid(&desk.make("", &[("FriendlyName", "Plain")]).await);
+    for list in ["TaskQueues", "Workflows"] {
+        let key = if list == "Workflows" { "workflows" } else { "task_queues" };
+        let none = desk.ask("GET", &format!("/{plain}/{list}"), "").await[key].clone();
+        assert_eq!(none, json!([]), "{list}: without the template there is none");
+    }
+}
+
 #[tokio::test]
 async fn lists_show_what_is_asked_for() {
     let desk = Desk::open().await;

@@ -266,6 +266,11 @@ impl Node {
         true
     }
 
+    /// Nobody could say what to do. The fallback is asked; if there is none, or it fails too, the offer is canceled after
+    /// [`PAUSE`], which costs the worker nothing, and the task is offered anew: to the same worker, who has not had its
+    /// turn, unless another is there. The published page leaves such an offer pending until it times out, and then moves a
+    /// worker who never heard of it to where those go who do not answer: not followed, on purpose (reference: taskrouter
+    /// §7; scenario S3-11 and TR-16 say canceled, the worker still available).
     fn assignment_failed(&mut self, asking: Asking, code: u32, why: String, now: Now) {
         let why = format!("an assignment callback failed: {why}");
         self.router_note(asking.workspace, asking.reservation, code, why, now);

@@ -18,6 +18,10 @@ use super::rows::{
     RouterLeafRow, RouterRow, TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
 };
 
+/// Reservations of one worker, open or ended and not forgotten yet; a worker has few at once, and those that ended go
+/// five minutes after their tasks.
+pub(crate) const OFFERS_OF_WORKER_MAX: usize = 2_000;
+
 /// A workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
@@ -30,7 +34,7 @@ pub(crate) struct Desk {
     pub(crate) workflows: BTreeMap<WorkflowSid, WorkflowRow>,
     pub(crate) tasks: BTreeMap<TaskSid, TaskFacts>,
     pub(crate) reservations: BTreeMap<ReservationSid, (Option<router::Why>, Dates)>,
-    /// The same, by their workers.
+    /// The same, by their workers, each with up to [`OFFERS_OF_WORKER_MAX`].
     pub(crate) offers_to: BTreeMap<WorkerSid, BTreeSet<ReservationSid>>,
     /// What is to be done, in this order.
     pub(crate) duties: VecDeque<Duty>,
@@ -137,7 +141,7 @@ impl Desk {
             Event::ReservationCreated { reservation, why } => {
                 self.reservations.insert(*reservation, (Some(why.clone()), Dates::new(stamp)));
                 if let Some(worker) = self.core.told_reservation(*reservation).map(|one| one.worker) {
-                    self.offers_to.entry(worker).or_default().insert(*reservation);
+                    self.offered(worker, *reservation);
                 }
                 self.reservation_changed(*reservation, stamp);
                 // Desktops count it (reference: taskrouter §13.2).
@@ -172,6 +176,13 @@ impl Desk {
             }
         }
         self.tell_event(event, moment, at);
+    }
+
+    /// A worker's offers have one more.
+    pub(super) fn offered(&mut self, worker: WorkerSid, sid: ReservationSid) {
+        let told = |one: &ReservationSid| self.core.told_reservation(*one);
+        let is_open = |one: &ReservationSid| told(one).is_some_and(|one| one.status.occupies());
+        one_more(self.offers_to.entry(worker).or_default(), sid, is_open);
     }
 
     /// A task's row is to be written.
@@ -316,5 +327,35 @@ impl Desk {
     /// The channel tasks call so, or of that sid.
     pub(crate) fn channel(&self, name: &str) -> Option<&TaskChannelRow> {
         self.channels.values().find(|channel| channel.unique_name == name || channel.sid.to_string() == name)
+    }
+}
+
+/// Who refuses the same task again and again is shown no more offers than the most there may be: one that has ended gives
+/// way, and is found by its task alone.
+fn one_more(
+    offers: &mut BTreeSet<ReservationSid>,
+    sid: ReservationSid,
+    is_open: impl Fn(&ReservationSid) -> bool,
+) {
+    if offers.len() >= OFFERS_OF_WORKER_MAX
+        && let Some(ended) = offers.iter().copied().find(|one| !is_open(one))
+    {
+        offers.remove(&ended);
+    }
+    offers.insert(sid);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offers_of_one_worker_are_bounded_and_open_ones_stay() {
+        let mut offers = BTreeSet::new();
+        let is_open = |one: &ReservationSid| one.0.is_multiple_of(1_000);
+        let all = 3 * OFFERS_OF_WORKER_MAX as u128;
+        (0..all).for_each(|n| one_more(&mut offers, ReservationSid(n), is_open));
+        assert_eq!(offers.len(), OFFERS_OF_WORKER_MAX);
+        assert!((0..all).step_by(1_000).chain([all - 1]).all(|n| offers.contains(&ReservationSid(n))));
     }
 }

@@ -128,11 +128,16 @@ impl Desk {
                 self.tasks.insert(row.task.sid, facts);
                 self.core.restore_task(row.task);
             }
-            RouterRow::Reservation(row) => {
+            RouterRow::Reservation(mut row) => {
+                // Its time does not run while the box is down, when nobody could have answered: whoever decides is
+                // asked again, phones ring again, and all have the whole time anew (reference: taskrouter §15).
+                if row.reservation.status == ReservationStatus::Pending {
+                    row.reservation.born = at;
+                }
                 let (sid, worker) = (row.reservation.sid, row.reservation.worker);
                 self.reservations.insert(sid, (row.why, row.dates));
-                self.offers_to.entry(worker).or_default().insert(sid);
                 self.core.restore_reservation(row.reservation);
+                self.offered(worker, sid);
             }
         }
     }

@@ -65,7 +65,8 @@ impl Node {
             true => new.timeout_s.min(SIP_TIMEOUT_S_MAX),
             false => new.timeout_s,
         };
-        let new = NewCall { timeout_s, ..new };
+        // A worker whose phone has not found the box again is not one who does not answer.
+        let new = NewCall { timeout_s, awaits_phone: self.may_still_come(now), ..new };
         let mut ctx = Ctx { now, office: &self.office, shared: &mut self.shared };
         // Somebody waits already: this is no new call, even while the box takes none.
         let (call, over) = match place(new, false, &mut ctx) {

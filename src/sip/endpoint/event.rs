@@ -171,6 +171,11 @@ pub enum Event {
         /// Its user name.
         user: String,
     },
+    /// A phone's contacts are no longer what they were: one more, one less, or refreshed.
+    ContactsChanged {
+        /// Its user name.
+        user: String,
+    },
     /// Our registration with a trunk has changed.
     TrunkState {
         /// The trunk's name.
@@ -206,6 +211,7 @@ impl Event {
             | Event::Notified { session, .. } => Some(*session),
             Event::Registered { .. }
             | Event::Unregistered { .. }
+            | Event::ContactsChanged { .. }
             | Event::TrunkState { .. }
             | Event::Rejected { .. } => None,
         }

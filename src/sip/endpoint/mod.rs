@@ -171,6 +171,11 @@ impl Endpoint {
         self.core.registrar.contacts_of(user)
     }
 
+    /// Takes up one phone's contacts of an earlier run, best first, before anything is received.
+    pub fn restore_contacts(&mut self, bindings: Vec<Binding>, now: Now) {
+        self.core.registrar.restore(bindings, now.mono);
+    }
+
     /// How each trunk stands, by name.
     pub fn trunk_states(&self) -> impl Iterator<Item = (&str, &TrunkState)> {
         self.trunks.states()
@@ -293,6 +298,7 @@ impl Endpoint {
             self.core.tell(match event {
                 RegistrarEvent::Registered { user, contacts } => Event::Registered { user, contacts },
                 RegistrarEvent::Unregistered { user } => Event::Unregistered { user },
+                RegistrarEvent::Changed { user } => Event::ContactsChanged { user },
             });
         }
     }

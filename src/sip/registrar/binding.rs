@@ -1,9 +1,14 @@
 //! One binding of a user to a contact.
 
+use std::net::SocketAddr;
+
 use base::Mono;
 use serde::{Deserialize, Serialize};
 
-use crate::{Flow, NameAddr, Params, Uri};
+use crate::{Flow, NameAddr, Params, TransportKind, Uri};
+
+/// Where a contact without a port listens (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
 
 /// A contact that stands for a user until it expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,21 @@ impl Binding {
         match (self.device_flow(), other.device_flow()) {
             (Some(a), Some(b)) => a == b,
             (Some(_), None) | (None, Some(_)) | (None, None) => self.contact.equivalent(&other.contact),
+        }
+    }
+
+    /// As it can be reached when no connection is left of those it was registered over: where it was, by datagrams;
+    /// where it says it listens, by TCP. Devices that promised to come back by themselves do (RFC 5626 §4.2), and
+    /// WebSocket clients and those behind TLS cannot be connected to.
+    pub(super) fn without_connection(mut self) -> Option<Self> {
+        match self.flow.transport {
+            TransportKind::Udp => Some(self),
+            TransportKind::Tcp if self.reg_id.is_none() && self.path.is_empty() => {
+                let port = self.contact.port.unwrap_or(SIP_PORT);
+                self.flow.remote = SocketAddr::new(self.contact.host.ip()?, port);
+                Some(self)
+            }
+            TransportKind::Tcp | TransportKind::Tls | TransportKind::Ws | TransportKind::Wss => None,
         }
     }
 

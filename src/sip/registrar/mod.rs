@@ -17,7 +17,7 @@ use request::{Change, Refusal, Registration};
 use crate::{Flow, HeaderName, Request, Response};
 
 /// Events waiting for [`Registrar::poll_event`]; beyond it the oldest is forgotten. The owner polls after each
-/// input, which makes one or two.
+/// input, which makes a few.
 const EVENTS_MAX: usize = 4_096;
 
 /// Seconds after which a phone may try again when there is no room.
@@ -66,6 +66,11 @@ pub enum RegistrarEvent {
     },
     /// A user's last binding is gone: taken away, expired, or its connection closed.
     Unregistered {
+        /// The user.
+        user: String,
+    },
+    /// A user's bindings are no longer what they were: one more, one less, or refreshed.
+    Changed {
         /// The user.
         user: String,
     },
@@ -126,6 +131,23 @@ impl Registrar {
         for user in users {
             self.edit(&user, |list| list.retain(|binding| !lost(binding)));
         }
+    }
+
+    /// Takes up bindings of an earlier run, the most wanted first as [`Registrar::contacts_of`] lists them. Those that
+    /// have expired, and those nobody can be reached at without the connection they came over, are not taken.
+    pub fn restore(&mut self, bindings: Vec<Binding>, now: Mono) {
+        let bindings = bindings.into_iter().rev().filter(|binding| binding.expires_at > now);
+        for binding in bindings.filter_map(Binding::without_connection) {
+            let list = self.users.get(&binding.user).map_or(&[][..], Vec::as_slice);
+            let room =
+                self.total < self.limits.bindings_max && list.len() < self.limits.contacts_per_user_max;
+            if room && !list.iter().any(|old| old.is_same(&binding)) {
+                let user = binding.user.clone();
+                self.edit(&user, |list| list.push(binding));
+            }
+        }
+        // Nothing has happened: it is as it was.
+        self.events.clear();
     }
 
     /// Takes expired bindings away.
@@ -220,6 +242,7 @@ impl Registrar {
             self.deadlines.remove(&(first, user.to_owned()));
         }
         change(&mut list);
+        self.tell(RegistrarEvent::Changed { user: user.to_owned() });
         let after = list.len();
         self.total = self.total + after - before;
         if let Some(first) = earliest(&list) {
@@ -321,8 +344,10 @@ mod tests {
         (response.code, contacts(&response))
     }
 
+    /// What happened, but for that something changed.
     fn events(registrar: &mut Registrar) -> Vec<RegistrarEvent> {
-        std::iter::from_fn(|| registrar.poll_event()).collect()
+        let is_told = |event: &RegistrarEvent| !matches!(event, RegistrarEvent::Changed { .. });
+        std::iter::from_fn(|| registrar.poll_event()).filter(is_told).collect()
     }
 
     fn registered(contacts: usize) -> RegistrarEvent {
@@ -520,5 +545,54 @@ mod tests {
         assert_eq!(answer(&mut registrar, 3, "Contact: <sip:c@pc>\r\n").0, 200);
         let many = format!("Contact: <sip:a@pc>{}\r\n", ", <sip:a@pc>".repeat(16));
         assert_eq!(answer(&mut registrar, 4, &many).0, 400);
+    }
+
+    /// A run that begins knows where phones are that can be reached without the connections of the one before.
+    #[test]
+    fn what_was_registered_is_taken_up_where_it_can_be_reached() {
+        for (transport, lines, reached) in [
+            (TransportKind::Udp, "Contact: <sip:a@10.0.0.7:5070>\r\n", Some("192.0.2.1:9")),
+            (TransportKind::Udp, "Contact: <sip:a@pc>\r\n", Some("192.0.2.1:9")),
+            (TransportKind::Tcp, "Contact: <sip:a@10.0.0.7:5070>\r\n", Some("10.0.0.7:5070")),
+            (TransportKind::Tcp, "Contact: <sip:a@10.0.0.7>\r\n", Some("10.0.0.7:5060")),
+            (TransportKind::Tcp, "Contact: <sip:a@pc>\r\n", None),
+            (TransportKind::Tcp, "Contact: <sip:a@10.0.0.7>;reg-id=1;+sip.instance=\"<urn:x>\"\r\n", None),
+            (TransportKind::Tls, "Contact: <sip:a@10.0.0.7>\r\n", None),
+            (TransportKind::Wss, "Contact: <sip:a@10.0.0.7>\r\n", None),
+        ] {
+            let mut registrar = Registrar::new(RegistrarLimits::default());
+            let flow = Flow { transport, ..flow(9) };
+            assert_eq!(registrar.handle_register(&register(1, lines), "ann", flow, at(0)).code, 200);
+            let kept = registrar.contacts_of("ann");
+            let mut again = Registrar::new(RegistrarLimits::default());
+            again.restore(kept.clone(), at(10).mono);
+            let found = again.contacts_of("ann").pop().map(|binding| binding.flow.remote.to_string());
+            assert_eq!(found.as_deref(), reached, "{transport:?} {lines}");
+            assert_eq!((again.poll_event(), again.len()), (None, usize::from(reached.is_some())));
+            assert_eq!(again.poll_timeout().is_some(), reached.is_some());
+            let mut late = Registrar::new(RegistrarLimits::default());
+            late.restore(kept, at(3_600).mono);
+            assert!(late.is_empty(), "it has expired");
+        }
+        let mut registrar = Registrar::new(RegistrarLimits::default());
+        answer(&mut registrar, 1, "Contact: <sip:a@10.0.0.7>;q=0.1, <sip:a@10.0.0.8>, <sip:a@10.0.0.9>\r\n");
+        let changed = |event| matches!(event, RegistrarEvent::Changed { .. });
+        assert!(std::iter::from_fn(|| registrar.poll_event()).any(changed));
+        answer(&mut registrar, 2, "Contact: <sip:a@10.0.0.8>\r\n");
+        assert!(std::iter::from_fn(|| registrar.poll_event()).any(changed), "a refreshed one lasts longer");
+        let kept: Vec<_> = registrar
+            .contacts_of("ann")
+            .into_iter()
+            .map(|binding| Binding {
+                flow: Flow { transport: TransportKind::Udp, ..binding.flow },
+                ..binding
+            })
+            .collect();
+        let mut again = Registrar::new(RegistrarLimits { contacts_per_user_max: 2, ..Default::default() });
+        again.restore(kept.clone(), at(1).mono);
+        assert_eq!(again.len(), 2, "as many as one may have");
+        let mut again = Registrar::new(RegistrarLimits::default());
+        again.restore(kept.clone(), at(1).mono);
+        assert_eq!(again.contacts_of("ann"), kept, "in their order");
     }
 }

@@ -297,6 +297,7 @@ fn session_of(event: &Event) -> Option<SessionId> {
         | Event::Notified { session, .. } => Some(*session),
         Event::Registered { .. }
         | Event::Unregistered { .. }
+        | Event::ContactsChanged { .. }
         | Event::TrunkState { .. }
         | Event::Rejected { .. } => None,
     }
