@@ -43,6 +43,7 @@ mod rest_taskrouter;
 mod roulette;
 mod signalling;
 mod siprec;
+mod sound_faults;
 mod speech;
 mod stage;
 mod stream;
