@@ -149,6 +149,9 @@ enum Twiml {
         /// How a URL is requested: GET or POST
         #[arg(long, default_value = "POST", value_parser = method)]
         method: twiml::HttpMethod,
+        /// The configuration whose token signs the request [default: that of `tandem run`, if there is one]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -193,8 +196,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             ask(&state_of(&common)?, &Question::Reload)?;
             tables::say("the configuration was read again\n");
         }
-        Command::Twiml { command: Twiml::Lint { document, dialect, method } } => {
-            return lint::lint(&document, dialect, method);
+        Command::Twiml { command: Twiml::Lint { document, dialect, method, config } } => {
+            return lint::lint(&document, dialect, method, config.as_deref());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -108,30 +108,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
     let (streams_tx, streams_rx) = mpsc::channel(STREAM_EVENTS_MAX);
     let (asks_tx, asks_rx) = mpsc::channel(ASKS_MAX);
 
-    let web = WebAccess::of(&config.webhooks)?;
-    let webhooks = net::webhook::Webhooks::new(
-        net::webhook::WebhookConfig {
-            auth_token: config.auth_token.reveal().into(),
-            own_recordings: Some(net::webhook::OwnRecordings {
-                prefix: format!(
-                    "{}/2010-04-01/Accounts/{}/Recordings/",
-                    config.http.public_url, config.office.account_sid
-                ),
-                account: config.office.account_sid.to_string(),
-            }),
-            documents_root: config.file.parent().map(Path::to_path_buf),
-            user_agent: web.user_agent.clone(),
-            trust: web.trust.clone(),
-            destinations: web.destinations.clone(),
-            shared_key: config.webhooks.signing_key.as_ref().map(|key| net::webhook::SharedKey {
-                id: key.id.clone(),
-                key: key.key.reveal().into(),
-                sha256: key.sha256,
-            }),
-        },
-        rng.fork(),
-        callbacks_tx,
-    )?;
+    let webhooks = net::webhook::Webhooks::new(WebAccess::webhooks(&config)?, rng.fork(), callbacks_tx)?;
     let sounds = speech::Sounds::new(
         speech::SoundsConfig {
             cache_dir: config.state.join("speech"),
@@ -168,9 +145,10 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
         .with_context(|| format!("cannot listen on {} for HTTP", config.http.listen))?;
 
     let resolver = net::dns::Resolver::system();
+    let web = WebAccess::of(&config.auth_token, &config.webhooks)?;
     let streams = net::stream::Streams::new(
         net::stream::StreamsConfig {
-            auth_token: config.auth_token.reveal().into(),
+            signer: web.signer,
             user_agent: web.user_agent,
             trust: web.trust,
             destinations: web.destinations,

@@ -11,11 +11,17 @@ use tokio::sync::mpsc;
 use twiml::{Dialect, Finding, HttpMethod, Level};
 
 use crate::tables::say;
+use crate::web_access::WebAccess;
 
 /// The findings of one document; fails when it could not be executed.
-pub(crate) fn lint(document: &str, dialect: Dialect, method: HttpMethod) -> anyhow::Result<ExitCode> {
+pub(crate) fn lint(
+    document: &str,
+    dialect: Dialect,
+    method: HttpMethod,
+    config: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let findings = if document.starts_with("http://") || document.starts_with("https://") {
-        answered(document, dialect, method)?
+        answered(document, dialect, method, asking(config)?)?
     } else {
         let bytes = std::fs::read(Path::new(document)).with_context(|| format!("cannot read {document}"))?;
         twiml::lint_bytes(&bytes, dialect)
@@ -31,13 +37,34 @@ pub(crate) fn lint(document: &str, dialect: Dialect, method: HttpMethod) -> anyh
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Asks as a call would, with its redirects, limits and overrides, but without a call's parameters.
-fn answered(url: &str, dialect: Dialect, method: HttpMethod) -> anyhow::Result<Vec<Finding>> {
+/// As the box beside it asks; where there is none, or it may not be looked at, with no token.
+fn asking(config: Option<&Path>) -> anyhow::Result<WebhookConfig> {
+    let is_there = config.is_some() || config::find_config(None).is_ok();
+    if !is_there {
+        return Ok(WebhookConfig::default());
+    }
+    let of_the_box = || WebAccess::webhooks(&crate::cli::load(config, None)?);
+    of_the_box().or_else(|error| {
+        if config.is_some() {
+            return Err(error);
+        }
+        say(&format!("(Asked without the box's token: {error:#})\n"));
+        Ok(WebhookConfig::default())
+    })
+}
+
+/// Asks as a call would, with its signature, redirects, limits and overrides, but without a call's parameters.
+fn answered(
+    url: &str,
+    dialect: Dialect,
+    method: HttpMethod,
+    asking: WebhookConfig,
+) -> anyhow::Result<Vec<Finding>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (failures, _) = mpsc::channel(1);
         let rng = Rng::from_entropy(crate::daemon::entropy()?);
-        let webhooks = Webhooks::new(WebhookConfig::default(), rng, failures)?;
+        let webhooks = Webhooks::new(asking, rng, failures)?;
         let request = FetchRequest {
             id: FetchId(1),
             call: CallSid(0),

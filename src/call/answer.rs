@@ -189,7 +189,7 @@ impl Call {
     fn configure(&mut self, negotiated: media::Negotiated, ctx: &mut Ctx<'_>) {
         let text = format!(
             "{} to {}, {}, {} ms, keys {}, {}",
-            format!("{:?}", negotiated.codec).to_uppercase(),
+            negotiated.codec.info().name,
             negotiated.remote,
             format!("{:?}", negotiated.direction).to_lowercase(),
             negotiated.ptime_ms,

@@ -107,11 +107,12 @@ pub(crate) fn receive(
             let said = ctx.shared.router.feature(ctx.office, phone, feature, ctx.now);
             (own_document(format!("<Response><Say>{}</Say></Response>", escape(&said))), false, None)
         }
-        Target::NotFound => {
+        none @ (Target::Barred | Target::NotFound) => {
+            let code = if none == Target::Barred { 403 } else { 404 };
             let nothing = dial_document("", 0);
             let mut call = new_call(session, request, flow, from, who, None, &nothing, ctx);
             call.trace(EventKind::Decision, steps.join(" "), ctx);
-            call.end(Cause::Unroutable(404), ctx);
+            call.end(Cause::Unroutable(code), ctx);
             return Err("unknown number");
         }
     };

@@ -369,6 +369,7 @@ pub(crate) fn phone_of(noun: &Noun, dialler: &Who, ctx: &Ctx<'_>) -> Option<Stri
             | Target::Trunk { .. }
             | Target::Application { .. }
             | Target::Feature(_)
+            | Target::Barred
             | Target::NotFound => None,
         },
         Noun::Conference(_) | Noun::Queue(_) | Noun::Application(_) => None,
@@ -404,11 +405,17 @@ fn number_places(noun: &twiml::Number, dialler: &Who, ctx: &Ctx<'_>) -> Result<V
             ),
             404,
         )),
-        Target::Feature(_) | Target::NotFound => {
+        none @ (Target::Feature(_) | Target::Barred | Target::NotFound) => {
+            let (code, status) = match normalise(&noun.number) {
+                _ if none == Target::Barred => (BARRED, 403),
+                // No country's code begins with 0 (ITU-T E.164).
+                number if number.starts_with("+0") => (13226, 404),
+                // One of the world's numbers is none of this office's, or it is written as no number is.
+                number if number.starts_with('+') => (13224, 404),
+                _ => (13223, 404),
+            };
             let why = decision.steps.join(" ");
-            // One of the world's numbers is none of this office's, or it is written as no number is.
-            let code = if normalise(&noun.number).starts_with('+') { 13224 } else { 13223 };
-            Err(refuse(code, format!("`{}` leads nowhere. {why}", noun.number), 404))
+            Err(refuse(code, format!("`{}` leads nowhere. {why}", noun.number), status))
         }
     }
 }
@@ -531,6 +538,9 @@ pub(crate) fn is_ours(uri: &Uri, ctx: &Ctx<'_>) -> bool {
 /// A `callerId` that no carrier may be shown (reference: error-codes 13214).
 const NOT_TO_BE_SHOWN: u32 = 13214;
 
+/// A number that a route without a trunk bars (reference: error-codes 13225).
+pub(crate) const BARRED: u32 = 13225;
+
 /// How long a place may say nothing at all before the next way is tried, if there is one.
 const WAY_SILENT: Duration = Duration::from_secs(6);
 
@@ -542,8 +552,7 @@ pub(crate) fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx:
     };
     let is_number = !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit() || b == b'+');
     // A carrier is shown a number it knows, never the name of a phone or its extension.
-    let by_extension = |phone: &&crate::office::Phone| phone.extension.as_ref() == Some(&user);
-    let phone = ctx.office.phones.get(&user).or_else(|| ctx.office.phones.values().find(by_extension));
+    let phone = ctx.office.phones.get(&user).or_else(|| ctx.office.phone_by_extension(&user));
     let trunk = way.and_then(|way| way.trunk.as_ref()).and_then(|trunk| ctx.office.trunks.get(trunk));
     let user = match trunk {
         Some(trunk) if !is_number || phone.is_some() => phone

@@ -17,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::incoming::escape;
 use crate::leg::{Leg, Side};
 use crate::office::{DocumentRef, Secret};
-use crate::originate::{Way, headers, phone_of, places, shown_from};
+use crate::originate::{BARRED, Way, headers, phone_of, places, shown_from};
 use crate::outbound::{Opening, Outbound};
 use crate::outcome::Cause;
 use crate::record::{CallRow, EventKind, RecordingSource};
@@ -185,7 +185,10 @@ pub(crate) fn place(
         Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
             (Vec::new(), Some((Cause::Unroutable(OUT_OF_REACH), refusal)))
         }
-        Err(refusal) => return Err(NotPlaced { code: UNREACHABLE, why: refusal.message }),
+        Err(refusal) => {
+            let code = if refusal.code == BARRED { BLOCKED } else { UNREACHABLE };
+            return Err(NotPlaced { code, why: refusal.message });
+        }
     };
     if ctx.is_full() && !ways.iter().any(|way| way.unlimited) {
         return Err(NotPlaced { code: TOO_MANY, why: "the box has as many calls as it may have".to_owned() });
@@ -327,6 +330,8 @@ const NO_APPLICATION: u32 = 21218;
 const MALFORMED: u32 = 21211;
 /// `To` cannot be reached (reference: rest-voice §5.1).
 const UNREACHABLE: u32 = 21214;
+/// `To` is barred (reference: rest-voice §5.1).
+const BLOCKED: u32 = 21216;
 /// `Byoc` names none (reference: rest-voice §4).
 const NO_CARRIER: u32 = 20001;
 /// A number that is not to be shown (reference: rest-voice §5.1).

@@ -9,7 +9,8 @@
 //! 4. a phone's extension or name rings that phone;
 //! 5. an owned number written another way (`15550001111`, `0015550001111` or `01115550001111` for
 //!    `+15550001111`) is that number;
-//! 6. the first `[[route]]` in the order of the file whose pattern matches sends it to its trunks;
+//! 6. the first `[[route]]` in the order of the file whose pattern matches sends it to its trunks, or bars it when
+//!    it has none;
 //! 7. otherwise nobody is there.
 //!
 //! A caller from a trunk gets 3 and 5 only. Whatever a carrier sends, it can neither reach a phone that no
@@ -74,6 +75,8 @@ pub enum Target {
         /// In the order of the route.
         trunks: Vec<String>,
     },
+    /// Nowhere: a route without a trunk bars it (403).
+    Barred,
     /// Nowhere: 404. The last step says why.
     NotFound,
 }
@@ -167,6 +170,10 @@ fn outside(office: &Office, number: &str, steps: &mut Vec<String>) -> Target {
         );
         return Target::NotFound;
     };
+    if route.trunks.is_empty() {
+        steps.push(format!("The route `{}` matches and has no trunk: nobody dials that.", route.pattern));
+        return Target::Barred;
+    }
     let rewritten = rewrite(route, number);
     steps.push(format!(
         "The route `{}` matches: by trunk {}, as `{rewritten}`.",
@@ -324,6 +331,7 @@ mod tests {
                 ("900".to_owned(), number("900")),
             ]),
             routes: vec![
+                route("+1900666*", &[], 0, ""),
                 route("+1900*", &["backup"], 0, ""),
                 route("+*", &["carrier", "backup"], 0, ""),
                 route("00*", &["carrier"], 2, "+"),
@@ -375,6 +383,7 @@ mod tests {
             ("Ann", Target::NotFound),
             ("+442079460000", out("+442079460000", &["carrier", "backup"])),
             ("+19005551234", out("+19005551234", &["backup"])),
+            ("+19006661234", Target::Barred),
             ("00442079460000", out("+442079460000", &["carrier"])),
             ("112", emergency("112", &["carrier", "backup"])),
             ("911", emergency("911", &["backup", "carrier"])),

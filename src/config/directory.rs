@@ -220,10 +220,8 @@ fn pattern(text: &String) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Trunks that there are; none at all is right.
 fn known_trunks(names: &[String], trunks: &BTreeMap<String, Trunk>) -> Result<Vec<String>, String> {
-    if names.is_empty() {
-        return Err("names no trunk.".to_owned());
-    }
     if let Some(unknown) = names.iter().find(|name| !trunks.contains_key(*name)) {
         let known: Vec<&str> = trunks.keys().map(String::as_str).collect();
         return Err(match known.as_slice() {

@@ -429,7 +429,7 @@ sections! {
     RouteKeys = "route", repeated true {
         /// Digits and `+` stand for themselves, `?` for one character, `*` at the end for one or more.
         pattern: String, Example "\"+*\"";
-        /// The trunks that take it, in order.
+        /// The trunks that take it, in order; [] bars it, whatever a later route says.
         trunk: Vec<String>, Example "[\"carrier\"]";
         /// Characters taken off the front before the number leaves.
         strip: u64, Default "0";

@@ -149,6 +149,12 @@ prefix = "00"
 "#;
 
 #[test]
+fn a_route_without_a_trunk_bars() {
+    let config = config("[[route]]\npattern='+1900*'\ntrunk=[]");
+    assert!(config.office.routes[0].trunks.is_empty() && config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
 fn the_fixed_keys_mean_what_they_say() {
     let config = config(FIXED);
     let office = &config.office;

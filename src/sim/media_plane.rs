@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use base::{Mono, RecordingSid};
 use media::{
-    AnsweredBy, Command, Direction, Event, LegId, LegStats, Member, Negotiated, PlayId, PlayItem, RecordEnd,
-    RecordWhat, RoomId, TapId,
+    AmdSettings, AnsweredBy, Command, Direction, Event, LegId, LegStats, Member, Negotiated, PlayId,
+    PlayItem, RecordEnd, RecordWhat, RoomId, TapId,
 };
 
 use crate::invariants::Violation;
@@ -66,6 +66,8 @@ pub struct StubMedia {
     pub heard: Vec<(SocketAddr, Mono, Heard)>,
     /// Who will be found to have answered the next detections, and after how many milliseconds.
     pub answers: VecDeque<(AnsweredBy, u32)>,
+    /// How it was listened who answered, in order.
+    pub detections: Vec<AmdSettings>,
     /// Recordings of calls fill the disk when they are so long.
     pub disk_full_after: Option<Duration>,
     /// Fail the next so many `Open`s.
@@ -111,6 +113,7 @@ impl StubMedia {
             clip_default: Duration::from_secs(2),
             heard: Vec::new(),
             answers: VecDeque::new(),
+            detections: Vec::new(),
             disk_full_after: None,
             open_failures: 0,
             failed: BTreeSet::new(),
@@ -367,6 +370,7 @@ impl StubMedia {
                 }
             }
             Command::DetectMachine { leg, settings } => {
+                self.detections.push(settings);
                 let (answered_by, after) = match self.answers.pop_front() {
                     Some((answered_by, ms)) => (answered_by, ms.min(settings.timeout_ms)),
                     None => (AnsweredBy::Unknown, settings.silence_timeout_ms),

@@ -89,6 +89,19 @@ fn the_application_has_the_call_until_its_document_ends() {
 }
 
 #[test]
+fn a_noun_may_say_who_is_told_of_its_application() {
+    let sid = ApplicationSid(1);
+    let mut s = office(&dial(&format!("statusCallback=\"/own\">{sid}")), "<Say>desk here</Say>");
+    s.web().serve("http://web.example/own", Answer::page(204, None, ""));
+    let caller = s.carrier_calls(NUMBER);
+    s.pass_ms(3_000);
+    assert_eq!(told(&mut s, "http://web.example/own", "CallStatus").as_deref(), Some("completed"));
+    assert!(s.asked(EVENTS).is_empty(), "instead of whom the application names");
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+#[test]
 fn what_goes_wrong_is_the_applications_affair() {
     let sid = ApplicationSid(1);
     for (noun, status, code, heard) in [

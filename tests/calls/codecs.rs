@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use call::record::StoreItem;
 use media::CodecKind::{self, G722, Opus, Pcma, Pcmu};
 use media::Direction;
 use sim::{Caller, Faults, NUMBER, Reaction, Scenario, UaId, VOICE, office as plain_office};
@@ -24,6 +25,24 @@ fn speaks(s: &mut Scenario, caller: &Caller) -> CodecKind {
     let there = s.call(caller).negotiated.expect("it is agreed on").codec;
     assert_eq!(s.negotiated(caller).map(|n| n.codec), Some(there), "both sides know the same codec");
     there
+}
+
+#[test]
+fn a_calls_record_names_the_codec_as_its_description_does() {
+    for (codec, name) in [(G722, "G722"), (Opus, "opus"), (CodecKind::L16Wide, "L16")] {
+        let mut office = plain_office(&[]);
+        office.media.codecs = vec![codec];
+        let mut s = Scenario::with(office, 1, Faults::NONE);
+        s.web().serve(VOICE, sim::Answer::twiml("<Say>hello</Say>"));
+        let carrier = s.carrier();
+        s.world.ua(carrier).codecs = vec![codec];
+        s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        let is_it = |item: &StoreItem| matches!(item, StoreItem::Event(event) if event.text.starts_with(&format!("{name} to ")));
+        assert!(s.world.stored.iter().any(is_it), "{name}");
+        s.pass_ms(2_000);
+        s.expect_rest();
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Why a callee could not be reached, or a call was cut off: told once, with its number in the catalogue.
 
-use sim::{Answer, Faults, NUMBER, Reaction, Scenario, VOICE, param};
-use twiml::CallStatus;
+use call::office::Route;
+use call::{CallDocument, NewCall, Operator, OperatorReply};
+use sim::{Answer, Faults, NUMBER, Reaction, Scenario, UaState, VOICE, office as plain_office, param};
+use twiml::{CallStatus, Source};
 
 use crate::{ACTION, EVENTS, office, told};
 
@@ -57,8 +59,8 @@ fn a_failed_callee_is_told_with_the_number_of_its_error() {
 
 #[test]
 fn a_number_nobody_carries_is_not_one_that_is_written_wrongly() {
-    for (number, error) in [("+4412345", 13224), ("777", 13223)] {
-        let mut plain = sim::office(&[("ann", "101")]);
+    for (number, error) in [("+4412345", 13224), ("+0777", 13226), ("777", 13223)] {
+        let mut plain = plain_office(&[("ann", "101")]);
         plain.routes.clear();
         let mut s = Scenario::with(plain, 1, Faults::NONE);
         s.web().serve(VOICE, Answer::twiml(&format!("<Dial>{number}</Dial>")));
@@ -67,6 +69,31 @@ fn a_number_nobody_carries_is_not_one_that_is_written_wrongly() {
         assert_eq!(s.notifications(), [error], "{number}");
         s.expect_rest();
     }
+}
+
+#[test]
+fn a_route_without_a_trunk_bars_what_it_matches() {
+    let mut office = plain_office(&[("ann", "101")]);
+    let open = office.routes[0].clone();
+    office.routes.insert(0, Route { pattern: "+1900*".to_owned(), trunks: Vec::new(), ..open });
+    let mut s = Scenario::with(office, 1, Faults::NONE);
+    let (ann, carrier) = (s.phone("ann"), s.carrier());
+    let caller = s.dials(ann, "+19005551234");
+    s.pass_ms(1_000);
+    assert_eq!(s.state(&caller), UaState::Over(403));
+    let verbs = "<Dial action=\"/action\"><Number>+19005551234</Number></Dial>";
+    s.web().serve(VOICE, Answer::twiml(verbs));
+    s.web().serve(ACTION, Answer::twiml("<Hangup/>"));
+    s.carrier_calls(NUMBER);
+    s.pass_ms(3_000);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("failed"));
+    assert_eq!(s.notifications(), [13225]);
+    let document = CallDocument::Given(Source::Inline("<Response/>".to_owned()));
+    let asked = NewCall::new("+19005551234", NUMBER, document);
+    let OperatorReply::NotPlaced(why) = s.operator(Operator::Originate(Box::new(asked))) else { panic!() };
+    assert_eq!(why.code, 21216);
+    assert!(s.latest(carrier).is_none(), "no carrier was asked");
+    s.expect_rest();
 }
 
 #[test]

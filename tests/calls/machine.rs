@@ -65,6 +65,28 @@ fn with_a_callback_the_call_goes_on_and_the_verdict_is_told_beside_it() {
 }
 
 #[test]
+fn the_media_plane_listens_as_the_document_says() {
+    for (attributes, message_end, timeout_ms) in [
+        ("machineDetection=\"Enable\"", false, 30_000),
+        (
+            "machineDetection=\"DetectMessageEnd\" machineDetectionTimeout=\"7\" amdStatusCallback=\"/amd\"",
+            true,
+            7_000,
+        ),
+    ] {
+        let mut s = dialling(attributes);
+        s.phone("ann");
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(2_500);
+        let settings = s.world.media.detections.pop().expect("it listens who answered");
+        assert_eq!((settings.message_end, settings.timeout_ms), (message_end, timeout_ms), "{attributes}");
+        assert!(s.notifications().is_empty(), "{attributes}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
+#[test]
 fn nothing_is_left_when_somebody_hangs_up_before_the_verdict() {
     for callee_hangs_up in [false, true] {
         let mut s = dialling("machineDetection=\"Enable\" url=\"/whisper\"");

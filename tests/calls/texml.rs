@@ -214,6 +214,27 @@ fn a_legs_events_tell_who_answered_its_keys_and_its_end() {
     s.expect_rest();
 }
 
+#[test]
+fn the_end_tells_what_the_last_dial_came_to() {
+    let mut office = sim::office(&[("ann", "101")]);
+    let application = &mut office.numbers.get_mut(NUMBER).expect("there is one").application;
+    application.status_callback = Some(twiml::StatusCallback {
+        url: EVENTS.into(),
+        method: HttpMethod::Post,
+        events: vec![twiml::ProgressEvent::Completed],
+    });
+    let mut s = texml_in(office, "<Dial><Number>101</Number></Dial><Pause length=\"2\"/>");
+    let ann = s.phone("ann");
+    s.will(ann, Reaction::Refuse(486));
+    s.carrier_calls(NUMBER);
+    s.pass_ms(6_000);
+    let told = s.asked(EVENTS);
+    assert_eq!(param(&told[0], "DialCallStatus"), Some("busy"), "{told:?}");
+    let child = s.rows().into_iter().find(|row| row.parent.is_some()).expect("a child call").sid.to_string();
+    assert_eq!(param(&told[0], "DialCallSid"), Some(child.as_str()));
+    s.expect_rest();
+}
+
 /// The media plane never says that the leg is closed: the end is told all the same.
 #[test]
 fn an_end_is_told_without_its_figures_when_there_are_none() {

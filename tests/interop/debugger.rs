@@ -100,6 +100,21 @@ fn a_document_is_linted_where_it_is_served() {
         };
         let (fine, said) = lint("/good", &[]);
         assert!(fine && said.ends_with("/good: ok\n"), "{said}");
+        // Beside a box's configuration it asks as that box does.
+        let directory = tempfile::TempDir::new().unwrap();
+        let config = directory.path().join("tandem.toml");
+        let signed = |keys: &str, path: &str| {
+            std::fs::write(&config, keys).unwrap();
+            let (fine, said) = lint(path, &["--config", config.to_str().unwrap()]);
+            assert!(fine, "{said}");
+            web.asked(path).pop().unwrap().headers["x-twilio-signature"].clone()
+        };
+        web.document("/signed", "<Say>hello</Say>");
+        let url = web.url("/signed");
+        let account = "[box]\nauth_token = \"fourtytwo\"\n";
+        assert_eq!(signed(account, "/signed"), twiml::signature("fourtytwo", &url, &[]));
+        let with_key = format!("{account}[webhooks]\nsigning_key = \"hush\"\nsigning_key_id = \"desk\"\n");
+        assert_eq!(signed(&with_key, "/signed"), twiml::signature("hush", &url, &[]));
         let (fine, said) = lint("/odd", &["--method", "GET"]);
         assert!(fine && said.contains(" warning 12200: Sya is not a verb"), "{said}");
         assert_eq!(web.asked("/odd")[0].method, "GET");

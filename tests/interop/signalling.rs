@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use crate::common::network::{in_own_network, loopback};
+use crate::common::office::CARRIER_PORT;
 use crate::common::rtp::Rtp;
 use crate::common::scenario::Scenario;
-use crate::common::sipp::header;
+use crate::common::sipp::{Sipp, Transport, header};
 use crate::common::web::Reply;
 use crate::common::wire::{Wire, to_tag};
 use crate::common::{hz, ms, s, wait_for};
@@ -117,6 +118,41 @@ fn a_caller_who_hangs_up_while_the_agent_rings() {
         tandem.wait_call(&sid, "completed");
         let child = &tandem.children(&sid)[0];
         assert!(["canceled", "no-answer"].contains(&child["status"].as_str().unwrap()), "{child}");
+    });
+}
+
+/// The port stays, and the peer is somewhere else than it was opened for.
+#[test]
+fn who_answers_after_another_place_refused_is_heard_and_hears() {
+    in_own_network(|| {
+        let web = web();
+        web.document("/voice", "<Dial><Number>0044123</Number></Dial>");
+        let trunk = |name, host| {
+            let at = loopback(host);
+            format!(
+                "[[trunk]]\nname = \"{name}\"\naddress = \"sip:{at}:{CARRIER_PORT}\"\naccept_from = [\"{at}\"]\n"
+            )
+        };
+        let routes = "[[route]]\npattern = \"0044*\"\ntrunk = [\"first\", \"second\"]";
+        let tables = format!("{}{}{routes}", trunk("first", 5), trunk("second", 6));
+        let tandem = office(&web).table(&tables).open();
+        let answer = |scenario: &Scenario, host| {
+            Sipp::answer(&scenario.xml(), Transport::Udp, (loopback(host), CARRIER_PORT).into())
+        };
+        let refusing = Scenario::phone().invited().invite_reply(503, "Service Unavailable").request("ACK");
+        let mut first = answer(&refusing, 5);
+        let rtp = Rtp::open(loopback(6));
+        let mut second = answer(&answering_until_byed(&rtp), 6);
+        let mut caller = Caller::calls_and_hangs_up_when_told(&tandem);
+        first.succeeds(s(10));
+        let invite = second.wait("INVITE", s(10));
+        rtp.talk_to(invite.media().expect("an offer")).say(hz::AGENT);
+        caller.rtp.say(hz::CALLER);
+        let since = Instant::now();
+        caller.rtp.wait_tone(hz::AGENT, 1.0, since, s(10));
+        rtp.wait_tone(hz::CALLER, 1.0, since, s(10));
+        caller.hangs_up();
+        second.succeeds(s(10));
     });
 }
 

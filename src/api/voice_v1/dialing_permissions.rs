@@ -87,7 +87,8 @@ fn country(iso: &str) -> Option<&'static Country> {
 /// Whether a route takes a number of the country.
 fn is_open(office: &Office, country: &Country) -> bool {
     let number = format!("{}2025550123", country.3);
-    office.routes.iter().any(|route| matches(&route.pattern, &number))
+    let route = office.routes.iter().find(|route| matches(&route.pattern, &number));
+    route.is_some_and(|route| !route.trunks.is_empty())
 }
 
 fn show(office: &Office, country: &Country, origin: &Origin) -> Value {

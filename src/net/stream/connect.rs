@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
-use twiml::{SIGNATURE_HEADER, stream_url};
+use twiml::stream_url;
 use url::Url;
 
 use super::{Failure, Inner};
@@ -99,9 +99,10 @@ async fn encrypt(inner: &Inner, host: &str, tcp: TcpStream) -> Result<impl Wire 
 async fn shake_hands(inner: &Inner, url: &str, wire: Box<dyn Wire>) -> Result<Socket, Failure> {
     let uri: Uri = url.parse().map_err(|error| Failure::new(31923, format!("{error}")))?;
     let config = &inner.config;
-    let request = ClientRequestBuilder::new(uri)
-        .with_header("User-Agent", &config.user_agent)
-        .with_header(SIGNATURE_HEADER, twiml::signature(config.auth_token.as_str(), url, &[]));
+    let request = config.signer.headers(url, &[]).into_iter().fold(
+        ClientRequestBuilder::new(uri).with_header("User-Agent", &config.user_agent),
+        |request, (name, value)| request.with_header(name, value),
+    );
     let limits = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))

@@ -32,13 +32,13 @@ use tokio::sync::mpsc;
 
 use crate::dns::Resolver;
 use crate::media::Taps;
-use crate::webhook::{Destinations, Secret, Trust};
+use crate::webhook::{Destinations, Signer, Trust};
 
 /// How streams are made.
 #[derive(Clone, Debug, Default)]
 pub struct StreamsConfig {
-    /// The account's auth token, which signs the handshake.
-    pub auth_token: Secret,
+    /// What signs the handshake.
+    pub signer: Signer,
     /// The `User-Agent` header.
     pub user_agent: String,
     /// Whose certificates are believed.

@@ -14,6 +14,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use twiml::StreamTrack;
 
 use super::*;
+use crate::webhook::SharedKey;
 
 const TOKEN: &str = "token";
 const SID: StreamSid = StreamSid(3);
@@ -31,10 +32,14 @@ fn start(trust: Trust) -> Box_ {
 }
 
 fn start_with_ping(trust: Trust, ping: Duration) -> Box_ {
+    start_with(trust, ping, None)
+}
+
+fn start_with(trust: Trust, ping: Duration, shared_key: Option<SharedKey>) -> Box_ {
     let (events_end, events) = mpsc::channel(100);
     let taps = Taps::default();
     let config = StreamsConfig {
-        auth_token: TOKEN.into(),
+        signer: Signer { auth_token: TOKEN.into(), shared_key },
         user_agent: "Tandem/test".into(),
         trust,
         destinations: Destinations::default(),
@@ -138,6 +143,17 @@ impl App {
     fn header(&self, name: &str) -> &str {
         self.request.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+#[tokio::test]
+async fn the_key_that_signs_webhooks_signs_the_handshake() {
+    let key = SharedKey { id: "desk".to_owned(), key: "hush".into(), sha256: true };
+    let box_ = start_with(Trust::System, PING, Some(key));
+    let (listener, url) = listen("/media").await;
+    box_.open(&url, StreamTrack::BothTracks, false);
+    let app = accept(&listener).await;
+    assert_eq!(app.header("x-twilio-signature"), twiml::signature_sha256("hush", &url, &[]));
+    assert_eq!(app.header("x-twilio-webhooks-signature-settings"), "key=desk,algorithm=HMAC_SHA256");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ impl Exchange {
             .headers(self.headers.clone())
             .header(header::ACCEPT, "*/*")
             .header("I-Twilio-Idempotency-Token", token);
-        for (name, value) in settings.signature(url.as_str(), signed) {
+        for (name, value) in settings.signer.headers(url.as_str(), signed) {
             request = request.header(name, value);
         }
         request = match (&self.digest, &self.target.user) {

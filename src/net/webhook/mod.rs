@@ -44,7 +44,7 @@ use call::{FetchId, FetchRequest};
 pub use self::connect::Trust;
 pub use self::destination::Destinations;
 pub use self::media::{MediaAnswer, MediaRequest, MediaRest};
-pub use self::settings::{OwnRecordings, Secret, SharedKey, WebhookConfig};
+pub use self::settings::{OwnRecordings, Secret, SharedKey, Signer, WebhookConfig};
 
 /// Bytes of a status callback's answer that are read before the connection is given up.
 const DISCARD_MAX: usize = 1024 * 1024;

@@ -14,20 +14,27 @@ use crate::dns::Resolver;
 /// How requests are made.
 #[derive(Clone, Debug, Default)]
 pub struct WebhookConfig {
-    /// The account's auth token, which signs every request.
-    pub auth_token: Secret,
+    /// What signs every request.
+    pub signer: Signer,
     /// The box's own recordings, which it may hear without being told its own password.
     pub own_recordings: Option<OwnRecordings>,
     /// Where `file:` URLs are read; absent: they are refused.
     pub documents_root: Option<PathBuf>,
-    /// What signs requests in place of the token.
-    pub shared_key: Option<SharedKey>,
     /// The `User-Agent` header; empty: [`WebhookConfig::USER_AGENT`].
     pub user_agent: String,
     /// Whose certificates are believed.
     pub trust: Trust,
     /// Where requests may go.
     pub destinations: Destinations,
+}
+
+/// What proves that a request comes from the box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signer {
+    /// The account's auth token, which signs unless there is a shared key.
+    pub auth_token: Secret,
+    /// What signs in place of the token.
+    pub shared_key: Option<SharedKey>,
 }
 
 /// A key that receivers know by its name (reference: webhooks §5.6).
@@ -57,6 +64,22 @@ impl OwnRecordings {
     fn credentials(&self, url: &Url, token: &Secret) -> Option<(String, String)> {
         let ours = url.as_str().starts_with(&self.prefix);
         ours.then(|| (self.account.clone(), token.as_str().to_owned()))
+    }
+}
+
+impl Signer {
+    /// The headers of a request to this URL with these parameters of a form; a media stream's handshake has none.
+    pub(crate) fn headers(&self, url: &str, params: &[(String, String)]) -> Vec<(&'static str, String)> {
+        let Some(SharedKey { id, key, sha256 }) = &self.shared_key else {
+            return vec![(twiml::SIGNATURE_HEADER, twiml::signature(self.auth_token.as_str(), url, params))];
+        };
+        let (signature, algorithm) = if *sha256 {
+            (twiml::signature_sha256(key.as_str(), url, params), "HMAC_SHA256")
+        } else {
+            (twiml::signature(key.as_str(), url, params), "HMAC_SHA1")
+        };
+        let with = format!("key={id},algorithm={algorithm}");
+        vec![(twiml::SIGNATURE_HEADER, signature), (SIGNED_WITH_HEADER, with)]
     }
 }
 
@@ -91,8 +114,7 @@ impl fmt::Debug for Secret {
 /// A configuration made ready for use.
 #[derive(Debug)]
 pub(super) struct Settings {
-    auth_token: Secret,
-    shared_key: Option<SharedKey>,
+    pub(super) signer: Signer,
     own_recordings: Option<OwnRecordings>,
     /// Signs requests of the other dialect.
     pub(super) key: SigningKey,
@@ -110,9 +132,8 @@ impl Settings {
         };
         let clients = Clients::new(user_agent, &config.trust, destinations.clone(), resolver)?;
         Ok(Self {
-            key: SigningKey::of(config.auth_token.as_str()),
-            auth_token: config.auth_token,
-            shared_key: config.shared_key,
+            key: SigningKey::of(config.signer.auth_token.as_str()),
+            signer: config.signer,
             own_recordings: config.own_recordings,
             documents_root: config.documents_root,
             destinations,
@@ -120,23 +141,9 @@ impl Settings {
         })
     }
 
-    /// What proves that a request to this URL, with these parameters of a form, comes from the box.
-    pub(super) fn signature(&self, url: &str, params: &[(String, String)]) -> Vec<(&'static str, String)> {
-        let Some(SharedKey { id, key, sha256 }) = &self.shared_key else {
-            return vec![(twiml::SIGNATURE_HEADER, twiml::signature(self.auth_token.as_str(), url, params))];
-        };
-        let (signature, algorithm) = if *sha256 {
-            (twiml::signature_sha256(key.as_str(), url, params), "HMAC_SHA256")
-        } else {
-            (twiml::signature(key.as_str(), url, params), "HMAC_SHA1")
-        };
-        let with = format!("key={id},algorithm={algorithm}");
-        vec![(twiml::SIGNATURE_HEADER, signature), (SIGNED_WITH_HEADER, with)]
-    }
-
     /// Name and password for a URL that gives none, when it is one of the box's own recordings.
     pub(super) fn own(&self, url: &Url) -> Option<(String, String)> {
-        self.own_recordings.as_ref()?.credentials(url, &self.auth_token)
+        self.own_recordings.as_ref()?.credentials(url, &self.signer.auth_token)
     }
 }
 
@@ -146,17 +153,18 @@ mod tests {
 
     #[test]
     fn a_configuration_prints_without_its_secret() {
-        let config = WebhookConfig { auth_token: "hush".into(), ..WebhookConfig::default() };
+        let config = WebhookConfig {
+            signer: Signer { auth_token: "hush".into(), shared_key: None },
+            ..WebhookConfig::default()
+        };
         assert!(!format!("{config:?}").contains("hush"));
     }
 
-    #[tokio::test]
-    async fn the_token_signs_or_a_shared_key_that_is_named() {
+    #[test]
+    fn the_token_signs_or_a_shared_key_that_is_named() {
         let params = [("Digits".to_owned(), "1".to_owned())];
-        let signature = |shared_key| {
-            let config = WebhookConfig { auth_token: "token".into(), shared_key, ..WebhookConfig::default() };
-            Settings::new(config, Resolver::system()).unwrap().signature("http://h/x", &params)
-        };
+        let signature =
+            |shared_key| Signer { auth_token: "token".into(), shared_key }.headers("http://h/x", &params);
         let of_token = twiml::signature("token", "http://h/x", &params);
         assert_eq!(signature(None), [(twiml::SIGNATURE_HEADER, of_token)], "and says nothing of it");
         for (sha256, with) in

@@ -24,7 +24,7 @@ fn client() -> (Webhooks, Receiver<Told>) {
 
 fn client_with(config: WebhookConfig) -> (Webhooks, Receiver<Told>) {
     let (told, heard) = mpsc::channel(16);
-    let config = WebhookConfig { auth_token: TOKEN.into(), ..config };
+    let config = WebhookConfig { signer: Signer { auth_token: TOKEN.into(), shared_key: None }, ..config };
     (Webhooks::new(config, Rng::seeded(1), told).unwrap(), heard)
 }
 
@@ -521,7 +521,7 @@ async fn a_reload_changes_the_next_request() {
     let (client, _) = client();
     client.fetch(get(&server.url)).await.1.unwrap();
     let config = WebhookConfig {
-        auth_token: "other".into(),
+        signer: Signer { auth_token: "other".into(), shared_key: None },
         user_agent: "Desk/1".to_owned(),
         ..WebhookConfig::default()
     };
