@@ -281,3 +281,37 @@ fn an_offer_does_not_run_out_while_the_box_is_down() {
     d.s.pass_ms(1_500);
     assert_eq!(anns(&mut d), (d.offline, vec![ReservationStatus::Timeout]));
 }
+
+/// Whoever is to decide is told who is offered what, and the application how long the worker was away.
+#[test]
+fn an_assignment_callback_says_who_is_offered_what() {
+    let mut d = Desk::open(None);
+    let task = german_task(&mut d);
+    d.s.pass_ms(2_600);
+    d.ann_does(d.available);
+    d.s.pass_ms(500);
+    let asked = d.s.asked(ASSIGNMENT).remove(0);
+    let says = |name: &str| param(&asked, name).unwrap_or_else(|| panic!("{name}")).to_owned();
+    for (name, value) in [
+        ("WorkspaceSid", d.workspace.to_string()),
+        ("WorkflowSid", d.workflow.clone()),
+        ("WorkerSid", d.ann.to_string()),
+        ("WorkerName", "Ann".to_owned()),
+        ("TaskSid", task.to_string()),
+        ("TaskAttributes", "{\"lang\":\"de\"}".to_owned()),
+        ("TaskAge", "3".to_owned()),
+        ("TaskPriority", "0".to_owned()),
+        ("TaskChannelUniqueName", "default".to_owned()),
+        ("ReservationSid", d.reservation().to_string()),
+    ] {
+        assert_eq!(says(name), value, "{name}");
+    }
+    let attributes = "{\"languages\":[\"de\"],\"contact_uri\":\"client:ann\"}";
+    assert_eq!(read_attributes(&says("WorkerAttributes")), read_attributes(attributes));
+    assert!(says("AccountSid").starts_with("AC") && says("TaskQueueSid").starts_with("WQ"));
+    assert!(says("Timestamp").parse::<u64>().is_ok_and(|at| at > 1_700_000_000));
+    let names = ["WorkerTimeInPreviousActivity", "WorkerTimeInPreviousActivityMs"];
+    let away = told(&mut d, "worker.activity.update", &names);
+    let away: Vec<u64> = away.iter().map(|text| text.parse().unwrap()).collect();
+    assert!((3..=4).contains(&away[0]) && away[0] == away[1] / 1_000, "{away:?}");
+}
