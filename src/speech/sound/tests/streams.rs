@@ -86,7 +86,7 @@ fn growing(studio: &Studio) -> Arc<media::GrowingClip> {
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let waited = timeout(Duration::from_secs(20), async {
+    let waited = timeout(Duration::from_secs(60), async {
         while !is_so() {
             sleep(Duration::from_millis(10)).await;
         }
