@@ -61,6 +61,11 @@ impl Idle {
         self.members.len()
     }
 
+    /// Everybody's turn, in no order.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = Turn> + '_ {
+        self.members.values().map(|(turn, _)| *turn)
+    }
+
     /// A worker's turn, if it is free.
     pub(crate) fn turn_of(&self, worker: WorkerSid) -> Option<Turn> {
         self.members.get(&worker).map(|(turn, _)| *turn)

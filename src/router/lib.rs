@@ -31,6 +31,7 @@ mod reference;
 mod replay;
 mod restore;
 mod serving;
+mod shared;
 mod single;
 pub mod statistics;
 mod task;

@@ -440,7 +440,7 @@ impl Workspace {
     fn forget(&mut self, sid: TaskSid, by_system: bool, at: Mono) {
         let reservations = self.tasks.get(&sid).map(|task| task.history.clone()).unwrap_or_default();
         for reservation in &reservations {
-            self.gone.reservations.extend(self.reservations.remove_entry(reservation));
+            self.gone.reservations.extend(self.reservations.remove(reservation).map(|one| (one.sid, one)));
         }
         self.tell(
             match by_system {

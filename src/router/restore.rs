@@ -4,14 +4,16 @@
 //! What the parts say of each other may differ by what was not written in the last moment. A reservation is believed
 //! before a task or a worker that does not know it, so that nothing is offered twice.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::Mono;
 
+use crate::idle::Idle;
 use crate::life::{ASSIGNED_MAX, REMEMBERED};
 use crate::statistics::Past;
 use crate::task::{Reservation, ReservationStatus, Task, TaskStatus};
-use crate::worker::Worker;
+use crate::worker::{Turn, Worker};
 use crate::workspace::{Timer, Workspace};
 
 impl Workspace {
@@ -115,18 +117,20 @@ impl Workspace {
                 _ => {}
             }
         }
+        // Of many who wait few kinds differ for those who are free; whose turn it is comes first.
+        let free = self.queues.values().flat_map(|queue| queue.idle.values());
+        let free: BTreeSet<Turn> = free.flat_map(Idle::turns).collect();
+        free.into_iter().for_each(|turn| self.feed(turn.worker, now));
     }
 
-    /// A task for which nobody is free goes on waiting where it was: most do, and need not look through everything.
+    /// A task goes on waiting where it was, to be found by whoever is free; not one that waiting takes elsewhere.
     fn waits_on(&mut self, sid: base::TaskSid, now: Mono) -> bool {
         let Some(task) = self.tasks.get(&sid).filter(|task| task.direct.is_none()) else { return false };
         let Some(target) = task.place.and_then(|place| self.target(sid, place)) else { return false };
-        let Some(queue) = self.queues.get(&target.queue) else { return false };
         let is_plain = target.known_worker.is_none() && target.skip_if.is_none();
         let until = target.until_age_s.map(|age| task.when_waited(Duration::from_secs(age)));
         let stands = task.queue == Some(target.queue) && target.priority.is_none_or(|it| it == task.priority);
-        let is_anybody_free = queue.idle.get(&task.channel).is_some_and(|idle| idle.len() > 0);
-        if !is_plain || !stands || is_anybody_free || until.is_some_and(|until| until <= now) {
+        if !is_plain || !stands || until.is_some_and(|until| until <= now) {
             return false;
         }
         if let Some(until) = until {

@@ -14,6 +14,7 @@ use crate::event::{Event, Output};
 use crate::feed::Looked;
 use crate::gone::Gone;
 use crate::queue::{Queue, QueueConfig, Rank, TaskOrder};
+use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::task::{Reservation, Task};
 use crate::transfer::{Direct, Meant};
@@ -63,7 +64,7 @@ pub const CHANNELS_MAX: usize = 64;
 pub struct Workspace {
     pub(crate) activities: BTreeMap<ActivitySid, Activity>,
     pub(crate) timeout_activity: ActivitySid,
-    pub(crate) workers: BTreeMap<WorkerSid, Worker>,
+    pub(crate) workers: Shared<WorkerSid, Worker>,
     pub(crate) queues: BTreeMap<TaskQueueSid, Queue>,
     /// The queues each worker may serve.
     pub(crate) serves: BTreeMap<WorkerSid, BTreeSet<TaskQueueSid>>,
@@ -76,8 +77,8 @@ pub struct Workspace {
     /// Workers by their names.
     #[serde(default)]
     pub(crate) by_name: BTreeMap<String, BTreeSet<WorkerSid>>,
-    pub(crate) tasks: BTreeMap<TaskSid, Task>,
-    pub(crate) reservations: BTreeMap<ReservationSid, Reservation>,
+    pub(crate) tasks: Shared<TaskSid, Task>,
+    pub(crate) reservations: Shared<ReservationSid, Reservation>,
     /// Tasks that wait for one worker and nobody else, the first first.
     #[serde(with = "crate::as_list")]
     pub(crate) meant: BTreeMap<Meant, BTreeSet<(Rank, TaskSid)>>,
@@ -131,15 +132,15 @@ impl Workspace {
         Self {
             activities,
             timeout_activity,
-            workers: BTreeMap::new(),
+            workers: Shared::new(),
             queues: BTreeMap::new(),
             serves: BTreeMap::new(),
             workflows: BTreeMap::new(),
             channels: CHANNELS.map(str::to_owned).into(),
             optimized: BTreeSet::new(),
             by_name: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-            reservations: BTreeMap::new(),
+            tasks: Shared::new(),
+            reservations: Shared::new(),
             meant: BTreeMap::new(),
             looked: BTreeMap::new(),
             timers: BTreeSet::new(),
