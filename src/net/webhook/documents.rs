@@ -1,7 +1,8 @@
 //! `file:` URLs: documents and sounds in one folder of the machine.
 //!
 //! `file:welcome.xml` and `file:///menu/main.xml` name files below the documents folder, whatever the current
-//! folder is; nothing outside of it can be read, not by `..` and not through a link.
+//! folder is; nothing outside of it can be read, not by `..` and not through a link, and nothing that is no document
+//! and no sound by its name: the configuration lies there too.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +18,7 @@ use super::failure::{BAD_URL, FAILED, TOO_LARGE, failure};
 /// A file's content and what it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct File {
-    pub(super) content_type: Option<&'static str>,
+    pub(super) content_type: &'static str,
     /// Changes when the file does, like an `ETag`.
     pub(super) tag: String,
     /// `None` when the tag is the known one.
@@ -41,7 +42,11 @@ pub(super) async fn read(
     if !metadata.is_file() {
         return Err(failure(FAILED, format!("{}: not a file", url.path())));
     }
-    let content_type = content_type(&path);
+    // Whatever else lies there, the configuration and its passwords among it, is nobody's document.
+    let Some(content_type) = content_type(&path) else {
+        let why = "not a document or a sound by its name, which ends in .xml, .txt, .wav, .mp3 …";
+        return Err(failure(FAILED, format!("{}: {why}", url.path())));
+    };
     let tag = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     if known == Some(&tag) {
         return Ok(File { content_type, tag, body: None });
@@ -123,8 +128,8 @@ pub(super) fn content_type(path: &Path) -> Option<&'static str> {
         "ul" | "ulaw" | "mulaw" => "audio/ulaw",
         "au" => "audio/basic",
         "flac" => "audio/flac",
-        "ogg" | "oga" => "audio/ogg",
-        "m4a" => "audio/mp4",
+        "ogg" | "oga" | "opus" => "audio/ogg",
+        "m4a" | "mp4" => "audio/mp4",
         "aac" => "audio/aac",
         _ => return None,
     })
@@ -150,17 +155,24 @@ mod tests {
         fs::write(root.join("hello.txt"), "x").unwrap();
         fs::write(root.join("notes"), "x").unwrap();
         fs::write(root.join("big.wav"), [0; 101]).unwrap();
+        fs::write(root.join("tandem.toml"), "auth_token = 1").unwrap();
+        fs::create_dir(root.join("state")).unwrap();
+        fs::write(root.join("state/key-seed"), "x").unwrap();
+        std::os::unix::fs::symlink(root.join("tandem.toml"), root.join("menu/link.xml")).unwrap();
         fs::write(folder.path().join("secret.txt"), "secret").unwrap();
         std::os::unix::fs::symlink(folder.path().join("secret.txt"), root.join("link.txt")).unwrap();
         let full = format!("file://{}/welcome.xml", root.display());
         for (url, expected) in [
-            ("file:welcome.xml", Ok(Some("text/xml"))),
-            ("file:///welcome.xml", Ok(Some("text/xml"))),
-            (&full, Ok(Some("text/xml"))),
-            ("file:./welcome.xml?x=1", Ok(Some("text/xml"))),
-            ("file:menu/main%20menu.XML", Ok(Some("text/xml"))),
-            ("file:hello.txt", Ok(Some("text/plain"))),
-            ("file:notes", Ok(None)),
+            ("file:welcome.xml", Ok("text/xml")),
+            ("file:///welcome.xml", Ok("text/xml")),
+            (&full, Ok("text/xml")),
+            ("file:./welcome.xml?x=1", Ok("text/xml")),
+            ("file:menu/main%20menu.XML", Ok("text/xml")),
+            ("file:hello.txt", Ok("text/plain")),
+            ("file:notes", Err(11200)),
+            ("file:tandem.toml", Err(11200)),
+            ("file:state/key-seed", Err(11200)),
+            ("file:menu/link.xml", Err(11200)),
             ("file:missing.xml", Err(11200)),
             ("file:menu", Err(11200)),
             ("file:", Err(11200)),

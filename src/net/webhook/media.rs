@@ -94,7 +94,7 @@ impl Webhooks {
             let file = documents::read(root, &url, request.etag.as_deref(), request.bytes_max).await?;
             return Ok(MediaAnswer {
                 status: if file.body.is_some() { 200 } else { 304 },
-                content_type: file.content_type.map(str::to_owned),
+                content_type: Some(file.content_type.to_owned()),
                 etag: Some(file.tag),
                 body: file.body.unwrap_or_default(),
                 ..MediaAnswer::default()

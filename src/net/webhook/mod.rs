@@ -161,11 +161,11 @@ impl Webhooks {
             let root = settings.documents_root.as_deref();
             let url = documents::fill(url, &request.params);
             let file = documents::read(root, &url, None, DOCUMENT_BYTES_MAX).await?;
-            let is_template = request.dialect == Dialect::Texml && file.content_type == Some("text/xml");
+            let is_template = request.dialect == Dialect::Texml && file.content_type == "text/xml";
             let body = file.body.unwrap_or_default();
             return Ok(Fetched {
                 status: 200,
-                content_type: file.content_type.map(str::to_owned),
+                content_type: Some(file.content_type.to_owned()),
                 body: if is_template { documents::rendered(&body, &request.params)? } else { body },
                 url: url.into(),
                 headers: Vec::new(),
