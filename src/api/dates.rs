@@ -26,7 +26,9 @@ pub(crate) fn span(query: &Params, name: &str) -> Result<Span, ApiError> {
             .map(|(at, is_day)| Some((at, last(at, is_day))))
             .ok_or_else(|| ApiError::new(20001, format!("{name} is not a date: {text}"))),
     };
-    let day = read(name)?;
+    // The libraries write a day as its midnight (reference: sdk-drive §2).
+    let midnight = |from: Timestamp| from.0.rem_euclid(DAY_US) == 0;
+    let day = read(name)?.map(|(from, to)| (from, if midnight(from) { from + DAY } else { to }));
     let from = read(&format!("{name}>"))?.or(day).map(|(from, _)| from);
     let to = read(&format!("{name}<"))?.or(day).map(|(_, to)| to);
     Ok(Span { from, to })
@@ -42,6 +44,7 @@ const DAY: Duration = Duration::from_micros(86_400_000_000 - 1);
 /// The same of a second.
 const SECOND: Duration = Duration::from_micros(999_999);
 const SECOND_US: i64 = 1_000_000;
+const DAY_US: i64 = 86_400 * SECOND_US;
 
 #[cfg(test)]
 mod tests {
@@ -54,6 +57,9 @@ mod tests {
         let second = |text: &str| at(text) + SECOND;
         for (query, from, to) in [
             ("T=2026-01-02", Some(at("2026-01-02")), Some(last("2026-01-02"))),
+            ("T=2026-01-02T00:00:00Z", Some(at("2026-01-02")), Some(last("2026-01-02"))),
+            ("T=2026-01-02T02:00:00%2B02:00", Some(at("2026-01-02")), Some(last("2026-01-02"))),
+            ("T%3C=2026-01-02T00:00:00Z", None, Some(second("2026-01-02T00:00:00Z"))),
             ("T%3E=2026-01-02", Some(at("2026-01-02")), None),
             ("T%3C=2026-01-02", None, Some(last("2026-01-02"))),
             ("T%3E=2026-01-02T10:00:00Z", Some(at("2026-01-02T10:00:00Z")), None),
