@@ -55,7 +55,7 @@ pub(crate) fn receive(
         Caller::Own => return own(session, request, flow, ctx),
     };
     let dialled =
-        if request.uri.is_sip() { request.uri.user_decoded().into_owned() } else { request.uri.to_string() };
+        if request.uri.is_sip() { request.uri.party().into_owned() } else { request.uri.to_string() };
     let endpoint = &ctx.shared.endpoint;
     let Decision { target, steps } =
         route(ctx.office, &who, &dialled, |name| !endpoint.contacts_of(name).is_empty());
@@ -268,7 +268,7 @@ fn caller_text(request: &Request, from: &Caller) -> String {
             let asserted = asserted.and_then(|text| text.parse::<sip::NameAddr>().ok());
             let uri = asserted.map_or(header.uri, |asserted| asserted.uri);
             let user = if uri.is_sip() {
-                uri.user_decoded().into_owned()
+                uri.party().into_owned()
             } else {
                 crate::route::normalise(&uri.to_string())
             };
@@ -286,7 +286,7 @@ fn called_text(request: &Request, number: Option<&str>) -> String {
     match number {
         Some(number) => number.to_owned(),
         None => {
-            let user = request.uri.user_decoded();
+            let user = request.uri.party();
             user.chars().filter(|c| !c.is_control()).take(ADDRESS_CHARS_MAX).collect()
         }
     }
@@ -297,7 +297,7 @@ fn called_text(request: &Request, number: Option<&str>) -> String {
 fn diverted(headers: &Headers) -> Option<String> {
     let user = |text: &str| -> Option<String> {
         let by = text.trim().parse::<sip::NameAddr>().ok()?;
-        let user = by.uri.user_decoded();
+        let user = by.uri.party();
         Some(user.chars().filter(|c| !c.is_control()).take(ADDRESS_CHARS_MAX).collect())
     };
     if let Some(text) = headers.text(&HeaderName::Diversion) {
@@ -397,6 +397,7 @@ mod tests {
         for (lines, expected) in [
             (vec![], None),
             (vec![("Diversion", "<sip:+15550009999@h>;reason=user-busy")], Some("+15550009999")),
+            (vec![("Diversion", "<sip:+15550009999;npdi@h>;reason=user-busy")], Some("+15550009999")),
             (vec![("Diversion", "nonsense")], Some("")),
             (vec![("History-Info", "<sip:+15550001111@h>;index=1")], None),
             (
@@ -412,6 +413,29 @@ mod tests {
             ),
         ] {
             assert_eq!(diverted(&headers(&lines)).as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_told_without_the_parameters_a_carrier_hangs_on_them() {
+        let invite = |asserted: &str| {
+            let text = format!(
+                "INVITE sip:411;npdi;rn=+15550002222@box SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n\
+                 From: <sip:+15551234567;verstat=No-TN-Validation@h;user=phone>;tag=1\r\nTo: <sip:411@box>\r\n\
+                 Call-ID: 1\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{asserted}Content-Length: 0\r\n\r\n"
+            );
+            match sip::decode(text.as_bytes()) {
+                sip::Decoded::Message(sip::Message::Request(request)) => request,
+                other => panic!("{other:?}"),
+            }
+        };
+        let trunk = Caller::Trunk { name: "carrier".to_owned() };
+        let plain = invite("");
+        assert_eq!(caller_text(&plain, &trunk), "+15551234567");
+        assert_eq!(called_text(&plain, None), "411");
+        for asserted in ["sip:+15557654321;npdi@h", "tel:+15557654321;npdi"] {
+            let asserted = invite(&format!("P-Asserted-Identity: <{asserted}>\r\n"));
+            assert_eq!(caller_text(&asserted, &trunk), "+15557654321");
         }
     }
 

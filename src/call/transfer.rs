@@ -162,7 +162,7 @@ impl Call {
             }
             None => {
                 let uri = to.uri.for_request();
-                let user = uri.user_decoded().into_owned();
+                let user = uri.party().into_owned();
                 let number = !uri.is_sip() || is_ours(&uri, ctx);
                 Ok((other, if number { self.dialling(&user, phone) } else { self.calling(&uri, phone) }))
             }

@@ -87,6 +87,17 @@ impl Uri {
         unescape(self.user.as_deref().unwrap_or(""))
     }
 
+    /// Who is meant by the user part: decoded, and of a telephone number without the parameters that may follow one
+    /// there, as in `sip:+15550001111;npdi;rn=+15550002222@host` (RFC 3261 §19.1.6, RFC 3966 §3, RFC 4694).
+    pub fn party(&self) -> Cow<'_, str> {
+        let user = self.user.as_deref().unwrap_or("");
+        let number = user.split_once(';').map(|(number, _)| unescape(number)).filter(|number| {
+            let part = |b: u8| b.is_ascii_digit() || b"+*#-.()".contains(&b);
+            number.bytes().any(|b| b.is_ascii_digit()) && number.bytes().all(part)
+        });
+        number.unwrap_or_else(|| unescape(user))
+    }
+
     /// Whether it is `sip:` or `sips:`.
     pub fn is_sip(&self) -> bool {
         matches!(self.scheme, Scheme::Sip | Scheme::Sips)
@@ -434,6 +445,25 @@ mod tests {
         }
         assert!(format!("sip:h{}", ";a".repeat(PARAMS_MAX + 1)).parse::<Uri>().is_err());
         assert!(format!("sip:h?a=b{}", "&a=b".repeat(PARAMS_MAX)).parse::<Uri>().is_err());
+    }
+
+    #[test]
+    fn a_telephone_number_is_told_without_its_parameters() {
+        for (user, party) in [
+            ("+15550001111", "+15550001111"),
+            ("+15550001111;verstat=TN-Validation-Passed-A", "+15550001111"),
+            ("411;npdi;rn=+15550002222", "411"),
+            ("%2B1-555;phone-context=+1", "+1-555"),
+            ("*67;x", "*67"),
+            ("ann", "ann"),
+            ("ann;x=y", "ann;x=y"),
+            ("+1555%3bx", "+1555;x"),
+            (";x", ";x"),
+            ("+;x", "+;x"),
+        ] {
+            let uri: Uri = format!("sip:{user}@192.0.2.1;user=phone").parse().unwrap();
+            assert_eq!(uri.party(), party, "{user}");
+        }
     }
 
     #[test]
