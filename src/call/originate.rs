@@ -487,14 +487,13 @@ fn diversion(dial: &Dial, diverted: Option<&str>, shown: &NameAddr) -> Option<(H
 
 /// One call for each place a phone is registered at.
 fn phone_places(name: &str, ctx: &Ctx<'_>) -> Result<Vec<Vec<Way>>, Refusal> {
+    // One that was taken away may still be registered for a while.
+    if !ctx.office.phones.contains_key(name) {
+        return Err(refuse(NOT_REGISTERED, format!("there is no phone `{name}`"), 404));
+    }
     let contacts = ctx.shared.endpoint.contacts_of(name);
     if contacts.is_empty() {
-        let (message, sip_code) = if ctx.office.phones.contains_key(name) {
-            (format!("the phone `{name}` is not registered"), 480)
-        } else {
-            (format!("there is no phone `{name}`"), 404)
-        };
-        return Err(refuse(NOT_REGISTERED, message, sip_code));
+        return Err(refuse(NOT_REGISTERED, format!("the phone `{name}` is not registered"), 480));
     }
     Ok(contacts.into_iter().map(|contact| vec![device(name, contact)]).collect())
 }
@@ -544,6 +543,18 @@ pub(crate) const BARRED: u32 = 13225;
 /// How long a place may say nothing at all before the next way is tried, if there is one.
 const WAY_SILENT: Duration = Duration::from_secs(6);
 
+/// The box without a name of its own, as this peer can call it back.
+fn here(peer: Option<IpAddr>, ctx: &Ctx<'_>) -> Host {
+    let listens = ctx.office.listen.first().map(|(_, address)| address.ip());
+    let is_known = |ip: &IpAddr| !ip.is_unspecified();
+    let nearest = || peer.and_then(|peer| ctx.shared.endpoint.nearest_address(peer));
+    let any = || ctx.office.addresses.iter().find(|ip| !ip.is_loopback()).or(ctx.office.addresses.first());
+    match listens.filter(is_known).or_else(nearest).or_else(|| any().copied()).or(listens) {
+        Some(ip) => ip.into(),
+        None => Host::Name("localhost".to_owned()),
+    }
+}
+
 /// The From the callee sees.
 pub(crate) fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx: &Ctx<'_>) -> NameAddr {
     let user = match from.parse::<Uri>() {
@@ -565,11 +576,7 @@ pub(crate) fn shown_from(from: &str, way: Option<&Way>, name: Option<&str>, ctx:
     };
     let host = match &ctx.office.domain {
         Some(domain) => Host::Name(domain.clone()),
-        None => match ctx.office.listen.first().map(|(_, address)| address.ip()) {
-            Some(IpAddr::V4(ip)) => Host::V4(ip),
-            Some(IpAddr::V6(ip)) => Host::V6(ip),
-            None => Host::Name("localhost".to_owned()),
-        },
+        None => here(way.and_then(|way| way.peer), ctx),
     };
     let mut shown = NameAddr::new(Uri::sip(&user, host, None));
     shown.display = name.filter(|_| trunk.is_none()).map(str::to_owned);

@@ -1,8 +1,8 @@
 //! Calls that are asked for from outside: rung first, their document afterwards.
 
 use call::record::RecordingSource;
-use call::{CallDocument, CallUpdate, Fate, NewCall, Operator, OperatorReply, RecordWish};
-use sim::{Answer, Reaction, Scenario, UaState, param};
+use call::{CallDocument, CallUpdate, Fate, Input, NewCall, Operator, OperatorReply, RecordWish};
+use sim::{Answer, BOX, Reaction, Scenario, UaState, office as plain_office, param};
 use twiml::{CallStatus, HttpMethod, ProgressEvent, Source, StatusCallback};
 
 use crate::{EVENTS, told};
@@ -91,6 +91,35 @@ fn whoever_is_tried_next_is_heard_from_where_it_is() {
     let rtp = s.call(&call).rtp;
     assert_eq!(s.world.media.peer_of(rtp), Some(rtp.ip()), "its sound is no stranger's");
     assert_eq!(events(&mut s), ["initiated", "ringing", "in-progress"]);
+}
+
+#[test]
+fn who_is_called_can_call_back_a_box_that_listens_everywhere() {
+    let mut s = office();
+    let (ann, carrier) = (s.phone("ann"), s.carrier());
+    let mut everywhere = plain_office(&[("ann", "101")]);
+    let udp = sip::TransportKind::Udp;
+    everywhere.listen = vec![(udp, "0.0.0.0:5060".parse().unwrap()), (udp, BOX)];
+    s.world.input(Input::Office(Box::new(everywhere))).expect("nothing breaks");
+    for (to, who) in [("client:ann", ann), ("+15557771234", carrier)] {
+        place(&mut s, new(to));
+        s.pass_ms(1_000);
+        let call = s.latest(who).expect("it rang");
+        let from = s.call(&call).invite.unwrap().headers.from().unwrap();
+        assert_eq!(from.uri.host.ip(), Some(BOX.ip()), "{to}");
+    }
+}
+
+#[test]
+fn a_phone_that_was_taken_away_is_not_rung_though_it_is_registered() {
+    let mut s = office();
+    let ann = s.phone("ann");
+    let mut without = plain_office(&[("ann", "101")]);
+    without.phones.remove("ann").expect("she was there");
+    s.world.input(Input::Office(Box::new(without))).expect("nothing breaks");
+    let OperatorReply::NotPlaced(why) = place(&mut s, new("client:ann")) else { panic!("she is rung") };
+    assert_eq!((why.code, why.why.contains("there is no phone `ann`")), (21214, true), "{}", why.why);
+    assert!(s.latest(ann).is_none());
 }
 
 #[test]

@@ -233,13 +233,15 @@ impl Core {
         if !flow.local.ip().is_unspecified() {
             return flow.local;
         }
-        let nearest = self
-            .config
-            .addresses
-            .iter()
-            .filter_map(|ours| common_prefix(*ours, flow.remote.ip()).map(|shared| (shared, *ours)))
-            .max_by_key(|(shared, _)| *shared);
-        SocketAddr::new(nearest.map_or(flow.local.ip(), |(_, ours)| ours), flow.local.port())
+        let ours = self.nearest(flow.remote.ip()).unwrap_or(flow.local.ip());
+        SocketAddr::new(ours, flow.local.port())
+    }
+
+    /// Of our addresses the one nearest to a peer's: with the most leading bits in common.
+    pub(super) fn nearest(&self, peer: IpAddr) -> Option<IpAddr> {
+        let ours = self.config.addresses.iter();
+        let shared = ours.filter_map(|ours| common_prefix(*ours, peer).map(|shared| (shared, *ours)));
+        shared.max_by_key(|(shared, _)| *shared).map(|(_, ours)| ours)
     }
 
     /// The flow a user's contact is registered over now.

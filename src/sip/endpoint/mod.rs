@@ -166,6 +166,11 @@ impl Endpoint {
         self.core.registrar.bindings()
     }
 
+    /// Of our addresses the one nearest to a peer's, where we listen on all of them.
+    pub fn nearest_address(&self, peer: IpAddr) -> Option<IpAddr> {
+        self.core.nearest(peer)
+    }
+
     /// The contacts of one phone, best first.
     pub fn contacts_of(&self, user: &str) -> Vec<Binding> {
         self.core.registrar.contacts_of(user)
