@@ -163,7 +163,13 @@ fn rows_of(all: &Workspace) -> Vec<RouterRow> {
         all.tasks().map(|task| RouterRow::Task(TaskRow { workspace, task: task.clone(), call: None, dates })),
     );
     rows.extend(all.reservations().map(|one| {
-        RouterRow::Reservation(ReservationRow { workspace, reservation: one.clone(), why: None, dates })
+        RouterRow::Reservation(ReservationRow {
+            workspace,
+            reservation: one.clone(),
+            why: None,
+            after: None,
+            dates,
+        })
     }));
     rows
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use base::{CallSid, ExpiringMap, Mono, Now, Reason, Rng, WorkspaceSid};
 use sip::{Caller, Event, Flow, HeaderName, Request, SessionId};
 
+use crate::agents::AgentSids;
 use crate::call::Call;
 use crate::callback;
 use crate::conference_announce::Happens;
@@ -107,7 +108,8 @@ impl Node {
         past: Option<&BTreeMap<WorkspaceSid, router::Past>>,
         now: Now,
     ) {
-        self.shared.router.restore(rows, past, now);
+        let office = AgentSids(self.office.account_sid).workspace();
+        self.shared.router.restore(rows, past, office, now);
         self.furnish_agents(now);
         self.settle(now);
     }

@@ -311,3 +311,38 @@ fn a_restart_keeps_agents_and_counts_and_the_day_is_replayed() {
         (counted.reservations, counted.tasks, counted.until_accepted)
     );
 }
+
+/// The box stops while agents talk: they go on to their after-work, and whoever has dialled something else stays there.
+#[test]
+fn a_restart_ends_what_was_talked() {
+    for (codes, expected) in [(&[][..], "Wrap-Up"), (&["*12"], "Break"), (&["*11"], "Offline")] {
+        let mut d = Desk::open(agents(Some(30)));
+        let ann = d.s.phone("ann");
+        d.s.will(ann, Reaction::Answer(Duration::from_millis(500)));
+        d.dials(ann, "*10");
+        d.calls();
+        d.s.pass_ms(3_000);
+        for code in codes {
+            d.dials(ann, code);
+        }
+        let (rows, now) = (d.rows(), d.s.world.now());
+        let mut again = Desk::open(agents(Some(30)));
+        let mono = again.s.world.now().mono;
+        let none = BTreeMap::new();
+        again.s.world.node.restore_router(rows, Some(&none), base::Now { mono, wall: now.wall });
+        again.s.pass_ms(500);
+        assert_eq!(again.does("ann"), expected);
+        // Nothing keeps her from the next caller but what she does.
+        let phone = again.s.phone("ann");
+        if codes.is_empty() {
+            again.s.pass_ms(31_000);
+            assert_eq!(again.does("ann"), "Available", "after-work has its time");
+        } else {
+            again.dials(phone, "*10");
+        }
+        let before = again.s.latest(phone);
+        again.calls();
+        again.s.pass_ms(3_000);
+        assert_ne!(again.s.latest(phone), before, "{expected}: she is rung");
+    }
+}

@@ -315,3 +315,40 @@ fn an_assignment_callback_says_who_is_offered_what() {
     let away: Vec<u64> = away.iter().map(|text| text.parse().unwrap()).collect();
     assert!((3..=4).contains(&away[0]) && away[0] == away[1] / 1_000, "{away:?}");
 }
+
+/// The box stops while they talk: what the end of that conversation does is done by the start, and nobody stays taken.
+#[test]
+fn after_a_restart_whoever_talked_has_talked() {
+    let (conference, dequeue) = (r#"{"instruction":"conference"}"#, r#"{"instruction":"dequeue"}"#);
+    let after = |json: &str| json.replace('}', r#","post_work_activity_sid":"WRAP"}"#);
+    let done = (ReservationStatus::Completed, TaskStatus::Completed, true);
+    for (json, (reservation, task, is_away)) in [
+        (after(dequeue), done),
+        (after(conference), done),
+        (conference.to_owned(), (ReservationStatus::Wrapping, TaskStatus::Wrapping, false)),
+        // The application says when.
+        (dequeue.to_owned(), (ReservationStatus::Accepted, TaskStatus::Assigned, false)),
+    ] {
+        let mut d = Desk::open(None);
+        d.s.will(d.phone, Reaction::Answer(Duration::from_millis(500)));
+        d.instructs(&json);
+        d.ann_does(d.available);
+        d.calls();
+        d.s.pass_ms(2_000);
+        assert_eq!(anns(&mut d), (d.available, vec![ReservationStatus::Accepted]), "{json}");
+        let activity = if is_away { d.after_work } else { d.available };
+        // The second start finds what the first one wrote.
+        let mut rows = BTreeMap::new();
+        for _ in 0..2 {
+            rows.extend(d.rows().into_iter().map(|row| (row.key(), row)));
+            let now = d.s.world.now();
+            d.s = Scenario::office();
+            d.s.web().serve(HAPPENED, Answer::page(204, None, ""));
+            let now = Now { mono: d.s.world.now().mono, wall: now.wall };
+            let rows = rows.values().cloned().collect();
+            d.s.world.node.restore_router(rows, Some(&Default::default()), now);
+            d.s.pass_ms(1_000);
+            assert_eq!((anns(&mut d), d.status()), ((activity, vec![reservation]), task), "{json}");
+        }
+    }
+}

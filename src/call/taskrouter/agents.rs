@@ -220,13 +220,6 @@ impl TaskRouter {
         }))
     }
 
-    /// Whether a worker who has talked goes on to its after-work: not whoever has dialled something else meanwhile.
-    pub(super) fn goes_on(&self, workspace: WorkspaceSid, worker: WorkerSid) -> bool {
-        let Some(desk) = self.desks.get(&workspace).filter(|desk| desk.is_office) else { return true };
-        let activity = desk.core.worker(worker).and_then(|worker| desk.core.activity(worker.activity));
-        activity.is_some_and(|activity| activity.available)
-    }
-
     /// After-work that has lasted long enough is over.
     pub(super) fn end_wrap_ups(&mut self, at: Mono) {
         for desk in self.desks.values_mut() {
@@ -246,6 +239,14 @@ impl TaskRouter {
 }
 
 impl Desk {
+    /// Whether the worker of a reservation, who has talked, goes on to its after-work: not whoever has dialled something
+    /// else meanwhile.
+    pub(super) fn goes_on(&self, sid: ReservationSid) -> bool {
+        let worker = self.core.reservation(sid).and_then(|one| self.core.worker(one.worker));
+        let activity = worker.and_then(|worker| self.core.activity(worker.activity));
+        !self.is_office || activity.is_some_and(|activity| activity.available)
+    }
+
     /// Everything is as the configuration says; what it no longer names goes, as soon as it is not in use.
     fn furnish_agents(&mut self, agents: &Agents, sids: AgentSids, at: Mono) {
         self.is_office = true;

@@ -16,6 +16,7 @@ use twiml::{
 use super::ask::RouterFault;
 use super::instruct::{conference_document, events, new_call};
 use super::ring::RingKind;
+use super::rows::AfterTalk;
 use crate::conference_invite::NewParticipant;
 use crate::io::OperatorReply;
 use crate::node::Node;
@@ -123,6 +124,12 @@ impl Node {
             }
             return;
         }
+        // What is left is the after-work, where workers do several things at once.
+        let after = match (desk.row.multi_task, meeting.room.post_work_activity) {
+            (true, None) => AfterTalk::WrapsUp,
+            (false, None) | (_, Some(_)) => AfterTalk::Completes(meeting.room.post_work_activity),
+        };
+        desk.talks(sid, after);
         if let Some(caller) = caller {
             let document = conference_document(&task.to_string(), &meeting.room.customer_room);
             customer = self.send_to(caller, Source::Inline(document), now).then_some(caller);

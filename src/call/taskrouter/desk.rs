@@ -14,7 +14,7 @@ use router::{Event, KnownWorkerFault, Moment, Output, ReservationStatus, Why, Wo
 
 use super::agents::WrapUps;
 use super::rows::{
-    ActivityRow, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey,
+    ActivityRow, AfterTalk, Dates, QueueActivities, ReservationRow, RouterEventRow, RouterItem, RouterKey,
     RouterLeafRow, RouterRow, TaskChannelRow, TaskQueueRow, TaskRow, WorkerRow, WorkflowRow, WorkspaceRow,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Desk {
     pub(crate) reservations: BTreeMap<ReservationSid, (Option<router::Why>, Dates)>,
     /// The same, by their workers, each with up to [`OFFERS_OF_WORKER_MAX`].
     pub(crate) offers_to: BTreeMap<WorkerSid, BTreeSet<ReservationSid>>,
+    /// What the ends of conversations do, where they do anything.
+    pub(super) after: BTreeMap<ReservationSid, AfterTalk>,
     /// What is to be done, in this order.
     pub(crate) duties: VecDeque<Duty>,
     pub(crate) rng: Rng,
@@ -93,6 +95,7 @@ impl Desk {
             tasks: BTreeMap::new(),
             reservations: BTreeMap::new(),
             offers_to: BTreeMap::new(),
+            after: BTreeMap::new(),
             duties: VecDeque::new(),
             rng,
             is_office: false,
@@ -211,6 +214,30 @@ impl Desk {
         }
     }
 
+    /// A worker talks: what the end of that does is known from now on, also to a box that starts again.
+    pub(crate) fn talks(&mut self, sid: ReservationSid, after: AfterTalk) {
+        self.after.insert(sid, after);
+        self.changed.reservations.insert(sid);
+    }
+
+    /// A worker has talked; `goes_on`: it goes to its after-work, if that was said. `why`: of a task that is done.
+    pub(crate) fn talked(&mut self, sid: ReservationSid, goes_on: bool, why: &str, at: Mono) {
+        let Some(after) = self.after.remove(&sid) else { return };
+        let Some(worker) = self.core.reservation(sid).map(|one| one.worker) else { return };
+        // The worker's activity first: otherwise it would be given the next task at once.
+        if let AfterTalk::Completes(Some(activity)) = after
+            && goes_on
+            && self.core.set_activity(worker, activity, at).is_ok()
+        {
+            self.worker_changed(worker, wall(at));
+        }
+        // The application may have been faster.
+        let _ = match after {
+            AfterTalk::WrapsUp => self.core.wrap_up_reservation(sid, at),
+            AfterTalk::Completes(_) => self.core.complete_reservation(sid, why, at),
+        };
+    }
+
     fn reservation_changed(&mut self, sid: ReservationSid, at: Timestamp) {
         self.changed.reservations.insert(sid);
         if let Some((task, worker)) = self.core.told_reservation(sid).map(|one| (one.task, one.worker)) {
@@ -229,6 +256,7 @@ impl Desk {
     fn forget(&mut self, task: TaskSid, reservations: &[ReservationSid]) {
         for sid in reservations {
             self.reservations.remove(sid);
+            self.after.remove(sid);
             let worker = self.core.told_reservation(*sid).map(|one| one.worker);
             if let Some((worker, offers)) =
                 worker.and_then(|worker| self.offers_to.get_mut(&worker).map(|all| (worker, all)))
@@ -290,7 +318,8 @@ impl Desk {
     pub(crate) fn reservation_row(&self, sid: ReservationSid) -> Option<ReservationRow> {
         let (why, dates) = self.reservations.get(&sid)?.clone();
         let reservation = self.core.reservation(sid)?.clone();
-        Some(ReservationRow { workspace: self.row.sid, reservation, why, dates })
+        let after = self.after.get(&sid).copied();
+        Some(ReservationRow { workspace: self.row.sid, reservation, why, after, dates })
     }
 
     /// Why a reservation's worker was offered its task, and not the others: with their names.

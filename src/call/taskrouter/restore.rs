@@ -1,10 +1,11 @@
 //! Workspaces of earlier days (reference: taskrouter §15): rows become what they were written from.
 //!
-//! No call survives the box: a task whose call waited is canceled, as if its caller had hung up.
+//! No call survives the box: a task whose call waited is canceled, as if its caller had hung up, and whoever talked has
+//! talked.
 
 use std::collections::BTreeMap;
 
-use base::{Now, WorkspaceSid};
+use base::{Now, ReservationSid, WorkspaceSid};
 use router::{Past, Reservation, ReservationStatus, Workspace};
 
 use super::TaskRouter;
@@ -13,11 +14,12 @@ use super::rows::{QueueActivities, RouterRow};
 
 impl TaskRouter {
     /// Takes up what was written, in any order; `past`: what they have counted, or `None` while that is still being
-    /// found out.
+    /// found out; `office`: the workspace that the configuration keeps.
     pub(crate) fn restore(
         &mut self,
         rows: Vec<RouterRow>,
         past: Option<&BTreeMap<WorkspaceSid, Past>>,
+        office: WorkspaceSid,
         now: Now,
     ) {
         let at = self.clock(now);
@@ -67,6 +69,15 @@ impl TaskRouter {
             for sid in orphans {
                 // Those that are assigned or over stay what they are.
                 let _ = desk.core.cancel(sid, "hangup", at);
+            }
+            desk.is_office = desk.row.sid == office;
+            let accepted = |sid: &ReservationSid| {
+                desk.core.reservation(*sid).is_some_and(|one| one.status == ReservationStatus::Accepted)
+            };
+            let talked: Vec<_> = desk.after.keys().copied().filter(accepted).collect();
+            for sid in talked {
+                let goes_on = desk.goes_on(sid);
+                desk.talked(sid, goes_on, "the call is over", at);
             }
             desk.core.begin(at);
             desk.ask_again();
@@ -136,6 +147,7 @@ impl Desk {
                 }
                 let (sid, worker) = (row.reservation.sid, row.reservation.worker);
                 self.reservations.insert(sid, (row.why, row.dates));
+                row.after.into_iter().for_each(|after| _ = self.after.insert(sid, after));
                 self.core.restore_reservation(row.reservation);
                 self.offered(worker, sid);
             }

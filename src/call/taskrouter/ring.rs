@@ -7,7 +7,6 @@
 
 use base::{CallSid, Now, ReservationSid, WorkspaceSid};
 use router::ReservationStatus;
-use router::clock::wall;
 
 use super::ask::RouterFault;
 use super::conference::Meeting;
@@ -114,11 +113,7 @@ impl Node {
         let at = self.shared.router.clock(now);
         let Some(ring) = self.shared.router.rings.remove(&call) else { return };
         let Some(desk) = self.shared.router.desks.get_mut(&ring.workspace) else { return };
-        let Some((status, worker)) =
-            desk.core.reservation(ring.reservation).map(|one| (one.status, one.worker))
-        else {
-            return;
-        };
+        let Some(status) = desk.core.reservation(ring.reservation).map(|one| one.status) else { return };
         match (&ring.kind, status) {
             (RingKind::Call { accept: false } | RingKind::Supervise, _) => {}
             (RingKind::Customer { .. }, _) if ring.answered => {}
@@ -132,22 +127,8 @@ impl Node {
                 }
                 self.not_taken(ring.workspace, ring.reservation, now);
             }
-            (RingKind::Conference(meeting), ReservationStatus::Accepted) => {
-                let multi_task = desk.row.multi_task;
-                let post_work = meeting.room.post_work_activity;
-                // The activity first: otherwise it would be given the next task at once.
-                if let Some(activity) = post_work
-                    && desk.core.set_activity(worker, activity, at).is_ok()
-                {
-                    desk.worker_changed(worker, wall(at));
-                }
-                // The work is done when the worker leaves; what is left is the after-work.
-                let _ = match (multi_task, post_work) {
-                    (true, None) => desk.core.wrap_up_reservation(ring.reservation, at),
-                    (false, None) | (_, Some(_)) => {
-                        desk.core.complete_reservation(ring.reservation, "the worker left", at)
-                    }
-                };
+            (RingKind::Conference(_), ReservationStatus::Accepted) => {
+                desk.talked(ring.reservation, true, "the worker left", at);
                 self.nobody_waits(call, ring.reservation, now);
             }
             _ => {}

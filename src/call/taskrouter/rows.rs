@@ -200,8 +200,20 @@ pub struct ReservationRow {
     pub reservation: router::Reservation,
     /// Why this worker got it.
     pub why: Option<router::Why>,
+    /// What the end of its conversation does; `None`: nothing by itself.
+    #[serde(default)]
+    pub after: Option<AfterTalk>,
     /// When it was made and changed.
     pub dates: Dates,
+}
+
+/// What the end of a conversation does to its reservation (reference: taskrouter §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AfterTalk {
+    /// What is left is the after-work.
+    WrapsUp,
+    /// The work is done, and the worker goes on to this.
+    Completes(Option<ActivitySid>),
 }
 
 /// Something that happened.

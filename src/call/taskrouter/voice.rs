@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use base::{ActivitySid, CallSid, Now, ReservationSid, TaskSid, WorkspaceSid};
-use router::clock::wall;
 use router::{Json, NewTask, ReservationStatus};
 use twiml::{CallFacts, Dialect, EnqueueTask};
 
 use super::TaskRouter;
 use super::rest_task::TTL_S;
+use super::rows::AfterTalk;
 
 /// The attributes a call gives its task (reference: taskrouter §11).
 const CALL_ATTRIBUTES: [&str; 25] = [
@@ -120,25 +120,21 @@ impl TaskRouter {
         let at = self.clock(now);
         let Some(desk) = self.desks.get_mut(&reserved.workspace) else { return false };
         let status = desk.core.reservation(reserved.reservation).map(|one| one.status);
-        status == Some(ReservationStatus::Accepted) || desk.core.accept(reserved.reservation, at).is_ok()
+        let taken =
+            status == Some(ReservationStatus::Accepted) || desk.core.accept(reserved.reservation, at).is_ok();
+        if taken && reserved.post_work.is_some() {
+            desk.talks(reserved.reservation, AfterTalk::Completes(reserved.post_work));
+        }
+        taken
     }
 
     /// Worker and caller have talked: the worker goes on to its after-work, if that was said.
     pub(crate) fn talked(&mut self, reserved: Reserved, now: Now) {
         let at = self.clock(now);
-        let worker =
-            self.desks.get(&reserved.workspace).and_then(|desk| desk.core.reservation(reserved.reservation));
-        let goes_on = worker.map(|one| one.worker).is_some_and(|one| self.goes_on(reserved.workspace, one));
-        let Some(desk) = self.desks.get_mut(&reserved.workspace) else { return };
-        let Some(activity) = reserved.post_work else { return };
-        let Some(one) = desk.core.reservation(reserved.reservation) else { return };
-        let (task, worker) = (one.task, one.worker);
-        // The worker's activity first: otherwise it would be given the next task at once.
-        if goes_on && desk.core.set_activity(worker, activity, at).is_ok() {
-            desk.worker_changed(worker, wall(at));
+        if let Some(desk) = self.desks.get_mut(&reserved.workspace) {
+            let goes_on = desk.goes_on(reserved.reservation);
+            desk.talked(reserved.reservation, goes_on, "the call is over", at);
         }
-        // The application may have been faster.
-        let _ = desk.core.complete(task, "the call is over", at);
     }
 }
 
