@@ -103,22 +103,23 @@ impl Node {
             self.shared.endpoint.show(None, &resource, shown, now);
         }
         for (code, feature) in &agents.codes {
-            let is_on = match feature {
-                Feature::LogIn => name != OFFLINE,
-                Feature::LogOut => name == OFFLINE,
-                // Without a number the code is lit by any pause.
-                Feature::Pause(0)
-                    if agents.codes.iter().any(|(other, what)| other != code && what == feature) =>
-                {
-                    agents.reasons.contains(&name)
-                }
-                Feature::Pause(reason) => agents.reasons.get(*reason) == Some(&name),
-                Feature::EndWrapUp => name == WRAP_UP,
-            };
-            let lamp = if is_on { Lamp::Lit } else { Lamp::Dark };
+            let lamp = if is_lit(agents, code, *feature, &name) { Lamp::Lit } else { Lamp::Dark };
             self.shared.endpoint.show(Some(&agent.phone), code, Shown { lamp, note: name.clone() }, now);
         }
         true
+    }
+}
+
+/// Whether what a code does is what an agent about this does already.
+fn is_lit(agents: &Agents, code: &str, feature: Feature, activity: &str) -> bool {
+    // Without a digit the code is lit by any pause: it stands before the same one with a digit behind it.
+    let is_bare = || agents.codes.iter().any(|(other, what)| other.len() > code.len() && *what == feature);
+    match feature {
+        Feature::LogIn => activity != OFFLINE,
+        Feature::LogOut => activity == OFFLINE,
+        Feature::Pause(0) if is_bare() => agents.reasons.iter().any(|reason| reason == activity),
+        Feature::Pause(reason) => agents.reasons.get(reason).is_some_and(|reason| reason == activity),
+        Feature::EndWrapUp => activity == WRAP_UP,
     }
 }
 
@@ -416,6 +417,42 @@ impl Desk {
                 self.queues.remove(&sid);
                 self.gone(sid.to_string());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lamp_shows_any_pause_or_that_of_its_digit() {
+        let codes = [
+            ("*10", Feature::LogIn),
+            ("*11", Feature::LogOut),
+            ("*12", Feature::Pause(0)),
+            ("*121", Feature::Pause(0)),
+            ("*122", Feature::Pause(1)),
+            ("*13", Feature::EndWrapUp),
+        ];
+        let agents = Agents {
+            codes: codes.iter().map(|(code, feature)| ((*code).to_owned(), *feature)).collect(),
+            reasons: vec!["Break".to_owned(), "Lunch".to_owned()],
+            answer_s: 20,
+            logs_out: true,
+            wrap_up_s: Some(0),
+            queues: Vec::new(),
+            workers: Vec::new(),
+        };
+        for (activity, lit) in [
+            (OFFLINE, &["*11"][..]),
+            (AVAILABLE, &["*10"]),
+            ("Break", &["*10", "*12", "*121"]),
+            ("Lunch", &["*10", "*12", "*122"]),
+            (WRAP_UP, &["*10", "*13"]),
+        ] {
+            let shown = codes.iter().filter(|(code, feature)| is_lit(&agents, code, *feature, activity));
+            assert_eq!(shown.map(|(code, _)| *code).collect::<Vec<_>>(), lit, "{activity}");
         }
     }
 }
