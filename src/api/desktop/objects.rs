@@ -112,6 +112,9 @@ pub(super) fn task(view: &TaskView) -> Value {
     })
 }
 
+/// What a reservation says of its task's transfers: of the one it came by, and of the one its worker waits for.
+pub(super) const TRANSFERS: [&str; 2] = ["task_transfer", "active_outgoing_task_transfer"];
+
 /// `timeout_s`: how long its worker has to answer.
 pub(super) fn reservation(row: &ReservationRow, view: &TaskView, timeout_s: u64, account: &str) -> Value {
     let one = &row.reservation;
@@ -131,7 +134,7 @@ pub(super) fn reservation(row: &ReservationRow, view: &TaskView, timeout_s: u64,
         "workspace_sid": row.workspace,
         "version": row.dates.version,
     });
-    for (key, transfer) in [("task_transfer", to_me), ("active_outgoing_task_transfer", by_me)] {
+    for (key, transfer) in TRANSFERS.into_iter().zip([to_me, by_me]) {
         if let Some(transfer) = transfer {
             shown[key] = self::transfer(transfer, view);
         }

@@ -226,8 +226,14 @@ async fn who_hands_a_task_on_hears_that_somebody_has_it() {
     let transfer = sid(&office.asks(&office.ann, "POST", &format!("{me}/Transfers"), hand_on).await);
     let his =
         office.asks(&office.bob, "GET", &format!("{him}/Reservations"), json!({ "Active": "true" })).await;
-    let his = sid(&his["contents"][0]);
-    office.asks(&office.bob, "POST", &format!("{him}/Reservations/{his}"), accept).await;
+    assert_eq!(his["contents"][0]["task_transfer"]["sid"], json!(transfer));
+    let (his, place) = (sid(&his["contents"][0]), format!("{me}/Reservations/{offer}"));
+    let mine = office.asks(&office.ann, "GET", &place, json!({})).await;
+    assert_eq!(mine["active_outgoing_task_transfer"]["sid"], json!(transfer));
+    // What answers a change says nothing of transfers: the client, which heard of them, throws at that.
+    let accepted = office.asks(&office.bob, "POST", &format!("{him}/Reservations/{his}"), accept).await;
+    assert_eq!(accepted["reservation_status"], "accepted");
+    assert_eq!((accepted.get("task_transfer"), accepted.get("active_outgoing_task_transfer")), (None, None));
     // As it was when it was told, whatever has become of it since.
     for (kind, status) in [("task.transfer-initiated", "initiated"), ("task.transfer-completed", "complete")]
     {
