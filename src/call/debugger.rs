@@ -1,6 +1,7 @@
 //! Everything that goes wrong in a call is counted by its code, kept with the request it came of, and told to
 //! whoever looks after the box (reference: webhooks §8).
 
+use base::CallSid;
 use twiml::{DebuggerFacts, Exchange, HttpMethod, debugger_params};
 
 use crate::ctx::{Asked, Ctx};
@@ -9,12 +10,12 @@ use crate::record::NotificationRow;
 /// A notification is being written.
 pub(crate) fn tell(row: &NotificationRow, ctx: &mut Ctx<'_>) {
     *ctx.shared.notifications.entry(row.code).or_default() += 1;
-    let (Some(url), Some(call)) = (ctx.office.debugger_url.clone(), row.call) else { return };
+    let Some(url) = ctx.office.debugger_url.clone() else { return };
     let exchange = exchange_of(row);
     let facts = DebuggerFacts {
         sid: row.sid,
         account: ctx.office.account_sid,
-        call,
+        call: row.call,
         at: row.at,
         code: row.code,
         level: row.level,
@@ -22,7 +23,9 @@ pub(crate) fn tell(row: &NotificationRow, ctx: &mut Ctx<'_>) {
         place: row.line.zip(row.column),
         exchange: exchange.as_ref(),
     };
-    ctx.fetch(call, Asked::Debugger, url, HttpMethod::Post, debugger_params(&facts));
+    // What concerns no call is told in its order too.
+    let lane = row.call.unwrap_or(CallSid(ctx.office.account_sid.0));
+    ctx.fetch(lane, Asked::Debugger, url, HttpMethod::Post, debugger_params(&facts));
 }
 
 /// Adds the request a finding came of.

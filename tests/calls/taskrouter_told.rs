@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{ActivitySid, Now, WorkerSid};
+use call::Input;
 use call::record::StoreItem;
 use call::taskrouter::{DeskAsk, Filter, RouterAsk, RouterReply, TaskForm, WorkerForm};
 use router::{ReservationStatus, TaskStatus, read_attributes};
 use sim::{Answer, Reaction, Scenario, param};
 use sip::TransportKind;
 
-use crate::taskrouter::{ASSIGNMENT, Desk, HAPPENED, ask};
+use crate::taskrouter::{ASSIGNMENT, Desk, FALLBACK, HAPPENED, ask};
+
+const DEBUGGER: &str = "http://watch.example/debugger";
 
 /// What the one event of a kind says under these names; `-` where it says nothing.
 fn told(d: &mut Desk, kind: &str, names: &[&str]) -> Vec<String> {
@@ -349,6 +352,31 @@ fn after_a_restart_whoever_talked_has_talked() {
             d.s.world.node.restore_router(rows, Some(&Default::default()), now);
             d.s.pass_ms(1_000);
             assert_eq!((anns(&mut d), d.status()), ((activity, vec![reservation]), task), "{json}");
+        }
+    }
+}
+
+/// Whoever looks after the box learns of a fault that is no call's as of any other.
+#[test]
+fn the_faults_of_a_task_without_a_call_are_told_to_the_debugger() {
+    for (answer, code) in [
+        (Answer::failure(11200), 11200),
+        (Answer::page(200, Some("application/json"), r#"{"instruction":"dequeue"}"#), 40140),
+    ] {
+        let mut d = Desk::open(None);
+        let mut office = sim::office(&[("ann", "101")]);
+        office.debugger_url = Some(DEBUGGER.to_owned());
+        d.s.world.input(Input::Office(Box::new(office))).unwrap();
+        d.s.web().serve(DEBUGGER, Answer::page(204, None, ""));
+        d.s.web().serve(FALLBACK, answer.clone());
+        d.s.web().serve(ASSIGNMENT, answer);
+        d.ann_does(d.available);
+        german_task(&mut d);
+        let told = d.s.asked(DEBUGGER);
+        assert_eq!(told.len(), d.s.notifications().len());
+        let payload = param(&told[0], "Payload").unwrap();
+        for part in [&format!("\"error_code\":\"{code}\"")[..], "\"resource_sid\":null"] {
+            assert!(payload.contains(part), "{part} in {payload}");
         }
     }
 }

@@ -12,8 +12,8 @@ pub struct DebuggerFacts<'f> {
     pub sid: NotificationSid,
     /// Whose it is.
     pub account: AccountSid,
-    /// The call in which it happened.
-    pub call: CallSid,
+    /// The call in which it happened, if in one.
+    pub call: Option<CallSid>,
     /// When.
     pub at: Timestamp,
     /// The published number.
@@ -56,7 +56,7 @@ pub fn debugger_params(facts: &DebuggerFacts<'_>) -> Vec<(String, String)> {
         })
     });
     let payload = json!({
-        "resource_sid": facts.call.to_string(),
+        "resource_sid": facts.call.map(|call| call.to_string()),
         "service_sid": null,
         "error_code": facts.code.to_string(),
         "more_info": more,
@@ -94,7 +94,7 @@ mod tests {
         let facts = DebuggerFacts {
             sid: NotificationSid(1),
             account: AccountSid(2),
-            call: CallSid(3),
+            call: Some(CallSid(3)),
             at: Timestamp::default(),
             code: 11200,
             level: Level::Error,
