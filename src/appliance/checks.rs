@@ -15,11 +15,16 @@ pub(crate) fn check(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result
     let mut findings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     let mut broken = false;
     for number in config.office.numbers.values() {
-        let text = match &number.application.voice {
-            Source::Inline(text) => Some((format!("number {}", number.number), text.clone())),
+        let looked_at = match &number.application.voice {
+            Source::Inline(text) => Some((
+                format!("number {}", number.number),
+                twiml::lint_dialect(text, number.application.dialect),
+            )),
             Source::Url { url, .. } => match url.strip_prefix("file://") {
                 Some(path) => match std::fs::read_to_string(path) {
-                    Ok(text) => Some((path.to_owned(), text)),
+                    Ok(text) => {
+                        Some((path.to_owned(), twiml::lint_stored(&text, number.application.dialect)))
+                    }
                     Err(error) => {
                         broken = true;
                         findings.push(format!("number {}: {path} cannot be read: {error}", number.number));
@@ -29,11 +34,9 @@ pub(crate) fn check(file: Option<&Path>, state: Option<&Path>) -> anyhow::Result
                 None => None,
             },
         };
-        for finding in text.iter().flat_map(|(_, text)| twiml::lint_dialect(text, number.application.dialect))
-        {
-            let place = text.as_ref().map(|(place, _)| place.as_str()).unwrap_or_default();
-            broken |= finding.level == twiml::Level::Error;
-            findings.push(finding.of(place));
+        if let Some((place, told)) = looked_at {
+            broken |= told.iter().any(|finding| finding.level == twiml::Level::Error);
+            findings.extend(told.iter().map(|finding| finding.of(&place)));
         }
     }
     for (what, error) in refused_sockets(&config) {

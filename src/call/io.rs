@@ -314,6 +314,13 @@ pub enum SoundSource {
     },
     /// Fetched over http(s) or from the documents folder (`file:`).
     Url(String),
+    /// What came instead of a document.
+    Answer {
+        /// `Content-Type` with its parameters.
+        content_type: String,
+        /// The file.
+        body: Vec<u8>,
+    },
     /// A file of the machine.
     File(PathBuf),
     /// Shipped inside the box.

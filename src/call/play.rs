@@ -58,7 +58,7 @@ impl Call {
                 self.running = Running::Play(PlayRun::Digits(id));
                 self.send_digits(id, digits, ctx);
             }
-            (PlaySource::Url(_), None) => self.verb_done(After::Next, ctx),
+            (PlaySource::Url(_) | PlaySource::Answer(_), None) => self.verb_done(After::Next, ctx),
         }
     }
 

@@ -57,6 +57,14 @@ impl Part {
                 source: SoundSource::Url(url.clone()),
                 times: times(play.loop_),
             }),
+            PlaySource::Answer(answer) => Some(Part::Sound {
+                key: ClipKey(format!("answer:{}:{}", answer.digest, answer.url)),
+                source: SoundSource::Answer {
+                    content_type: answer.content_type.clone(),
+                    body: answer.body.clone(),
+                },
+                times: times(play.loop_),
+            }),
             PlaySource::Digits(_) => None,
         }
     }

@@ -59,6 +59,7 @@ pub(crate) fn describe(verb: &Verb) -> String {
         Verb::Say(say) => format!("Say {:?}", say.text.chars().take(60).collect::<String>()),
         Verb::Play(play) => match &play.source {
             PlaySource::Url(url) => format!("Play {}", twiml::shown(url)),
+            PlaySource::Answer(answer) => format!("Play the answer of {}", twiml::shown(&answer.url)),
             PlaySource::Digits(digits) => format!("Play digits {digits}"),
         },
         Verb::Pause(pause) => format!("Pause {} s", pause.length_s),

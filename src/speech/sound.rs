@@ -200,6 +200,11 @@ impl Inner {
                 }
                 made
             }
+            SoundSource::Answer { content_type, body } => {
+                playable(Some(&content_type), false)?;
+                let clip = self.decoder.decode(body, Some(&content_type)).await?;
+                Ok(self.keep(key, clip, Origin::default()))
+            }
             SoundSource::File(path) => self.read(key, path).await,
         }
     }

@@ -195,7 +195,8 @@ impl Interpreter {
         let in_fallback = purpose == Purpose::Fallback;
         let read = answer.and_then(|answer| {
             let base = document_url(&url, method, &answer.url);
-            response::document(&answer, &base, self.dialect, self.context).map(|document| (document, base))
+            response::document(&answer, &base, method, self.dialect, self.context)
+                .map(|document| (document, base))
         });
         match read {
             Ok((document, base)) => {

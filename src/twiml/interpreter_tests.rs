@@ -97,6 +97,9 @@ fn line(output: &Output) -> String {
         }
         Output::Execute(Verb::Say(say)) => format!("Say {}", say.text),
         Output::Execute(Verb::Play(Play { source: PlaySource::Url(url), .. })) => format!("Play {url}"),
+        Output::Execute(Verb::Play(Play { source: PlaySource::Answer(answer), .. })) => {
+            format!("Play {}", answer.url)
+        }
         Output::Execute(Verb::Gather(_)) => "Gather".into(),
         Output::Execute(Verb::Record(_)) => "Record".into(),
         Output::Execute(Verb::Dial(_)) => "Dial".into(),

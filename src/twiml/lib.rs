@@ -39,7 +39,7 @@ pub use exchange::Exchange;
 pub use finding::{Finding, Level};
 pub use interpreter::Interpreter;
 pub use io::{After, FetchFailure, Fetched, Input, Output, Source};
-pub use lint::{lint, lint_answer, lint_bytes, lint_dialect};
+pub use lint::{lint, lint_answer, lint_bytes, lint_dialect, lint_stored};
 pub use method::HttpMethod;
 pub use overrides::{Overrides, RetryPolicy};
 pub use reference::shown;
@@ -62,7 +62,7 @@ pub use signature::{SIGNATURE_HEADER, body_signed_url, signature, signature_matc
 pub use template::fill_template;
 pub use verb::{AmdStatusCallback, MachineDetection, TranscriptionNoun};
 pub use verb::{
-    ApplicationNoun, Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun,
+    ApplicationNoun, AudioAnswer, Beep, CallRecording, ClientNoun, ConferenceEvent, ConferenceNoun,
     ConferenceStatusCallback, Connect, ConnectService, Dial, DialRecord, Enqueue, EnqueueTask, Gather,
     GatherInput, JitterBufferSize, Noun, Number, PartialResultCallback, Pause, Play, PlaySource,
     ProgressEvent, Prompt, QueueNoun, Record, RecordChannels, RecordFormat, RecordingEvent,

@@ -1,7 +1,8 @@
 //! Checking a text without a call: what a call would be told of it, and what it would be told if it came to that.
 
+use crate::template::template_side;
 use crate::verb::bad_urls;
-use crate::{Context, Dialect, Document, Fetched, Finding, decode, parse, response};
+use crate::{Context, Dialect, Document, Fetched, Finding, HttpMethod, decode, parse, response};
 
 /// Everything wrong with a text, in the order it stands there.
 pub fn lint(text: &str) -> Vec<Finding> {
@@ -14,17 +15,40 @@ pub fn lint_dialect(text: &str, dialect: Dialect) -> Vec<Finding> {
     told(parse(text, dialect), "http://document.invalid/")
 }
 
+/// Likewise, for a document of the box's own folder, which in the second dialect is a template: both sides of each of
+/// its sections are read.
+pub fn lint_stored(text: &str, dialect: Dialect) -> Vec<Finding> {
+    if dialect == Dialect::Twiml {
+        return lint_dialect(text, dialect);
+    }
+    let mut findings: Vec<Finding> = Vec::new();
+    for other in [false, true] {
+        let told = match template_side(text, other) {
+            Ok(side) => lint_dialect(&side, dialect),
+            Err(finding) => vec![finding],
+        };
+        let seen = findings.len();
+        for finding in told {
+            if !findings.iter().take(seen).any(|known| *known == finding) {
+                findings.push(finding);
+            }
+        }
+    }
+    findings.sort_by_key(|finding| (finding.line == 0, finding.line, finding.column));
+    findings
+}
+
 /// Likewise, for the bytes of a file in whatever encoding it declares.
 pub fn lint_bytes(bytes: &[u8], dialect: Dialect) -> Vec<Finding> {
     match decode(bytes, None) {
-        Ok(text) => lint_dialect(&text, dialect),
+        Ok(text) => lint_stored(&text, dialect),
         Err(finding) => vec![finding],
     }
 }
 
 /// Likewise, for what a web server answered: its status, its type and its body count.
 pub fn lint_answer(answer: &Fetched, dialect: Dialect) -> Vec<Finding> {
-    told(response::document(answer, &answer.url, dialect, Context::Call), &answer.url)
+    told(response::document(answer, &answer.url, HttpMethod::Get, dialect, Context::Call), &answer.url)
 }
 
 /// What stands in the text, and the URLs that lead nowhere, at their places.
@@ -89,6 +113,25 @@ mod tests {
         assert_eq!(
             places,
             [(11100, 2, 11), (11100, 3, 23), (11100, 7, 3), (12200, 8, 3), (11100, 9, 1), (11100, 9, 22)]
+        );
+    }
+
+    #[test]
+    fn a_template_is_read_without_its_sections() {
+        let told = |text: &str| -> Vec<(u32, u32, u32)> {
+            let findings = lint_bytes(text.as_bytes(), Dialect::Texml);
+            findings.iter().map(|finding| (finding.code, finding.line, finding.column)).collect()
+        };
+        let menu = "<Response>\n{{#if Digits == 1}}\n<Say>One</Say>\n{{else}}<Say>{{From}}</Say>{{/if}}\n";
+        assert_eq!(told(&format!("{menu}</Response>")), []);
+        assert_eq!(told(&format!("{menu}text</Response>")), [(12200, 5, 1)]);
+        let wrong = "<Response>{{#if A}}\n<Foo/>{{else}}\n <Bar/>{{/if}}</Response>";
+        assert_eq!(told(wrong), [(12200, 2, 1), (12200, 3, 2)], "both sides");
+        assert_eq!(told("<Response>{{#if A}}</Response>"), [(11320, 0, 0)]);
+        assert_eq!(
+            lint_bytes(wrong.as_bytes(), Dialect::Twiml).len(),
+            5,
+            "no template: three texts of it are told"
         );
     }
 

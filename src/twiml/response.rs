@@ -1,17 +1,19 @@
 //! What an HTTP answer means to a call (reference: twiml-voice §1.2).
 
-use base::limits::DOCUMENT_BYTES_MAX;
+use base::limits::{AUDIO_ANSWER_BYTES_MAX, DOCUMENT_BYTES_MAX};
 
 use crate::io::Fetched;
 use crate::reading::collapsed;
-use crate::verb::{Play, PlaySource, Say, Verb};
-use crate::{Context, Dialect, Document, Finding, decode, parse};
+use crate::verb::say::{TEXT_TOO_LONG, cut};
+use crate::verb::{AudioAnswer, Play, PlaySource, Say, Verb};
+use crate::{Context, Dialect, Document, Finding, HttpMethod, decode, parse};
 
 /// The document an answer is, or stands for: audio is played once, plain text is spoken. A call is hung up after
 /// those two; elsewhere that is just the document's end.
 pub(crate) fn document(
     answer: &Fetched,
     url: &str,
+    method: HttpMethod,
     dialect: Dialect,
     context: Context,
 ) -> Result<Document, Finding> {
@@ -29,12 +31,28 @@ pub(crate) fn document(
         "text/xml" | "application/xml" | "text/html" => parse(&text(answer, charset)?, dialect),
         "text/plain" => {
             let text = text(answer, charset)?;
-            Ok(parse(&text, dialect).unwrap_or_else(|_| single(spoken(&text), context)))
+            Ok(parse(&text, dialect).unwrap_or_else(|_| {
+                let (say, cut) = spoken(&text);
+                Document { findings: cut.into_iter().collect(), ..single(say, context) }
+            }))
         }
         audio if AUDIO.contains(&audio) => {
-            Ok(single(Verb::Play(Play { source: PlaySource::Url(url.to_owned()), loop_: 1 }), context))
+            Ok(single(Verb::Play(Play { source: played(answer, url, method), loop_: 1 }), context))
         }
         other => Err(Finding::unplaced(12300, other)),
+    }
+}
+
+/// What was asked for with GET can be asked for again, heard while it comes, and shared with other callers. The answer
+/// to a POST is this caller's own, and nobody says that there is another; one that is too long to be kept has been
+/// cut, and only its URL is left.
+fn played(answer: &Fetched, url: &str, method: HttpMethod) -> PlaySource {
+    let is_whole = answer.body.len() <= AUDIO_ANSWER_BYTES_MAX && answer.body.len() != DOCUMENT_BYTES_MAX + 1;
+    match (method, answer.content_type.as_deref()) {
+        (HttpMethod::Post, Some(content_type)) if is_whole => {
+            PlaySource::Answer(AudioAnswer::new(url, content_type, &answer.body))
+        }
+        _ => PlaySource::Url(url.to_owned()),
     }
 }
 
@@ -53,9 +71,12 @@ fn single(verb: Verb, context: Context) -> Document {
     Document { verbs, ..Document::default() }
 }
 
-fn spoken(text: &str) -> Verb {
-    let text = collapsed(text.trim_start_matches('\u{feff}'));
-    Verb::Say(Say { text, ssml: None, voice: "man".to_owned(), language: "en-US".to_owned(), loop_: 1 })
+/// A `<Say>` of it, and what it lost.
+fn spoken(text: &str) -> (Verb, Option<Finding>) {
+    let voice = "man".to_owned();
+    let (text, cut) = cut(collapsed(text.trim_start_matches('\u{feff}')), &voice);
+    let cut = cut.map(|message| Finding { message, ..Finding::unplaced(TEXT_TOO_LONG, "") });
+    (Verb::Say(Say { text, ssml: None, voice, language: "en-US".to_owned(), loop_: 1 }), cut)
 }
 
 /// `type/subtype` in lower case, and the charset parameter.
@@ -140,7 +161,7 @@ mod tests {
             (answer(404, Some("text/xml"), twiml), Err(11200)),
             (answer(500, Some("text/xml"), twiml), Err(11200)),
         ] {
-            let read = document(&answer, "http://h/v", Dialect::Twiml, Context::Call)
+            let read = document(&answer, "http://h/v", HttpMethod::Get, Dialect::Twiml, Context::Call)
                 .map_err(|finding| finding.code);
             let read = read.map(|document| {
                 let names = document.verbs.iter().map(|verb| match verb {
@@ -154,7 +175,46 @@ mod tests {
             assert_eq!(read.as_deref(), expected.as_deref(), "{answer:?}");
         }
         let spoken = answer(200, Some("text/plain"), b"wait");
-        let waiting = document(&spoken, "http://h/v", Dialect::Twiml, Context::QueueWait).unwrap();
+        let waiting =
+            document(&spoken, "http://h/v", HttpMethod::Get, Dialect::Twiml, Context::QueueWait).unwrap();
         assert_eq!(waiting.verbs.len(), 1, "no hang-up in a queue");
+    }
+
+    #[test]
+    fn audio_that_answers_a_post_is_played_as_it_came() {
+        let source = |method, length: usize| {
+            let answer = answer(200, Some("audio/x-wav; a=b"), &vec![1; length]);
+            match document(&answer, "http://h/v", method, Dialect::Twiml, Context::Call)
+                .unwrap()
+                .verbs
+                .remove(0)
+            {
+                Verb::Play(Play { source, loop_: 1 }) => source,
+                other => panic!("{other:?}"),
+            }
+        };
+        let again = PlaySource::Url("http://h/v".to_owned());
+        assert_eq!(source(HttpMethod::Get, 4), again);
+        let PlaySource::Answer(kept) = source(HttpMethod::Post, 4) else { panic!("it is asked for again") };
+        assert_eq!(
+            (&*kept.url, &*kept.content_type, &*kept.body),
+            ("http://h/v", "audio/x-wav; a=b", &[1; 4][..])
+        );
+        let PlaySource::Answer(other) = source(HttpMethod::Post, 200_000) else {
+            panic!("it is asked for again")
+        };
+        assert_ne!(kept.digest, other.digest);
+        for cut in [DOCUMENT_BYTES_MAX + 1, AUDIO_ANSWER_BYTES_MAX + 1] {
+            assert_eq!(source(HttpMethod::Post, cut), again, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_long_plain_text_is_cut_as_a_say_is() {
+        let answer = answer(200, Some("text/plain"), "word ".repeat(6_000).as_bytes());
+        let read = document(&answer, "http://h/v", HttpMethod::Get, Dialect::Twiml, Context::Call).unwrap();
+        let Some(Verb::Say(say)) = read.verbs.first() else { panic!("{read:?}") };
+        assert_eq!((say.text.len(), say.text.ends_with("word")), (4_094, true));
+        assert_eq!(read.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [13521]);
     }
 }

@@ -16,6 +16,16 @@ use crate::Finding;
 
 /// The document that a template and parameters give.
 pub fn fill_template(template: &str, params: &[(String, String)]) -> Result<String, Finding> {
+    fill(template, params, None)
+}
+
+/// A template as one reads it who looks for mistakes: without parameters, places still in it, and with blanks for what
+/// is not shown, so that everything stands where it stood. `other` shows the other side of each section.
+pub(crate) fn template_side(template: &str, other: bool) -> Result<String, Finding> {
+    fill(template, &[], Some(other))
+}
+
+fn fill(template: &str, params: &[(String, String)], side: Option<bool>) -> Result<String, Finding> {
     let mut document = String::with_capacity(template.len());
     let mut open: Vec<Section<'_>> = Vec::new();
     let mut rest = template;
@@ -23,20 +33,31 @@ pub fn fill_template(template: &str, params: &[(String, String)]) -> Result<Stri
         let is_shown = open.iter().all(|section| section.shown);
         if is_shown {
             document.push_str(before);
+        } else if side.is_some() {
+            blank(before, &mut document);
         }
+        let at = rest.len();
         let (tag, after) = match after.strip_prefix('{') {
             Some(after) => after.split_once("}}}").ok_or_else(brackets)?,
             None => after.split_once("}}").ok_or_else(brackets)?,
         };
+        let written = rest.get(before.len()..at - after.len()).unwrap_or_default();
         rest = after;
         let tag = tag.trim();
+        let is_place = is_name(tag) && tag != "else";
+        match side {
+            Some(_) if is_place && is_shown => document.push_str(written),
+            Some(_) => blank(written, &mut document),
+            None => {}
+        }
         match tag.chars().next() {
             Some('!') => {}
             Some('#' | '^') => {
                 if open.len() >= DEPTH_MAX {
                     return Err(token(tag));
                 }
-                open.push(section(tag, params)?);
+                let section = section(tag, params)?;
+                open.push(Section { shown: section.shown != (side == Some(true)), ..section });
             }
             Some('/') => {
                 let name = tag.get(1..).unwrap_or_default().trim();
@@ -49,7 +70,7 @@ pub fn fill_template(template: &str, params: &[(String, String)]) -> Result<Stri
                 section.shown = !section.shown;
             }
             _ if !is_name(tag) => return Err(token(tag)),
-            _ if is_shown => escape(value(tag, params), &mut document),
+            _ if is_shown && side.is_none() => escape(value(tag, params), &mut document),
             _ => {}
         }
         if document.len() > DOCUMENT_BYTES_MAX {
@@ -124,6 +145,10 @@ fn escape(value: &str, document: &mut String) {
     }
 }
 
+fn blank(text: &str, document: &mut String) {
+    document.extend(text.chars().map(|c| if matches!(c, '\n' | '\r') { c } else { ' ' }));
+}
+
 fn brackets() -> Finding {
     Finding::unplaced(11320, "every {{ has its }}, and every {{#section}} its {{/section}}")
 }
@@ -171,6 +196,17 @@ mod tests {
             let filled = fill_template(template, &params);
             assert_eq!(filled.as_deref().map_err(|finding| finding.code), expected, "{template}");
         }
+    }
+
+    #[test]
+    fn both_sides_of_a_template_stand_where_they_stood() {
+        let template = "a{{#if X == 1}}\nb{{Y}}{{else}}c{{/if}}{{! d }}{{{Y}}}";
+        let first = format!("a{:14}\n{:14}c{:15}{{{{{{Y}}}}}}", "", "", "");
+        let second = format!("a{:14}\nb{{{{Y}}}}{:24}{{{{{{Y}}}}}}", "", "");
+        for (other, expected) in [(false, first), (true, second)] {
+            assert_eq!(template_side(template, other), Ok(expected), "{other}");
+        }
+        assert_eq!(template_side("{{#X}}", false).unwrap_err().code, 11320);
     }
 
     #[test]

@@ -173,6 +173,28 @@ fn a_redirect_keeps_it_ringing() {
 }
 
 #[test]
+fn audio_that_answers_a_post_is_asked_for_once_and_its_faults_are_the_documents() {
+    for broken in [false, true] {
+        let mut s = office("");
+        s.web().serve(VOICE, Answer::page(200, Some("audio/mpeg"), "sound"));
+        s.web().serve(FALLBACK, Answer::twiml("<Say>fallback</Say>"));
+        if broken {
+            s.world.sounds_broken.push("answer:".to_owned());
+            s.world.sound_fault = 13420;
+        }
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(5_000);
+        let heard = s.heard(&caller);
+        assert_eq!(clips(&heard), [if broken { "fallback" } else { "voice" }]);
+        let Some(Heard::Clip(key)) = heard.iter().find(|heard| matches!(heard, Heard::Clip(_))) else {
+            panic!("{heard:?}")
+        };
+        assert_eq!(key.starts_with("answer:"), !broken, "{key}");
+        assert_eq!(s.asked(VOICE).len(), 1);
+    }
+}
+
+#[test]
 fn sound_and_plain_text_are_documents_too() {
     for (content_type, body, heard) in
         [("audio/mpeg", "sound", "voice"), ("text/plain", "just words", "just words")]

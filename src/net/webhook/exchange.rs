@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base::limits::AUDIO_ANSWER_BYTES_MAX;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
@@ -45,13 +46,17 @@ pub(super) struct Exchange {
 /// What becomes of an answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// Kept; longer than this is error 11750. What is audio is cut off there instead: nobody reads it, it only
-    /// says that the URL is to be played.
+    /// Kept; longer than this is error 11750. What is audio and the answer to a GET is cut off there instead: nobody
+    /// reads it, it only says that the URL is to be played. The answer to a POST is kept, as far as it is not too
+    /// long.
     Document(usize),
     /// Read so far, for the connection's sake, and thrown away; the beginning of what is no success is kept for who
     /// looks after it.
     Discard(usize),
 }
+
+/// How long the rest of an audio answer is waited for whose length nobody says: it may be one without an end.
+const AUDIO_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The answer that was not a redirect.
 #[derive(Debug)]
@@ -93,7 +98,7 @@ impl Exchange {
         body: Body,
     ) -> Result<Answer, FetchFailure> {
         let head = self.head(settings, token).await?;
-        head.finish(body).await
+        head.finish(body, self.method == HttpMethod::Post).await
     }
 
     /// Makes it; the body of the answer is still to come.
@@ -263,7 +268,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    async fn finish(self, body: Body) -> Result<Answer, FetchFailure> {
+    async fn finish(self, body: Body, is_post: bool) -> Result<Answer, FetchFailure> {
         let Head { mut response, redirected_to, deadline } = self;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -272,6 +277,10 @@ impl Head {
             .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"audio/"));
         let is_document = matches!(body, Body::Document(_));
         let (max, kept) = match body {
+            Body::Document(max) if is_audio => {
+                let body = audio(&mut response, max + 1, is_post, deadline).await?;
+                return Ok(Answer { status, headers, body, redirected_to });
+            }
             Body::Document(max) => (max, max + 1),
             Body::Discard(max) if response.status().is_success() => (max, 0),
             Body::Discard(max) => (max, twiml::Exchange::BODY_BYTES_MAX),
@@ -285,13 +294,12 @@ impl Head {
                 // What a status callback's receiver says does not matter, nor does how it ends.
                 Ok(Err(_)) | Err(_) if !is_document => break,
                 Ok(Err(error)) => return Err(answer_failure(&error)),
-                Err(_) => return Err(failure(TIME_USED_UP, "the body did not end in time")),
+                Err(_) => return Err(failure(TIME_USED_UP, LATE)),
             };
             length += chunk.len();
             bytes.extend_from_slice(&chunk[..chunk.len().min(kept.saturating_sub(bytes.len()))]);
             if length > max {
                 match body {
-                    Body::Document(_) if is_audio => break,
                     Body::Discard(_) => break,
                     Body::Document(_) => {
                         return Err(failure(TOO_LARGE, format!("the body is longer than {max} bytes")));
@@ -302,6 +310,37 @@ impl Head {
         Ok(Answer { status, headers, body: bytes, redirected_to })
     }
 }
+
+/// The whole of an audio file that answers a POST, or its first `cut` bytes when it is too long to be kept, or can be
+/// asked for again.
+async fn audio(
+    response: &mut Response,
+    cut: usize,
+    is_post: bool,
+    deadline: Instant,
+) -> Result<Vec<u8>, FetchFailure> {
+    let length = response.content_length();
+    let is_kept = is_post && length.is_none_or(|length| length <= AUDIO_ANSWER_BYTES_MAX as u64);
+    let max = if is_kept { AUDIO_ANSWER_BYTES_MAX } else { cut - 1 };
+    let mut bytes = Vec::new();
+    let mut until = deadline;
+    while bytes.len() <= max {
+        match timeout_at(until, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk[..chunk.len().min(max + 1 - bytes.len())]),
+            Ok(Ok(None)) => return Ok(bytes),
+            Ok(Err(error)) => return Err(answer_failure(&error)),
+            Err(_) if bytes.len() >= cut => break,
+            Err(_) => return Err(failure(TIME_USED_UP, LATE)),
+        }
+        if bytes.len() >= cut && length.is_none() && until == deadline {
+            until = deadline.min(Instant::now() + AUDIO_PATIENCE);
+        }
+    }
+    bytes.truncate(cut);
+    Ok(bytes)
+}
+
+const LATE: &str = "the body did not end in time";
 
 /// An attempt without an answer.
 struct Missed {

@@ -320,7 +320,19 @@ async fn a_body_beyond_the_limit_is_11750_however_it_comes() {
     })
     .await;
     let fetched = fetch(post(&audio.url)).await.unwrap();
-    assert_eq!((fetched.status, fetched.body.is_empty()), (200, false));
+    assert_eq!((fetched.status, fetched.body.len()), (200, 2 * DOCUMENT_BYTES_MAX), "it is the answer");
+    let asked = FetchRequest { method: HttpMethod::Get, ..post(&audio.url) };
+    assert_eq!(fetch(asked).await.unwrap().body.len(), DOCUMENT_BYTES_MAX + 1, "it is asked for again");
+    let long = Server::start(|_, _| {
+        let body = "x".repeat(base::limits::AUDIO_ANSWER_BYTES_MAX + 1);
+        Reply::Raw(answer(200, "Content-Type: audio/mpeg\r\n", &body))
+    })
+    .await;
+    assert_eq!(
+        fetch(post(&long.url)).await.unwrap().body.len(),
+        DOCUMENT_BYTES_MAX + 1,
+        "too long to be kept"
+    );
 }
 
 #[tokio::test]

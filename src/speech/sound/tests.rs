@@ -255,6 +255,17 @@ async fn a_changed_sound_is_heard_and_a_lost_server_is_not() {
 }
 
 #[tokio::test]
+async fn an_answer_is_a_sound_without_being_asked_for() {
+    let studio = studio("");
+    let answer =
+        |content_type: &str, body| SoundSource::Answer { content_type: content_type.to_owned(), body };
+    let made = studio.sounds.prepare(key("a"), answer("audio/wav", wav(8_000))).await.unwrap();
+    assert!(made.duration_ms.is_some_and(|ms| ms > 0), "{made:?}");
+    let broken = studio.sounds.prepare(key("b"), answer("audio/mpeg", b"<html>".to_vec())).await.unwrap_err();
+    assert_eq!(broken.code, 13420);
+}
+
+#[tokio::test]
 async fn what_cannot_be_played_has_its_code() {
     let studio = studio("");
     std::fs::write(studio.folder.path().join("noise.wav"), "no sound at all").unwrap();

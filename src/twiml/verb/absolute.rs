@@ -68,7 +68,7 @@ impl Resolver<'_> {
                 let url = self.needed(&url, 11100)?;
                 Some(Play { source: PlaySource::Url(url), ..play })
             }
-            PlaySource::Digits(_) => Some(play),
+            PlaySource::Digits(_) | PlaySource::Answer(_) => Some(play),
         }
     }
 

@@ -238,7 +238,7 @@ fn prompts(node: Node<'_>, reading: &mut Reading<'_>) -> Vec<Prompt> {
 fn nested_play(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Play> {
     let play = play::read(node, reading)?;
     match play.source {
-        PlaySource::Url(_) => Some(play),
+        PlaySource::Url(_) | PlaySource::Answer(_) => Some(play),
         PlaySource::Digits(_) => {
             reading.bad_value(node, "digits", 13320, "digits cannot be sent in Gather");
             None

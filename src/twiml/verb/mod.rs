@@ -18,7 +18,7 @@ mod record;
 mod redirect;
 mod refer;
 mod reject;
-mod say;
+pub(crate) mod say;
 mod say_as;
 mod sip;
 mod siprec;
@@ -46,7 +46,7 @@ pub use gather::{Gather, GatherInput, PartialResultCallback, Prompt, SpeechOptio
 pub use machine_detection::{AmdStatusCallback, MachineDetection};
 pub use number::Number;
 pub use pause::Pause;
-pub use play::{Play, PlaySource};
+pub use play::{AudioAnswer, Play, PlaySource};
 pub use queue::QueueNoun;
 pub use record::{Record, RecordChannels, RecordFormat, Transcribe};
 pub use redirect::Redirect;

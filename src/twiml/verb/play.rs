@@ -2,6 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::reading::{Node, Reading, attribute, is_digits, text};
 use crate::{Dialect, LOOP_MAX};
@@ -22,6 +23,28 @@ pub enum PlaySource {
     Url(String),
     /// DTMF: `0-9 A-D * #`, `w` half a second and `W` a second of silence.
     Digits(String),
+    /// The answer to a request for a document, which was audio.
+    Answer(AudioAnswer),
+}
+
+/// Audio that came instead of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioAnswer {
+    /// Where it came from.
+    pub url: String,
+    /// `Content-Type` with its parameters.
+    pub content_type: String,
+    /// The file.
+    pub body: Vec<u8>,
+    /// Tells it from everything else that came from there: its SHA-256, in hexadecimal digits.
+    pub digest: String,
+}
+
+impl AudioAnswer {
+    pub(crate) fn new(url: &str, content_type: &str, body: &[u8]) -> Self {
+        let digest = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { url: url.to_owned(), content_type: content_type.to_owned(), body: body.to_vec(), digest }
+    }
 }
 
 /// Whether the text names a sound of the box's own folder (TeXML's `mediaStorage`).
@@ -29,8 +52,11 @@ fn stored(node: Node<'_>, reading: &mut Reading<'_>) -> bool {
     reading.dialect == Dialect::Texml && reading.boolean(node, "mediaStorage", false, 12200)
 }
 
-fn encoded(name: &str) -> String {
-    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string().replace("%2E", ".").replace("%2F", "/")
+/// The URL of a file of the documents folder, which lies beside the configuration.
+fn in_documents(name: &str) -> String {
+    let encoded = utf8_percent_encode(name.trim_start_matches('/'), NON_ALPHANUMERIC).to_string();
+    let path = encoded.replace("%2E", ".").replace("%2F", "/");
+    format!("file:///documents/{}", path.strip_prefix("documents/").unwrap_or(&path))
 }
 
 /// `None` when there is nothing to play (12200, 13430).
@@ -61,7 +87,7 @@ pub(crate) fn read(node: Node<'_>, reading: &mut Reading<'_>) -> Option<Play> {
             reading.note(12200, node.range().start, "Play without a URL: nothing is played");
             return None;
         }
-        None if stored(node, reading) => PlaySource::Url(format!("file:{}", encoded(&url))),
+        None if stored(node, reading) => PlaySource::Url(in_documents(&url)),
         None => PlaySource::Url(url),
     };
     Some(Play { source, loop_ })
@@ -101,8 +127,9 @@ mod tests {
     #[test]
     fn a_stored_sound_is_a_file_of_the_box() {
         for (xml, expected, codes) in [
-            ("<Play mediaStorage='true'>hold music.mp3</Play>", "file:hold%20music.mp3", vec![]),
-            ("<Play mediaStorage='true'>a/b?c#d.wav</Play>", "file:a/b%3Fc%23d.wav", vec![]),
+            ("<Play mediaStorage='true'>hold music.mp3</Play>", "file:///documents/hold%20music.mp3", vec![]),
+            ("<Play mediaStorage='true'>a/b?c#d.wav</Play>", "file:///documents/a/b%3Fc%23d.wav", vec![]),
+            ("<Play mediaStorage='true'>documents/a.wav</Play>", "file:///documents/a.wav", vec![]),
             ("<Play mediaStorage='false'>a.mp3</Play>", "a.mp3", vec![]),
             ("<Play mediaStorage='x'>a.mp3</Play>", "a.mp3", vec![12200]),
         ] {

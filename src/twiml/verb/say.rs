@@ -101,15 +101,26 @@ pub(crate) fn language_of(node: Node<'_>, name: &str, reading: &mut Reading<'_>,
 
 /// What is too long is cut at the end of a word: a caller who hears most of it is better off than one who hears
 /// nothing.
-fn within_limit(mut text: String, voice: &str, node: Node<'_>, reading: &mut Reading<'_>) -> String {
-    let limit = if ["man", "woman", "alice"].contains(&voice) { BASIC_CHARS_MAX } else { ENGINE_CHARS_MAX };
-    let Some((end, _)) = text.char_indices().nth(limit) else { return text };
-    let message = format!("{} \"{}\": the text is cut to {limit} characters", tag(node), shortened(&text));
-    reading.bad(13521, node.range().start, message);
-    let end = text.get(..end).and_then(|kept| kept.rfind(' ')).unwrap_or(end);
-    text.truncate(end);
+fn within_limit(text: String, voice: &str, node: Node<'_>, reading: &mut Reading<'_>) -> String {
+    let (text, lost) = cut(text, voice);
+    if let Some(why) = lost {
+        reading.bad(TEXT_TOO_LONG, node.range().start, format!("{} {why}", tag(node)));
+    }
     text
 }
+
+/// As much of a text as its voice speaks, and a sentence if that is not all of it.
+pub(crate) fn cut(mut text: String, voice: &str) -> (String, Option<String>) {
+    let limit = if ["man", "woman", "alice"].contains(&voice) { BASIC_CHARS_MAX } else { ENGINE_CHARS_MAX };
+    let Some((end, _)) = text.char_indices().nth(limit) else { return (text, None) };
+    let why = format!("\"{}\": the text is cut to {limit} characters", shortened(&text));
+    let end = text.get(..end).and_then(|kept| kept.rfind(' ')).unwrap_or(end);
+    text.truncate(end);
+    (text, Some(why))
+}
+
+/// The text is longer than a voice speaks.
+pub(crate) const TEXT_TOO_LONG: u32 = 13521;
 
 const VOICE_DEFAULT: &str = "man";
 const LANGUAGE_DEFAULT: &str = "en-US";
