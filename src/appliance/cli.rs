@@ -193,8 +193,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             }
         }
         Command::Reload { common } => {
-            ask(&state_of(&common)?, &Question::Reload)?;
-            tables::say("the configuration was read again\n");
+            let answer = ask(&state_of(&common)?, &Question::Reload)?;
+            tables::say(&tables::draw(&answer));
         }
         Command::Twiml { command: Twiml::Lint { document, dialect, method, config } } => {
             return lint::lint(&document, dialect, method, config.as_deref());

@@ -43,6 +43,10 @@ pub(crate) enum Answer {
     },
     Trace(Vec<Traced>),
     Done,
+    /// The configuration was read again; the changes that hold only after a restart.
+    Reloaded {
+        after_restart: Vec<String>,
+    },
     /// It could not be done; one sentence.
     Error(String),
 }
@@ -117,7 +121,7 @@ async fn exchange(stream: UnixStream, question: &Question) -> anyhow::Result<Str
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) asks: mpsc::Sender<Ask>,
-    pub(crate) reload: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+    pub(crate) reload: mpsc::Sender<oneshot::Sender<Result<Vec<String>, String>>>,
     pub(crate) world: std::sync::Arc<crate::shell::World>,
     pub(crate) started: std::time::Instant,
 }
@@ -214,7 +218,7 @@ impl Desk {
                 let (reply, answer) = oneshot::channel();
                 self.reload.send(reply).await.ok().context("the box is stopping")?;
                 match answer.await.context("the box is stopping")? {
-                    Ok(()) => Ok(Answer::Done),
+                    Ok(after_restart) => Ok(Answer::Reloaded { after_restart }),
                     Err(why) => Ok(Answer::Error(why)),
                 }
             }

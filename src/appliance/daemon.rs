@@ -268,7 +268,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
 /// Waits for the signals: HUP reloads, the first TERM or INT drains, the second stops.
 async fn watch_signals(
     desk: &Desk,
-    mut reloads: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
+    mut reloads: mpsc::Receiver<oneshot::Sender<Result<Vec<String>, String>>>,
     ready: &api::Ready,
     mut reloading: Reloading,
 ) -> anyhow::Result<()> {
@@ -338,12 +338,16 @@ struct Reloading {
 impl Reloading {
     /// Reads the configuration again. What needs a restart is said and stays as it was; the rest holds from the
     /// next call on.
-    async fn reload(&mut self, desk: &Desk) -> Result<(), String> {
+    async fn reload(&mut self, desk: &Desk) -> Result<Vec<String>, String> {
         let mut config =
             load(self.file.as_deref(), self.state.as_deref()).map_err(|error| format!("{error:#}"))?;
+        let mut after_restart = Vec::new();
         for change in self.current.changes(&config) {
             match change.needs_restart {
-                true => tracing::warn!(what = change.what, "changed in the file; holds after a restart"),
+                true => {
+                    tracing::warn!(what = change.what, "changed in the file; holds after a restart");
+                    after_restart.push(change.what);
+                }
                 false => tracing::info!(what = change.what, "changed"),
             }
         }
@@ -358,7 +362,7 @@ impl Reloading {
         self.book.reload(config.office.clone(), &config.caller_ids).await?;
         self.current = config;
         tracing::info!("the configuration was read again");
-        Ok(())
+        Ok(after_restart)
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn json(answer: &Answer) -> Value {
         Answer::Node(reply) => json!(reply),
         Answer::Trace(calls) => json!(calls),
         Answer::Done => json!({}),
+        Answer::Reloaded { after_restart } => json!({ "after_restart": after_restart }),
         Answer::Error(why) => json!({ "error": why }),
     }
 }
@@ -161,8 +162,17 @@ pub(crate) fn draw(answer: &Answer) -> String {
         Answer::Node(OperatorReply::Queues(queues)) => draw_queues(queues),
         Answer::Node(OperatorReply::Workers(workers)) => draw_workers(workers),
         Answer::Node(_) | Answer::Trace(_) | Answer::Done => String::new(),
+        Answer::Reloaded { after_restart } => reloaded(after_restart),
         Answer::Error(why) => format!("{why}\n"),
     }
+}
+
+fn reloaded(after_restart: &[String]) -> String {
+    let mut text = "the configuration was read again\n".to_owned();
+    for what in after_restart {
+        let _ = writeln!(text, "{what}: changed in the file; holds after a restart");
+    }
+    text
 }
 
 /// Each queue, and under it who waits there.
@@ -224,5 +234,15 @@ mod tests {
     fn columns_line_up() {
         let text = columns(["A", "LONG"], vec![["first".to_owned(), "x".to_owned()]]);
         assert_eq!(text, "A      LONG\nfirst  x\n");
+    }
+
+    #[test]
+    fn a_reload_says_what_holds_after_a_restart() {
+        let told = |after_restart: &[&str]| {
+            let after_restart = after_restart.iter().map(|&what| what.to_owned()).collect();
+            draw(&Answer::Reloaded { after_restart })
+        };
+        assert_eq!(told(&[]), "the configuration was read again\n");
+        assert!(told(&["webhooks"]).ends_with("webhooks: changed in the file; holds after a restart\n"));
     }
 }
