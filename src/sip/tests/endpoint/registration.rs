@@ -35,6 +35,7 @@ fn a_phone_registers_calls_and_is_called() {
     for transport in [TransportKind::Udp, TransportKind::Tcp] {
         let mut wire = office(transport, "secret");
         wire.run_ms(10);
+        expect!(wire, 0, Event::ContactsChanged { user } => assert_eq!(user, "ann"));
         expect!(wire, 0, Event::Registered { user, contacts: 1 } => assert_eq!(user, "ann"));
         expect!(wire, 1, Event::TrunkState { state: TrunkState::Registered { expires_s: 3600 }, .. });
         assert_eq!(wire.codes(0, "REGISTER"), [401, 200]);
