@@ -154,7 +154,10 @@ fn carry_out(
             }
         }
         Output::Fetch(request) => match request.kind {
-            FetchKind::StatusCallback | FetchKind::ConferenceCallback(_) | FetchKind::Debugger => {
+            FetchKind::StatusCallback
+            | FetchKind::ConferenceCallback(_)
+            | FetchKind::RouterEvent
+            | FetchKind::Debugger => {
                 world.webhooks.post_status(request);
             }
             FetchKind::Document => {

@@ -18,6 +18,7 @@ use crate::io::{FetchId, FetchKind, FetchRequest, HearingId, Output, SoundSource
 use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Outcome;
+use crate::phones::Returning;
 use crate::queue::Queues;
 use crate::record::StoreItem;
 use crate::record_verb::Recording;
@@ -143,6 +144,7 @@ pub(crate) enum Asked {
 pub(crate) struct Shared {
     pub(crate) rng: Rng,
     pub(crate) endpoint: sip::Endpoint,
+    pub(crate) returning: Returning,
     pub(crate) user_agent: String,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: Timers,
@@ -264,7 +266,8 @@ impl Ctx<'_> {
         let id = FetchId(self.next_id());
         let kind = match asked {
             Asked::Interpreter(_) => FetchKind::Document,
-            Asked::Callback | Asked::RouterEvent => FetchKind::StatusCallback,
+            Asked::Callback => FetchKind::StatusCallback,
+            Asked::RouterEvent => FetchKind::RouterEvent,
             Asked::ConferenceCallback(conference) => FetchKind::ConferenceCallback(conference),
             Asked::Debugger => FetchKind::Debugger,
         };

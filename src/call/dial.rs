@@ -169,6 +169,10 @@ impl Call {
             let Running::Dial(run) = &mut self.running else { return };
             if !run.children.is_empty() || run.waits() {
                 ctx.timer(self.row.sid, Timer::DialRing, Duration::from_secs(u64::from(run.dial.timeout_s)));
+                // Who waits for a phone that is not there yet hears that it rings.
+                if run.children.is_empty() {
+                    self.progress(if dial.ring_tone.is_some() { 183 } else { 180 }, ctx);
+                }
                 return;
             }
         }
@@ -180,7 +184,7 @@ impl Call {
         let waking = Waking::of(noun, &self.dialler, ctx);
         match self.originate(noun, dial, ctx) {
             Ok(children) => children.into_iter().for_each(|child| self.ring_child(child, ctx)),
-            // Whoever was told wakes it: it is waited for.
+            // Whoever was told wakes it, or it comes by itself: it is waited for.
             Err(_) if waking.as_ref().is_some_and(Waking::is_waited_for) => {}
             Err(refusal) => {
                 let cause = Cause::Stillborn(refusal.sip_code);

@@ -237,6 +237,9 @@ pub enum FetchKind {
     StatusCallback,
     /// Likewise, in order for the conference, whoever of it they are about.
     ConferenceCallback(ConferenceSid),
+    /// Likewise, in order for the workspace whose sid stands for the call: what happens in it, of which there may be much
+    /// at once.
+    RouterEvent,
     /// Likewise, for whoever looks after the box; those of one call have an order of their own.
     Debugger,
 }

@@ -23,6 +23,7 @@ use crate::live::LiveTrunk;
 use crate::load::Ledger;
 use crate::office::Office;
 use crate::outcome::Cause;
+use crate::phones::Returning;
 use crate::queue::Queues;
 use crate::record::{EventKind, Gone, QueueRow, StoreItem};
 use crate::siprec::RecorderIndex;
@@ -59,6 +60,7 @@ impl Node {
             shared: Shared {
                 rng,
                 endpoint,
+                returning: Returning::default(),
                 user_agent: user_agent.to_owned(),
                 outputs: VecDeque::new(),
                 timers: Timers::default(),
@@ -370,6 +372,7 @@ impl Node {
             }
             Event::Registered { user, .. } => {
                 self.count("phone registered");
+                self.shared.returning.is_back(&user);
                 self.wake(&user, now);
             }
             Event::Unregistered { .. } => self.count("phone unregistered"),

@@ -179,7 +179,10 @@ pub(crate) fn place(
         // One call has one callee: of several devices of a phone the one that registered last, then the others.
         Ok(places) => (places.into_iter().flatten().collect::<Vec<_>>(), None),
         // Whoever was told wakes it, or it comes by itself: it is waited for.
-        Err(refusal) if refusal.sip_code == OUT_OF_REACH && (is_woken(&noun) || new.awaits_phone) => {
+        Err(refusal)
+            if refusal.sip_code == OUT_OF_REACH
+                && (is_woken(&noun) || new.awaits_phone || is_returning(&noun, ctx)) =>
+        {
             (Vec::new(), None)
         }
         Err(refusal) if refusal.sip_code == OUT_OF_REACH => {
@@ -293,6 +296,12 @@ fn noun(to: &str) -> Option<Noun> {
 /// Whether somebody is told to wake the phone.
 fn is_woken(noun: &Noun) -> bool {
     matches!(noun, Noun::Client(client) if client.notification_url.is_some())
+}
+
+/// Whether the phone was there when the box stopped, and has not had the time to come back.
+fn is_returning(noun: &Noun, ctx: &Ctx<'_>) -> bool {
+    let phone = phone_of(noun, &Who::Api, ctx);
+    phone.is_some_and(|phone| ctx.shared.returning.expects(&phone, ctx.now))
 }
 
 impl Call {

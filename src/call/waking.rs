@@ -1,5 +1,6 @@
 //! Phones that register while a `<Dial>` rings: one that sleeps is waited for when somebody was told to wake it
-//! (`clientNotificationUrl`), and every device that comes meanwhile rings along (reference: twiml-voice §10.2, §10.3).
+//! (`clientNotificationUrl`), or when the box has just started and the phone was there before (`call::phones`), and every
+//! device that comes meanwhile rings along (reference: twiml-voice §10.2, §10.3).
 //! A call that was asked for from outside waits for its phone likewise (reference: rest-voice §5.1).
 
 use sip::Binding;
@@ -19,7 +20,7 @@ const DEVICES_MAX: usize = 32;
 pub(crate) struct Waking {
     pub(crate) noun: Noun,
     phone: String,
-    /// Somebody was told to wake it.
+    /// Somebody was told to wake it, or it is about to come by itself.
     woken: bool,
     /// Where it rings.
     rung: Vec<Binding>,
@@ -29,7 +30,8 @@ impl Waking {
     /// The phone the noun means, if the office has it.
     pub(crate) fn of(noun: &Noun, dialler: &Who, ctx: &Ctx<'_>) -> Option<Self> {
         let phone = phone_of(noun, dialler, ctx).filter(|phone| ctx.office.phones.contains_key(phone))?;
-        let woken = matches!(noun, Noun::Client(ClientNoun { notification_url: Some(_), .. }));
+        let woken = matches!(noun, Noun::Client(ClientNoun { notification_url: Some(_), .. }))
+            || ctx.shared.returning.expects(&phone, ctx.now);
         let rung = ctx.shared.endpoint.contacts_of(&phone);
         Some(Self { noun: noun.clone(), phone, woken, rung })
     }

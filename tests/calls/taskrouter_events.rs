@@ -10,7 +10,7 @@ use call::taskrouter::{
     WorkflowForm, WorkspaceForm,
 };
 use router::{Direct, Expr, Instruction, ReservationStatus, TaskStatus, TransferMode, read_attributes};
-use sim::{Answer, Reaction};
+use sim::{Answer, Reaction, param};
 
 use crate::taskrouter::{Desk, HAPPENED, ask};
 
@@ -368,6 +368,36 @@ fn only_what_is_wanted_is_told_and_everything_is_kept() {
         _ => false,
     });
     assert!(kept.count() > 4);
+}
+
+/// What happens in a workspace is told in its order: in one lane, which is no other workspace's.
+#[test]
+fn events_of_a_workspace_keep_their_order_and_hold_up_no_others() {
+    const ELSEWHERE: &str = "http://slow.example/happened";
+    let mut d = Desk::open(None);
+    d.s.web().serve(ELSEWHERE, Answer::page(204, None, "").after(std::time::Duration::from_secs(14)));
+    let form = WorkspaceForm {
+        name: Some("Elsewhere".to_owned()),
+        event_callback_url: Some(ELSEWHERE.to_owned()),
+        ..WorkspaceForm::default()
+    };
+    let RouterReply::Workspaces(made) = ask(&mut d.s, RouterAsk::CreateWorkspace(form)) else { panic!() };
+    let other = made[0].row.sid;
+    for _ in 0..2 {
+        let lunch = DeskAsk::PutActivity { sid: None, name: Some("Lunch".to_owned()), available: false };
+        ask(&mut d.s, RouterAsk::In(other, lunch));
+        let task = d.task("{\"lang\":\"de\"}");
+        d.becomes(task, TaskStatus::Canceled);
+    }
+    for (url, workspace) in [(HAPPENED, d.workspace), (ELSEWHERE, other)] {
+        let asked = d.s.asked(url);
+        assert!(asked.len() > 2, "{url}");
+        let lane = (base::CallSid(workspace.0), call::FetchKind::RouterEvent);
+        assert!(asked.iter().all(|one| (one.call, one.kind) == lane), "{asked:?}");
+        let stamps: Vec<u64> =
+            asked.iter().map(|one| param(one, "TimestampMs").unwrap().parse().unwrap()).collect();
+        assert!(stamps.is_sorted() && asked.is_sorted_by_key(|one| one.id), "{stamps:?}");
+    }
 }
 
 /// Nobody hears it: that is on record, of no call, and what happens next is told all the same.

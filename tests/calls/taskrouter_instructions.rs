@@ -107,6 +107,26 @@ fn dequeue_rings_whom_it_says_as_whom_it_says_records_and_tells() {
     d.s.expect_rest();
 }
 
+/// A SIP address rings for ten minutes at most, whatever the application says; anything else as long as it says.
+#[test]
+fn a_sip_address_rings_for_ten_minutes_at_most() {
+    for (to, lasts_s) in [("sip:ann@192.0.2.1", 600), ("sips:ann@192.0.2.1", 600), ("client:ann", 999)] {
+        let mut d = Desk::open(None);
+        let form = WorkflowForm { reservation_timeout_s: Some(3_600), ..WorkflowForm::default() };
+        let workflow = d.workflow.parse().expect("a sid");
+        d.ask(DeskAsk::PutWorkflow(Some(workflow), form));
+        let caller = offered(&mut d, &format!(r#"{{"instruction":"dequeue","to":"{to}","timeout":999}}"#));
+        let rings = d.s.latest(d.phone).expect("it rings");
+        d.s.pass_ms((lasts_s - 3) * 1_000);
+        assert_eq!((d.s.state(&rings), d.reservations()[0]), (UaState::Ringing, ReservationStatus::Pending));
+        d.s.pass_ms(5_000);
+        assert_eq!(d.s.state(&rings), UaState::Over(487), "{to}");
+        assert_eq!((d.reservations()[0], d.ann_is()), (ReservationStatus::Rejected, d.offline), "{to}");
+        d.s.hangs_up(&caller);
+        d.s.expect_rest();
+    }
+}
+
 /// Only the end is told unless more is asked for, and nothing is recorded that was not to be.
 #[test]
 fn dequeue_without_its_keys_rings_the_worker_as_the_number_that_was_dialled() {

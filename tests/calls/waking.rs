@@ -1,9 +1,11 @@
 //! Phones that register while they are dialled: woken by whoever is told (`clientNotificationUrl`), or of their own
-//! accord.
+//! accord; those that have to come back because the box has started again are waited for.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use call::record::{RegistrationRow, StoreItem};
 use sim::{NUMBER, Reaction, Scenario, UaId, UaState, param};
 use sip::TransportKind;
 use twiml::CallStatus;
@@ -175,12 +177,16 @@ fn in_sequence_each_is_waited_for_in_its_turn() {
     s.expect_rest();
 }
 
-/// A call that is asked for from outside.
+/// A call that is asked for from outside; whoever wakes phones is told.
 fn asked_for(s: &mut Scenario) -> call::record::CallRow {
+    asks_for(s, Some(WAKE.to_owned()))
+}
+
+fn asks_for(s: &mut Scenario, client_notification: Option<String>) -> call::record::CallRow {
     let document =
         twiml::Source::Inline("<Response><Say>hello you</Say><Pause length=\"60\"/></Response>".into());
     let new = call::NewCall {
-        client_notification: Some(WAKE.to_owned()),
+        client_notification,
         timeout_s: 20,
         ..call::NewCall::new("client:ann", "+15550001111", call::CallDocument::Given(document))
     };
@@ -215,5 +221,87 @@ fn a_call_that_was_asked_for_waits_for_the_phone_it_wakes() {
     assert_eq!(s.rows()[0].status, CallStatus::Queued);
     s.pass_ms(2_000);
     assert_eq!(s.rows()[0].status, CallStatus::NoAnswer);
+    s.expect_rest();
+}
+
+/// Where phones are, as the store has it.
+fn registered(s: &Scenario) -> BTreeMap<String, RegistrationRow> {
+    let rows = s.world.stored.iter().filter_map(|item| match item {
+        StoreItem::Registration(row) => Some((row.phone.clone(), row.clone())),
+        _ => None,
+    });
+    rows.collect()
+}
+
+/// Ann's phone registers over this, and the box stops and starts at once; Carl's phone is there.
+fn starts_again(nouns: &str, ann: TransportKind) -> (Scenario, UaId) {
+    let mut s = dialling("timeout=\"20\"", nouns);
+    s.phone_over("ann", "secret", ann);
+    let phones = registered(&s);
+    assert!(phones.contains_key("ann"), "where phones are is written down");
+    let now = s.world.now();
+    let office = sim::office(&[("ann", "101"), ("bob", "102"), ("carl", "103")]);
+    s.world.node = call::Node::new(office, "Tandem/sim", base::Rng::seeded(9), now);
+    s.world.node.restore_registrations(phones.into_values().collect(), now);
+    let carl = s.phone("carl");
+    (s, carl)
+}
+
+/// A phone whose connection went with the box comes back within a minute: until then it rings for whoever dials it.
+#[test]
+fn after_a_restart_a_phone_that_has_to_come_back_is_waited_for() {
+    for nouns in ["<Client>ann</Client>", "<Sip>sip:ann@192.0.2.1</Sip>", "<Number>101</Number>"] {
+        let (mut s, _) = starts_again(nouns, TransportKind::Tls);
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(8_000);
+        assert_eq!(s.heard(&caller), [sim::Heard::Tone], "{nouns}: the caller hears that it rings meanwhile");
+        let ann = s.phone_over("ann", "secret", TransportKind::Tls);
+        s.pass_ms(1_500);
+        let to_ann = s.latest(ann).expect("it rings as soon as it is there");
+        assert!(s.bridged(&caller, &to_ann), "{nouns}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+    // One phone dials another; and one that is asked for from outside.
+    let (mut s, carl) = starts_again("", TransportKind::Ws);
+    let caller = s.dials(carl, "101");
+    asks_for(&mut s, None);
+    s.pass_ms(8_000);
+    assert_eq!(s.state(&caller), UaState::Calling);
+    assert!(s.call(&caller).progress.contains(&180), "{:?}", s.call(&caller).progress);
+    let ann = s.phone_over("ann", "secret", TransportKind::Tcp);
+    s.will(ann, Reaction::Answer(Duration::from_secs(1)));
+    s.pass_ms(2_500);
+    assert_eq!(s.state(&caller), UaState::Up);
+    assert_eq!(s.world.ua(ann).calls.len(), 2, "both ring");
+    s.hangs_up(&caller);
+    s.expect_rest();
+}
+
+/// No longer than it takes to come back, nor as the dial rings; not one that was not there before, nor one that came and
+/// went again.
+#[test]
+fn after_a_restart_nobody_is_waited_for_in_vain() {
+    for (name, passed_ms, comes) in [("ann", 121_000, false), ("bob", 0, false), ("ann", 0, true)] {
+        let nouns = format!("<Client>{name}</Client>");
+        let (mut s, _) = starts_again(&nouns, TransportKind::Tls);
+        if comes {
+            s.phone_over("ann", "secret", TransportKind::Ws);
+            let flow = registered(&s)["ann"].contacts[0].flow;
+            s.world.input(call::Input::Sip(sip::Input::FlowClosed { flow })).unwrap();
+        }
+        s.pass_ms(passed_ms + 500);
+        s.carrier_calls(NUMBER);
+        s.pass_ms(1_000);
+        assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("failed"), "{name} {passed_ms}");
+        assert_eq!(s.notifications(), [32009]);
+        s.expect_rest();
+    }
+    let (mut s, _) = starts_again("<Client>ann</Client>", TransportKind::Tls);
+    s.carrier_calls(NUMBER);
+    s.pass_ms(19_000);
+    assert!(s.asked(ACTION).is_empty());
+    s.pass_ms(3_000);
+    assert_eq!(told(&mut s, ACTION, "DialCallStatus").as_deref(), Some("no-answer"));
     s.expect_rest();
 }

@@ -136,7 +136,7 @@ impl Node {
         params.push(("AccountSid".to_owned(), self.office.account_sid.to_string()));
         // Those of one workspace arrive in their order, as those of one call do.
         let lane = CallSid(event.workspace.0);
-        let id = self.router_fetch(lane, FetchKind::StatusCallback, url, params);
+        let id = self.router_fetch(lane, FetchKind::RouterEvent, url, params);
         self.shared.callbacks.insert(id, (lane, Asked::RouterEvent), now.mono + CALLBACK_FORGOTTEN);
     }
 

@@ -14,6 +14,10 @@ use call::{FetchKind, FetchRequest};
 /// Callbacks of one call that may wait; a further one takes the place of the oldest.
 pub(super) const WAITING_MAX: usize = 100;
 
+/// The same of what happens in one workspace: whoever tells a hundred workers at once to begin, or is away for some
+/// minutes, hears of each all the same (reference: taskrouter §9).
+const EVENTS_WAITING_MAX: usize = 5_000;
+
 /// Calls whose callbacks may wait at a time.
 const QUEUES_MAX: usize = 2 * CALLS_MAX;
 
@@ -24,16 +28,29 @@ const UNDER_WAY_MAX: usize = 256;
 const UNDER_WAY_PER_HOST_MAX: usize = 32;
 
 /// What keeps its order: the callbacks of a call, and apart from them what the debugger is told of it; those of a
-/// conference, whoever's call they are about.
+/// conference, whoever's call they are about; the events of a workspace.
 pub(super) type Lane = (Option<CallSid>, FetchKind);
 
 /// The lane of a request.
 pub(super) fn lane(request: &FetchRequest) -> Lane {
     let call = match request.kind {
         FetchKind::ConferenceCallback(_) => None,
-        FetchKind::StatusCallback | FetchKind::Debugger | FetchKind::Document => Some(request.call),
+        FetchKind::StatusCallback | FetchKind::RouterEvent | FetchKind::Debugger | FetchKind::Document => {
+            Some(request.call)
+        }
     };
     (call, request.kind)
+}
+
+/// How many of a lane may wait.
+fn waiting_max((_, kind): Lane) -> usize {
+    match kind {
+        FetchKind::RouterEvent => EVENTS_WAITING_MAX,
+        FetchKind::StatusCallback
+        | FetchKind::ConferenceCallback(_)
+        | FetchKind::Debugger
+        | FetchKind::Document => WAITING_MAX,
+    }
 }
 
 /// One callback on its way.
@@ -87,7 +104,7 @@ impl StatusQueues {
         let room = queues.len() < QUEUES_MAX;
         match queues.get_mut(&lane) {
             Some(queue) => {
-                let oldest = if queue.len() >= WAITING_MAX { queue.pop_front() } else { None };
+                let oldest = if queue.len() >= waiting_max(lane) { queue.pop_front() } else { None };
                 self.dropped.fetch_add(oldest.iter().len() as u64, Ordering::Relaxed);
                 queue.push_back(callback);
                 Queued::Behind(oldest)
@@ -189,6 +206,25 @@ mod tests {
         let ids: Vec<u64> =
             std::iter::from_fn(|| queues.next(lane)).map(|callback| callback.request.id.0).collect();
         assert_eq!(ids, [1, 2]);
+    }
+
+    #[test]
+    fn much_may_happen_at_once_in_a_workspace() {
+        let queues = StatusQueues::new();
+        let event = |workspace, id| {
+            let mut callback = callback(workspace, id);
+            callback.request.kind = FetchKind::RouterEvent;
+            callback
+        };
+        assert!(matches!(queues.push(event(1, 0)), Queued::First));
+        for id in 1..EVENTS_WAITING_MAX as u64 {
+            assert!(matches!(queues.push(event(1, id)), Queued::Behind(None)));
+        }
+        assert!(matches!(queues.push(event(2, 0)), Queued::First), "another workspace's do not wait");
+        assert!(matches!(queues.push(event(1, 0)), Queued::Behind(Some(oldest)) if oldest.request.id.0 == 0));
+        let lane = lane(&event(1, 0).request);
+        let ids = std::iter::from_fn(|| queues.next(lane)).map(|callback| callback.request.id.0);
+        assert!(ids.take(EVENTS_WAITING_MAX - 1).eq(1..EVENTS_WAITING_MAX as u64), "in their order");
     }
 
     #[test]
