@@ -270,7 +270,8 @@ impl Workspace {
         let timeout = self.workflows.get(&task.workflow).map(|workflow| workflow.reservation_timeout);
         let status = ReservationStatus::Pending;
         let (task, worker) = (task_sid, worker_sid);
-        let reservation = Reservation { sid, task, worker, queue, status, born: now, handed_on: false };
+        let reservation =
+            Reservation { sid, task, worker, queue, status, born: now, accepted: None, handed_on: false };
         self.reservations.insert(sid, reservation);
         self.join_idle(worker_sid);
         let wanted =

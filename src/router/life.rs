@@ -124,6 +124,9 @@ impl Workspace {
     /// The worker does it; whoever else was asked need not any more.
     pub fn accept(&mut self, sid: ReservationSid, now: Mono) -> Result<(), RouterError> {
         let task = self.turn(sid, ReservationStatus::Accepted)?;
+        if let Some(reservation) = self.reservations.get_mut(&sid) {
+            reservation.accepted = Some(now);
+        }
         self.stop_waiting(task);
         let Some(one) = self.tasks.get_mut(&task) else { return Ok(()) };
         one.status = TaskStatus::Assigned;

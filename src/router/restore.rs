@@ -87,7 +87,12 @@ impl Workspace {
             let Some(task) = self.tasks.get(sid) else { continue };
             let (timer, at) = match task.status {
                 TaskStatus::Pending | TaskStatus::Reserved => (Timer::Life(*sid), task.when_aged(task.ttl)),
-                TaskStatus::Assigned | TaskStatus::Wrapping => (Timer::Life(*sid), now + ASSIGNED_MAX),
+                // However often the box starts, nobody has it for longer.
+                TaskStatus::Assigned | TaskStatus::Wrapping => {
+                    let serving = task.serving.and_then(|sid| self.reservations.get(&sid));
+                    let since = serving.map_or(now, |one| one.accepted.unwrap_or(one.born));
+                    (Timer::Life(*sid), since + ASSIGNED_MAX)
+                }
                 TaskStatus::Completed | TaskStatus::Canceled => (Timer::Forget(*sid), now + REMEMBERED),
             };
             timers.push((at, timer));
@@ -116,6 +121,12 @@ impl Workspace {
                 (Some(TaskStatus::Assigned), _) if self.is_offered_on(sid) => self.look_again(sid, now),
                 _ => {}
             }
+        }
+        // Whoever was put to something by an offer that is not there any more does again what it did before.
+        let unasked = self.workers.values().filter(|worker| worker.before.is_some());
+        let unasked = unasked.filter(|worker| worker.reservations.is_empty()).map(|worker| worker.sid);
+        for worker in unasked.collect::<Vec<_>>() {
+            self.goes_back(worker, now);
         }
         // Of many who wait few kinds differ for those who are free; whose turn it is comes first.
         let free = self.queues.values().flat_map(|queue| queue.idle.values());

@@ -182,6 +182,22 @@ mod tests {
         }
     }
 
+    /// The box stopped between what was written of an offer and what was written of its worker.
+    #[test]
+    fn after_a_restart_nobody_stays_reserved_for_what_is_not_there() {
+        for lost in [false, true] {
+            let mut office = single();
+            office.worker(1, json!({}), AVAILABLE);
+            office.task(1, json!({}));
+            if lost {
+                office.all.workers.get_mut(&WorkerSid(1)).unwrap().reservations.clear();
+            }
+            let now = office.mono();
+            office.all.resume(now);
+            assert_eq!(does(&office, 1), if lost { AVAILABLE } else { RESERVED });
+        }
+    }
+
     #[test]
     fn of_two_who_were_asked_the_slower_one_goes_back() {
         let mut office = single();

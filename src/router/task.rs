@@ -202,6 +202,9 @@ pub struct Reservation {
     pub status: ReservationStatus,
     /// When it was made.
     pub born: Mono,
+    /// When its worker accepted it, where that is known.
+    #[serde(default)]
+    pub accepted: Option<Mono>,
     /// Whether its worker has handed the task on: what it still does is its own after-work.
     pub handed_on: bool,
 }

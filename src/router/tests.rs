@@ -462,6 +462,61 @@ fn a_restart_loses_nothing_and_offers_nothing_twice() {
     assert_eq!(late.status(2), TaskStatus::Pending);
 }
 
+/// Work that is never declared done ends a day after it was accepted, however often the box starts.
+#[test]
+fn a_restart_gives_no_worker_another_day() {
+    for wraps_up in [false, true] {
+        let mut office = Office::new(ONE_QUEUE);
+        office.worker(1, json!({}), AVAILABLE);
+        office.task(1, json!({}));
+        office.pass(4);
+        office.accept(1);
+        if wraps_up {
+            office.all.wrap_up(TaskSid(1), office.mono()).unwrap();
+        }
+        for _ in 0..3 {
+            office.pass(28_000);
+            office = restarted(&office);
+        }
+        office.task(2, json!({}));
+        office.pass(2_399);
+        assert_eq!((office.all.task(TaskSid(1)).is_some(), office.offers()), (true, vec![]));
+        office.pass(1);
+        assert_eq!((office.all.task(TaskSid(1)).is_none(), office.offers()), (true, vec![(2, 1)]));
+        // Of a box that was away for longer it is over at the start.
+        office.accept(1);
+        office.now += 90_000;
+        let again = restarted(&office);
+        assert_eq!(again.all.task(TaskSid(2)), None);
+        assert!(again.all.worker(WorkerSid(1)).unwrap().reservations.is_empty());
+    }
+}
+
+/// What holds a worker is a task that somebody has, not a row that was left behind.
+#[test]
+fn a_row_that_was_left_behind_holds_nobody() {
+    type Leave = fn(&mut Office);
+    let ways: [Leave; 3] = [
+        |office| _ = office.all.tasks.remove(&TaskSid(1)),
+        |office| office.all.tasks.get_mut(&TaskSid(1)).unwrap().status = TaskStatus::Completed,
+        |office| office.all.tasks.get_mut(&TaskSid(1)).unwrap().status = TaskStatus::Canceled,
+    ];
+    for (n, leave) in ways.into_iter().enumerate() {
+        for accepts in [false, true] {
+            let mut office = Office::new(ONE_QUEUE);
+            office.worker(1, json!({}), AVAILABLE);
+            office.task(1, json!({}));
+            if accepts {
+                office.accept(1);
+            }
+            leave(&mut office);
+            let mut again = restarted(&office);
+            again.task(2, json!({}));
+            assert_eq!(again.offers().last(), Some(&(2, 1)), "{n}");
+        }
+    }
+}
+
 #[test]
 fn a_row_that_was_not_written_does_not_lead_to_a_second_offer() {
     let mut office = Office::new(ONE_QUEUE);

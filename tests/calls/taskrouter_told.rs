@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{ActivitySid, Now, WorkerSid};
 use call::Input;
 use call::record::StoreItem;
+use call::taskrouter::rows::RouterRow;
 use call::taskrouter::{DeskAsk, Filter, RouterAsk, RouterReply, TaskForm, WorkerForm};
 use router::{ReservationStatus, TaskStatus, read_attributes};
 use sim::{Answer, Reaction, Scenario, param};
@@ -353,6 +354,41 @@ fn after_a_restart_whoever_talked_has_talked() {
             d.s.pass_ms(1_000);
             assert_eq!((anns(&mut d), d.status()), ((activity, vec![reservation]), task), "{json}");
         }
+    }
+}
+
+/// Rows of a version that did not write down what the end of a conversation does: nobody stays taken by what the box
+/// would have ended; what the application ends it is left to.
+#[test]
+fn after_a_restart_nobody_stays_taken_by_rows_of_before() {
+    for (json, reservation) in [
+        (r#"{"instruction":"conference"}"#, ReservationStatus::Wrapping),
+        (r#"{"instruction":"dequeue"}"#, ReservationStatus::Accepted),
+        (r#"{"instruction":"accept"}"#, ReservationStatus::Accepted),
+    ] {
+        let mut d = Desk::open(None);
+        d.s.will(d.phone, Reaction::Answer(Duration::from_millis(500)));
+        d.instructs(json);
+        d.ann_does(d.available);
+        d.calls();
+        d.s.pass_ms(2_000);
+        let mut rows = d.rows();
+        for row in &mut rows {
+            if let RouterRow::Reservation(row) = row {
+                row.after = None;
+            }
+        }
+        let wall = d.s.world.now().wall;
+        d.s = Scenario::office();
+        d.s.web().serve(HAPPENED, Answer::page(204, None, ""));
+        let now = Now { mono: d.s.world.now().mono, wall };
+        d.s.world.node.restore_router(rows, Some(&Default::default()), now);
+        d.s.pass_ms(1_000);
+        assert_eq!(anns(&mut d), (d.available, vec![reservation]), "{json}");
+        // A day later whatever was left is over.
+        d.s.pass_ms(86_410_000);
+        assert_eq!((d.tasks(), d.reservations()), (vec![], vec![]), "{json}");
+        assert!(d.happened().contains(&"task.system-deleted".to_owned()));
     }
 }
 

@@ -10,7 +10,7 @@ use router::{Past, Reservation, ReservationStatus, Workspace};
 
 use super::TaskRouter;
 use super::desk::{Desk, Duty, TaskFacts};
-use super::rows::{QueueActivities, RouterRow};
+use super::rows::{AfterTalk, QueueActivities, RouterRow};
 
 impl TaskRouter {
     /// Takes up what was written, in any order; `past`: what they have counted, or `None` while that is still being
@@ -71,6 +71,7 @@ impl TaskRouter {
                 let _ = desk.core.cancel(sid, "hangup", at);
             }
             desk.is_office = desk.row.sid == office;
+            desk.recall_talks();
             let accepted = |sid: &ReservationSid| {
                 desk.core.reservation(*sid).is_some_and(|one| one.status == ReservationStatus::Accepted)
             };
@@ -94,6 +95,29 @@ impl TaskRouter {
 }
 
 impl Desk {
+    /// Rows from before it was written down what the end of a conversation does: what the box had begun by itself, or in a
+    /// conference of its own, it ends now that nobody talks. What else was accepted is the application's to complete; a day
+    /// after it was accepted it is over all the same ([`router::Workspace::resume`]).
+    fn recall_talks(&mut self) {
+        let open = self
+            .core
+            .reservations()
+            .filter(|one| one.status == ReservationStatus::Accepted && !self.after.contains_key(&one.sid));
+        let known: Vec<_> = open.filter_map(|one| Some((one.sid, self.ends_by_itself(one)?))).collect();
+        self.after.extend(known);
+    }
+
+    fn ends_by_itself(&self, one: &Reservation) -> Option<AfterTalk> {
+        let task = self.core.task(one.task)?;
+        let conference = task.attributes.get("conference").and_then(|one| one.get("participants"));
+        if conference.is_some_and(|participants| participants.get("worker").is_some()) {
+            return Some(if self.row.multi_task { AfterTalk::WrapsUp } else { AfterTalk::Completes(None) });
+        }
+        let is_asked = self.workflows.get(&task.workflow).is_some_and(|flow| flow.assignment_url.is_some());
+        let has_call = self.tasks.get(&one.task).is_some_and(|facts| facts.call.is_some());
+        (self.is_office && has_call && !is_asked).then_some(AfterTalk::Completes(None))
+    }
+
     /// Whoever was to say what becomes of an offer may not have been heard, and no phone rings any more: the application
     /// is asked again, and agents are called again, in the order of the offers. What is new is asked by itself.
     fn ask_again(&mut self) {
