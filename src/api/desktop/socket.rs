@@ -338,8 +338,9 @@ mod tests {
     use tokio::sync::broadcast;
     use tokio_tungstenite::tungstenite::protocol::Role;
 
+    use super::super::tests::Office;
     use super::*;
-    use crate::taskrouter_v1::tests::Desk;
+    use crate::taskrouter_v1::tests::{Desk, sid};
 
     /// What a desktop hears until it is closed, and how long that takes; nobody tells it anything.
     async fn silence(heartbeat: Duration, left_s: u64) -> (Vec<String>, Duration) {
@@ -361,6 +362,51 @@ mod tests {
         }
         serving.await.unwrap();
         (heard, begun.elapsed())
+    }
+
+    /// A desktop that reads slowly hears of each step of a transfer as it was, whatever has become of it since: the client
+    /// takes the first one for the beginning.
+    #[tokio::test]
+    async fn what_is_told_late_is_told_as_it_was() {
+        let office = Office::open().await;
+        let (me, him) = (format!("Workers/{}", office.ann), format!("Workers/{}", office.bob));
+        let there = json!({ "ActivitySid": office.available });
+        office.asks(&office.ann, "POST", &me, there.clone()).await;
+        let own = json!({ "RoutingTarget": office.ann, "Attributes": {} });
+        let task = sid(&office.asks(&office.ann, "POST", "Tasks", own).await);
+        let mine = format!("{me}/Reservations");
+        let mine = office.asks(&office.ann, "GET", &mine, json!({ "Active": "true" })).await;
+        let mine = sid(&mine["contents"][0]);
+        let accept = json!({ "ReservationStatus": "accepted" });
+        office.asks(&office.ann, "POST", &format!("{me}/Reservations/{mine}"), accept).await;
+        office.asks(&office.bob, "POST", &him, there).await;
+        let mut news = office.desk.api.store.news();
+        let hand_on = json!({ "ReservationSid": mine, "TaskSid": task, "To": office.bob, "Mode": "WARM" });
+        let transfer = sid(&office.asks(&office.ann, "POST", &format!("{me}/Transfers"), hand_on).await);
+        let place = format!("{me}/Transfers/{transfer}");
+        let back = json!({ "TaskSid": task, "TransferStatus": "canceled" });
+        office.asks(&office.ann, "POST", &place, back).await;
+        let now = office.asks(&office.ann, "GET", &format!("Tasks/{task}"), json!({})).await;
+        assert_eq!(now["assignment_status"], "assigned");
+        // Only now it reads.
+        let (api, worker) = (office.desk.api.clone(), office.ann.parse().unwrap());
+        let tasks = BTreeSet::from([task.parse().unwrap()]);
+        let mut told = Vec::new();
+        while let Ok(event) = news.try_recv() {
+            let agent = Agent { workspace: event.workspace, worker, supervisor: false, expires_s: 0 };
+            let mut desktop = Desktop { api: api.clone(), agent, tasks: tasks.clone(), heartbeat: HEARTBEAT };
+            let Some(frame) = desktop.frame_of(&event).await.unwrap() else { continue };
+            let frame: Value = serde_json::from_str(&frame).unwrap();
+            let kind = frame["event_type"].as_str().unwrap().to_owned();
+            if kind.starts_with("task.transfer-") {
+                let payload = ["sid", "initiating_reservation_sid", "transfer_status"];
+                told.push((kind, payload.map(|key| frame["payload"][key].as_str().unwrap().to_owned())));
+            }
+        }
+        let shown = |kind: &str, status: &str| {
+            (format!("task.transfer-{kind}"), [transfer.clone(), mine.clone(), status.to_owned()])
+        };
+        assert_eq!(told, [shown("initiated", "initiated"), shown("canceled", "canceled")]);
     }
 
     /// The client gives a socket up on which it hears nothing for 30 s.

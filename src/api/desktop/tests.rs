@@ -19,17 +19,17 @@ use super::{Desktops, now_s};
 use crate::taskrouter_v1::tests::{Desk, sid};
 
 /// An office with Ann, Bob and a queue of everybody, and the key tokens are signed with.
-struct Office {
-    desk: Desk,
+pub(super) struct Office {
+    pub(super) desk: Desk,
     ws: String,
-    ann: String,
-    bob: String,
-    available: String,
+    pub(super) ann: String,
+    pub(super) bob: String,
+    pub(super) available: String,
     key: (String, String),
 }
 
 impl Office {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let desk = Desk::open().await;
         let ws = sid(&desk.make("", &[("FriendlyName", "Office"), ("Template", "FIFO")]).await);
         let ann = sid(&desk.make(&format!("/{ws}/Workers"), &[("FriendlyName", "Ann")]).await);
@@ -70,7 +70,7 @@ impl Office {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
-    async fn asks(&self, worker: &str, method: &str, place: &str, params: Value) -> Value {
+    pub(super) async fn asks(&self, worker: &str, method: &str, place: &str, params: Value) -> Value {
         let (status, body) = self.try_ask(&self.token(worker, "worker"), method, place, params).await;
         assert_eq!(status, 200, "{method} {place}: {body}");
         body["payload"].clone()

@@ -8,7 +8,7 @@ use call::taskrouter::rows::ActivityRow;
 use call::taskrouter::{DeskAsk, RouterReply};
 use serde_json::{Value, json};
 
-use super::{Site, yes};
+use super::{Site, says_yes};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -23,7 +23,7 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
     let RouterReply::Activities(mut all) = site.ask_in(&workspace, DeskAsk::Activities(None)).await? else {
         return Err(ApiError::unexpected());
     };
-    let available = yes(&site.query, "Available")?;
+    let available = says_yes(&site.query, "Available");
     all.retain(|row| {
         site.wants("FriendlyName", &row.activity.name)
             && available.is_none_or(|wanted| row.activity.available == wanted)
@@ -37,7 +37,7 @@ async fn create(
     form: Params,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let name = form.text("FriendlyName").map(str::to_owned);
-    let available = yes(&form, "Available")?.unwrap_or(false);
+    let available = says_yes(&form, "Available").unwrap_or(false);
     let reply = site.change(&workspace, DeskAsk::PutActivity { sid: None, name, available }).await?;
     Ok((StatusCode::CREATED, answer(reply, &site)?))
 }

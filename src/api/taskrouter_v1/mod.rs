@@ -79,6 +79,8 @@ impl FromRequestParts<Api> for Site {
             OriginalUri::from_request_parts(parts, api).await.unwrap_or_else(|never| match never {});
         let if_match = match parts.headers.get(header::IF_MATCH) {
             None => None,
+            // Any version there is (RFC 9110 §13.1.1).
+            Some(value) if value == "*" => None,
             Some(value) => {
                 let text =
                     value.to_str().unwrap_or_default().trim().trim_start_matches("W/").trim_matches('"');
@@ -243,6 +245,12 @@ pub(crate) fn yes(form: &Params, name: &str) -> Result<Option<bool>, ApiError> {
         Some("false" | "0" | "no") => Ok(Some(false)),
         Some(_) => Err(ApiError::new(20001, format!("{name} must be true or false"))),
     }
+}
+
+/// `true`, `1` or `yes`; where the published description says so, whatever else is said is a no.
+pub(crate) fn says_yes(form: &Params, name: &str) -> Option<bool> {
+    let yes = |text: &str| ["true", "1", "yes"].contains(&text.to_ascii_lowercase().as_str());
+    form.text(name).map(yes)
 }
 
 /// A sid in a form.

@@ -13,7 +13,7 @@ use router::clock::wall;
 use router::{Direct, TaskStatus};
 use serde_json::{Value, json};
 
-use super::{Site, attributes_of, cut_of, expression_of, sid_of, versioned};
+use super::{Site, attributes_of, cut_of, expression_of, says_yes, sid_of, versioned};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -93,18 +93,20 @@ async fn delete(site: Site, Path((workspace, sid)): Path<(String, String)>) -> R
 /// (reference: taskrouter §1)
 const PRIORITY_MAX: u32 = i32::MAX as u32;
 const TIMEOUT_MAX_S: u32 = 1_209_600;
+/// 1900-01-01: no task can have begun before.
+const EARLIEST: base::Timestamp = base::Timestamp(-2_208_988_800_000_000);
 
 pub(crate) fn read(form: &Params, if_match: Option<u64>) -> Result<TaskForm, ApiError> {
     let start = match form.text("VirtualStartTime") {
         None => None,
         Some(text) => {
-            let at = base::Timestamp::parse_iso8601(text).map(|(at, _)| at);
-            Some(at.ok_or_else(|| ApiError::new(20001, "VirtualStartTime is no moment"))?)
+            let at = base::Timestamp::parse_iso8601(text).map(|(at, _)| at).filter(|at| *at >= EARLIEST);
+            let why = "VirtualStartTime is no moment from 1900 on";
+            Some(at.ok_or_else(|| ApiError::new(20001, why))?)
         }
     };
-    // Whatever is no yes is a no; nothing at all is a yes (reference: the published description).
-    let says_yes = |text: &str| ["true", "1", "yes"].contains(&text.to_ascii_lowercase().as_str());
-    let ignore_capacity = form.text("IgnoreCapacity").is_none_or(says_yes);
+    // Nothing at all is a yes.
+    let ignore_capacity = says_yes(form, "IgnoreCapacity").unwrap_or(true);
     let target = form.text("RoutingTarget");
     let worker = target.and_then(|text| text.parse::<WorkerSid>().ok());
     let queue = target.and_then(|text| text.parse::<TaskQueueSid>().ok());
@@ -185,9 +187,6 @@ fn show(view: &TaskView, site: &Site) -> Value {
 
 /// `virtual_start_time`.
 pub(crate) fn started(task: &router::Task) -> base::Timestamp {
-    wall(base::Mono(task.born.0.saturating_sub(nanoseconds(task.head_start))))
-}
-
-fn nanoseconds(span: std::time::Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    let before = i64::try_from(task.head_start.as_micros()).unwrap_or(i64::MAX);
+    base::Timestamp(wall(task.born).0.saturating_sub(before))
 }

@@ -292,6 +292,84 @@ async fn what_is_not_done_has_its_number() {
     assert_eq!(crate::router(desk.api.clone()).call(request).await.unwrap().status(), 401);
 }
 
+/// What a request names and is not there is the request's fault: the place it went to is there.
+#[tokio::test]
+async fn who_names_nobody_asks_wrongly() {
+    let desk = Desk::open().await;
+    let workspace = desk.make("", &[("FriendlyName", "Office"), ("Template", "FIFO")]).await;
+    let ws = format!("/{}", sid(&workspace));
+    let nobody = |kind: &str| format!("{kind}00000000000000000000000000000009");
+    for (place, form) in [
+        ("", format!("DefaultActivitySid={}", nobody("WA"))),
+        ("", format!("TimeoutActivitySid={}", nobody("WA"))),
+        ("/Workers", format!("FriendlyName=Bob&ActivitySid={}", nobody("WA"))),
+        ("/TaskQueues", format!("FriendlyName=Q&ReservationActivitySid={}", nobody("WA"))),
+        ("/TaskQueues", format!("FriendlyName=Q&AssignmentActivitySid={}", nobody("WA"))),
+        ("/Tasks", format!("WorkflowSid={}", nobody("WW"))),
+        ("/Tasks", format!("RoutingTarget={}", nobody("WK"))),
+        ("/Tasks", format!("RoutingTarget={}", nobody("WQ"))),
+        ("/Tasks", format!("RoutingTarget={}", nobody("WW"))),
+        ("/Tasks", format!("TaskQueueSid={}", nobody("WQ"))),
+        ("/Tasks", "TaskChannel=smoke".to_owned()),
+        ("/Tasks", "VirtualStartTime=1899-12-31T23:59:59Z".to_owned()),
+        ("/Tasks", "VirtualStartTime=2999-01-01T00:00:00Z".to_owned()),
+        ("/Tasks", "Priority=2147483648".to_owned()),
+        ("/Tasks", "Timeout=1209601".to_owned()),
+        ("/Tasks", "Attributes=%5B1%5D".to_owned()),
+    ] {
+        let (status, _, body) = desk.send("POST", &format!("{ws}{place}"), &form, None).await;
+        assert_eq!((status, &body["code"]), (400, &json!(20001)), "{place} {form}: {body}");
+    }
+    let old = desk.make(&format!("{ws}/Tasks"), &[("VirtualStartTime", "1950-05-05T05:05:05Z")]).await;
+    assert_eq!(old["virtual_start_time"], "1950-05-05T05:05:05Z");
+}
+
+/// Of a request that is refused nothing is done.
+#[tokio::test]
+async fn a_change_of_a_task_is_made_whole_or_not_at_all() {
+    let desk = Desk::open().await;
+    let ws = format!("/{}", sid(&desk.make("", &[("FriendlyName", "Office"), ("Template", "FIFO")]).await));
+    let task = desk.make(&format!("{ws}/Tasks"), &[("Attributes", "{}")]).await;
+    let path = format!("{ws}/Tasks/{}", sid(&task));
+    for more in [
+        "AssignmentStatus=completed&Reason=x",
+        "AssignmentStatus=wrapping",
+        "AssignmentStatus=canceled",
+        "AssignmentStatus=pending",
+        "AssignmentStatus=nothing",
+        "TaskChannel=smoke",
+        "Priority=many",
+    ] {
+        let form = format!("Attributes=%7B%22a%22%3A1%7D&{more}");
+        let (status, _, body) = desk.send("POST", &path, &form, None).await;
+        assert_eq!((status, &body["code"]), (400, &json!(20001)), "{more}: {body}");
+        assert_eq!(desk.ask("GET", &path, "").await, task, "{more}");
+    }
+    let form = "Attributes=%7B%22a%22%3A1%7D&AssignmentStatus=canceled&Reason=no";
+    let done = desk.ask("POST", &path, form).await;
+    assert_eq!((&done["attributes"], &done["assignment_status"]), (&json!("{\"a\":1}"), &json!("canceled")));
+}
+
+/// Where the description says so, what is no yes is a no.
+#[tokio::test]
+async fn whatever_is_no_yes_is_a_no() {
+    let desk = Desk::open().await;
+    let ws = format!("/{}", sid(&desk.make("", &[("FriendlyName", "Office")]).await));
+    for (said, is) in [("yes", true), ("1", true), ("True", true), ("no", false), ("on", false)] {
+        let form = [("FriendlyName", said), ("Available", said)];
+        let made = desk.make(&format!("{ws}/Activities"), &form).await;
+        assert_eq!(made["available"], is, "{said}");
+        let found =
+            desk.ask("GET", &format!("{ws}/Activities?FriendlyName={said}&Available={said}"), "").await;
+        assert_eq!(found["activities"].as_array().unwrap().len(), 1, "{said}");
+    }
+    desk.make(&format!("{ws}/Workers"), &[("FriendlyName", "Ann")]).await;
+    for (said, found) in [("yes", 0), ("on", 1)] {
+        let list = desk.ask("GET", &format!("{ws}/Workers?Available={said}"), "").await;
+        assert_eq!(list["workers"].as_array().unwrap().len(), found, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn only_what_is_of_that_version_is_changed() {
     let desk = Desk::open().await;
@@ -301,6 +379,10 @@ async fn only_what_is_of_that_version_is_changed() {
     let path = format!("{ws}/Workers/{}", sid(&worker));
     let (_, tag, _) = desk.send("GET", &path, "", None).await;
     let tag = tag.unwrap();
+    assert_eq!(desk.send("POST", &path, "FriendlyName=Ann", Some("*")).await.0, 200, "whichever it is");
+    let (_, newer, _) = desk.send("GET", &path, "", None).await;
+    assert_ne!(newer.as_deref(), Some(tag.as_str()));
+    let tag = newer.unwrap();
     let (status, newer, _) = desk.send("POST", &path, "FriendlyName=Anna", Some(&tag)).await;
     assert_eq!(status, 200);
     assert_ne!(newer.as_deref(), Some(tag.as_str()));

@@ -9,7 +9,7 @@ use call::taskrouter::{DateKey, DeskAsk, RouterReply, WorkerFilter, WorkerForm, 
 use router::clock::wall;
 use serde_json::{Value, json};
 
-use super::{Site, attributes_of, expression_of, sid_of, versioned, yes};
+use super::{Site, attributes_of, expression_of, says_yes, sid_of, versioned, yes};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::Params;
@@ -28,7 +28,7 @@ async fn list(site: Site, Path(workspace): Path<String>) -> Result<Json<Value>, 
         name: text("FriendlyName"),
         activity: sid_of(query, "ActivitySid")?,
         activity_name: text("ActivityName"),
-        available: yes(query, "Available")?,
+        available: says_yes(query, "Available"),
         queue: sid_of(query, "TaskQueueSid")?,
         queue_name: text("TaskQueueName"),
         expression: expression_of(query, "TargetWorkersExpression")?,

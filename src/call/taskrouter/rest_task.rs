@@ -93,7 +93,10 @@ impl Desk {
             head_start,
         };
         let sid = new.sid;
-        self.add_task(new, form.direct, None, at)?;
+        let nobody =
+            || RouterFault::new(20001, "RoutingTarget names no worker and no queue of the workspace");
+        self.add_task(new, form.direct, None, at)
+            .map_err(|fault| if fault.code == 20404 { nobody() } else { fault })?;
         self.reply_task(sid, at)
     }
 
@@ -140,23 +143,21 @@ impl Desk {
         if started.is_some_and(|started| started > at) {
             return Err(RouterFault::new(20001, "VirtualStartTime lies in the future"));
         }
+        let reason = form.reason.unwrap_or_default();
+        // Refused, nothing of it is done.
+        if let Some(wanted) = form.status {
+            let status = self.core.task(sid).ok_or_else(|| RouterFault::unknown("task"))?.status;
+            may_be_set(status, wanted, &reason)?;
+        }
         let change = TaskChange { attributes: form.attributes, priority: form.priority, channel, started };
         if change != TaskChange::default() {
             self.core.change_task(sid, change, at)?;
         }
-        let reason = form.reason.unwrap_or_default();
         match form.status {
-            Some(TaskStatus::Canceled | TaskStatus::Completed) if reason.is_empty() => {
-                return Err(RouterFault::new(20001, "Reason is missing"));
-            }
             Some(TaskStatus::Canceled) => self.core.cancel(sid, &reason, at)?,
             Some(TaskStatus::Completed) => self.core.complete(sid, &reason, at)?,
             Some(TaskStatus::Wrapping) => self.core.wrap_up(sid, at)?,
-            Some(TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned) => {
-                let why = "AssignmentStatus can be set to canceled, wrapping or completed";
-                return Err(RouterFault::new(20001, why));
-            }
-            None => {}
+            Some(TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned) | None => {}
         }
         self.settle(at);
         self.reply_task(sid, at)
@@ -287,4 +288,20 @@ impl Node {
         let row = desk.and_then(|desk| desk.named_reservation(sid));
         row.map(|row| RouterReply::Reservations(vec![row])).ok_or_else(|| RouterFault::unknown("reservation"))
     }
+}
+
+/// Whether a task of this status may be set to that one (reference: taskrouter §8.1).
+fn may_be_set(status: TaskStatus, wanted: TaskStatus, reason: &str) -> Result<(), RouterFault> {
+    use TaskStatus::{Assigned, Canceled, Completed, Pending, Reserved, Wrapping};
+    let why = match (wanted, status) {
+        (Canceled | Completed, _) if reason.is_empty() => "Reason is missing",
+        (Canceled, Pending | Reserved) | (Completed, Assigned | Wrapping) | (Wrapping, Assigned) => {
+            return Ok(());
+        }
+        (Canceled | Completed | Wrapping, _) => "the task is not in the state for that",
+        (Pending | Reserved | Assigned, _) => {
+            "AssignmentStatus can be set to canceled, wrapping or completed"
+        }
+    };
+    Err(RouterFault::new(20001, why))
 }
