@@ -7,7 +7,7 @@ use base::Rng;
 use super::*;
 use crate::codec::CodecKind;
 use crate::codec::coder::{Encoder, PAYLOAD_MAX};
-use crate::command::OpusParameters;
+use crate::negotiated::OpusParameters;
 use crate::rtp::Fields;
 use crate::tone::goertzel_power;
 
@@ -308,6 +308,9 @@ fn no_more_is_waited_for_than_wished_and_what_is_later_is_lost() {
     assert!(large.missing(20) < 0.03 && small.missing(20) > 0.1, "{all}");
     assert!(off.missing(20) > small.missing(20), "{all}");
     assert!(small.added(20) + 30.0 < large.added(20) && off.added(20) < small.added(20), "{all}");
+    let late = |heard: &Outcome| heard.stats.late as f64 / (60.0 * 50.0);
+    let all = [late(&large), late(&small), late(&off)];
+    assert!(all[0] < 0.05 && (0.1..0.5).contains(&all[1]) && all[2] > all[1], "{all:?}");
 }
 
 #[test]
@@ -369,6 +372,8 @@ fn reordered_and_doubled_packets_are_heard_once_in_their_place() {
         let what = format!("{seed}: missing {:.4}, {:?}", heard.missing(5), heard.stats);
         assert!(heard.missing(5) < 0.005, "{what}");
         assert!(heard.stats.reordered > 150 && (200..400).contains(&heard.stats.duplicates), "{what}");
+        // A copy of what was played is not a packet that came too late.
+        assert!(heard.stats.late < 20, "{what}");
         assert!(heard.added(10) < 25.0 + 30.0, "{what} {}", heard.added(10));
         assert!(heard.purity(440.0, 10) > 0.7, "{what}");
     }

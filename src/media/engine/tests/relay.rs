@@ -93,6 +93,47 @@ fn a_peer_may_fall_back_to_the_other_law() {
 }
 
 #[test]
+fn packets_longer_than_a_peer_takes_are_cut_for_it() {
+    for (longest, expected) in [(20, vec![160, 160]), (40, vec![320])] {
+        let mut rig = Rig::new(1);
+        let (mut ann, bob) = (rig.leg(1, PCMU), Peer::new(2, PCMU));
+        let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 20_004);
+        rig.command(CoreCommand::Open { leg: LegId(2), local, peer: None });
+        let negotiated = Negotiated { max_ptime_ms: longest, ..bob.negotiated() };
+        rig.command(CoreCommand::Configure { leg: LegId(2), negotiated });
+        rig.bridge(1, 2);
+        let sound = encode(PCMU, &sine(500.0, 40));
+        rig.say(&mut ann, &sound);
+        let got = rig.got(2);
+        assert_eq!(got.iter().map(|got| got.payload.len()).collect::<Vec<_>>(), expected);
+        assert_eq!(got.iter().flat_map(|got| got.payload.clone()).collect::<Vec<_>>(), sound);
+    }
+}
+
+#[test]
+fn comfort_noise_reaches_who_takes_it_under_its_number_and_nobody_else() {
+    for takes in [Some(13), Some(99), None] {
+        let mut rig = Rig::new(1);
+        let (mut ann, bob) = (Peer::new(1, PCMU), Peer::new(2, PCMU));
+        for (peer, comfort_noise) in [(&ann, Some(13)), (&bob, takes)] {
+            let leg = LegId(peer.leg);
+            let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 20_000 + 2 * peer.leg as u16);
+            rig.command(CoreCommand::Open { leg, local, peer: None });
+            let negotiated = Negotiated { comfort_noise, ..peer.negotiated() };
+            rig.command(CoreCommand::Configure { leg, negotiated });
+        }
+        rig.bridge(1, 2);
+        rig.say(&mut ann, &[1; 160]);
+        let noise = ann.numbered(13, ann.timestamp, &[60]);
+        rig.packet(1, Channel::Rtp, ann.address, &noise);
+        let got: Vec<_> = rig.got(2).into_iter().map(|got| (got.fields.payload_type, got.payload)).collect();
+        let mut expected = vec![(0, vec![1; 160])];
+        expected.extend(takes.map(|number| (number, vec![60])));
+        assert_eq!(got, expected);
+    }
+}
+
+#[test]
 fn a_jump_of_the_timestamp_does_not_reach_the_listener() {
     let (mut rig, mut ann, _) = bridged(1, PCMU, PCMU);
     for n in 0..20 {
