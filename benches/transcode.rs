@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use media::codec::{CodecKind, Decoder, Encoder, PAYLOAD_MAX, PCM_MAX, coder::Effort};
-use media::command::OpusParameters;
+use media::negotiated::OpusParameters;
 use media::resample::Resampler;
 
 fn main() -> ExitCode {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::codec::{Encoder, PAYLOAD_MAX};
-use media::command::OpusParameters;
+use media::negotiated::OpusParameters;
 use media::resample::Resampler;
 use media::srtp::{OVERHEAD_MAX, Protector, Unprotector};
 use media::{CodecKind, SrtpSuite};

@@ -7,9 +7,10 @@ use base::{RecordingSid, Rng};
 use media::Event;
 use media::LegId;
 use media::codec::{CodecKind, Decoder, Encoder, PAYLOAD_MAX, PCM_MAX, duration};
-use media::command::{Member, Negotiated, OpusParameters, RoomId};
+use media::command::{Member, RoomId};
 use media::engine::{Channel, CoreCommand, MediaCore, Out};
 use media::jitter::Ear;
+use media::negotiated::{Negotiated, OpusParameters};
 use media::rtp::{Built, Fields, parse};
 
 const MS: u64 = 1_000_000;

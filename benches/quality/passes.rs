@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use base::Rng;
 use engine::{Path, Wire};
 use media::codec::{CodecKind, Decoder, Encoder, PAYLOAD_MAX, PCM_MAX};
-use media::command::OpusParameters;
+use media::negotiated::OpusParameters;
 use media::resample::Resampler;
 
 fn main() {

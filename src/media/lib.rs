@@ -12,11 +12,13 @@ pub mod command;
 pub mod decode;
 pub mod dtmf;
 pub mod engine;
+pub mod event;
 pub mod feed;
 pub mod jitter;
 pub mod latch;
 pub mod leg;
 pub mod mix;
+pub mod negotiated;
 pub mod outgoing;
 pub mod play;
 pub mod quality;
@@ -36,8 +38,7 @@ pub mod wav;
 pub use amd::{AmdSettings, AnsweredBy};
 pub use clip::{Clip, ClipKey, GrowingClip};
 pub use codec::CodecKind;
-pub use command::{
-    CODECS_MAX, Command, Direction, Event, LegId, LegStats, Member, Negotiated, OpusParameters, PlayId,
-    PlayItem, RecordEnd, RecordFormat, RecordWhat, RoomId, Srtp, SrtpKey, SrtpSuite, TapId,
-};
+pub use command::{Command, LegId, Member, PlayId, PlayItem, RecordFormat, RecordWhat, RoomId, TapId};
+pub use event::{Event, LegStats, RecordEnd};
+pub use negotiated::{CODECS_MAX, Direction, Negotiated, OpusParameters, Srtp, SrtpKey, SrtpSuite};
 pub use tone::Tone;

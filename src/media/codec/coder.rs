@@ -10,7 +10,7 @@
 use super::conceal::Concealer;
 use super::opus::{OpusDecoder, OpusEncoder};
 use super::{CodecKind, g722, l16, opus, pcma, pcmu};
-use crate::command::OpusParameters;
+use crate::negotiated::OpusParameters;
 
 /// From packets to samples.
 pub struct Decoder {

@@ -7,7 +7,7 @@ use audiopus::coder::{Decoder, Encoder, GenericCtl};
 use audiopus::packet::Packet;
 use audiopus::{Application, Bandwidth, Bitrate, Channels, MutSignals, SampleRate};
 
-use crate::command::OpusParameters;
+use crate::negotiated::OpusParameters;
 
 /// Without a decoder, when libopus could not make one, it gives silence.
 pub(super) struct OpusDecoder {

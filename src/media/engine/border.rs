@@ -7,8 +7,9 @@ use base::RecordingSid;
 
 use crate::amd::{Amd, AmdSettings};
 use crate::clip::{Clip, GrowingClip};
-use crate::command::{Event, LegId, Member, Negotiated, PlayId, RecordWhat, RoomId, TapId};
+use crate::command::{LegId, Member, PlayId, RecordWhat, RoomId, TapId};
 use crate::dtmf;
+use crate::event::Event;
 use crate::feed::Feed;
 use crate::leg::Leg;
 use crate::leg::echo::EchoLine;
@@ -16,6 +17,7 @@ use crate::leg::listen::Listener;
 use crate::leg::seat::Seat;
 use crate::leg::secure::Secure;
 use crate::leg::voice::Voice;
+use crate::negotiated::Negotiated;
 use crate::play::Player;
 use crate::record::Recorder;
 use crate::tap::{Tap, TapRing};

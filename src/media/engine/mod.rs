@@ -20,7 +20,8 @@ use base::{RecordingSid, Rng};
 
 use crate::bridge;
 use crate::codec::coder::Effort;
-use crate::command::{Event, LegId, LegStats, Member, RecordEnd, RoomId};
+use crate::command::{LegId, Member, RoomId};
+use crate::event::{Event, LegStats, RecordEnd};
 use crate::leg::Leg;
 use crate::leg::glance::Glass;
 use crate::play::Player;

@@ -6,7 +6,8 @@
 
 use base::RecordingSid;
 
-use crate::command::{Event, LegId, Member, RecordEnd, RoomId};
+use crate::command::{LegId, Member, RoomId};
+use crate::event::{Event, RecordEnd};
 use crate::leg::Leg;
 use crate::leg::listen::{NARROW_RATE, WIDE_RATE};
 use crate::leg::seat::{FRAME_SAMPLES_MAX, Shared};

@@ -5,7 +5,8 @@
 
 use base::RecordingSid;
 
-use crate::command::{Event, LegId, RecordEnd, RecordWhat};
+use crate::command::{LegId, RecordWhat};
+use crate::event::{Event, RecordEnd};
 use crate::leg::listen::NARROW_RATE;
 use crate::leg::seat::{FRAME_SAMPLES_MAX, brought};
 use crate::play::FRAME_SAMPLES;

@@ -2,8 +2,8 @@
 
 use super::Leg;
 use crate::amd::{Amd, AmdSettings};
-use crate::command::Event;
 use crate::engine::{Garbage, Out};
+use crate::event::Event;
 
 /// A detection that runs.
 #[derive(Debug)]

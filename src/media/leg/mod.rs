@@ -41,12 +41,14 @@ use base::Rng;
 
 use crate::codec::CodecKind;
 use crate::codec::coder::Effort;
-use crate::command::Event;
-use crate::command::{LegId, LegStats, Negotiated, PlayId, RecordEnd, TapId};
+use crate::command::{LegId, PlayId, TapId};
 use crate::dtmf;
 use crate::engine::{Garbage, Out};
+use crate::event::Event;
+use crate::event::{LegStats, RecordEnd};
 use crate::feed::Feed;
 use crate::latch::Latch;
+use crate::negotiated::Negotiated;
 use crate::outgoing::Outgoing;
 use crate::play::Player;
 use crate::reception::Reception;

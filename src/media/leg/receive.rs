@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use super::Leg;
 use super::listen::{Listener, NARROW_RATE};
 use crate::codec::CodecKind;
-use crate::command::Event;
-use crate::command::Negotiated;
 use crate::dtmf::TelephoneEvent;
 use crate::engine::{Channel, Garbage, Out};
+use crate::event::Event;
+use crate::negotiated::Negotiated;
 use crate::reception::Verdict;
 use crate::rtp::{self, Parsed};
 

@@ -5,9 +5,9 @@ use base::RecordingSid;
 use super::listen::Sound;
 use super::{Leg, Playing, RECORDERS_MAX};
 use crate::codec::CodecKind;
-use crate::command::Event;
-use crate::command::RecordEnd;
 use crate::engine::{Garbage, Out};
+use crate::event::Event;
+use crate::event::RecordEnd;
 use crate::play::Player;
 use crate::record::{Placed, Recorder, Step, linear};
 

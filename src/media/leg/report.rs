@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use base::Rng;
 
 use super::{KEEPALIVE_NS, Leg, Playing, Watch};
-use crate::command::Event;
 use crate::engine::{Channel, Out};
+use crate::event::Event;
 use crate::reception::Report;
 use crate::rtcp::{self, COMPOUND_BYTES_MAX, Heard, Sent};
 

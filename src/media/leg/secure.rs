@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::Leg;
-use crate::command::Srtp;
 use crate::engine::{Channel, Garbage, Out};
+use crate::negotiated::Srtp;
 use crate::rtp::PACKET_BYTES_MAX;
 use crate::srtp::{OVERHEAD_MAX, Protector, SrtpError, Unprotector};
 

@@ -2,8 +2,8 @@
 
 use crate::codec::CodecKind;
 use crate::codec::coder::{Effort, Encoder};
-use crate::command::Negotiated;
 use crate::leg::listen::{NARROW_RATE, SOUND_SAMPLES_MAX, WIDE_RATE};
+use crate::negotiated::Negotiated;
 use crate::resample::Resampler;
 use crate::rtp::PAYLOAD_BYTES_MAX;
 

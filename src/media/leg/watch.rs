@@ -2,9 +2,9 @@
 
 use super::Leg;
 use crate::codec::CodecKind;
-use crate::command::Event;
-use crate::command::Negotiated;
 use crate::engine::{Garbage, Out};
+use crate::event::Event;
+use crate::negotiated::Negotiated;
 use crate::quality::mos::{Path, mos};
 use crate::quality::{Agreed, Change, Level, Seen, Watcher};
 use crate::tone::Detector;

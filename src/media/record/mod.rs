@@ -10,7 +10,8 @@ mod track;
 use base::RecordingSid;
 
 use crate::codec::CodecKind;
-use crate::command::{RecordEnd, RecordWhat};
+use crate::command::RecordWhat;
+use crate::event::RecordEnd;
 use crate::play::FRAME_SAMPLES;
 use crate::rtp::PACKET_BYTES_MAX;
 use crate::trim::is_silent;

@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::description::{Attribute, Media};
 use super::wishes::SrtpKeys;
-use crate::command::{SrtpKey, SrtpSuite};
+use crate::negotiated::{SrtpKey, SrtpSuite};
 
 /// One line that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use super::stream::Stream;
 use super::wishes::{SrtpWish, Wishes};
 use super::write::{self, Audio};
 use crate::codec::CodecKind;
-use crate::command::{CODECS_MAX, Direction, Negotiated, OpusParameters, Srtp};
+use crate::negotiated::{CODECS_MAX, Direction, Negotiated, OpusParameters, Srtp};
 
 /// Describes our side to begin with. `local` is our RTP address, `session` the id and version of `o=`.
 pub fn offer(local: SocketAddr, wishes: &Wishes, session: (u64, u64), direction: Direction) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! What Opus' `a=fmtp` asks of the other side's encoder (RFC 7587 §6.1).
 
-use crate::command::OpusParameters;
+use crate::negotiated::OpusParameters;
 
 /// What we say with every Opus: that our decoder repairs lost packets.
 pub(super) const OURS: &str = "useinbandfec=1";

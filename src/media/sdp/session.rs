@@ -10,7 +10,7 @@ use super::negotiate::{accept, answer, is_active_audio, offer_after};
 use super::numbers::Numbers;
 use super::stream::Stream;
 use super::wishes::Wishes;
-use crate::command::{Direction, Negotiated};
+use crate::negotiated::{Direction, Negotiated};
 
 /// Keeps what RFC 3264 §8 asks a side to remember: the version grows by one exactly when our description
 /// changes, streams keep their place, payload types their meaning.

@@ -9,7 +9,7 @@ use super::numbers::Format;
 use super::opus;
 use super::write::MAX_PTIME_MS;
 use crate::codec::CodecKind;
-use crate::command::{Direction, OpusParameters};
+use crate::negotiated::{Direction, OpusParameters};
 
 /// What one audio stream of a description says.
 pub(super) struct Stream<'a> {

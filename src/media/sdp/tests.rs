@@ -6,7 +6,7 @@ use base::Rng;
 
 use super::*;
 use crate::codec::CodecKind::{self, G722, L16Wide, Opus, Pcma, Pcmu};
-use crate::command::{Direction, Negotiated, SrtpSuite};
+use crate::negotiated::{Direction, Negotiated, SrtpSuite};
 
 const ALL: [CodecKind; 4] = [Opus, G722, Pcmu, Pcma];
 const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";

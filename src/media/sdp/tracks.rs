@@ -11,7 +11,7 @@ use super::negotiate::{accept_stream, answer_stream, choose_at, describe, is_act
 use super::numbers::Numbers;
 use super::wishes::Wishes;
 use super::write;
-use crate::command::{Direction, Negotiated};
+use crate::negotiated::{Direction, Negotiated};
 
 /// Our side of one of the streams.
 #[derive(Clone, Debug, PartialEq, Eq)]

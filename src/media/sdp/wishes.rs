@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stream::PTIME_MS;
 use crate::codec::CodecKind;
-use crate::command::{SrtpKey, SrtpSuite};
+use crate::negotiated::{SrtpKey, SrtpSuite};
 
 /// What our side of one session may say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::crypto::Line;
 use super::description::{Attribute, Connection, Media, Origin, Sdp, network};
 use super::opus;
 use crate::codec::CodecKind;
-use crate::command::Direction;
+use crate::negotiated::Direction;
 
 /// Our audio stream.
 pub(super) struct Audio<'a> {

@@ -7,7 +7,7 @@ use sha1::Sha1;
 
 use super::derive::{Label, derive};
 use super::{ENCRYPTED, INDEX_BYTES, RTCP_HEADER_BYTES, SrtpError};
-use crate::command::{SrtpKey, SrtpSuite};
+use crate::negotiated::{SrtpKey, SrtpSuite};
 
 pub(super) enum Cipher {
     /// AES in counter mode, and HMAC-SHA1 over what it made (RFC 3711 §4.1.1, §4.2.1).

@@ -2,7 +2,7 @@
 
 use aes::cipher::{KeyIvInit, StreamCipher};
 
-use crate::command::{SrtpKey, SrtpSuite};
+use crate::negotiated::{SrtpKey, SrtpSuite};
 
 /// What a derived key is for (RFC 3711 §4.3.2).
 #[derive(Clone, Copy)]

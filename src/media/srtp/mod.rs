@@ -22,7 +22,7 @@ mod source;
 use cipher::Cipher;
 use source::Sources;
 
-use crate::command::{SrtpKey, SrtpSuite};
+use crate::negotiated::{SrtpKey, SrtpSuite};
 
 /// Bytes that encrypting adds to a packet at most: a tag of 16 and the SRTCP index.
 pub const OVERHEAD_MAX: usize = 20;

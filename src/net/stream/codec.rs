@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use media::codec::{Decoder, Encoder, PAYLOAD_MAX, PCM_MAX};
-use media::command::OpusParameters;
+use media::negotiated::OpusParameters;
 use media::resample::Resampler;
 use media::{CodecKind, decode};
 use twiml::{StreamCodec, TexmlStream};

@@ -21,7 +21,8 @@ use base::{RecordingSid, Rng};
 
 use super::*;
 use crate::codec::CodecKind;
-use crate::command::{Direction, Negotiated, RecordWhat};
+use crate::command::RecordWhat;
+use crate::negotiated::{Direction, Negotiated};
 use crate::rtp::{Built, Fields, parse};
 
 const MS: u64 = 1_000_000;

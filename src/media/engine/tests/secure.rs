@@ -1,7 +1,7 @@
 //! Encrypted legs: what is sent can be read by the peer alone, what is not the peer's is not taken.
 
 use super::*;
-use crate::command::{Srtp, SrtpKey, SrtpSuite};
+use crate::negotiated::{Srtp, SrtpKey, SrtpSuite};
 use crate::srtp::{OVERHEAD_MAX, Protector, Unprotector};
 use crate::tone::goertzel_power;
 

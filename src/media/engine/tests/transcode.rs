@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::codec::coder::{Decoder, Encoder, duration};
-use crate::command::OpusParameters;
 use crate::dtmf::TelephoneEvent;
+use crate::negotiated::OpusParameters;
 use crate::rtp::timestamp_distance;
 use crate::tone::goertzel_power;
 
