@@ -193,7 +193,7 @@ impl CodecKind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// CRC-32 as in zlib, for comparing long outputs with figures made elsewhere.

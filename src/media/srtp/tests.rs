@@ -44,6 +44,23 @@ const SUITES: [SrtpSuite; 3] =
     [SrtpSuite::AesCm128HmacSha1_80, SrtpSuite::AesCm128HmacSha1_32, SrtpSuite::AeadAes256Gcm];
 
 #[test]
+fn the_short_tag_is_the_begin_of_the_long_one_on_rtp_alone() {
+    let sealed = |suite| {
+        let mut protector = Protector::new(suite, &appendix_b());
+        let rtp = protected(&mut protector, 1, 1);
+        let report = [0x80, 201, 0, 1, 0, 0, 0, 1];
+        let mut buffer = with_room(&report);
+        (rtp, protector.rtcp(&mut buffer, report.len()) - report.len())
+    };
+    let (long, long_report) = sealed(SrtpSuite::AesCm128HmacSha1_80);
+    let (short, short_report) = sealed(SrtpSuite::AesCm128HmacSha1_32);
+    assert_eq!((long.len(), short.len()), (172 + 10, 172 + 4));
+    assert_eq!(short, long[..176]);
+    // Index and tag (RFC 4568 §6.2.2).
+    assert_eq!((long_report, short_report), (4 + 10, 4 + 10));
+}
+
+#[test]
 fn session_keys_are_derived_as_in_rfc_3711() {
     let (suite, key) = (SrtpSuite::AesCm128HmacSha1_80, appendix_b());
     assert_eq!(derive::<16>(suite, &key, Label::RtpKey)[..], hex("C61E7A93744F39EE10734AFE3FF7A087"));

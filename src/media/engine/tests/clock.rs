@@ -286,6 +286,39 @@ fn the_round_trip_is_measured_and_strangers_cannot_disturb_it() {
 }
 
 #[test]
+fn what_the_peer_says_it_missed_is_known() {
+    let mut rig = Rig::new(1);
+    let ann = rig.leg(1, PCMU);
+    rig.run_ms(1_000);
+    let ssrc = rig.got(1)[0].fields.ssrc;
+    let block = crate::reception::Report { ssrc, fraction_lost: 26, lost: 7, highest: 0, jitter: 80 };
+    let mut buffer = [0; COMPOUND_BYTES_MAX];
+    let len = Reporter::new(5, "x").report(None, Some((block, None)), rig.now, &mut buffer);
+    rig.packet(1, Channel::Rtcp, SocketAddr::new(ann.address.ip(), ann.address.port() + 1), &buffer[..len]);
+    let stats = rig.stats(1);
+    assert_eq!((stats.lost_by_peer, stats.jitter_by_peer_us), (7, 10_000));
+}
+
+#[test]
+fn a_stream_that_ends_with_its_clock_says_goodbye() {
+    let mut rig = Rig::new(1);
+    let ann = rig.leg(1, PCMU);
+    rig.run_ms(1_000);
+    let before = rig.got(1)[0].fields.ssrc;
+    rig.caught.sent.clear();
+    let opus = Peer { codec: CodecKind::Opus, ..ann };
+    rig.command(CoreCommand::Configure { leg: LegId(1), negotiated: opus.negotiated() });
+    let goodbyes = rig.caught.sent.iter().filter(|s| s.channel == Channel::Rtcp).filter_map(|s| {
+        let packets = rtcp::packet::unmarshal(&mut s.bytes.as_slice()).ok()?;
+        let goodbye = packets.last()?.as_any().downcast_ref::<rtcp::goodbye::Goodbye>()?;
+        Some(goodbye.sources.clone())
+    });
+    assert_eq!(goodbyes.collect::<Vec<_>>(), [vec![before]]);
+    rig.run_ms(100);
+    assert_ne!(rig.got(1)[0].fields.ssrc, before);
+}
+
+#[test]
 fn an_engine_without_legs_wants_no_time() {
     let mut rig = Rig::new(1);
     assert_eq!(rig.core.next_deadline(), None);

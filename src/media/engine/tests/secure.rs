@@ -141,6 +141,49 @@ fn rollover_and_replay_go_on_over_a_new_agreement_with_the_same_keys() {
 }
 
 #[test]
+fn a_new_key_of_one_side_leaves_the_other_sides_rollover_alone() {
+    for (send, receive) in [(true, false), (false, true)] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, SrtpSuite::AesCm128HmacSha1_80);
+        let mut bob = rig.leg(2, PCMU);
+        rig.bridge(1, 2);
+        // Both ways past the wrap.
+        (ann.peer.sequence, bob.sequence) = (65_530, 100);
+        let mut heard = 0;
+        for _ in 0..33_000 {
+            rig.say(&mut bob, &[1; 160]);
+            rig.run_ms(20);
+            heard += ann.heard(&mut rig).len();
+            rig.caught.sent.clear();
+        }
+        assert!(heard > 32_900 * 160, "{heard}");
+        for n in 0..20 {
+            ann.say(&mut rig, &[n; 160]);
+            rig.run_ms(20);
+        }
+        ann.heard(&mut rig);
+        if send {
+            ann.keys.send = key(90);
+            ann.inward = Unprotector::new(ann.keys.suite, &ann.keys.send);
+        }
+        if receive {
+            ann.keys.receive = key(91);
+            ann.out = Protector::new(ann.keys.suite, &ann.keys.receive);
+        }
+        let negotiated = Negotiated { srtp: Some(ann.keys), ..ann.peer.negotiated() };
+        rig.command(CoreCommand::Configure { leg: LegId(1), negotiated });
+        let before = rig.stats(1).packets_received;
+        for _ in 0..10 {
+            ann.say(&mut rig, &[9; 160]);
+            rig.say(&mut bob, &[1; 160]);
+            rig.run_ms(20);
+        }
+        assert_eq!(rig.stats(1).packets_received - before, 10, "the box understands the phone");
+        assert!(ann.heard(&mut rig).len() >= 10 * 160, "the phone understands the box");
+    }
+}
+
+#[test]
 fn reports_are_encrypted_too() {
     let mut rig = Rig::new(1);
     let mut ann = Phone::new(&mut rig, 1, SrtpSuite::AesCm128HmacSha1_80);

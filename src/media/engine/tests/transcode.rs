@@ -283,6 +283,60 @@ fn keys_keep_their_length_over_clocks_and_codecs_and_come_once() {
 }
 
 #[test]
+fn the_packets_of_a_key_are_no_lost_sound() {
+    let mut rig = Rig::new(1);
+    let mut ann = Phone::new(&mut rig, 1, CodecKind::Pcmu, |_| {});
+    let bob = Phone::new(&mut rig, 2, CodecKind::G722, |_| {});
+    rig.bridge(1, 2);
+    for key in [None, Some(5), Some(7), None] {
+        if let Some(code) = key {
+            press(&mut rig, &mut ann, code, 8_000);
+            ann.peer.timestamp = ann.peer.timestamp.wrapping_sub(40 * 8);
+        }
+        for _ in 0..5 {
+            ann.say(&mut rig, 600.0);
+            rig.run_ms(20);
+        }
+    }
+    let sound = rig.got(2).iter().filter(|got| got.fields.payload_type != bob.peer.dtmf).count();
+    assert_eq!(sound, 20, "what was said, and nothing made up");
+}
+
+#[test]
+fn opus_repairs_itself_for_a_peer_that_reports_losses() {
+    let mut rig = Rig::new(1);
+    let mut ann = rig.leg(1, CodecKind::Pcmu);
+    let fec = OpusParameters { use_inband_fec: true, ..OpusParameters::default() };
+    let bob = Phone::new(&mut rig, 2, CodecKind::Opus, |negotiated| negotiated.opus = fec);
+    rig.bridge(1, 2);
+    // A pure tone libopus never repairs.
+    let wide = crate::codec::tests::speech();
+    let mut speech = vec![0; wide.len() / 2];
+    crate::resample::Resampler::new(16_000, 8_000).process(&wide, &mut speech);
+    let mut talk = |rig: &mut Rig| {
+        for pcm in speech.chunks_exact(160) {
+            rig.say(&mut ann, &encode(CodecKind::Pcmu, pcm));
+            rig.run_ms(20);
+        }
+    };
+    talk(&mut rig);
+    let got = rig.got(2);
+    let ssrc = got[0].fields.ssrc;
+    let block = crate::reception::Report { ssrc, fraction_lost: 51, lost: 10, highest: 0, jitter: 0 };
+    let mut buffer = [0; crate::rtcp::COMPOUND_BYTES_MAX];
+    let mut reporter = crate::rtcp::Reporter::new(5, "x");
+    let len = reporter.report(None, Some((block, None)), rig.now, &mut buffer);
+    let rtcp = SocketAddr::new(bob.peer.address.ip(), bob.peer.address.port() + 1);
+    rig.packet(2, Channel::Rtcp, rtcp, &buffer[..len]);
+    talk(&mut rig);
+    // The flag of low bit-rate redundancy, behind that of speech (RFC 6716 §4.2.3).
+    let repairs = |packets: &[Got]| packets.iter().filter(|got| got.payload[1] & 0x40 != 0).count();
+    let all = rig.got(2);
+    let (before, after) = (repairs(&got), repairs(&all[got.len()..]));
+    assert!(before == 0 && after > got.len() / 5, "{before} and {after} of {}", got.len());
+}
+
+#[test]
 fn a_key_is_sounded_to_a_peer_that_takes_no_events() {
     for b in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
         let mut rig = Rig::new(1);

@@ -1,6 +1,8 @@
 //! What is wrong with a leg is told within three seconds, by name, and once; keys that only sound are heard once.
 
 use super::*;
+use crate::codec::coder::Encoder;
+use crate::negotiated::OpusParameters;
 use crate::quality::Finding;
 use crate::tone::dtmf_frequencies;
 
@@ -79,8 +81,16 @@ fn digital_silence_a_wrong_codec_and_a_wrong_source_are_told_apart() {
 
 #[test]
 fn an_echo_is_found_with_its_delay_and_talk_is_none() {
+    for codec in [PCMU, CodecKind::G722] {
+        echo_is_found_of(codec);
+    }
+}
+
+/// What the phone that is not to blame speaks: relayed, or transcoded.
+fn echo_is_found_of(codec: CodecKind) {
     let mut rig = Rig::new(1);
-    let (mut ann, mut bob) = (rig.leg(1, PCMU), rig.leg(2, PCMU));
+    let (mut ann, mut bob) = (rig.leg(1, codec), rig.leg(2, PCMU));
+    let mut encoder = Encoder::new(codec, 8_000, OpusParameters::default());
     rig.bridge(1, 2);
     // Words of different length and loudness; Bob's phone sends back what it plays, 120 ms later.
     let mut rng = Rng::seeded(3);
@@ -94,9 +104,10 @@ fn an_echo_is_found_with_its_delay_and_talk_is_none() {
         left -= 1;
         let frame: Vec<i16> =
             sine(440.0, 20).iter().map(|&s| (f64::from(s) / 8_000.0 * level) as i16).collect();
-        let payload = encode(PCMU, &frame);
-        rig.say(&mut ann, &payload);
-        said.push(payload);
+        let mut payload = [0; 400];
+        let len = encoder.encode(&frame, &mut payload);
+        rig.say(&mut ann, &payload[..len]);
+        said.push(encode(PCMU, &frame));
         let back = n
             .checked_sub(6)
             .map_or(vec![0xFE; 160], |n| said[n].iter().map(|&b| PCMU.encode(PCMU.decode(b) / 4)).collect());
@@ -104,7 +115,7 @@ fn an_echo_is_found_with_its_delay_and_talk_is_none() {
         rig.run_ms(20);
     }
     let found = rig.findings(2);
-    assert!(matches!(found[..], [(Finding::Echo { delay_ms: 100..=140 }, true)]), "{found:?}");
+    assert!(matches!(found[..], [(Finding::Echo { delay_ms: 100..=140 }, true)]), "{codec:?}: {found:?}");
     assert_eq!(rig.findings(1), [], "Ann hears herself, but her phone is not to blame");
 }
 
