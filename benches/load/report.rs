@@ -7,7 +7,7 @@ use crate::work::Work;
 /// Names the columns.
 pub fn header() {
     println!(
-        "\n{:<17} {:>5} {:>9} {:>5} {:>7} {:>6} {:>8} {:>8} {:>8} {:>5} {:>7} {:>8}  result",
+        "\n{:<17} {:>5} {:>9} {:>5} {:>7} {:>6} {:>8} {:>8} {:>8} {:>6} {:>5} {:>7} {:>8}  result",
         "work",
         "calls",
         "CPU ms/cs",
@@ -17,6 +17,7 @@ pub fn header() {
         "p50 µs",
         "p99 µs",
         "max µs",
+        "host %",
         "lost",
         "gen µs",
         "MiB/call"
@@ -33,7 +34,7 @@ pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
     let cpu = cpu_ms(load, calls);
     let floor = load.floor_us;
     let judged = scaled(cpu, floor);
-    let p99 = percentile(&load.delays, 0.99);
+    let p99 = percentile(&load.delays.ours, 0.99);
     let mut missed = Vec::new();
     if judged > work.cpu_ms {
         missed.push(format!("CPU {:.2}", work.cpu_ms));
@@ -44,14 +45,17 @@ pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
     if work.p99_us.is_some_and(|budget| p99 > budget) {
         missed.push(format!("p99 {} µs", work.p99_us.unwrap_or_default()));
     }
+    if work.p99_us.is_some() && !load.delays.is_judged() {
+        missed.push("a host that leaves half of the time".to_owned());
+    }
     if let (Some(budget), Some(mib)) = (work.memory_mib, mib)
         && mib > budget
     {
         missed.push(format!("memory {budget} MiB"));
     }
-    let delay = |share: f64| match load.delays.is_empty() {
+    let delay = |share: f64| match load.delays.ours.is_empty() {
         true => "–".to_owned(),
-        false => percentile(&load.delays, share).to_string(),
+        false => percentile(&load.delays.ours, share).to_string(),
     };
     let result = match missed.is_empty() {
         true if work.cpu_ms.is_infinite() => "ok".to_owned(),
@@ -59,13 +63,14 @@ pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
         false => format!("MISSED {}", missed.join(", ")),
     };
     println!(
-        "{:<17} {calls:>5} {cpu:>9.3} {floor:>5.2} {:>7.3} {:>6.1} {:>8} {:>8} {:>8} {:>5} {:>7} {:>8}  {result}",
+        "{:<17} {calls:>5} {cpu:>9.3} {floor:>5.2} {:>7.3} {:>6.1} {:>8} {:>8} {:>8} {:>6.1} {:>5} {:>7} {:>8}  {result}",
         work.name,
         judged,
         load.cpu.as_secs_f64() * 100.0 / load.length.as_secs_f64(),
         delay(0.5),
         delay(0.99),
         delay(1.0),
+        load.delays.host() * 100.0,
         load.lost,
         percentile(&load.lateness, 0.99),
         mib.map_or_else(|| "–".to_owned(), |mib| format!("{mib:.3}")),

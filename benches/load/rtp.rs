@@ -15,8 +15,9 @@ use media::resample::Resampler;
 use media::srtp::{OVERHEAD_MAX, Protector, Unprotector};
 use media::{CodecKind, SrtpSuite};
 
-use crate::machine::{process_cpu_ns, receive_stamped, stamped_socket, wall_ns};
+use crate::machine::{CPU_MEASURED, process_cpu_ns, receive_stamped, stamped_socket, wall_ns};
 use crate::sip::{CALLERS, Leg};
+use crate::stalls::{Delay, Delays, Watch};
 
 /// Sockets all legs share, as phones behind one carrier do.
 const SOCKETS: usize = 8;
@@ -52,8 +53,9 @@ pub struct Load {
     pub lost: u64,
     /// Of the leg that lost most.
     pub lost_most: u64,
-    /// Microseconds, sorted; empty when packets are not known again.
-    pub delays: Vec<u32>,
+    /// Empty when packets are not known again.
+    pub delays: Delays,
+    noted: Vec<Delay>,
     /// How late the generator itself was, in microseconds, sorted.
     pub lateness: Vec<u32>,
     /// CPU of the box.
@@ -150,7 +152,8 @@ impl Generator {
         let first_round = self.round;
         self.round += WARM_UP + rounds;
         let mut load =
-            Load { delays: Vec::with_capacity(self.streams.len() * rounds as usize), ..Load::default() };
+            Load { noted: Vec::with_capacity(self.streams.len() * rounds as usize), ..Load::default() };
+        let watch = Watch::start(CPU_MEASURED);
         let slots: Vec<Vec<usize>> = (0..SLOTS)
             .map(|slot| (0..self.streams.len()).filter(|n| n * SLOTS / self.streams.len() == slot).collect())
             .collect();
@@ -191,7 +194,7 @@ impl Generator {
             load.lost_most = load.lost_most.max(lost);
         }
         load.sent = rounds * self.streams.len() as u64;
-        load.delays.sort_unstable();
+        load.delays = Delays::judged(&std::mem::take(&mut load.noted), &watch.finish());
         load.lateness.sort_unstable();
         load
     }
@@ -262,7 +265,7 @@ impl Generator {
                 }
                 if measured.contains(&sent) {
                     stream.heard += 1;
-                    load.delays.push((at.saturating_sub(stamp) / 1_000) as u32);
+                    load.noted.push((stamp, (at.saturating_sub(stamp) / 1_000) as u32));
                 }
             }
             Known::Order => {
@@ -290,7 +293,8 @@ impl Generator {
                 let Ok(sent) = u64::try_from(run - ahead) else { return };
                 if measured.contains(&sent) && round < sent + 60 {
                     stream.heard += 1;
-                    load.delays.push((at.saturating_sub(sent_at[sent as usize % 64]) / 1_000) as u32);
+                    let sent_at = sent_at[sent as usize % 64];
+                    load.noted.push((sent_at, (at.saturating_sub(sent_at) / 1_000) as u32));
                 }
             }
             Known::Not => stream.heard += u64::from(measured.contains(&round)),

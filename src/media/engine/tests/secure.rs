@@ -147,16 +147,14 @@ fn a_new_key_of_one_side_leaves_the_other_sides_rollover_alone() {
         let mut ann = Phone::new(&mut rig, 1, SrtpSuite::AesCm128HmacSha1_80);
         let mut bob = rig.leg(2, PCMU);
         rig.bridge(1, 2);
-        // Both ways past the wrap.
-        (ann.peer.sequence, bob.sequence) = (65_530, 100);
-        let mut heard = 0;
-        for _ in 0..33_000 {
+        // Past the wrap on the way whose key stays.
+        ann.peer.sequence = 65_530;
+        for _ in 0..if receive { 66_000 } else { 10 } {
             rig.say(&mut bob, &[1; 160]);
             rig.run_ms(20);
-            heard += ann.heard(&mut rig).len();
+            assert_eq!(ann.heard(&mut rig).len(), 160);
             rig.caught.sent.clear();
         }
-        assert!(heard > 32_900 * 160, "{heard}");
         for n in 0..20 {
             ann.say(&mut rig, &[n; 160]);
             rig.run_ms(20);
