@@ -226,21 +226,26 @@ fn a_flood_of_strangers_is_counted_and_not_heard() {
 
 #[test]
 fn nobody_hears_a_leg_on_hold() {
-    let (mut rig, mut ann, mut bob) = bridged(1, PCMU, PCMU);
-    let hold = Negotiated { direction: Direction::RecvOnly, ..bob.negotiated() };
-    rig.command(CoreCommand::Configure { leg: LegId(2), negotiated: hold });
-    rig.say(&mut ann, &[1; 160]);
-    assert!(rig.got(2).is_empty(), "we may not send to Bob");
-    rig.say(&mut bob, &[2; 160]);
-    assert_eq!(rig.got(1).len(), 1, "his hold music is heard");
-    let inactive = Negotiated { direction: Direction::Inactive, ..bob.negotiated() };
-    rig.command(CoreCommand::Configure { leg: LegId(2), negotiated: inactive });
-    rig.say(&mut bob, &[3; 160]);
-    assert_eq!(rig.got(1).len(), 1);
-    rig.command(CoreCommand::Configure { leg: LegId(2), negotiated: bob.negotiated() });
-    rig.run_ms(20);
-    rig.say(&mut ann, &[4; 160]);
-    assert_eq!(rig.got(2).last().unwrap().payload[0], 4);
+    // Relayed, and transcoded either way.
+    for (a, b) in [(PCMU, PCMU), (PCMU, CodecKind::L16Wide), (CodecKind::L16Wide, PCMU)] {
+        let (mut rig, mut ann, mut bob) = bridged(1, a, b);
+        let hold = Negotiated { direction: Direction::RecvOnly, ..bob.negotiated() };
+        rig.command(CoreCommand::Configure { leg: LegId(2), negotiated: hold });
+        rig.say(&mut ann, &[1; 160]);
+        assert!(rig.got(2).is_empty(), "we may not send to Bob");
+        rig.say(&mut bob, &[2; 640]);
+        let music = rig.got(1).len();
+        assert!(music > 0, "his hold music is heard");
+        let inactive = Negotiated { direction: Direction::Inactive, ..bob.negotiated() };
+        rig.command(CoreCommand::Configure { leg: LegId(2), negotiated: inactive });
+        rig.say(&mut bob, &[3; 640]);
+        rig.say(&mut ann, &[3; 640]);
+        assert_eq!((rig.got(1).len(), rig.got(2).len()), (music, 0));
+        rig.command(CoreCommand::Configure { leg: LegId(2), negotiated: bob.negotiated() });
+        rig.run_ms(20);
+        rig.say(&mut ann, &[4; 640]);
+        assert!(!rig.got(2).is_empty(), "heard again");
+    }
 }
 
 /// The packets of keys: 100 ms each, end three times, every 200 ms; sound goes on between them.

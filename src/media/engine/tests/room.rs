@@ -250,3 +250,34 @@ fn who_speaks_is_told_if_it_is_wanted() {
         .collect();
     assert_eq!(told, [(1, true), (1, false)]);
 }
+
+#[test]
+fn a_full_room_takes_nobody_more() {
+    let most = super::super::room::MEMBERS_MAX;
+    let mut rig = Rig::new(1);
+    let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 20_000);
+    let join = |rig: &mut Rig, leg: u64| {
+        rig.command(CoreCommand::Join { leg: LegId(leg), room: ROOM, member: Member::default() });
+        rig.core.slots.iter().flatten().filter(|leg| leg.seat.is_some()).count()
+    };
+    for leg in 1..=most as u64 + 1 {
+        rig.command(CoreCommand::Open { leg: LegId(leg), local, peer: None });
+        assert_eq!(join(&mut rig, leg), most.min(leg as usize));
+    }
+    rig.command(CoreCommand::Leave { leg: LegId(1) });
+    assert_eq!(join(&mut rig, most as u64 + 1), most);
+}
+
+#[test]
+fn a_member_that_changes_its_codec_is_heard_and_hears() {
+    for codec in [Opus, G722, Pcma] {
+        let mut meeting = Meeting::new(&[Pcmu, Pcmu, L16Wide]);
+        meeting.all_join();
+        meeting.talk(500);
+        meeting.phones[1].change_codec(&mut meeting.rig, codec);
+        meeting.rig.caught.sent.clear();
+        meeting.talk(1_500);
+        let heard: Vec<_> = (1..=3).map(|leg| meeting.heard_by(leg, 800)).collect();
+        assert_eq!(heard, [vec![2, 3], vec![1, 3], vec![1, 2]], "{codec:?}");
+    }
+}

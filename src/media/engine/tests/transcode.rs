@@ -2,7 +2,7 @@
 //! losses made up; keys keep their length in the other side's clock.
 
 use super::*;
-use crate::codec::coder::{Decoder, Encoder, duration};
+use crate::codec::coder::{Decoder, Effort, Encoder, duration};
 use crate::dtmf::TelephoneEvent;
 use crate::negotiated::OpusParameters;
 use crate::rtp::timestamp_distance;
@@ -37,6 +37,16 @@ impl Phone {
         let encoder =
             Encoder::new(codec, rate, OpusParameters { use_inband_fec: true, ..Default::default() });
         Phone { peer, encoder, ptime_ms: 20, said: 0 }
+    }
+
+    /// Goes on with another codec, its numbers and its source the same.
+    pub(super) fn change_codec(&mut self, rig: &mut Rig, codec: CodecKind) {
+        self.peer.codec = codec;
+        let rate = if codec == CodecKind::Opus { 16_000 } else { codec.info().rate };
+        self.encoder = Encoder::new(codec, rate, OpusParameters::default());
+        self.said = 0;
+        let negotiated = Negotiated { dtmf_clock: codec.info().clock, ..self.peer.negotiated() };
+        rig.command(CoreCommand::Configure { leg: LegId(self.peer.leg), negotiated });
     }
 
     /// The next packet of a tone.
@@ -337,6 +347,33 @@ fn opus_repairs_itself_for_a_peer_that_reports_losses() {
 }
 
 #[test]
+fn encoders_work_less_when_the_thread_is_at_its_limit_and_more_again_after() {
+    let said = |change: Option<(usize, Effort, Effort)>| {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, CodecKind::Pcmu, |_| {});
+        let _bob = Phone::new(&mut rig, 2, CodecKind::Opus, |_| {});
+        rig.bridge(1, 2);
+        for n in 0..60 {
+            if let Some((at, less, more)) = change {
+                match n {
+                    n if n == at => rig.core.set_effort(less),
+                    n if n == at + 10 => rig.core.set_effort(more),
+                    _ => {}
+                }
+            }
+            ann.say(&mut rig, 300.0 + 10.0 * n as f64);
+            rig.run_ms(20);
+        }
+        rig.got(2).into_iter().map(|got| got.payload).collect::<Vec<_>>()
+    };
+    let full = said(None);
+    let eased = said(Some((30, Effort::Least, Effort::Full)));
+    assert_eq!(full[..30], eased[..30]);
+    assert_ne!(full[30..40], eased[30..40], "worked less");
+    assert_eq!(said(Some((30, Effort::Full, Effort::Full))), full);
+}
+
+#[test]
 fn a_key_is_sounded_to_a_peer_that_takes_no_events() {
     for b in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
         let mut rig = Rig::new(1);
@@ -404,16 +441,7 @@ fn a_codec_that_changes_in_mid_call_leaves_no_gap() {
         rig.bridge(1, 2);
         for n in 0..100 {
             if n == 50 {
-                // Bob's phone goes on with another codec, its numbers and its source the same.
-                bob.peer.codec = codec;
-                bob.encoder = Encoder::new(
-                    codec,
-                    if codec == CodecKind::Opus { 16_000 } else { codec.info().rate },
-                    OpusParameters::default(),
-                );
-                bob.said = 0;
-                let negotiated = Negotiated { dtmf_clock: codec.info().clock, ..bob.peer.negotiated() };
-                rig.command(CoreCommand::Configure { leg: LegId(2), negotiated });
+                bob.change_codec(&mut rig, codec);
             }
             ann.say(&mut rig, 900.0);
             rig.run_ms(10);
