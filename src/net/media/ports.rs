@@ -150,6 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn a_freed_pair_rests_while_others_are_free() {
+        let mut ports = Ports::new(local(), &(24_060..=24_065), 0);
+        let taken = (0..4).map(|_| {
+            let port = ports.take().unwrap().port();
+            ports.release(port);
+            port
+        });
+        assert_eq!(taken.collect::<Vec<_>>(), [24_060, 24_062, 24_064, 24_060]);
+    }
+
+    #[test]
+    fn packets_ask_for_the_class_of_voice() {
+        let sockets = Ports::new(local(), &(24_070..=24_071), 0).take().unwrap();
+        for socket in [&sockets.rtp, &sockets.rtcp] {
+            assert_eq!(socket2::SockRef::from(socket).tos_v4().unwrap(), TOS_EXPEDITED);
+        }
+    }
+
+    #[test]
     fn a_port_somebody_holds_is_passed_over() {
         let _rtcp = UdpSocket::bind((local(), 24_021)).unwrap();
         let mut ports = Ports::new(local(), &(24_020..=24_023), 0);

@@ -609,6 +609,10 @@ async fn media_is_asked_for_again_by_its_validators() {
     assert!(is_signed(&server, seen));
     let small = MediaRequest { bytes_max: 3, ..ask(None) };
     assert_eq!(client.get_media(small).await.unwrap_err().code, 11750);
+    // A server without tags goes by the time.
+    let time = "Sun, 06 Nov 1994 08:49:37 GMT".to_owned();
+    client.get_media(MediaRequest { last_modified: Some(time.clone()), ..ask(None) }).await.unwrap();
+    assert_eq!(server.seen().last().unwrap().header("if-modified-since"), time);
 }
 
 #[tokio::test]

@@ -246,7 +246,37 @@ fn sync_disk(files: &[Arc<File>]) -> Vec<io::Error> {
 
 #[cfg(test)]
 mod tests {
+    use media::{LegId, RecordFormat};
+
     use super::*;
+
+    #[test]
+    fn what_was_written_since_is_made_last_and_nothing_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = |name: &str| Plan {
+            leg: LegId(1),
+            path: folder.path().join(name),
+            channels: 1,
+            trim: false,
+            format: RecordFormat::Wav,
+        };
+        let mut files: Files =
+            (0..2u128).map(|n| (RecordingSid(n), Recording::create(plan(&n.to_string()), 0))).collect();
+        let (syncs, batches) = std::sync::mpsc::sync_channel(1);
+        let made_last = |files: &mut Files| {
+            make_last(files, &syncs);
+            batches.try_recv().map_or(0, |batch: Vec<_>| batch.len())
+        };
+        assert_eq!(made_last(&mut files), 0, "nothing is written");
+        for n in 0..100 {
+            files.get_mut(&RecordingSid(1)).unwrap().write(n * 160, &[7; 160]);
+        }
+        assert_eq!((made_last(&mut files), made_last(&mut files)), (1, 0));
+        for n in 100..200 {
+            files.values_mut().for_each(|file| file.write(n * 160, &[7; 160]));
+        }
+        assert_eq!((made_last(&mut files), made_last(&mut files)), (2, 0));
+    }
 
     #[test]
     fn files_of_one_disk_are_made_last_together() {
