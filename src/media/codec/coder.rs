@@ -208,6 +208,14 @@ impl Encoder {
         }
     }
 
+    /// Takes up where another encoder's stream ends, of which these were the last bytes: G.722's listener has adapted
+    /// to them. Of no effect on other codecs.
+    pub fn follow(&mut self, sent: &[u8]) {
+        if let EncoderKind::G722(encoder) = &mut self.kind {
+            encoder.follow(sent);
+        }
+    }
+
     /// How hard to work from the next frame on; of interest to Opus only.
     pub fn set_effort(&mut self, effort: Effort) {
         if let EncoderKind::Opus(encoder) = &mut self.kind {

@@ -26,6 +26,7 @@ pub(crate) mod glance;
 pub mod listen;
 mod receive;
 mod record;
+mod relayed;
 mod report;
 pub mod seat;
 pub mod secure;
@@ -58,6 +59,7 @@ use crate::tap::{Tap, TapRing};
 use answering::Answering;
 use echo::EchoLine;
 use listen::Listener;
+use relayed::Relayed;
 use seat::Seat;
 use secure::Secure;
 use voice::Voice;
@@ -91,6 +93,8 @@ pub struct Leg {
     listener: Option<Box<Listener>>,
     /// Made when something must be coded for the peer that is not coded already.
     voice: Option<Box<Voice>>,
+    /// What others said to a peer of G.722 since.
+    relayed: Option<Box<Relayed>>,
     /// Made with the first agreement.
     guard: Option<Box<Guard>>,
     /// `None`: plain RTP.
@@ -166,6 +170,7 @@ impl Leg {
             spoken: None,
             listener: None,
             voice: None,
+            relayed: None,
             guard: None,
             secure: None,
             seat: None,
@@ -218,6 +223,12 @@ impl Leg {
         }
         if let Some(voice) = self.voice.take_if(|voice| !voice.fits(&negotiated)) {
             out.retire(Garbage::Voice(voice));
+        }
+        let is_same = self.codec() == Some(negotiated.codec);
+        match &mut self.relayed {
+            Some(relayed) if !is_same => relayed.clear(),
+            None if negotiated.codec == CodecKind::G722 => self.relayed = Some(Box::default()),
+            _ => {}
         }
         self.negotiated = Some(negotiated);
         self.guard(&negotiated, now, out);

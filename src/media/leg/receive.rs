@@ -113,7 +113,10 @@ impl Leg {
     /// Whether the peer may speak in this codec now.
     #[inline]
     fn follows(&mut self, codec: CodecKind, now: u64) -> bool {
-        let (spoken, since) = self.spoken.unwrap_or((codec, now));
+        // Right after an agreement what was on its way may come still: it must not keep out what was agreed on.
+        let is_straggler = self.spoken.is_none() && self.codec() != Some(codec);
+        let since = if is_straggler { now.saturating_sub(CODEC_STAYS_NS) } else { now };
+        let (spoken, since) = self.spoken.unwrap_or((codec, since));
         // The laws of G.711 need no decoder.
         if codec == spoken || (codec.is_g711() && spoken.is_g711()) {
             self.spoken = Some((spoken, since));

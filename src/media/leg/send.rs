@@ -85,6 +85,9 @@ impl Leg {
         if matches!(heard.kind, Kind::Sound(_)) && codec.is_g711() {
             self.record_sent_payload(stamp.timestamp, codec, &bytes[payload.clone()], now);
         }
+        if let (Some(relayed), Kind::Sound(CodecKind::G722)) = (&mut self.relayed, heard.kind) {
+            relayed.note(&bytes[payload.clone()]);
+        }
         let packet = rtp::rewrite(bytes, payload, fields_of(stamp, payload_type, self.outgoing.ssrc()));
         self.outgoing.count(packet.len() - HEADER_BYTES);
         self.stats.packets_sent += 1;
@@ -320,7 +323,11 @@ impl Leg {
 
     /// Takes the voice out, so that it and the leg can be used side by side.
     fn take_voice(&mut self, negotiated: &Negotiated) -> Box<Voice> {
-        self.voice.take().unwrap_or_else(|| Box::new(Voice::new(negotiated)))
+        let mut voice = self.voice.take().unwrap_or_else(|| Box::new(Voice::new(negotiated)));
+        if let Some(relayed) = &mut self.relayed {
+            relayed.take(|sent| voice.follow(sent));
+        }
+        voice
     }
 
     fn send_coded(&mut self, negotiated: &Negotiated, stamp: Stamp, coded: &Coded<'_>, out: &mut impl Out) {

@@ -101,6 +101,20 @@ impl Voice {
         }
     }
 
+    /// The peer has heard this from somebody else's encoder of G.722; of no effect on other codecs.
+    pub(crate) fn follow(&mut self, sent: &[u8]) {
+        if self.codec != CodecKind::G722 || sent.is_empty() {
+            return;
+        }
+        let encoder = match &mut self.narrow {
+            Some(narrow) => narrow,
+            None => self.wide.get_or_insert_with(|| {
+                Box::new(Encoder::new(CodecKind::G722, WIDE_RATE, self.negotiated.opus))
+            }),
+        };
+        encoder.follow(sent);
+    }
+
     /// Milliseconds of sound in each packet.
     pub(crate) fn packet_ms(negotiated: &Negotiated) -> u32 {
         let most = match negotiated.codec {

@@ -12,8 +12,9 @@ use crate::tone::Detector;
 /// A second.
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// One of so many bytes of G.711 is looked at: enough to tell how loud they are.
-const STRIDE: usize = 4;
+/// One of so many bytes of G.711 is looked at: enough to tell how loud they are. Odd, for a tone whose period is a
+/// few samples must not be looked at where it passes through zero alone.
+const STRIDE: usize = 3;
 
 /// Samples of the longest piece the detector takes.
 const DETECTED_SAMPLES_MAX: usize = 160;

@@ -42,6 +42,16 @@ impl Encoder {
         count
     }
 
+    /// Takes up where the stream of somebody else ends, of which these were the last bytes: the far decoder has
+    /// adapted to that one, and would hear the first sound of a fresh encoder many times too loud.
+    pub(super) fn follow(&mut self, sent: &[u8]) {
+        self.silent = 0;
+        for byte in sent {
+            self.low.decode(byte & 0x3F);
+            self.high.decode(byte >> 6);
+        }
+    }
+
     /// From 16 kHz. Says how many bytes it gave; an odd sample at the end is left out.
     pub(super) fn encode(&mut self, pcm: &[i16], payload: &mut [u8]) -> usize {
         for _ in 0..std::mem::take(&mut self.silent) {

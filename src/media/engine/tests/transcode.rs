@@ -433,6 +433,52 @@ fn a_wideband_prompt_is_heard_in_all_its_width_where_the_codec_carries_it() {
 }
 
 #[test]
+fn a_packet_of_the_codec_before_keeps_nothing_of_the_next_out() {
+    for codec in [CodecKind::G722, CodecKind::Opus] {
+        let mut rig = Rig::new(1);
+        let _ann = Phone::new(&mut rig, 1, CodecKind::Pcmu, |_| {});
+        let mut bob = Phone::new(&mut rig, 2, CodecKind::Pcmu, |_| {});
+        rig.bridge(1, 2);
+        for _ in 0..10 {
+            bob.say(&mut rig, 700.0);
+            rig.run_ms(20);
+        }
+        let straggler = bob.packet(700.0);
+        bob.change_codec(&mut rig, codec);
+        rig.packet(2, Channel::Rtp, bob.peer.address, &straggler);
+        let before = rig.got(1).len();
+        for _ in 0..10 {
+            bob.say(&mut rig, 700.0);
+            rig.run_ms(20);
+        }
+        assert!(rig.got(1).len() - before >= 9, "{codec:?}: {}", rig.got(1).len() - before);
+    }
+}
+
+#[test]
+fn a_listener_of_g722_hears_no_click_where_our_encoder_takes_over() {
+    for plays in [false, true] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, CodecKind::G722, |_| {});
+        let _bob = Phone::new(&mut rig, 2, CodecKind::G722, |_| {});
+        rig.bridge(1, 2);
+        for n in 0..100 {
+            match n {
+                // What Ann says was relayed until now.
+                40 if plays => rig.play(2, 1, vec![clip(440.0, 1_200)], 1),
+                40 => ann.change_codec(&mut rig, CodecKind::Pcmu),
+                _ => {}
+            }
+            ann.say(&mut rig, 440.0);
+            rig.run_ms(20);
+        }
+        let (sound, _) = heard(CodecKind::G722, &rig.got(2));
+        let loudest = sound[16_000 / 5..].iter().map(|s| s.unsigned_abs()).max().unwrap();
+        assert!((7_500..11_000).contains(&loudest), "{plays}: {loudest} of 8,000");
+    }
+}
+
+#[test]
 fn a_codec_that_changes_in_mid_call_leaves_no_gap() {
     for codec in [CodecKind::G722, CodecKind::Opus, CodecKind::L16Wide] {
         let mut rig = Rig::new(1);

@@ -80,6 +80,17 @@ fn digital_silence_a_wrong_codec_and_a_wrong_source_are_told_apart() {
 }
 
 #[test]
+fn a_pure_tone_of_any_pitch_is_no_silence() {
+    for hz in [500.0, 800.0, 1_000.0, 1_004.0, 1_600.0, 2_000.0, 2_667.0] {
+        let mut rig = Rig::new(1);
+        let mut ann = rig.leg(1, PCMU);
+        let sound = encode(PCMU, &sine(hz, 20));
+        rig.talk(&mut ann, 3_500, |_| sound.clone());
+        assert_eq!(rig.findings(1), [], "{hz} Hz");
+    }
+}
+
+#[test]
 fn an_echo_is_found_with_its_delay_and_talk_is_none() {
     for codec in [PCMU, CodecKind::G722] {
         echo_is_found_of(codec);
