@@ -54,15 +54,11 @@ pub(crate) async fn keep(desk: Desk) {
     }
 }
 
-/// As Prometheus wants a histogram: each class with all before it.
+/// In seconds, as Prometheus wants its units.
 fn delays(delays: &net::media::DelayHistogram) {
-    let mut sum = 0;
-    for (class, count) in delays.classes.iter().enumerate() {
-        sum += count;
-        let le =
-            net::media::CLASSES_US.get(class).map_or("+Inf".to_owned(), |us| (*us as f64 / 1e6).to_string());
-        metrics::counter!("tandem_media_delay_seconds_bucket", "le" => le).absolute(sum);
-    }
-    metrics::counter!("tandem_media_delay_seconds_count").absolute(sum);
-    metrics::gauge!("tandem_media_delay_seconds_sum").set(delays.total_ns as f64 / 1e9);
+    let ends = net::media::CLASSES_US.iter().map(|us| *us as f64 / 1e6);
+    let classes = ends.zip(delays.classes).collect();
+    let larger = delays.classes.last().copied().unwrap_or_default();
+    let sum = delays.total_ns as f64 / 1e9;
+    telemetry::show("tandem_media_delay_seconds", telemetry::Histogram { classes, larger, sum });
 }

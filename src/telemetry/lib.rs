@@ -8,5 +8,5 @@ mod metrics;
 mod redacted;
 
 pub use log::{FilterError, check_filter, init};
-pub use metrics::{Metrics, metrics};
+pub use metrics::{Histogram, Metrics, metrics, show};
 pub use redacted::Redacted;
