@@ -182,6 +182,46 @@ fn an_agents_desktop_does_its_work() {
     });
 }
 
+/// The power goes while desktops are open: whose is back stays where it was, whose is not is put out of the way.
+#[test]
+fn a_desktop_that_does_not_come_back_after_a_restart_is_waited_for_and_then_no_more() {
+    in_own_network(|| {
+        let Some(mut sdk) = client("node") else { return };
+        let web = web();
+        let mut tandem = office(&web).open();
+        let made = json!({ "friendly_name": "Office", "template": "FIFO" });
+        let ws = sid(&sdk.does(json!(["taskrouter", "v1", "workspaces"]), "create", made));
+        let workers = ["ann", "bob"].map(|name| {
+            sid(&sdk.does(way(&ws, &[json!("workers")]), "create", json!({ "friendly_name": name })))
+        });
+        let key = sdk.does(json!(["api", "v2010", "account", "new_keys"]), "create", json!({}));
+        let account = crate::common::office::ACCOUNT_SID;
+        let opens = |worker: &str| {
+            let mut desk = Desktop::open(&token(&key, account, &ws, worker)).expect("node is there");
+            desk.until("ready");
+            desk.makes(json!(["activity", "Available"]), "activityUpdated");
+            desk
+        };
+        let [anns, _bobs] = [opens(&workers[0]), opens(&workers[1])];
+        tandem.kill();
+        // Ann goes home; Bob's desktop connects anew by itself.
+        drop(anns);
+        tandem.start();
+        let since = Instant::now();
+        let mut is = || {
+            workers.clone().map(|worker| {
+                let shown = sdk.does(way(&ws, &[json!("workers"), json!([worker])]), "fetch", json!({}));
+                shown["activity_name"].as_str().unwrap().to_owned()
+            })
+        };
+        std::thread::sleep(s(25));
+        assert_eq!(is(), ["Available", "Available"], "both are waited for");
+        wait_for("Ann to be offline", s(20), || (is()[0] == "Offline").then_some(()));
+        assert!((s(29)..s(45)).contains(&since.elapsed()), "{:?}", since.elapsed());
+        assert_eq!(is(), ["Offline", "Available"]);
+    });
+}
+
 /// What Bob says.
 const BOB: f64 = 1_700.0;
 
