@@ -1,7 +1,7 @@
 //! What survives a restart: calls, events, recordings, conferences, notifications, in SQLite or PostgreSQL.
 //!
 //! [`Store::write`] never waits: a row goes into bounded memory ([`pending`]) and one task ([`writer`]) moves
-//! rows from there into the database, up to 100 of them or 20 ms' worth in one transaction. A database that is
+//! rows from there into the database, up to 256 of them or 20 ms' worth in one transaction. A database that is
 //! down or a disk that is full degrades the store and nothing else: rows wait, [`Store::health`] says so, and
 //! the writer tries again. Reading goes straight to the database.
 
@@ -22,6 +22,7 @@ mod rows;
 #[cfg(test)]
 mod sample;
 mod schema;
+mod several;
 mod sql;
 mod store;
 #[cfg(test)]

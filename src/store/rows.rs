@@ -13,33 +13,65 @@ use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
 use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
+use crate::several::{self, Put};
 use crate::sql;
 
-/// Writes one row. Writing it again leaves the table as it is.
+/// Writes the first of these rows, and of a kind that every call has several of those that follow it, too; says how
+/// many. Writing a row again leaves the table as it is.
 pub(crate) async fn write(
     connection: &mut AnyConnection,
     box_id: &str,
-    item: &StoreItem,
-) -> Result<(), Error> {
-    match item {
-        StoreItem::Call(row) => write_call(connection, box_id, row).await,
-        StoreItem::Event(row) => write_event(connection, box_id, row).await,
-        StoreItem::Recording(row) => write_recording(connection, box_id, row).await,
-        StoreItem::Transcription(row) => write_transcription(connection, box_id, row).await,
-        StoreItem::Notification(row) => write_notification(connection, box_id, row).await,
-        StoreItem::Queue(row) => write_queue(connection, box_id, row).await,
-        StoreItem::Conference(row) => write_conference(connection, box_id, row).await,
-        StoreItem::Registration(row) => crate::registrations::write(connection, box_id, row).await,
-        StoreItem::Desktop(row) => crate::registrations::write_desktop(connection, box_id, row).await,
-        StoreItem::Router(item) => crate::router::write(connection, box_id, item).await,
-        StoreItem::Exchange(row) => write_exchange(connection, box_id, row).await,
-        StoreItem::Gone(gone) => forget(connection, *gone).await,
+    batch: &[(u64, StoreItem)],
+) -> Result<usize, Error> {
+    let Some((_, first)) = batch.first() else { return Ok(0) };
+    match first {
+        StoreItem::Call(_) => {
+            return several::put(connection, sql::PUT_CALL, box_id, run(batch, call), bind_call).await;
+        }
+        StoreItem::Event(_) => {
+            return several::put(connection, sql::PUT_EVENT, box_id, run(batch, event), bind_event).await;
+        }
+        StoreItem::Exchange(_) => {
+            let rows = run(batch, exchange);
+            return several::put(connection, sql::PUT_EXCHANGE, box_id, rows, bind_exchange).await;
+        }
+        StoreItem::Recording(row) => write_recording(connection, box_id, row).await?,
+        StoreItem::Transcription(row) => write_transcription(connection, box_id, row).await?,
+        StoreItem::Notification(row) => write_notification(connection, box_id, row).await?,
+        StoreItem::Queue(row) => write_queue(connection, box_id, row).await?,
+        StoreItem::Conference(row) => write_conference(connection, box_id, row).await?,
+        StoreItem::Registration(row) => crate::registrations::write(connection, box_id, row).await?,
+        StoreItem::Desktop(row) => crate::registrations::write_desktop(connection, box_id, row).await?,
+        StoreItem::Router(item) => crate::router::write(connection, box_id, item).await?,
+        StoreItem::Gone(gone) => forget(connection, *gone).await?,
     }
+    Ok(1)
 }
 
-async fn write_call(connection: &mut AnyConnection, box_id: &str, row: &CallRow) -> Result<(), Error> {
-    sqlx::query(sql::PUT_CALL)
-        .bind(row.sid.to_string())
+/// The rows of one kind that `batch` begins with.
+fn run<'b, R>(
+    batch: &'b [(u64, StoreItem)],
+    of: fn(&'b StoreItem) -> Option<&'b R>,
+) -> impl Iterator<Item = &'b R> + Clone {
+    batch.iter().map_while(move |(_, item)| of(item))
+}
+
+fn call(item: &StoreItem) -> Option<&CallRow> {
+    if let StoreItem::Call(row) = item { Some(row) } else { None }
+}
+
+fn event(item: &StoreItem) -> Option<&EventRow> {
+    if let StoreItem::Event(row) = item { Some(row) } else { None }
+}
+
+fn exchange(item: &StoreItem) -> Option<&ExchangeRow> {
+    if let StoreItem::Exchange(row) = item { Some(row) } else { None }
+}
+
+// The box's id, which each statement ends with, is one value for all of its rows.
+
+fn bind_call<'q>(put: Put<'q>, row: &CallRow) -> Put<'q> {
+    put.bind(row.sid.to_string())
         .bind(row.parent.map(|sid| sid.to_string()))
         .bind(row.direction.as_str())
         .bind(text(&row.from))
@@ -60,23 +92,29 @@ async fn write_call(connection: &mut AnyConnection, box_id: &str, row: &CallRow)
         .bind(optional_text(&row.answered_by))
         .bind(optional_text(&row.ended_by))
         .bind(i64::from(row.queue_time_ms))
-        .bind(box_id)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
-async fn write_event(connection: &mut AnyConnection, box_id: &str, row: &EventRow) -> Result<(), Error> {
-    sqlx::query(sql::PUT_EVENT)
-        .bind(row.call.to_string())
+fn bind_event<'q>(put: Put<'q>, row: &EventRow) -> Put<'q> {
+    put.bind(row.call.to_string())
         .bind(i64::from(row.seq))
         .bind(row.at.0)
         .bind(row.kind.as_str())
         .bind(text(&row.text))
-        .bind(box_id)
-        .execute(connection)
-        .await?;
-    Ok(())
+}
+
+fn bind_exchange<'q>(put: Put<'q>, row: &ExchangeRow) -> Put<'q> {
+    let exchange = &row.exchange;
+    put.bind(row.call.to_string())
+        .bind(signed(row.seq))
+        .bind(row.at.0)
+        .bind(i64::from(row.duration_ms))
+        .bind(text(&exchange.url))
+        .bind(exchange.method.as_str())
+        .bind(text(&exchange.request_variables))
+        .bind(text(&exchange.answered_by))
+        .bind(exchange.status.map(i64::from))
+        .bind(text(&exchange.response_headers))
+        .bind(text(&exchange.response_body))
 }
 
 async fn write_recording(
@@ -183,30 +221,6 @@ async fn write_conference(
         .bind(row.ended_why.map(ConferenceEnd::as_str))
         .bind(row.ended_by.map(|sid| sid.to_string()))
         .bind(optional_text(&row.region))
-        .bind(box_id)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-async fn write_exchange(
-    connection: &mut AnyConnection,
-    box_id: &str,
-    row: &ExchangeRow,
-) -> Result<(), Error> {
-    let exchange = &row.exchange;
-    sqlx::query(sql::PUT_EXCHANGE)
-        .bind(row.call.to_string())
-        .bind(signed(row.seq))
-        .bind(row.at.0)
-        .bind(i64::from(row.duration_ms))
-        .bind(text(&exchange.url))
-        .bind(exchange.method.as_str())
-        .bind(text(&exchange.request_variables))
-        .bind(text(&exchange.answered_by))
-        .bind(exchange.status.map(i64::from))
-        .bind(text(&exchange.response_headers))
-        .bind(text(&exchange.response_body))
         .bind(box_id)
         .execute(connection)
         .await?;

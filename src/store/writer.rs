@@ -15,7 +15,7 @@ use crate::pending::{Batch, Pending};
 use crate::{Degraded, StoreError, rows, schema};
 
 /// Rows in one transaction.
-pub(crate) const BATCH_ROWS_MAX: usize = 100;
+pub(crate) const BATCH_ROWS_MAX: usize = 256;
 /// How long rows are collected before a transaction begins.
 pub(crate) const BATCH_COLLECT: Duration = Duration::from_millis(20);
 /// How long one transaction may take before it counts as failed.
@@ -306,8 +306,10 @@ async fn write(
         // Any commit takes to the disk what was committed before it without waiting.
         sqlx::query("UPDATE schema_steps SET step = step").execute(&mut *tx).await?;
     }
-    for (_, item) in batch {
-        rows::write(&mut tx, box_id, item).await?;
+    let mut rest = batch;
+    while !rest.is_empty() {
+        let written = rows::write(&mut tx, box_id, rest).await?;
+        rest = &rest[written..];
     }
     tx.commit().await
 }
