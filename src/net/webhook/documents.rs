@@ -4,12 +4,12 @@
 //! folder is; nothing outside of it can be read, not by `..` and not through a link, and nothing that is no document
 //! and no sound by its name: the configuration lies there too.
 
-use std::io;
+use std::fs;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
-use tokio::io::AsyncReadExt;
 use twiml::FetchFailure;
 use url::Url;
 
@@ -25,8 +25,23 @@ pub(super) struct File {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Reads the file a URL names, unless its tag is `known`.
+/// Reads the file a URL names, unless its tag is `known`: on a thread that may wait for the disk, and in one go, as each
+/// way there and back takes longer than what is done there.
 pub(super) async fn read(
+    root: Option<&Path>,
+    url: &Url,
+    known: Option<&str>,
+    bytes_max: usize,
+) -> Result<File, FetchFailure> {
+    let (root, url, known) = (root.map(Path::to_owned), url.clone(), known.map(str::to_owned));
+    let work = move || read_now(root.as_deref(), &url, known.as_deref(), bytes_max);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(read) => read,
+        Err(error) => Err(failure(FAILED, error.to_string())),
+    }
+}
+
+fn read_now(
     root: Option<&Path>,
     url: &Url,
     known: Option<&str>,
@@ -35,10 +50,10 @@ pub(super) async fn read(
     let Some(root) = root else {
         return Err(failure(BAD_URL, "file: URLs are not served: no documents folder is configured"));
     };
-    let path = locate(root, url).await?;
+    let path = locate(root, url)?;
     let told = |error: io::Error| failure(FAILED, format!("{}: {error}", url.path()));
-    let file = tokio::fs::File::open(&path).await.map_err(told)?;
-    let metadata = file.metadata().await.map_err(told)?;
+    let file = fs::File::open(&path).map_err(told)?;
+    let metadata = file.metadata().map_err(told)?;
     if !metadata.is_file() {
         return Err(failure(FAILED, format!("{}: not a file", url.path())));
     }
@@ -52,7 +67,7 @@ pub(super) async fn read(
         return Ok(File { content_type, tag, body: None });
     }
     let mut body = Vec::new();
-    file.take(bytes_max as u64 + 1).read_to_end(&mut body).await.map_err(told)?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut body).map_err(told)?;
     if body.len() > bytes_max {
         return Err(failure(TOO_LARGE, format!("{} is larger than {bytes_max} bytes", url.path())));
     }
@@ -63,6 +78,9 @@ pub(super) async fn read(
 /// `<Gather>` in which 1 was pressed, is `menu-1.xml`. So a menu needs no web server. A value that is not one
 /// short word is left out, and the name is then nobody's.
 pub(super) fn fill(mut url: Url, params: &[(String, String)]) -> Url {
+    if !url.path().contains("%7B") {
+        return url;
+    }
     let mut path = url.path().to_owned();
     for (name, value) in params {
         let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'#' | b'_' | b'-');
@@ -86,7 +104,7 @@ pub(super) fn rendered(body: &[u8], params: &[(String, String)]) -> Result<Vec<u
 const WORD_BYTES_MAX: usize = 64;
 
 /// The real path of a URL's file, which lies below the root's.
-async fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
+fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
     let not_found = |why: &str| failure(FAILED, format!("{}: {why}", url.path()));
     if url.host_str().is_some_and(|host| !host.is_empty() && host != "localhost") {
         return Err(failure(BAD_URL, format!("`{url}` names a host; a local file is file:name")));
@@ -97,8 +115,7 @@ async fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
     }
     // A configuration file named without a folder lies in this one.
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    let root = tokio::fs::canonicalize(root)
-        .await
+    let root = fs::canonicalize(root)
         .map_err(|error| not_found(&format!("the documents folder cannot be read: {error}")))?;
     // A path written out in full may itself begin with the folder's.
     let wanted = Path::new(&*decoded);
@@ -109,8 +126,7 @@ async fn locate(root: &Path, url: &Url) -> Result<PathBuf, FetchFailure> {
     if below.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(not_found("outside of the documents folder"));
     }
-    let path =
-        tokio::fs::canonicalize(root.join(below)).await.map_err(|error| not_found(&error.to_string()))?;
+    let path = fs::canonicalize(root.join(below)).map_err(|error| not_found(&error.to_string()))?;
     if path.starts_with(&root) { Ok(path) } else { Err(not_found("outside of the documents folder")) }
 }
 
@@ -137,8 +153,6 @@ pub(super) fn content_type(path: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     async fn get(root: &Path, url: &str) -> Result<File, u32> {
