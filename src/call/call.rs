@@ -46,7 +46,7 @@ pub(crate) struct Call {
     /// What is heard while that verb waits.
     pub(crate) wait: Option<Box<Wait>>,
     /// Set on a call the box makes.
-    pub(crate) outbound: Option<Outbound>,
+    pub(crate) outbound: Option<Box<Outbound>>,
     /// Set on a call that another one dialled, until it goes its own way.
     pub(crate) child: Option<ChildOf>,
     pub(crate) facts: twiml::CallFacts,
@@ -261,3 +261,14 @@ pub(crate) const OVERDUE: std::time::Duration = std::time::Duration::from_secs(4
 
 /// Outside work did not even fail: something is wrong with the box itself (reference: twiml-voice §18, internal).
 pub(crate) const UNANSWERED: u32 = 15009;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bridged call is two of them, for as long as it lasts: what few calls have is behind a pointer.
+    #[test]
+    fn a_call_takes_little_memory() {
+        assert!(size_of::<Call>() <= 3_000, "{}", size_of::<Call>());
+    }
+}

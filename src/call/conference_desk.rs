@@ -37,7 +37,7 @@ impl Node {
     }
 
     fn live_participant(&self, conference: &Conference, one: &Participant) -> LiveParticipant {
-        let call = self.calls.get(&one.facts.call_sid);
+        let call = self.calls.get(&one.facts.call_sid).map(|call| &**call);
         let is_ours = |call: &&Call| call.row.direction == Direction::OutboundApi;
         LiveParticipant {
             conference: conference.sid,

@@ -328,7 +328,7 @@ impl Node {
                     None if !waiting.contains(&call.sid()) => {
                         return Some(format!("{} waits in no queue", call.sid()));
                     }
-                    Some(by) if self.calls.get(&by).and_then(Call::takes) != Some(call.sid()) => {
+                    Some(by) if self.calls.get(&by).and_then(|call| call.takes()) != Some(call.sid()) => {
                         return Some(format!("{} is taken by {by}, which does not know it", call.sid()));
                     }
                     None | Some(_) => {}

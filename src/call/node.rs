@@ -38,7 +38,7 @@ use crate::turn::Lines;
 /// The call centre without its IO.
 pub struct Node {
     pub(crate) office: Office,
-    pub(crate) calls: BTreeMap<CallSid, Call>,
+    pub(crate) calls: BTreeMap<CallSid, Box<Call>>,
     pub(crate) shared: Shared,
     /// Which call a message is shown under.
     call_ids: CallIds,
@@ -258,7 +258,7 @@ impl Node {
         if let (Some(trunk), false) = (&call.row.trunk, dialled) {
             self.shared.load.take_trunk(trunk, sid);
         }
-        self.calls.insert(sid, call);
+        self.calls.insert(sid, Box::new(call));
         if dialled {
             self.with(sid, now, |call, ctx| call.born(ctx));
         }
@@ -580,7 +580,7 @@ impl Node {
                 call.running.word()
             )
         };
-        self.calls.values().map(describe).collect::<Vec<_>>().join("; ")
+        self.calls.values().map(|call| describe(call)).collect::<Vec<_>>().join("; ")
     }
 
     /// The SIP endpoint, to look at.

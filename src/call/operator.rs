@@ -2,7 +2,6 @@
 
 use base::{CallSid, Now};
 
-use crate::call::Call;
 use crate::ctx::{Asked, Ctx};
 use crate::io::{Operator, OperatorReply, Output};
 use crate::live::{LiveCall, LivePhone, NodeStatus};
@@ -116,7 +115,7 @@ impl Node {
         // An application that was dialled has a call of its own, which another one carries.
         let carrier = || self.calls.values().find(|call| call.application_calls().any(|own| own == sid));
         if !self.calls.contains_key(&sid)
-            && let Some(host) = carrier().map(Call::sid)
+            && let Some(host) = carrier().map(|call| call.sid())
         {
             self.with(host, now, |call, ctx| row = call.update_application(sid, update, ctx).map(Box::new));
             return row.map_or(OperatorReply::NoSuchCall(sid), OperatorReply::Call);
@@ -171,7 +170,7 @@ impl Node {
             answered: call.row.answer,
             doing: call.running.word().to_owned(),
         };
-        self.calls.values().map(live).collect()
+        self.calls.values().map(|call| live(call)).collect()
     }
 
     fn live_phones(&self) -> Vec<LivePhone> {

@@ -134,7 +134,7 @@ impl Call {
         };
         let mut child = Call::new(row, leg, facts);
         child.callback = common.callback.cloned();
-        child.outbound = Some(Outbound {
+        child.outbound = Some(Box::new(Outbound {
             near: self.leg.holds_media().then_some(self.leg.id),
             ways,
             asleep: None,
@@ -148,7 +148,7 @@ impl Call {
             sending: None,
             waiting: None,
             opening: None,
-        });
+        }));
         child.child = Some(ChildOf {
             parent: self.sid(),
             parent_leg: self.leg.id,

@@ -247,7 +247,7 @@ pub(crate) fn place(
         trim: wish.trim,
         callback: wish.callback,
     });
-    call.outbound = Some(Outbound {
+    call.outbound = Some(Box::new(Outbound {
         near: None,
         ways,
         asleep,
@@ -270,7 +270,7 @@ pub(crate) fn place(
             fallback: new.fallback.map(|fallback| (fallback.url, fallback.method)),
             dialect: new.dialect,
         }),
-    });
+    }));
     let cause = out_of_reach.map(|(cause, refusal)| {
         call.trace(EventKind::Decision, refusal.message, ctx);
         cause

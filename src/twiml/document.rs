@@ -89,6 +89,9 @@ fn verbs(root: roxmltree::Node<'_, '_>, mut reading: Reading<'_>) -> Document {
             document.verbs.push(verb);
         }
     }
+    // They stay as long as the call.
+    document.verbs.shrink_to_fit();
+    document.places.shrink_to_fit();
     document.findings = reading.into_findings();
     document.findings.sort_by_key(|finding| (finding.line == 0, finding.line, finding.column));
     document

@@ -134,7 +134,12 @@ impl Interpreter {
 
     /// What the owner must do next, if anything.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if self.outputs.is_empty() {
+            // A verb takes minutes, and an interpreter waits as long with every call.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// Asks again for what is owed to the owner and not yet answered, after a restart from stored state: the

@@ -64,7 +64,7 @@ pub(crate) enum Hop {
 /// A request and how far it has come.
 pub(super) struct Outbound {
     /// Without Via and Contact, which depend on the address.
-    request: Request,
+    request: Box<Request>,
     /// User part of our Contact, for the methods that have one.
     contact: Option<String>,
     user: User,
@@ -104,6 +104,7 @@ impl Core {
         }
         let contact = contact.map(str::to_owned);
         let direct = matches!(hop, Hop::Flow(_));
+        let request = Box::new(request);
         self.outbound.insert(id, Outbound { request, contact, user, direct, stage: Stage::Locating });
         match hop {
             Hop::Flow(flow) => self.attempt(id, VecDeque::from([flow]), Failure::Unreachable),
@@ -130,7 +131,7 @@ impl Core {
 
     /// The request as sent, without Via and Contact.
     pub(crate) fn request(&self, id: RequestId) -> Option<&Request> {
-        self.outbound.get(&id).map(|outbound| &outbound.request)
+        self.outbound.get(&id).map(|outbound| &*outbound.request)
     }
 
     /// The flow a request was last sent over.
@@ -157,7 +158,7 @@ impl Core {
         let flow = self.flow_of(id)?;
         let outbound = self.outbound.get(&id)?;
         let (mut request, contact, user) =
-            (outbound.request.clone(), outbound.contact.clone(), outbound.user.clone());
+            ((*outbound.request).clone(), outbound.contact.clone(), outbound.user.clone());
         request.headers.set(HeaderName::CSeq, CSeq { number, method: request.method.clone() });
         digest.authorize(&mut request, &mut self.rng);
         let direct = outbound.direct;
@@ -279,7 +280,7 @@ impl Core {
             self.outbound.remove(&id);
             return;
         };
-        let (mut request, contact) = (outbound.request.clone(), outbound.contact.clone());
+        let (mut request, contact) = ((*outbound.request).clone(), outbound.contact.clone());
         let via = Via::new(flow.transport.via(), self.advertised(flow), &self.branch());
         request.headers.push_front(HeaderName::Via, via);
         if let Some(contact) = contact {

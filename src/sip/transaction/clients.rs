@@ -43,7 +43,7 @@ pub enum ClientNews {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Clients<C> {
     next: u64,
-    running: BTreeMap<ClientId, Client<C>>,
+    running: BTreeMap<ClientId, Box<Client<C>>>,
     keys: BTreeMap<ClientKey, ClientId>,
     deadlines: Deadlines<ClientId>,
     news: VecDeque<(C, ClientId, ClientNews)>,
@@ -55,8 +55,9 @@ struct Client<C> {
     state: ClientState,
     key: ClientKey,
     flow: Flow,
+    /// Until the final answer, after which nothing of it is sent again.
     bytes: Vec<u8>,
-    /// For ACK and CANCEL, which are made from it.
+    /// For ACK and CANCEL, which are made from it; until the final answer, too.
     invite: Option<Box<Request>>,
     ack: Option<Vec<u8>>,
     timers: TimerSet,
@@ -98,7 +99,8 @@ impl<C: Clone> Clients<C> {
         };
         self.keys.insert(key.clone(), id);
         let timers = TimerSet::default();
-        self.running.insert(id, Client { user, state, key, flow, bytes, invite, ack: None, timers });
+        let client = Client { user, state, key, flow, bytes, invite, ack: None, timers };
+        self.running.insert(id, Box::new(client));
         self.perform(id, start, Duration::ZERO, out, now);
         self.schedule(id, out, now);
         Ok(id)
@@ -154,6 +156,10 @@ impl<C: Clone> Clients<C> {
     fn on(&mut self, id: ClientId, what: Happening, out: &mut Outbox, now: Mono) -> bool {
         let Some(client) = self.running.get_mut(&id) else { return false };
         let Some(actions) = client.state.on(what) else { return false };
+        if client.state.is_answered() {
+            // For half a minute only its place is kept.
+            (client.bytes, client.invite) = (Vec::new(), None);
+        }
         let deliver = self.perform(id, actions, what.interval(), out, now);
         if !matches!(what, Happening::Timer(..)) {
             self.schedule(id, out, now);

@@ -48,6 +48,17 @@ impl Happening {
 }
 
 impl ClientState {
+    /// Whether its final answer has come: the request is not sent again.
+    pub(super) fn is_answered(self) -> bool {
+        use {client_invite::State as Invite, client_non_invite::State as NonInvite};
+        match self {
+            ClientState::Invite(Invite::Calling | Invite::Proceeding)
+            | ClientState::NonInvite(NonInvite::Trying | NonInvite::Proceeding) => false,
+            ClientState::Invite(Invite::Completed | Invite::Accepted | Invite::Terminated)
+            | ClientState::NonInvite(NonInvite::Completed | NonInvite::Terminated) => true,
+        }
+    }
+
     /// Moves on; `None` when ignored.
     pub(super) fn on(&mut self, what: Happening) -> Option<&'static [Action]> {
         match self {
@@ -134,6 +145,11 @@ impl ServerState {
             ServerState::Invite(server_invite::State::Terminated)
                 | ServerState::NonInvite(server_non_invite::State::Terminated)
         )
+    }
+
+    /// Whether it is an INVITE's that was answered with a 2xx: the session repeats that, not the machine.
+    pub(super) fn is_accepted(self) -> bool {
+        matches!(self, ServerState::Invite(server_invite::State::Accepted))
     }
 
     /// Whether it has had its final response, and is no success of INVITE.

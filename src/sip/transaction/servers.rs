@@ -31,7 +31,7 @@ pub enum Sighting {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Servers<S> {
     next: u64,
-    running: BTreeMap<ServerId, Server<S>>,
+    running: BTreeMap<ServerId, Box<Server<S>>>,
     keys: BTreeMap<ServerKey, ServerId>,
     merge_keys: BTreeMap<MergeKey, ServerId>,
     deadlines: Deadlines<ServerId>,
@@ -100,7 +100,8 @@ impl<S: Clone> Servers<S> {
             self.merge_keys.insert(key.clone(), id);
         }
         let timers = TimerSet::default();
-        self.running.insert(id, Server { user: None, state, key, merge_key, flow, response: None, timers });
+        let server = Server { user: None, state, key, merge_key, flow, response: None, timers };
+        self.running.insert(id, Box::new(server));
         if invite {
             self.respond(id, &request.response(100, None), out, now);
         }
@@ -126,6 +127,10 @@ impl<S: Clone> Servers<S> {
         if state.on(Happening::Response(response.code)).is_some() {
             server.response = Some(response.encode());
             self.on(id, Happening::Response(response.code), out, now);
+            if let (true, Some(server)) = (state.is_accepted(), self.running.get_mut(&id)) {
+                // The session has it, and repeats it until its ACK comes.
+                server.response = None;
+            }
         }
     }
 
