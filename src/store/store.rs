@@ -24,9 +24,14 @@ const DATABASE_FILE: &str = "tandem.sqlite";
 const BOX_ID_FILE: &str = "box-id";
 /// Connections at once beside the writer's.
 const READERS_MAX: u32 = 4;
-/// What SQLite's connections begin with; its cache is 8 MB a connection.
-const SQLITE_SETTINGS: [&str; 3] =
-    ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -8000"];
+/// What SQLite's connections begin with; its cache is 8 MB a connection. What a statement for several rows would need to
+/// be undone goes into memory: into files it was half of all that was written.
+const SQLITE_SETTINGS: [&str; 4] = [
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -8000",
+    "PRAGMA temp_store = MEMORY",
+];
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Events that a listener may be behind.
