@@ -1,7 +1,7 @@
 //! The door every request to the API passes, and every answer: what is no request of HTTP's form is refused before a
 //! handler sees it, and no error leaves in another form than the published one (reference: rest-voice §1, §4).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,6 +17,7 @@ use crate::Api;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::params::{Params, decoded};
+use crate::typed::Peer;
 
 /// What the door knows of the house.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +102,7 @@ impl FromRequestParts<Api> for Origin {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|peer| peer.0.0.ip());
         Ok(Self::of(&parts.headers, peer, &api.door))
     }
 }

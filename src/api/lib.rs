@@ -21,10 +21,10 @@ mod params;
 mod resource;
 mod taskrouter_v1;
 mod texml_v2;
+mod typed;
 mod v2010;
 mod voice_v1;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,7 @@ use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use base::AccountSid;
 use error::ApiError;
+use typed::{Entrance, Peer};
 
 pub use book::{NewOffice, OfficeBook, stored_entries};
 pub use desktop::{Desktops, await_desktops};
@@ -129,5 +130,5 @@ async fn nothing_here(method: Method, OriginalUri(uri): OriginalUri) -> ApiError
 
 /// Serves until the task is dropped.
 pub async fn serve(listener: tokio::net::TcpListener, router: Router) -> std::io::Result<()> {
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
+    axum::serve(Entrance(listener), router.into_make_service_with_connect_info::<Peer>()).await
 }

@@ -3,7 +3,18 @@
 use call::{Operator, OperatorReply};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::Api;
 use crate::error::ApiError;
+
+impl Api {
+    /// Nothing is begun while it is known that it could not be stored.
+    pub(crate) async fn could_be_kept(&self) -> Result<(), ApiError> {
+        match self.store.health().degraded {
+            Some(_) => Ok(self.store.flush().await?),
+            None => Ok(()),
+        }
+    }
+}
 
 /// A command on its way to the node.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use super::{Agent, objects, payload, refused};
 use crate::Api;
 use crate::error::ApiError;
 use crate::params::{FORM_TIMEOUT, Params};
-use crate::taskrouter_v1::{ask_node, reservation_change, task_form, worker_form};
+use crate::taskrouter_v1::{ask_node, change_node, reservation_change, task_form, worker_form};
 
 /// The longest request, bytes: attributes are 4,096 characters.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
@@ -150,17 +150,20 @@ impl<'a> Asked<'a> {
     }
 
     pub(super) async fn ask(&self, ask: DeskAsk) -> Result<RouterReply, ApiError> {
-        ask_desk(self.api, &self.agent, ask).await?.map_err(|fault| match fault.code {
+        ask_desk(self.api, &self.agent, ask).await?.map_err(|fault| self.fault(fault))
+    }
+
+    fn fault(&self, fault: RouterFault) -> ApiError {
+        match fault.code {
             20404 => ApiError::not_found(&self.url),
             code => ApiError::new(code, fault.why),
-        })
+        }
     }
 
     /// Changes something; answered once it is stored.
     pub(super) async fn change(&self, ask: DeskAsk) -> Result<RouterReply, ApiError> {
-        let reply = self.ask(ask).await?;
-        self.api.store.flush().await?;
-        Ok(reply)
+        let ask = RouterAsk::In(self.agent.workspace, ask);
+        change_node(self.api, ask).await?.map_err(|fault| self.fault(fault))
     }
 
     /// One page, by sid.

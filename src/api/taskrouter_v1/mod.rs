@@ -4,6 +4,7 @@ mod activities;
 mod events;
 mod reservations;
 mod statistics;
+mod stored;
 mod task_channels;
 mod task_queues;
 mod tasks;
@@ -34,6 +35,7 @@ use crate::paging::Paging;
 use crate::params::Params;
 
 pub(crate) use reservations::{read as reservation_change, word as reservation_word};
+pub(crate) use stored::change_node;
 pub(crate) use tasks::{read as task_form, started, target_of};
 pub(crate) use worker_channels::free_percentage;
 pub(crate) use workers::read as worker_form;
@@ -126,10 +128,19 @@ impl Site {
 
     /// Asks; a refusal is the answer's.
     pub(crate) async fn ask(&self, ask: RouterAsk) -> Result<RouterReply, ApiError> {
-        ask_node(&self.api, ask).await?.map_err(|fault| match fault.code {
+        ask_node(&self.api, ask).await?.map_err(|fault| self.refused(fault))
+    }
+
+    /// Changes something; answered once it is stored.
+    pub(crate) async fn change_at(&self, ask: RouterAsk) -> Result<RouterReply, ApiError> {
+        change_node(&self.api, ask).await?.map_err(|fault| self.refused(fault))
+    }
+
+    fn refused(&self, fault: RouterFault) -> ApiError {
+        match fault.code {
             20404 => self.nothing(),
             code => ApiError::new(code, fault.why),
-        })
+        }
     }
 
     /// Asks something of a workspace.
@@ -137,11 +148,9 @@ impl Site {
         self.ask(RouterAsk::In(self.sid(workspace)?, ask)).await
     }
 
-    /// Changes something; answered once it is stored.
+    /// The same of a workspace.
     pub(crate) async fn change(&self, workspace: &str, ask: DeskAsk) -> Result<RouterReply, ApiError> {
-        let reply = self.ask_in(workspace, ask).await?;
-        self.api.store.flush().await?;
-        Ok(reply)
+        self.change_at(RouterAsk::In(self.sid(workspace)?, ask)).await
     }
 
     /// Removes something.

@@ -65,7 +65,7 @@ impl Desk {
         body
     }
 
-    async fn send_at(
+    pub(crate) async fn send_at(
         &self,
         method: &str,
         path: &str,

@@ -27,8 +27,7 @@ async fn list(site: Site) -> Result<Json<Value>, ApiError> {
 }
 
 async fn create(site: Site, form: Params) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let reply = site.ask(RouterAsk::CreateWorkspace(read(&form)?)).await?;
-    site.api.store.flush().await?;
+    let reply = site.change_at(RouterAsk::CreateWorkspace(read(&form)?)).await?;
     Ok((StatusCode::CREATED, answer(reply, &site)?))
 }
 

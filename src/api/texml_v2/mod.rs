@@ -81,7 +81,7 @@ impl Facade {
             .map_err(|_| ApiError::new(20001, "The path is none of a URL"))?;
         *asked.headers_mut() = self.headers(&parts.headers);
         // What else the outer router noted of the request is no business of the inner one.
-        if let Some(peer) = parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>() {
+        if let Some(peer) = parts.extensions.get::<axum::extract::ConnectInfo<crate::typed::Peer>>() {
             asked.extensions_mut().insert(*peer);
         }
         asked.extensions_mut().insert(Spoken(Dialect::Texml));

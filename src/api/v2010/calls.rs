@@ -89,7 +89,7 @@ pub(super) async fn create(
     }
     let mut new = Box::new(read_call(&form, dialect)?);
     new.checks_from = !passes_on(&form, &api).await?;
-    could_be_kept(&api).await?;
+    api.could_be_kept().await?;
     match api.orders.ask(Operator::Originate(new)).await? {
         OperatorReply::Call(row) => {
             keep(&api, row.sid).await?;
@@ -97,14 +97,6 @@ pub(super) async fn create(
         }
         OperatorReply::NotPlaced(why) => Err(ApiError::new(why.code, why.why)),
         _ => Err(ApiError::unexpected()),
-    }
-}
-
-/// Nothing is begun while it is known that it could not be stored.
-pub(super) async fn could_be_kept(api: &Api) -> Result<(), ApiError> {
-    match api.store.health().degraded {
-        Some(_) => Ok(api.store.flush().await?),
-        None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use base::AccountSid;
 use call::{ConferenceFault, ConferenceRef, LiveParticipant, Operator, OperatorReply};
 use serde_json::{Value, json};
 
-use super::calls::{could_be_kept, keep, passes_on};
+use super::calls::{keep, passes_on};
 use super::conferences::{named, over};
 use super::{participant, participant_create};
 use crate::Api;
@@ -76,7 +76,7 @@ async fn create(
     let mut new = Box::new(participant_create::read(&form, &conference, dialect)?);
     new.call.checks_from = !passes_on(&form, &api).await?;
     let order = Operator::AddParticipant { conference: conference.clone(), new };
-    could_be_kept(&api).await?;
+    api.could_be_kept().await?;
     match api.orders.ask(order).await? {
         OperatorReply::Participant(one) => {
             keep(&api, one.facts.call_sid).await?;

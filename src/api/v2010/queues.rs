@@ -41,7 +41,18 @@ pub(super) async fn create(
     form.note_unknown(NAMES);
     let name = form.text("FriendlyName").ok_or_else(|| ApiError::new(20001, "FriendlyName is missing"))?;
     let command = Operator::CreateQueue { name: name.to_owned(), max_size: max_size(&form)? };
-    Ok((StatusCode::CREATED, stored(&api, command, &uri).await?))
+    api.could_be_kept().await?;
+    match api.orders.ask(command).await? {
+        OperatorReply::Queue(queue) => {
+            if let Err(error) = api.store.flush().await {
+                // Who is told of an error has made nothing: under this name another may be made.
+                api.orders.ask(Operator::DeleteQueue(queue.sid)).await?;
+                return Err(error.into());
+            }
+            Ok((StatusCode::CREATED, Json(show(&queue, api.account_sid))))
+        }
+        other => Err(refused(&other, &uri)),
+    }
 }
 
 /// GET.
@@ -69,7 +80,15 @@ pub(super) async fn update(
     form.note_unknown(NAMES);
     let queue = sid(&name, uri.path())?;
     let name = form.text("FriendlyName").map(str::to_owned);
-    stored(&api, Operator::UpdateQueue { queue, name, max_size: max_size(&form)? }, &uri).await
+    let command = Operator::UpdateQueue { queue, name, max_size: max_size(&form)? };
+    api.could_be_kept().await?;
+    match api.orders.ask(command).await? {
+        OperatorReply::Queue(queue) => {
+            api.store.flush().await?;
+            Ok(Json(show(&queue, api.account_sid)))
+        }
+        other => Err(refused(&other, &uri)),
+    }
 }
 
 /// DELETE: one nobody waits in.
@@ -79,7 +98,9 @@ pub(super) async fn delete(
     OriginalUri(uri): OriginalUri,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    match api.orders.ask(Operator::DeleteQueue(sid(&name, uri.path())?)).await? {
+    let command = Operator::DeleteQueue(sid(&name, uri.path())?);
+    api.could_be_kept().await?;
+    match api.orders.ask(command).await? {
         OperatorReply::Done => {
             api.store.flush().await?;
             Ok(StatusCode::NO_CONTENT)
@@ -92,16 +113,6 @@ const NAMES: &[&str] = &["FriendlyName", "MaxSize"];
 
 fn max_size(form: &Params) -> Result<Option<u32>, ApiError> {
     form.number("MaxSize", 1..=SIZE_MAX, 20001)
-}
-
-async fn stored(api: &Api, command: Operator, uri: &Uri) -> Result<Json<Value>, ApiError> {
-    match api.orders.ask(command).await? {
-        OperatorReply::Queue(queue) => {
-            api.store.flush().await?;
-            Ok(Json(show(&queue, api.account_sid)))
-        }
-        other => Err(refused(&other, uri)),
-    }
 }
 
 /// Why the node did not do it.
@@ -141,14 +152,14 @@ fn show(queue: &LiveQueue, account: AccountSid) -> Value {
 const SIZE_MAX: u32 = 5_000;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use base::{CallSid, QueueSid, Timestamp};
     use call::LiveQueueMember;
 
     use super::*;
     use crate::v2010::tests::{api, ask, followed, keys, node, send};
 
-    fn queue(n: u128, waiting: u128) -> LiveQueue {
+    pub(in crate::v2010) fn queue(n: u128, waiting: u128) -> LiveQueue {
         LiveQueue {
             sid: QueueSid(n),
             name: format!("desk {n}"),

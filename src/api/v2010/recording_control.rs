@@ -86,9 +86,20 @@ const START: &[&str] = &[
 
 async fn order(api: &Api, call: CallSid, order: RecordOrder, uri: &Uri) -> Result<RecordingRow, ApiError> {
     let over = || ApiError::new(21220, format!("Call is not in-progress: {call}"));
+    let starts = matches!(order, RecordOrder::Start(_));
+    if starts {
+        api.could_be_kept().await?;
+    }
     match api.orders.ask(Operator::Recording { call, order: Box::new(order) }).await? {
         OperatorReply::Recording(row) => {
-            api.store.flush().await?;
+            if let Err(error) = api.store.flush().await {
+                if starts {
+                    // Who is told of an error has begun nothing.
+                    let order = RecordOrder::Control { recording: Some(row.sid), change: RecordChange::Stop };
+                    api.orders.ask(Operator::Recording { call, order: Box::new(order) }).await?;
+                }
+                return Err(error.into());
+            }
             Ok(*row)
         }
         OperatorReply::RecordFault(RecordFault::NotInProgress) => Err(over()),
@@ -104,7 +115,7 @@ async fn order(api: &Api, call: CallSid, order: RecordOrder, uri: &Uri) -> Resul
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use base::Timestamp;
     use call::RecordWish;
     use call::record::{RecordingSource, RecordingStatus};
@@ -113,7 +124,7 @@ mod tests {
     use super::*;
     use crate::v2010::tests::{api, ask, keys, node};
 
-    fn row(status: RecordingStatus) -> RecordingRow {
+    pub(in crate::v2010) fn row(status: RecordingStatus) -> RecordingRow {
         RecordingRow {
             sid: RecordingSid(3),
             call: CallSid(1),

@@ -155,11 +155,11 @@ fn names(known: &HeaderValue, tag: &str) -> bool {
     known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
 
-/// Whether a part alone is sent: one, and of the very file the client has the rest of. Of several parts, and where only a
-/// date is known of the rest, all of it is sent (RFC 9110 §13.1.5, §14.2).
+/// Whether a part alone is sent: one, counted in bytes, and of the very file the client has the rest of. Of several parts,
+/// in a unit nobody knows, and where only a date is known of the rest, all of it is sent (RFC 9110 §13.1.5, §14.2).
 fn sends_part(headers: &HeaderMap, tag: Option<&str>) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_one = text(RANGE).is_none_or(|range| !range.contains(','));
+    let is_one = text(RANGE).is_none_or(|range| range.starts_with("bytes=") && !range.contains(','));
     is_one && text(IF_RANGE).is_none_or(|known| tag == Some(known))
 }
 
@@ -288,6 +288,9 @@ mod tests {
             ("bytes=0-3", Some("\"other\""), all.clone()),
             ("bytes=0-3", Some("Fri, 20 Aug 2010 01:13:42 GMT"), all.clone()),
             ("bytes=0-3,8-11", None, all.clone()),
+            ("chars=0-3", None, all.clone()),
+            ("seconds=9999999-", None, all.clone()),
+            ("0-3", None, all.clone()),
             ("bytes=9999999-", None, (416, Some(format!("bytes */{length}")), 0)),
         ] {
             let account = api.account_sid;

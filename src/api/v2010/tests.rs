@@ -7,8 +7,8 @@ use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use base::{AccountSid, CallSid, Timestamp};
 use base64::Engine as _;
-use call::record::{CallRow, StoreItem};
-use call::{Fate, NotPlaced, Operator, OperatorReply};
+use call::record::{CallRow, RecordingStatus, StoreItem};
+use call::{Fate, NotPlaced, Operator, OperatorReply, RecordChange, RecordOrder};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower_service::Service as _;
@@ -302,15 +302,34 @@ async fn a_call_is_made_and_stored_before_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_call_that_cannot_be_stored_is_not_made() {
+async fn what_cannot_be_stored_is_not_begun() {
     let folder = tempfile::tempdir().unwrap();
     let call = "To=%2B14155551212&From=%2B15550001111&Twiml=%3CResponse/%3E";
-    for (path, reply) in [
-        ("Calls.json", OperatorReply::Call(Box::new(row(4, CallStatus::Queued)))),
+    let recordings = format!("Calls/{}/Recordings.json", CallSid(4));
+    let recording = super::recording_control::tests::row(RecordingStatus::InProgress);
+    let stop = RecordOrder::Control { recording: Some(recording.sid), change: RecordChange::Stop };
+    let queue = super::queues::tests::queue(2, 0);
+    let no_queue = Operator::DeleteQueue(queue.sid);
+    for (path, call, reply, undo) in [
+        (
+            "Calls.json",
+            call,
+            OperatorReply::Call(Box::new(row(4, CallStatus::Queued))),
+            Operator::Hangup(CallSid(4)),
+        ),
         (
             "Conferences/room/Participants.json",
+            call,
             OperatorReply::Participant(Box::new(super::participants::tests::somebody(4))),
+            Operator::Hangup(CallSid(4)),
         ),
+        (
+            &recordings,
+            "",
+            OperatorReply::Recording(Box::new(recording)),
+            Operator::Recording { call: CallSid(4), order: Box::new(stop) },
+        ),
+        ("Queues.json", "FriendlyName=desk", OperatorReply::Queue(queue), no_queue),
     ] {
         // Known before: nobody is rung.
         let (mut api, taken) = api(folder.path()).await;
@@ -331,7 +350,7 @@ async fn a_call_that_cannot_be_stored_is_not_made() {
         assert_eq!((status, &body["code"]), (503, &json!(20503)), "{path}");
         drop(api);
         let asked = lost.await.unwrap();
-        assert!(asked.len() == 2 && asked[1] == Operator::Hangup(CallSid(4)), "{path}: {asked:?}");
+        assert!(asked.len() == 2 && asked[1] == undo, "{path}: {asked:?}");
     }
 }
 

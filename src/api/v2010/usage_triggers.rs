@@ -121,15 +121,10 @@ pub async fn look_at_triggers(
     let mut all = Vec::new();
     let entries: Vec<_> = office.view().of_kind(Kind::UsageTrigger).cloned().collect();
     for entry in entries {
-        let today = Day::of(now);
-        let from = match entry.text("recurring") {
-            Some("daily") => today,
-            Some("monthly") => today.first_of_month(),
-            Some("yearly") => today.first_of_year(),
-            _ => Day::of(Timestamp(0)),
-        };
-        let seen = seen(store, &entry, from.begins(), now).await.map_err(|error| error.to_string())?;
-        let Some(news) = News::of(&entry, seen, from.begins(), now) else { continue };
+        let from = period(&entry, now);
+        let seen = seen(store, &entry, from, now).await.map_err(|error| error.to_string())?;
+        let value = value(store, &entry, now).await.map_err(|error| error.to_string())?;
+        let Some(news) = News::of(&entry, seen, value, from, now) else { continue };
         let told = news.fires.then(|| fired(&entry, &news, account));
         let key = entry.key.clone();
         let noted = office.change(move |draft| {
@@ -147,10 +142,32 @@ pub async fn look_at_triggers(
     Ok(all)
 }
 
-/// How much there is of what a trigger watches.
-async fn seen(store: &Store, entry: &Entry, from: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+/// When the period began that a trigger counts in at that moment.
+fn period(entry: &Entry, at: Timestamp) -> Timestamp {
+    let day = Day::of(at);
+    let first = match entry.text("recurring") {
+        Some("daily") => day,
+        Some("monthly") => day.first_of_month(),
+        Some("yearly") => day.first_of_year(),
+        _ => Day::of(Timestamp(0)),
+    };
+    first.begins()
+}
+
+/// What a trigger fires at: with a `+`, so much more than there was when it was made, however long ago that is.
+async fn value(store: &Store, entry: &Entry, now: Timestamp) -> Result<String, StoreError> {
+    let value = entry.text("trigger_value").unwrap_or_default();
+    let Some(more) = value.strip_prefix('+') else { return Ok(value.to_owned()) };
+    // One that was changed counts from then on.
+    let made = entry.updated.or(entry.created).unwrap_or(now);
+    let before = seen(store, entry, period(entry, made), made).await?;
+    Ok((before as f64 + more.parse::<f64>().unwrap_or(f64::INFINITY)).to_string())
+}
+
+/// How much there is of what a trigger watches, up to that moment.
+async fn seen(store: &Store, entry: &Entry, from: Timestamp, to: Timestamp) -> Result<u64, StoreError> {
     let Some(what) = counted(entry.text("usage_category").unwrap_or_default()) else { return Ok(0) };
-    let usage = store.usage(what, from, Timestamp(now.0.saturating_add(1))).await?;
+    let usage = store.usage(what, from, Timestamp(to.0.saturating_add(1))).await?;
     Ok(match entry.text("trigger_by") {
         Some("count") => usage.count,
         Some("price") => 0,
@@ -168,13 +185,7 @@ struct News {
 }
 
 impl News {
-    fn of(entry: &Entry, seen: u64, from: Timestamp, now: Timestamp) -> Option<Self> {
-        let value = entry.text("trigger_value").unwrap_or_default();
-        // Counted from its making, which this is, but for a minute.
-        let value = match value.strip_prefix('+') {
-            Some(more) => (seen as f64 + more.parse::<f64>().unwrap_or(f64::INFINITY)).to_string(),
-            None => value.to_owned(),
-        };
+    fn of(entry: &Entry, seen: u64, value: String, from: Timestamp, now: Timestamp) -> Option<Self> {
         let current = seen.to_string();
         let fired_for = entry.body.get(FIRED_FOR).and_then(Value::as_i64);
         let fires = fired_for != Some(from.0) && value.parse().is_ok_and(|value: f64| seen as f64 >= value);
@@ -288,6 +299,30 @@ mod tests {
         assert!(token(&again) != token(&fired), "another day is another time");
         let (_, shown) = ask(&api, "GET", &format!("Usage/Triggers/{price}.json"), "").await;
         assert_eq!((&shown["current_value"], &shown["date_fired"]), (&json!("0"), &Value::Null));
+    }
+
+    #[tokio::test]
+    async fn so_much_more_counts_from_its_making_however_late_the_first_look_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (api, _taken) = api(folder.path()).await;
+        let call = |n: u128, at: Timestamp| {
+            let row = CallRow::new(CallSid(n), Direction::Inbound, "a", "b", CallStatus::Completed, at);
+            api.store.write(StoreItem::Call(CallRow { duration_s: Some(90), ..row }));
+        };
+        let (made_at, form) = (crate::book::now(), "CallbackUrl=http://web.example/t&UsageCategory=calls");
+        call(1, Timestamp(made_at.0 - DAY_US));
+        let form = format!("{form}&TriggerBy=count&TriggerValue=%2B2");
+        let (_, made) = ask(&api, "POST", "Usage/Triggers.json", &form).await;
+        // The box was away: it has seen two calls since and nobody has looked at the trigger.
+        let later = Timestamp(made_at.0 + DAY_US);
+        call(2, later);
+        let look = async || look_at_triggers(&api.store, &api.office, api.account_sid, later).await.unwrap();
+        assert_eq!(look().await, []);
+        let path = format!("Usage/Triggers/{}.json", made["sid"].as_str().unwrap());
+        let (_, shown) = ask(&api, "GET", &path, "").await;
+        assert_eq!((&shown["current_value"], &shown["trigger_value"]), (&json!("2"), &json!("3")));
+        call(3, later);
+        assert_eq!(look().await.len(), 1);
     }
 
     #[tokio::test]
