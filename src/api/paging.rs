@@ -6,8 +6,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use base::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Value, json};
 use store::{Cut, Page};
 use url::form_urlencoded;
 
@@ -32,6 +35,41 @@ pub(crate) struct Paging {
     token: Option<Token>,
     /// What else was asked, to be repeated in every link.
     filters: Vec<(String, String)>,
+}
+
+/// A page on its way out, its keys in the order of the alphabet as those of every answer.
+pub(crate) struct Written<R> {
+    frame: [(&'static str, Value); 8],
+    name: &'static str,
+    rows: Vec<R>,
+}
+
+/// What a row takes, about: a page is written into one piece of memory.
+const ROW_BYTES: usize = 2_048;
+
+impl<R: Serialize> Serialize for Written<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (before, after) = self.frame.split_at(self.frame.partition_point(|(key, _)| *key < self.name));
+        let mut map = serializer.serialize_map(Some(self.frame.len() + 1))?;
+        for (key, value) in before {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry(self.name, &self.rows)?;
+        for (key, value) in after {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<R: Serialize> IntoResponse for Written<R> {
+    fn into_response(self) -> Response {
+        let mut text = Vec::with_capacity((self.rows.len() + 1) * ROW_BYTES);
+        match serde_json::to_writer(&mut text, &self) {
+            Ok(()) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
+            Err(_) => ApiError::unexpected().into_response(),
+        }
+    }
 }
 
 /// A row as a token names it.
@@ -114,6 +152,32 @@ impl Paging {
         key: impl Fn(&T) -> (Timestamp, Sid),
         show: impl Fn(&T) -> Value,
     ) -> Value {
+        let frame = self.frame(path, &mut rows, key);
+        let rows = (name.to_owned(), rows.iter().map(show).collect());
+        let frame = frame.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Value::Object(frame.chain([rows]).collect())
+    }
+
+    /// The same of rows that are written as they are shown, without a tree of values for each.
+    pub(crate) fn written<T, Sid: Display, R: Serialize>(
+        &self,
+        path: &str,
+        name: &'static str,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> (Timestamp, Sid),
+        show: impl Fn(T) -> R,
+    ) -> Written<R> {
+        let frame = self.frame(path, &mut rows, key);
+        Written { frame, name, rows: rows.into_iter().map(show).collect() }
+    }
+
+    /// What stands around the rows, in the order of the alphabet; of the rows those remain that the page takes.
+    fn frame<T, Sid: Display>(
+        &self,
+        path: &str,
+        rows: &mut Vec<T>,
+        key: impl Fn(&T) -> (Timestamp, Sid),
+    ) -> [(&'static str, Value); 8] {
         let size = self.size as usize;
         let more = rows.len() > size;
         let back = self.token.as_ref().is_some_and(|token| token.back);
@@ -135,21 +199,16 @@ impl Paging {
         let start = u64::from(self.page) * u64::from(self.size);
         let start = if rows.is_empty() { 0 } else { start };
         let end = start + (rows.len() as u64).saturating_sub(1);
-        let mut envelope = Map::new();
-        envelope.insert(name.to_owned(), rows.iter().map(show).collect());
-        for (name, value) in [
+        [
+            ("end", json!(end)),
             ("first_page_uri", json!(self.link(path, 0, None))),
             ("next_page_uri", json!(next)),
-            ("previous_page_uri", json!(previous)),
             ("page", json!(self.page)),
             ("page_size", json!(self.size)),
+            ("previous_page_uri", json!(previous)),
             ("start", json!(start)),
-            ("end", json!(end)),
             ("uri", json!(self.link(path, self.page, self.token.as_ref()))),
-        ] {
-            envelope.insert(name.to_owned(), value);
-        }
-        Value::Object(envelope)
+        ]
     }
 
     /// The same as the v1 APIs show it: `url` is that of the list, absolute, without its query.
@@ -271,6 +330,16 @@ mod tests {
         assert_eq!(second["rows"], json!([3, 4]));
         let back = page(&query(&second["previous_page_uri"]), &rows).unwrap();
         assert_eq!((&back["rows"], &back["previous_page_uri"]), (&json!([1, 2]), &Value::Null));
+    }
+
+    #[test]
+    fn a_page_is_written_as_it_is_put_together() {
+        let paging = Paging::read(&Params::read(b"PageSize=2&To=x")).unwrap();
+        for name in ["calls", "notifications", "recordings", "zebras"] {
+            let put_together = paging.envelope("/x.json", name, vec![9, 8, 7], key, |row| json!(row));
+            let written = paging.written("/x.json", name, vec![9, 8, 7], key, |row| row);
+            assert_eq!(serde_json::to_string(&written).unwrap(), put_together.to_string());
+        }
     }
 
     #[test]

@@ -143,7 +143,7 @@ mod tests {
             ended_to: Some(Timestamp(94_000_000_000)),
             ..CallFilter::default()
         };
-        let (sql, bounds) = filter.listing().statement("created_at", &Page::<CallSid>::first(1));
+        let (sql, bounds) = filter.listing().statement("created_at", &Page::<CallSid>::first(1), true);
         assert!(sql.contains("created_at >= $4 AND created_at <= $5"), "{sql}");
         let numbers: Vec<i64> = bounds
             .iter()

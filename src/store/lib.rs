@@ -5,6 +5,7 @@
 //! down or a disk that is full degrades the store and nothing else: rows wait, [`Store::health`] says so, and
 //! the writer tries again. Reading goes straight to the database.
 
+mod columns;
 mod error;
 mod filter;
 mod health;

@@ -4,11 +4,11 @@
 //! and the place of a page is compared as one value, time and sid together, which both databases find in an index.
 
 use base::Timestamp;
-use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Error};
+use sqlx::{AssertSqlSafe, Error, Row};
 
+use crate::columns::{self, Columns};
 use crate::read::PAGE_ROWS_MAX;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// Which part of a list that is newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,7 @@ impl From<Timestamp> for Bound {
 
 /// A statement under construction.
 pub(crate) struct Listing {
+    columns: &'static str,
     sql: String,
     bounds: Vec<Bound>,
 }
@@ -65,7 +66,7 @@ pub(crate) struct Listing {
 impl Listing {
     /// All rows of a table: `list` is one of the beginnings in [`crate::sql`].
     pub(crate) fn of(list: &'static str) -> Self {
-        Self { sql: list.to_owned(), bounds: Vec::new() }
+        Self { columns: sql::columns(list), sql: list.to_owned(), bounds: Vec::new() }
     }
 
     /// Only those that fulfil `condition`, a column and a comparison, with this value; all when there is none.
@@ -83,11 +84,13 @@ impl Listing {
         self
     }
 
-    /// The statement of one page, newest first by the column `time`, and the values beside it.
+    /// The statement of one page, newest first by the column `time`, for one of the two databases, and the values beside
+    /// it. It finds one row, which is all of them ([`sql::as_one`]).
     pub(crate) fn statement<Sid: ToString>(
         mut self,
         time: &'static str,
         page: &Page<Sid>,
+        sqlite: bool,
     ) -> (String, Vec<Bound>) {
         let (comparison, order) = match &page.cut {
             Cut::Newest | Cut::After(..) => ("<", "DESC"),
@@ -97,9 +100,10 @@ impl Listing {
             let (at, sid) = (self.bind((*at).into()), self.bind(sid.to_string().into()));
             self.sql.push_str(&format!(" AND ({time}, sid) {comparison} ({at}, {sid})"));
         }
-        let limit = self.bind(Bound::Number(i64::from(page.limit.min(PAGE_ROWS_MAX + 1))));
+        // Not bound: SQLite plans a statement anew each time its limit is.
+        let limit = page.limit.min(PAGE_ROWS_MAX + 1);
         self.sql.push_str(&format!(" ORDER BY {time} {order}, sid {order} LIMIT {limit}"));
-        (self.sql, self.bounds)
+        (sql::as_one(&self.sql, self.columns, sqlite), self.bounds)
     }
 
     /// Runs it: one page, newest first by the column `time`.
@@ -108,14 +112,18 @@ impl Listing {
         store: &Store,
         time: &'static str,
         page: &Page<Sid>,
-        read: impl Fn(&AnyRow) -> Result<T, Error>,
+        read: impl Fn(&dyn Columns) -> Result<T, Error>,
     ) -> Result<Vec<T>, StoreError> {
-        let (sql, bounds) = self.statement(time, page);
+        let columns = self.columns;
+        let (sql, bounds) = self.statement(time, page, store.inner.sqlite);
         let query = bounds.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, bound| match bound {
             Bound::Text(text) => query.bind(text),
             Bound::Number(number) => query.bind(number),
         });
-        let mut rows = store.rows(query, read).await?;
+        let text = store.row(query, |row| row.try_get::<Option<String>, _>("rows")).await?;
+        // PostgreSQL makes nothing of no rows.
+        let text = text.flatten().unwrap_or_else(|| "[]".to_owned());
+        let mut rows = columns::rows_of(&text, columns, read)?;
         if matches!(page.cut, Cut::Before(..)) {
             rows.reverse();
         }

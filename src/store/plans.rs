@@ -16,7 +16,7 @@ use crate::{
 
 /// Statements of the lists: each filter alone and typical pairs, the first page, one further on and one back. Who adds
 /// a field to a filter is stopped by the compiler and adds it here.
-fn lists() -> Vec<String> {
+fn lists(sqlite: bool) -> Vec<String> {
     let at = Some(Timestamp(5));
     let text = || Some("+15550001111".to_owned());
     let mut all = Vec::new();
@@ -47,10 +47,10 @@ fn lists() -> Vec<String> {
         CallFilter { ended_to: at, ..plain() },
         CallFilter { ended_from: at, ended_to: at, ..plain() },
     ] {
-        all.extend(pages(|| filter.listing(), "created_at", CallSid(7)));
+        all.extend(pages(sqlite, || filter.listing(), "created_at", CallSid(7)));
         if filter.ended_from.is_some() {
             let long = || filter.long_listing().expect("an end is asked for");
-            all.extend(pages(long, "created_at", CallSid(7)));
+            all.extend(pages(sqlite, long, "created_at", CallSid(7)));
         }
     }
 
@@ -65,7 +65,7 @@ fn lists() -> Vec<String> {
         RecordingFilter { created_from: at, created_to: at, ..plain() },
         RecordingFilter { deleted: true, ..plain() },
     ] {
-        all.extend(pages(|| filter.listing(), "created_at", RecordingSid(7)));
+        all.extend(pages(sqlite, || filter.listing(), "created_at", RecordingSid(7)));
     }
 
     let plain = NotificationFilter::default;
@@ -77,7 +77,7 @@ fn lists() -> Vec<String> {
         NotificationFilter { from: at, ..plain() },
         NotificationFilter { to: at, ..plain() },
     ] {
-        all.extend(pages(|| filter.listing(), "at", NotificationSid(7)));
+        all.extend(pages(sqlite, || filter.listing(), "at", NotificationSid(7)));
     }
 
     let plain = ConferenceFilter::default;
@@ -98,15 +98,15 @@ fn lists() -> Vec<String> {
         ConferenceFilter { updated_from: at, ..plain() },
         ConferenceFilter { updated_to: at, ..plain() },
     ] {
-        all.extend(pages(|| filter.listing(), "created_at", ConferenceSid(7)));
+        all.extend(pages(sqlite, || filter.listing(), "created_at", ConferenceSid(7)));
         if filter.updated_from.is_some() {
             let long = || filter.long_listing().expect("a change is asked for");
-            all.extend(pages(long, "created_at", ConferenceSid(7)));
+            all.extend(pages(sqlite, long, "created_at", ConferenceSid(7)));
         }
     }
 
     for recording in [None, Some(RecordingSid(1))] {
-        all.extend(pages(|| filter::transcriptions(recording), "created_at", TranscriptionSid(7)));
+        all.extend(pages(sqlite, || filter::transcriptions(recording), "created_at", TranscriptionSid(7)));
     }
 
     let plain = RouterEventFilter::default;
@@ -135,24 +135,30 @@ fn lists() -> Vec<String> {
         RouterEventFilter { reservation: text(), ..plain() },
         RouterEventFilter { worker: text(), from: at, ..plain() },
     ] {
-        all.extend(pages(|| filter.listing(WorkspaceSid(1)), "at", RouterEventSid(7)));
+        all.extend(pages(sqlite, || filter.listing(WorkspaceSid(1)), "at", RouterEventSid(7)));
     }
     all
 }
 
-fn pages<Sid: Copy + ToString>(listing: impl Fn() -> Listing, time: &'static str, sid: Sid) -> [String; 3] {
+fn pages<Sid: Copy + ToString>(
+    sqlite: bool,
+    listing: impl Fn() -> Listing,
+    time: &'static str,
+    sid: Sid,
+) -> [String; 3] {
     let at = Timestamp(9);
     [Cut::Newest, Cut::After(at, sid), Cut::Before(at, sid)].map(|cut| {
-        let (sql, _): (String, Vec<Bound>) = listing().statement(time, &Page { limit: PAGE_ROWS_MAX, cut });
+        let (sql, _): (String, Vec<Bound>) =
+            listing().statement(time, &Page { limit: PAGE_ROWS_MAX, cut }, sqlite);
         sql
     })
 }
 
 /// Every statement: those of the one list, and those of the lists.
-fn every_statement() -> Vec<String> {
-    let lists = lists();
+fn every_statement(sqlite: bool) -> Vec<String> {
+    let lists = lists(sqlite);
     for list in sql::LISTS {
-        assert!(lists.iter().any(|sql| sql.starts_with(list)), "no statement of the list {list}");
+        assert!(lists.iter().any(|sql| sql.contains(list)), "no statement of the list {list}");
     }
     sql::ALL.iter().map(|(_, sql)| (*sql).to_owned()).chain(lists).collect()
 }
@@ -193,8 +199,9 @@ pub(crate) async fn every_statement_finds_its_rows_in_an_index(store: &Store) {
     let is_sqlite = connection.backend_name() != "PostgreSQL";
     if !is_sqlite {
         // Whether there is an index at all that fits, whatever the values; over the few rows of a test everything else is
-        // cheaper, and how many rows a value has it learns from a table in use. What it takes then is its own estimate: over
-        // tens of thousands of rows it still reads a whole table where two hundred of them are to go.
+        // cheaper, and how many rows a value has it learns from a table in use. Left to itself it takes these indexes, too,
+        // over two hundred thousand rows of each table, and sorts at most the few hundred it found in one; over fewer it
+        // may read a whole table where two hundred of its rows are to go.
         for setting in ["enable_seqscan = off", "enable_sort = off", "enable_bitmapscan = off"] {
             lines(&mut connection, format!("SET {setting}"), "").await;
         }
@@ -202,7 +209,7 @@ pub(crate) async fn every_statement_finds_its_rows_in_an_index(store: &Store) {
     }
     let mut minded = Vec::new();
     let worst = "SELECT sid FROM calls WHERE caller_name = $1 ORDER BY trunk".to_owned();
-    for sql in std::iter::once(worst).chain(every_statement()) {
+    for sql in std::iter::once(worst).chain(every_statement(is_sqlite)) {
         let found = if is_sqlite {
             sqlite_minds(&mut connection, &sql).await
         } else {
@@ -224,15 +231,16 @@ async fn sqlite_finds_the_rows_of_every_statement_in_an_index() {
     every_statement_finds_its_rows_in_an_index(&store).await;
     let mut connection = store.inner.pool.acquire().await.unwrap();
     let filter = CallFilter { to: Some("101".to_owned()), ..CallFilter::default() };
-    let [first, ..] = pages(|| filter.listing(), "created_at", CallSid(7));
+    let [first, ..] = pages(true, || filter.listing(), "created_at", CallSid(7));
     let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
     assert!(plan.contains("SEARCH calls USING INDEX calls_by_to (to_party=?)"), "{plan}");
     let ended = CallFilter { ended_from: Some(Timestamp(5)), ..CallFilter::default() };
-    let [first, ..] = pages(|| ended.long_listing().expect("an end"), "created_at", CallSid(7));
+    let [first, ..] = pages(true, || ended.long_listing().expect("an end"), "created_at", CallSid(7));
     let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
     assert!(plan.contains("USING INDEX calls_long"), "{plan}");
     let changed = ConferenceFilter { updated_from: Some(Timestamp(5)), ..ConferenceFilter::default() };
-    let [first, ..] = pages(|| changed.long_listing().expect("a change"), "created_at", ConferenceSid(7));
+    let [first, ..] =
+        pages(true, || changed.long_listing().expect("a change"), "created_at", ConferenceSid(7));
     let plan = lines(&mut connection, format!("EXPLAIN QUERY PLAN {first}"), "detail").await.join("\n");
     assert!(plan.contains("USING INDEX conferences_long"), "{plan}");
 }

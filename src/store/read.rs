@@ -10,6 +10,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use twiml::{CallStatus, Level};
 
+use crate::columns::Columns;
 use crate::listing::{Cut, Listing, Page};
 use crate::rows::{
     read_call, read_conference, read_event, read_exchange, read_notification, read_queue, read_recording,
@@ -104,7 +105,7 @@ impl Store {
         usual: Listing,
         long: Option<Listing>,
         page: &Page<S>,
-        read: fn(&AnyRow) -> Result<T, sqlx::Error>,
+        read: fn(&dyn Columns) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreError> {
         let Some(long) = long else { return usual.page(self, "created_at", page, read).await };
         // Newest first the long ones come last; on the way back, first.
@@ -126,13 +127,13 @@ impl Store {
 
     /// One call.
     pub async fn call(&self, sid: CallSid) -> Result<Option<CallRow>, StoreError> {
-        self.row(sqlx::query(sql::CALL).bind(sid.to_string()), read_call).await
+        self.row(sqlx::query(sql::CALL).bind(sid.to_string()), |row| read_call(row)).await
     }
 
     /// A call's events in their order.
     pub async fn events(&self, call: CallSid) -> Result<Vec<EventRow>, StoreError> {
         let query = sqlx::query(sql::EVENTS).bind(call.to_string()).bind(i64::from(EVENTS_READ_MAX));
-        self.rows(query, read_event).await
+        self.rows(query, |row| read_event(row)).await
     }
 
     /// Recordings, newest first.
@@ -147,14 +148,14 @@ impl Store {
     /// Recordings of this box that nobody completed, the oldest first; at its start, those of a crash.
     pub async fn unfinished_recordings(&self) -> Result<Vec<RecordingRow>, StoreError> {
         let query = sqlx::query(sql::UNFINISHED_RECORDINGS).bind(self.inner.box_id.clone());
-        let mut rows = self.rows(query, read_recording).await?;
+        let mut rows = self.rows(query, |row| read_recording(row)).await?;
         rows.sort_by_key(|row| (row.created, row.sid));
         Ok(rows)
     }
 
     /// One recording.
     pub async fn recording(&self, sid: RecordingSid) -> Result<Option<RecordingRow>, StoreError> {
-        self.row(sqlx::query(sql::RECORDING).bind(sid.to_string()), read_recording).await
+        self.row(sqlx::query(sql::RECORDING).bind(sid.to_string()), |row| read_recording(row)).await
     }
 
     /// Conferences, newest first.
@@ -168,17 +169,17 @@ impl Store {
 
     /// One conference.
     pub async fn conference(&self, sid: ConferenceSid) -> Result<Option<ConferenceRow>, StoreError> {
-        self.row(sqlx::query(sql::CONFERENCE).bind(sid.to_string()), read_conference).await
+        self.row(sqlx::query(sql::CONFERENCE).bind(sid.to_string()), |row| read_conference(row)).await
     }
 
     /// The voice queues of this box, the oldest first.
     pub async fn queues(&self) -> Result<Vec<QueueRow>, StoreError> {
-        self.rows(sqlx::query(sql::QUEUES).bind(self.inner.box_id.clone()), read_queue).await
+        self.rows(sqlx::query(sql::QUEUES).bind(self.inner.box_id.clone()), |row| read_queue(row)).await
     }
 
     /// One transcription.
     pub async fn transcription(&self, sid: TranscriptionSid) -> Result<Option<TranscriptionRow>, StoreError> {
-        self.row(sqlx::query(sql::TRANSCRIPTION).bind(sid.to_string()), read_transcription).await
+        self.row(sqlx::query(sql::TRANSCRIPTION).bind(sid.to_string()), |row| read_transcription(row)).await
     }
 
     /// Transcriptions, of all recordings or of one, newest first.
@@ -193,7 +194,7 @@ impl Store {
     /// A call's exchanges with web servers, the oldest first.
     pub async fn exchanges(&self, call: CallSid) -> Result<Vec<ExchangeRow>, StoreError> {
         let query = sqlx::query(sql::EXCHANGES).bind(call.to_string()).bind(i64::from(EXCHANGES_READ_MAX));
-        let mut rows = self.rows(query, read_exchange).await?;
+        let mut rows = self.rows(query, |row| read_exchange(row)).await?;
         rows.sort_by_key(|row| (row.at, row.seq));
         Ok(rows)
     }
@@ -209,7 +210,7 @@ impl Store {
 
     /// One notification.
     pub async fn notification(&self, sid: NotificationSid) -> Result<Option<NotificationRow>, StoreError> {
-        self.row(sqlx::query(sql::NOTIFICATION).bind(sid.to_string()), read_notification).await
+        self.row(sqlx::query(sql::NOTIFICATION).bind(sid.to_string()), |row| read_notification(row)).await
     }
 
     pub(crate) async fn rows<T>(

@@ -155,7 +155,7 @@ impl Store {
     /// Of this box, and complete: the files of another are not here.
     async fn oldest_recordings(&self) -> Result<Vec<RecordingRow>, StoreError> {
         let query = sqlx::query(sql::OLDEST_RECORDINGS).bind(self.inner.box_id.clone());
-        self.rows(query.bind(i64::from(STEP_FILES_MAX)), read_recording).await
+        self.rows(query.bind(i64::from(STEP_FILES_MAX)), |row| read_recording(row)).await
     }
 
     async fn forget_recordings(&self, rows: &[RecordingRow]) -> Result<(), StoreError> {

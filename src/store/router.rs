@@ -6,7 +6,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Error, Row};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::rows::{optional_parsed, parsed, text};
+use crate::columns::Columns;
+use crate::rows::{optional_parsed, parsed, required, text, time};
 use crate::{Page, Store, StoreError, sql};
 
 /// Rows that are read as one.
@@ -116,22 +117,22 @@ fn broken(error: serde_json::Error) -> Error {
     Error::Decode(Box::new(error))
 }
 
-fn read_event(row: &AnyRow) -> Result<RouterEventRow, Error> {
-    let data: String = row.try_get("data")?;
+fn read_event(row: &dyn Columns) -> Result<RouterEventRow, Error> {
+    let data = row.text("data")?.unwrap_or_default();
     Ok(RouterEventRow {
         sid: parsed(row, "sid")?,
         workspace: parsed(row, "workspace")?,
-        at: Timestamp(row.try_get("at")?),
-        kind: row.try_get("kind")?,
-        description: row.try_get("description")?,
-        resource_type: row.try_get("resource_type")?,
-        resource_sid: row.try_get("resource_sid")?,
+        at: time(row, "at")?,
+        kind: required(row, "kind")?,
+        description: required(row, "description")?,
+        resource_type: required(row, "resource_type")?,
+        resource_sid: required(row, "resource_sid")?,
         task: optional_parsed(row, "task")?,
         worker: optional_parsed(row, "worker")?,
         queue: optional_parsed(row, "queue")?,
         workflow: optional_parsed(row, "workflow")?,
         reservation: optional_parsed(row, "reservation")?,
-        data: serde_json::from_str(&data).map_err(|error| Error::Decode(Box::new(error)))?,
+        data: serde_json::from_str(data).map_err(|error| Error::Decode(Box::new(error)))?,
     })
 }
 
@@ -170,7 +171,7 @@ impl Store {
 
     /// One of them.
     pub async fn router_event(&self, sid: RouterEventSid) -> Result<Option<RouterEventRow>, StoreError> {
-        self.row(sqlx::query(sql::ROUTER_EVENT).bind(sid.to_string()), read_event).await
+        self.row(sqlx::query(sql::ROUTER_EVENT).bind(sid.to_string()), |row| read_event(row)).await
     }
 }
 

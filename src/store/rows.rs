@@ -8,11 +8,10 @@ use call::record::{
     NotificationRow, QueueRow, RecordingRow, RecordingSource, RecordingStatus, StoreItem, TranscriptionRow,
     TranscriptionStatus,
 };
-use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
-use sqlx::{Error, Row};
+use sqlx::{AnyConnection, Error};
 use twiml::{CallStatus, Direction, Exchange, HttpMethod, Level};
 
+use crate::columns::{Columns, wrong};
 use crate::several::{self, Put};
 use crate::sql;
 
@@ -227,19 +226,19 @@ async fn write_conference(
     Ok(())
 }
 
-pub(crate) fn read_conference(row: &AnyRow) -> Result<ConferenceRow, Error> {
-    let why: Option<String> = row.try_get("ended_why")?;
+pub(crate) fn read_conference(row: &dyn Columns) -> Result<ConferenceRow, Error> {
+    let why = row.text("ended_why")?;
     Ok(ConferenceRow {
         sid: parsed(row, "sid")?,
-        name: row.try_get("name")?,
+        name: required(row, "name")?,
         status: word(row, "status", |text| {
             ConferenceStatus::ALL.into_iter().find(|status| status.as_str() == text)
         })?,
-        created: Timestamp(row.try_get("created_at")?),
-        updated: Timestamp(row.try_get("updated_at")?),
+        created: time(row, "created_at")?,
+        updated: time(row, "updated_at")?,
         ended_why: why.and_then(|text| ConferenceEnd::ALL.into_iter().find(|why| why.as_str() == text)),
         ended_by: optional_parsed(row, "ended_by")?,
-        region: row.try_get("region")?,
+        region: optional(row, "region")?,
     })
 }
 
@@ -256,84 +255,84 @@ async fn forget(connection: &mut AnyConnection, gone: Gone) -> Result<(), Error>
     Ok(())
 }
 
-pub(crate) fn read_exchange(row: &AnyRow) -> Result<ExchangeRow, Error> {
+pub(crate) fn read_exchange(row: &dyn Columns) -> Result<ExchangeRow, Error> {
     Ok(ExchangeRow {
         call: parsed(row, "call")?,
         seq: number(row, "seq")?,
-        at: Timestamp(row.try_get("at")?),
+        at: time(row, "at")?,
         duration_ms: number(row, "duration_ms")?,
         exchange: Exchange {
-            url: row.try_get("url")?,
+            url: required(row, "url")?,
             method: word(row, "method", HttpMethod::parse)?,
-            request_variables: row.try_get("request_variables")?,
-            answered_by: row.try_get("answered_by")?,
+            request_variables: required(row, "request_variables")?,
+            answered_by: required(row, "answered_by")?,
             status: optional_number(row, "status")?,
-            response_headers: row.try_get("response_headers")?,
-            response_body: row.try_get("response_body")?,
+            response_headers: required(row, "response_headers")?,
+            response_body: required(row, "response_body")?,
         },
     })
 }
 
-pub(crate) fn read_queue(row: &AnyRow) -> Result<QueueRow, Error> {
+pub(crate) fn read_queue(row: &dyn Columns) -> Result<QueueRow, Error> {
     Ok(QueueRow {
         sid: parsed(row, "sid")?,
-        name: row.try_get("name")?,
+        name: required(row, "name")?,
         max_size: number(row, "max_size")?,
         on_demand: number::<u32>(row, "on_demand")? != 0,
-        created: Timestamp(row.try_get("created_at")?),
-        updated: Timestamp(row.try_get("updated_at")?),
+        created: time(row, "created_at")?,
+        updated: time(row, "updated_at")?,
         deleted: None,
     })
 }
 
-pub(crate) fn read_call(row: &AnyRow) -> Result<CallRow, Error> {
+pub(crate) fn read_call(row: &dyn Columns) -> Result<CallRow, Error> {
     Ok(CallRow {
         sid: parsed(row, "sid")?,
         parent: optional_parsed(row, "parent")?,
         direction: word(row, "direction", direction)?,
-        from: row.try_get("from_party")?,
-        to: row.try_get("to_party")?,
-        caller_name: row.try_get("caller_name")?,
-        forwarded_from: row.try_get("forwarded_from")?,
-        number: row.try_get("number")?,
-        trunk: row.try_get("trunk")?,
-        phone: row.try_get("phone")?,
+        from: required(row, "from_party")?,
+        to: required(row, "to_party")?,
+        caller_name: optional(row, "caller_name")?,
+        forwarded_from: optional(row, "forwarded_from")?,
+        number: optional(row, "number")?,
+        trunk: optional(row, "trunk")?,
+        phone: optional(row, "phone")?,
         status: word(row, "status", status)?,
-        created: Timestamp(row.try_get("created_at")?),
-        updated: Timestamp(row.try_get("updated_at")?),
+        created: time(row, "created_at")?,
+        updated: time(row, "updated_at")?,
         start: optional_time(row, "started_at")?,
         answer: optional_time(row, "answered_at")?,
         end: optional_time(row, "ended_at")?,
         duration_s: optional_number(row, "duration_s")?,
         sip_code: optional_number(row, "sip_code")?,
-        answered_by: row.try_get("answered_by")?,
-        ended_by: row.try_get("ended_by")?,
+        answered_by: optional(row, "answered_by")?,
+        ended_by: optional(row, "ended_by")?,
         queue_time_ms: number(row, "queue_time_ms")?,
     })
 }
 
-pub(crate) fn read_event(row: &AnyRow) -> Result<EventRow, Error> {
+pub(crate) fn read_event(row: &dyn Columns) -> Result<EventRow, Error> {
     Ok(EventRow {
         call: parsed(row, "call")?,
         seq: number(row, "seq")?,
-        at: Timestamp(row.try_get("at")?),
+        at: time(row, "at")?,
         kind: word(row, "kind", kind)?,
-        text: row.try_get("text")?,
+        text: required(row, "text")?,
     })
 }
 
-pub(crate) fn read_recording(row: &AnyRow) -> Result<RecordingRow, Error> {
+pub(crate) fn read_recording(row: &dyn Columns) -> Result<RecordingRow, Error> {
     Ok(RecordingRow {
         sid: parsed(row, "sid")?,
         call: parsed(row, "call")?,
         conference: optional_parsed(row, "conference")?,
-        path: row.try_get("path")?,
+        path: required(row, "path")?,
         channels: number(row, "channels")?,
         status: word(row, "status", recording_status)?,
         source: word(row, "source", source)?,
-        track: row.try_get("track")?,
-        created: Timestamp(row.try_get("created_at")?),
-        updated: Timestamp(row.try_get("updated_at")?),
+        track: required(row, "track")?,
+        created: time(row, "created_at")?,
+        updated: time(row, "updated_at")?,
         start: optional_time(row, "started_at")?,
         duration_ms: optional_number(row, "duration_ms")?,
         bytes: optional_number(row, "bytes")?,
@@ -341,16 +340,16 @@ pub(crate) fn read_recording(row: &AnyRow) -> Result<RecordingRow, Error> {
     })
 }
 
-pub(crate) fn read_transcription(row: &AnyRow) -> Result<TranscriptionRow, Error> {
+pub(crate) fn read_transcription(row: &dyn Columns) -> Result<TranscriptionRow, Error> {
     Ok(TranscriptionRow {
         sid: parsed(row, "sid")?,
         recording: parsed(row, "recording")?,
         call: parsed(row, "call")?,
         status: word(row, "status", transcription_status)?,
-        text: row.try_get("text")?,
+        text: optional(row, "text")?,
         duration_s: number(row, "duration_s")?,
-        created: Timestamp(row.try_get("created_at")?),
-        updated: Timestamp(row.try_get("updated_at")?),
+        created: time(row, "created_at")?,
+        updated: time(row, "updated_at")?,
     })
 }
 
@@ -360,23 +359,23 @@ fn transcription_status(text: &str) -> Option<TranscriptionStatus> {
         .find(|status| status.as_str() == text)
 }
 
-pub(crate) fn read_notification(row: &AnyRow) -> Result<NotificationRow, Error> {
-    let method: Option<String> = row.try_get("method")?;
+pub(crate) fn read_notification(row: &dyn Columns) -> Result<NotificationRow, Error> {
+    let method = row.text("method")?;
     Ok(NotificationRow {
         sid: parsed(row, "sid")?,
         call: optional_parsed(row, "call")?,
-        at: Timestamp(row.try_get("at")?),
+        at: time(row, "at")?,
         code: number(row, "code")?,
         level: word(row, "level", level)?,
-        message: row.try_get("message")?,
-        url: row.try_get("url")?,
-        method: method.and_then(|text| HttpMethod::parse(&text)),
+        message: required(row, "message")?,
+        url: optional(row, "url")?,
+        method: method.and_then(HttpMethod::parse),
         line: optional_number(row, "line_no")?,
         column: optional_number(row, "column_no")?,
-        request_variables: row.try_get("request_variables")?,
+        request_variables: optional(row, "request_variables")?,
         response_status: optional_number(row, "response_status")?,
-        response_headers: row.try_get("response_headers")?,
-        response_body: row.try_get("response_body")?,
+        response_headers: optional(row, "response_headers")?,
+        response_body: optional(row, "response_body")?,
     })
 }
 
@@ -469,34 +468,46 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn optional_time(row: &AnyRow, column: &str) -> Result<Option<Timestamp>, Error> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.map(Timestamp))
+pub(crate) fn required(row: &dyn Columns, column: &str) -> Result<String, Error> {
+    row.text(column)?.map(str::to_owned).ok_or_else(|| nothing(column))
 }
 
-fn number<T: TryFrom<i64>>(row: &AnyRow, column: &str) -> Result<T, Error> {
-    T::try_from(row.try_get::<i64, _>(column)?).map_err(|_| wrong(column, "a number out of range"))
+fn optional(row: &dyn Columns, column: &str) -> Result<Option<String>, Error> {
+    Ok(row.text(column)?.map(str::to_owned))
 }
 
-fn optional_number<T: TryFrom<i64>>(row: &AnyRow, column: &str) -> Result<Option<T>, Error> {
-    let value: Option<i64> = row.try_get(column)?;
+pub(crate) fn time(row: &dyn Columns, column: &str) -> Result<Timestamp, Error> {
+    row.number(column)?.map(Timestamp).ok_or_else(|| nothing(column))
+}
+
+fn optional_time(row: &dyn Columns, column: &str) -> Result<Option<Timestamp>, Error> {
+    Ok(row.number(column)?.map(Timestamp))
+}
+
+fn number<T: TryFrom<i64>>(row: &dyn Columns, column: &str) -> Result<T, Error> {
+    optional_number(row, column)?.ok_or_else(|| nothing(column))
+}
+
+fn optional_number<T: TryFrom<i64>>(row: &dyn Columns, column: &str) -> Result<Option<T>, Error> {
+    let value = row.number(column)?;
     value.map(|value| T::try_from(value).map_err(|_| wrong(column, "a number out of range"))).transpose()
 }
 
-pub(crate) fn parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<T, Error> {
+pub(crate) fn parsed<T: FromStr>(row: &dyn Columns, column: &str) -> Result<T, Error> {
     word(row, column, |text| text.parse().ok())
 }
 
-pub(crate) fn optional_parsed<T: FromStr>(row: &AnyRow, column: &str) -> Result<Option<T>, Error> {
-    let text: Option<String> = row.try_get(column)?;
-    text.map(|text| text.parse().map_err(|_| wrong(column, "a word no version of the box has written")))
-        .transpose()
+pub(crate) fn optional_parsed<T: FromStr>(row: &dyn Columns, column: &str) -> Result<Option<T>, Error> {
+    row.text(column)?.map(|text| text.parse().map_err(|_| wrong(column, UNKNOWN))).transpose()
 }
 
-fn word<T>(row: &AnyRow, column: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-    let text: String = row.try_get(column)?;
-    read(&text).ok_or_else(|| wrong(column, "a word no version of the box has written"))
+fn word<T>(row: &dyn Columns, column: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+    let text = row.text(column)?.ok_or_else(|| nothing(column))?;
+    read(text).ok_or_else(|| wrong(column, UNKNOWN))
 }
 
-fn wrong(column: &str, what: &str) -> Error {
-    Error::ColumnDecode { index: column.to_owned(), source: format!("{column} holds {what}").into() }
+const UNKNOWN: &str = "a word no version of the box has written";
+
+fn nothing(column: &str) -> Error {
+    wrong(column, "nothing")
 }

@@ -70,6 +70,21 @@ pub(crate) const LISTS: &[&str] = &[
     LIST_ROUTER_EVENTS,
 ];
 
+/// The columns of a list.
+pub(crate) fn columns(list: &'static str) -> &'static str {
+    let columns = list.strip_prefix("SELECT ").and_then(|rest| rest.split(" FROM ").next());
+    columns.expect("a list begins with its columns")
+}
+
+/// Many rows as one: a JSON text, an array of an array for each row, its values in the order of the columns.
+pub(crate) fn as_one(rows: &str, columns: &str, sqlite: bool) -> String {
+    if sqlite {
+        format!("SELECT json_group_array(json_array({columns})) AS rows FROM ({rows}) AS page")
+    } else {
+        format!("SELECT CAST(json_agg(json_build_array({columns})) AS TEXT) AS rows FROM ({rows}) AS page")
+    }
+}
+
 /// The oldest rows go: those before `$1`, `$2` of them at most.
 macro_rules! forget_old {
     ($table:literal, $key:literal, $time:literal, $only:literal) => {

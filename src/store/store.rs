@@ -50,6 +50,8 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) pool: AnyPool,
+    /// Which of the two databases it is.
+    pub(crate) sqlite: bool,
     /// The one connection that rows are written through: however many read, they do not keep it waiting.
     writers: AnyPool,
     pub(crate) box_id: String,
@@ -104,7 +106,7 @@ impl Store {
         let writer = tokio::spawn(writer::run(writer, shared.clone()));
         let (news, _) = broadcast::channel(NEWS_MAX);
         let writer = Mutex::new(Some(writer));
-        Ok(Store { inner: Arc::new(Inner { pool, writers, box_id, shared, writer, news }) })
+        Ok(Store { inner: Arc::new(Inner { pool, sqlite, writers, box_id, shared, writer, news }) })
     }
 
     /// Takes a row to be written. Never waits, never fails: see [`health`](Self::health).

@@ -1,5 +1,7 @@
 //! One call: `…/Calls/CA….json` (reference: rest-voice §5.2, §5.3).
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::StatusCode;
@@ -9,6 +11,7 @@ use call::record::CallRow;
 use call::route::normalise;
 use call::{CallUpdate, Fate, Operator, OperatorReply};
 use config::number_sid;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 use twiml::{CallStatus, Dialect, Source, Verb};
 
@@ -141,40 +144,61 @@ pub(super) fn document_ref(form: &Params, url: &str, method: &str) -> Result<Opt
 
 /// The resource.
 pub(super) fn show(row: &CallRow, account: AccountSid) -> Value {
-    let date = |at: Option<Timestamp>| at.map(Timestamp::rfc2822);
-    let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", row.sid);
-    let subresources: serde_json::Map<String, Value> = SUBRESOURCES
-        .iter()
-        .map(|(key, name)| ((*key).to_owned(), json!(format!("{uri}/{name}.json"))))
-        .collect();
-    json!({
-        "sid": row.sid,
-        "account_sid": account,
-        "parent_call_sid": row.parent,
-        "to": row.to,
-        "to_formatted": formatted(&row.to),
-        "from": row.from,
-        "from_formatted": formatted(&row.from),
-        "phone_number_sid": row.number.as_deref().map(|number| number_sid(account, &normalise(number))),
-        "status": row.status.as_str(),
-        "start_time": date(row.start),
-        "end_time": date(row.end),
-        "duration": row.duration_s.map(|seconds| seconds.to_string()),
-        "price": null,
-        "price_unit": "USD",
-        "direction": row.direction.as_str(),
-        "answered_by": row.answered_by,
-        "forwarded_from": row.forwarded_from,
-        "caller_name": row.caller_name,
-        "group_sid": null,
-        "queue_time": row.queue_time_ms.to_string(),
-        "trunk_sid": row.trunk.as_deref().map(|name| TrunkSid(derived(account, name))),
-        "api_version": "2010-04-01",
-        "date_created": row.created.rfc2822(),
-        "date_updated": row.updated.rfc2822(),
-        "uri": format!("{uri}.json"),
-        "subresource_uris": subresources,
-    })
+    json!(ShownCall { row: Cow::Borrowed(row), account })
+}
+
+/// The resource as it is written, its keys in the order of the alphabet.
+pub(super) struct ShownCall<'a> {
+    pub(super) row: Cow<'a, CallRow>,
+    pub(super) account: AccountSid,
+}
+
+impl Serialize for ShownCall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { row, account } = self;
+        let sid = row.sid.to_string();
+        let uri = format!("/2010-04-01/Accounts/{account}/Calls/{sid}");
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("account_sid", account)?;
+        map.serialize_entry("answered_by", &row.answered_by)?;
+        map.serialize_entry("api_version", "2010-04-01")?;
+        map.serialize_entry("caller_name", &row.caller_name)?;
+        map.serialize_entry("date_created", &row.created.rfc2822())?;
+        map.serialize_entry("date_updated", &row.updated.rfc2822())?;
+        map.serialize_entry("direction", row.direction.as_str())?;
+        map.serialize_entry("duration", &row.duration_s.map(|seconds| seconds.to_string()))?;
+        map.serialize_entry("end_time", &row.end.map(Timestamp::rfc2822))?;
+        map.serialize_entry("forwarded_from", &row.forwarded_from)?;
+        map.serialize_entry("from", &row.from)?;
+        map.serialize_entry("from_formatted", &formatted(&row.from))?;
+        map.serialize_entry("group_sid", &())?;
+        map.serialize_entry("parent_call_sid", &row.parent)?;
+        let number = row.number.as_deref().map(|number| number_sid(*account, &normalise(number)));
+        map.serialize_entry("phone_number_sid", &number)?;
+        map.serialize_entry("price", &())?;
+        map.serialize_entry("price_unit", "USD")?;
+        map.serialize_entry("queue_time", &row.queue_time_ms.to_string())?;
+        map.serialize_entry("sid", &sid)?;
+        map.serialize_entry("start_time", &row.start.map(Timestamp::rfc2822))?;
+        map.serialize_entry("status", row.status.as_str())?;
+        map.serialize_entry("subresource_uris", &Subresources(&uri))?;
+        map.serialize_entry("to", &row.to)?;
+        map.serialize_entry("to_formatted", &formatted(&row.to))?;
+        let trunk = row.trunk.as_deref().map(|name| TrunkSid(derived(*account, name)));
+        map.serialize_entry("trunk_sid", &trunk)?;
+        map.serialize_entry("uri", &format!("{uri}.json"))?;
+        map.end()
+    }
+}
+
+/// What stands below a call of this URI.
+struct Subresources<'a>(&'a str);
+
+impl Serialize for Subresources<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let uri = |name: &str| [self.0, "/", name, ".json"].concat();
+        serializer.collect_map(SUBRESOURCES.iter().map(|(key, name)| (key, uri(name))))
+    }
 }
 
 /// A North American number as people there write it; everything else as it is.
@@ -219,6 +243,17 @@ mod tests {
         ] {
             assert_eq!(formatted(party), shown);
         }
+    }
+
+    #[test]
+    fn one_is_written_in_the_order_of_the_alphabet_as_every_answer() {
+        let from = "+14155551212";
+        let (sid, at) = (CallSid(7), Timestamp(1_282_266_822_000_000));
+        let row = CallRow::new(sid, twiml::Direction::Inbound, from, "x \"y\"", CallStatus::Completed, at);
+        let row = CallRow { number: Some("+1555".to_owned()), trunk: Some("t".to_owned()), ..row };
+        let account = AccountSid(1);
+        let written = ShownCall { row: Cow::Borrowed(&row), account };
+        assert_eq!(serde_json::to_string(&written).unwrap(), show(&row, account).to_string());
     }
 
     #[test]

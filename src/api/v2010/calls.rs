@@ -1,5 +1,7 @@
 //! Calls: `…/Calls.json` (reference: rest-voice §5.1, §5.4).
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
@@ -14,12 +16,12 @@ use twiml::{
     RecordingStatusCallback, Source, StatusCallback,
 };
 
-use super::call::{TIME_LIMIT_MAX, document, document_ref, show};
+use super::call::{ShownCall, TIME_LIMIT_MAX, document, document_ref, show};
 use crate::Api;
 use crate::auth::Authorized;
 use crate::dates::span;
 use crate::error::ApiError;
-use crate::paging::Paging;
+use crate::paging::{Paging, Written};
 use crate::params::Params;
 use crate::texml_v2::Spoken;
 
@@ -28,13 +30,13 @@ pub(super) async fn list(
     _: Authorized,
     State(api): State<Api>,
     OriginalUri(uri): OriginalUri,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Written<ShownCall<'static>>, ApiError> {
     let query = Params::read(uri.query().unwrap_or_default().as_bytes());
     let paging = Paging::read(&query)?;
     let filter = filter(&query)?;
     let rows = api.store.calls(&filter, &paging.page()?).await?;
-    let shown = |row: &call::record::CallRow| show(row, api.account_sid);
-    Ok(Json(paging.envelope(uri.path(), "calls", rows, |row| (row.created, row.sid), shown)))
+    let shown = |row| ShownCall { row: Cow::Owned(row), account: api.account_sid };
+    Ok(paging.written(uri.path(), "calls", rows, |row| (row.created, row.sid), shown))
 }
 
 fn filter(query: &Params) -> Result<store::CallFilter, ApiError> {
