@@ -133,6 +133,8 @@ fn each_side_gets_the_packets_it_asks_for() {
     let (body, there) = answered(&theirs, &wishes).unwrap();
     assert_eq!((there.ptime_ms, there.max_ptime_ms), (40, 40));
     assert!(body.contains("a=ptime:10\r\n"), "{body}");
+    let here = accepted(&wishes, &theirs).unwrap();
+    assert_eq!((here.ptime_ms, here.max_ptime_ms), (40, 40), "an answer asks as well");
     // Who asks for nothing gets what we like ourselves.
     let (_, there) = answered(&phone("RTP/AVP", "0", ""), &wishes).unwrap();
     assert_eq!((there.ptime_ms, there.max_ptime_ms), (10, 60));
