@@ -222,7 +222,8 @@ impl Call {
         }
     }
 
-    /// The caller acknowledged our 200; with the answer, when we made the offer.
+    /// The caller acknowledged a 200 in which we made the offer, with the answer. An offer of our own re-INVITE, which
+    /// waits for the ACK of a 200 before it, has its answer elsewhere.
     pub(crate) fn on_acked(&mut self, body: Option<&[u8]>, ctx: &mut Ctx<'_>) {
         if !self.leg.offer_pending {
             return;

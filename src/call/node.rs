@@ -335,7 +335,8 @@ impl Node {
                     call.on_refused(code, &reason, ctx);
                 });
             }
-            Event::Acked { session, body } => {
+            Event::Acked { offered: false, .. } => {}
+            Event::Acked { session, offered: true, body } => {
                 self.with_session(session, now, |call, ctx| call.on_acked(body.as_deref(), ctx));
             }
             Event::Cancelled { session } => {

@@ -229,6 +229,7 @@ impl Call {
                 self.siprec_over(sid, End::Failed(number, why), ctx);
             }
             sip::Event::Offered { body, .. } => self.recorder_offers(sid, body, ctx),
+            sip::Event::Acked { offered: false, .. } => {}
             sip::Event::Acked { body, .. } => {
                 if let (Some(offer), Some(answer)) = (siprec.offered.take(), body) {
                     let tracks = self.tracks_of(sid, ctx);

@@ -92,7 +92,9 @@ pub enum Event {
     Acked {
         /// The session.
         session: SessionId,
-        /// The answer, when our 2xx made the offer.
+        /// Whether our 2xx made an offer, which the ACK has to answer (RFC 3264, RFC 3261 §13.2.1).
+        offered: bool,
+        /// The answer, when our 2xx made the offer; `None` then: it is missing.
         body: Option<Vec<u8>>,
     },
     /// The caller gave up before our final answer, or can no longer be answered. 487 has been sent.

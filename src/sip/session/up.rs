@@ -118,7 +118,8 @@ impl Up {
             return self.bye(id, reason, core);
         }
         let answer = sdp_of(&request.headers, &request.body).unwrap_or(None);
-        core.tell(Event::Acked { session: id, body: answer.filter(|_| unacked.offers) });
+        let offered = unacked.offers;
+        core.tell(Event::Acked { session: id, offered, body: answer.filter(|_| offered) });
         self.offer_if_free(id, core);
         None
     }

@@ -26,7 +26,7 @@ fn a_call_is_answered_and_ended_by_either_end() {
             expect!(wire, 0, Event::Answered { session, body: Some(body), .. } => {
                 assert_eq!((session, body.as_slice()), (a, SDP_ANSWER));
             });
-            expect!(wire, 1, Event::Acked { session, body: None } => assert_eq!(session, b));
+            expect!(wire, 1, Event::Acked { session, body: None, .. } => assert_eq!(session, b));
             let session = [a, b][hangs_up];
             wire.command(hangs_up, Command::Bye { session, reason: Some((16, "Normal".into())) });
             wire.run_ms(10);
