@@ -129,6 +129,33 @@ fn one_re_invite_spares_the_transcoding_and_a_refusal_changes_nothing() {
 }
 
 #[test]
+fn a_callee_who_answers_before_the_callers_ack_is_heard() {
+    let mut asked = 0;
+    for seed in 0..40 {
+        let mut office = plain_office(&[("ann", "101")]);
+        office.media.codecs = ALL.to_vec();
+        // What is sent overtakes what was sent before.
+        let faults = Faults { latency_max: Duration::from_millis(450), ..Faults::NONE };
+        let mut s = Scenario::with(office, seed, faults);
+        s.web().serve(VOICE, sim::Answer::twiml(DIAL));
+        let ann = s.phone("ann");
+        s.will(ann, Reaction::Answer(Duration::ZERO));
+        s.pass_ms(5_000);
+        let carrier = s.carrier();
+        s.world.ua(carrier).codecs = vec![Pcmu, G722];
+        s.world.ua(ann).codecs = vec![G722];
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(10_000);
+        let to_ann = s.latest(ann).expect("it rings");
+        assert!(s.bridged(&caller, &to_ann), "seed {seed}");
+        asked += s.call(&caller).offers;
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+    assert!(asked > 0, "nobody was asked for another codec");
+}
+
+#[test]
 fn a_peer_may_change_its_codec_in_mid_call() {
     let (mut s, ann) = office(DIAL);
     let caller = s.carrier_calls(NUMBER);
