@@ -25,6 +25,7 @@ pub(crate) async fn write(
     let Some((_, first)) = batch.first() else { return Ok(0) };
     match first {
         StoreItem::Call(_) => {
+            // A batch has each call once, its latest row: PostgreSQL changes no row twice in one statement.
             return several::put(connection, sql::PUT_CALL, box_id, run(batch, call), bind_call).await;
         }
         StoreItem::Event(_) => {
