@@ -409,6 +409,8 @@ fn bad(operation: &Operation, parameter: &Parameter) -> Option<(&'static str, Ve
         "Ordering" => "Age:asc",
         "SplitByWaitTime" => "soon",
         "Template" => "BIG",
+        // Of activities and workers "all other values" are a no, as published.
+        "Available" if !operation.template.contains("/Channels") => return None,
         "Available" => "perhaps",
         "RoutingTarget" if is_post => "nobody",
         "TaskChannel" if is_post => "nothing",
