@@ -79,6 +79,14 @@ impl Crowd {
     }
 }
 
+impl Card {
+    /// Whether both are counted by the same owners and wait in the same places, or in none.
+    fn stands_as(&self, other: &Card) -> bool {
+        let place = |card: &Card| Card { status: TaskStatus::Pending, ..card.clone() };
+        self.status.is_waiting() == other.status.is_waiting() && place(self) == place(other)
+    }
+}
+
 /// Every owner's tasks, by channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Census(#[serde(with = "crate::as_list")] BTreeMap<(Whose, u8), Crowd>);
@@ -99,10 +107,29 @@ impl Census {
             started: task.started(),
             entered: task.entered,
         });
-        if task.counted != now {
-            let before = std::mem::replace(&mut task.counted, now);
-            self.leave(before.as_ref(), task.sid);
-            self.join(task.counted.as_ref(), task.sid);
+        if task.counted == now {
+            return;
+        }
+        let before = std::mem::replace(&mut task.counted, now);
+        match (&before, &task.counted) {
+            (Some(before), Some(now)) if before.stands_as(now) => self.restate(before, now),
+            (before, now) => {
+                self.leave(before.as_ref(), task.sid);
+                self.join(now.as_ref(), task.sid);
+            }
+        }
+    }
+
+    /// A task that stands where it stood has another status.
+    fn restate(&mut self, before: &Card, now: &Card) {
+        for whose in owners(now) {
+            let Some(crowd) = self.0.get_mut(&(whose, now.channel)) else { continue };
+            if let Some(count) = crowd.statuses.of(before.status) {
+                *count = count.saturating_sub(1);
+            }
+            if let Some(count) = crowd.statuses.of(now.status) {
+                *count += 1;
+            }
         }
     }
 
@@ -120,8 +147,10 @@ impl Census {
                     crowd.priorities.remove(&card.priority);
                 }
             }
-            crowd.waiting.remove(&(card.started, sid));
-            crowd.entered.remove(&(card.entered, sid));
+            if card.status.is_waiting() {
+                crowd.waiting.remove(&(card.started, sid));
+                crowd.entered.remove(&(card.entered, sid));
+            }
             if crowd.statuses.total() == 0 {
                 self.0.remove(&(whose, card.channel));
             }
