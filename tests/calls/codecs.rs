@@ -129,7 +129,7 @@ fn one_re_invite_spares_the_transcoding_and_a_refusal_changes_nothing() {
 }
 
 #[test]
-fn a_callee_who_answers_before_the_callers_ack_is_heard() {
+fn a_callee_who_answers_before_the_callers_ack_is_bridged() {
     let mut asked = 0;
     for seed in 0..40 {
         let mut office = plain_office(&[("ann", "101")]);

@@ -93,7 +93,7 @@ pub struct Leg {
     listener: Option<Box<Listener>>,
     /// Made when something must be coded for the peer that is not coded already.
     voice: Option<Box<Voice>>,
-    /// What others said to a peer of G.722 since.
+    /// What was relayed to a peer of G.722 since an encoder of ours spoke to it.
     relayed: Option<Box<Relayed>>,
     /// Made with the first agreement.
     guard: Option<Box<Guard>>,

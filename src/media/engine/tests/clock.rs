@@ -290,11 +290,7 @@ fn what_the_peer_says_it_missed_is_known() {
     let mut rig = Rig::new(1);
     let ann = rig.leg(1, PCMU);
     rig.run_ms(1_000);
-    let ssrc = rig.got(1)[0].fields.ssrc;
-    let block = crate::reception::Report { ssrc, fraction_lost: 26, lost: 7, highest: 0, jitter: 80 };
-    let mut buffer = [0; COMPOUND_BYTES_MAX];
-    let len = Reporter::new(5, "x").report(None, Some((block, None)), rig.now, &mut buffer);
-    rig.packet(1, Channel::Rtcp, SocketAddr::new(ann.address.ip(), ann.address.port() + 1), &buffer[..len]);
+    rig.report(&ann, 26, 7, 80);
     let stats = rig.stats(1);
     assert_eq!((stats.lost_by_peer, stats.jitter_by_peer_us), (7, 10_000));
 }

@@ -128,6 +128,17 @@ impl Rig {
         self.packet(peer.leg, Channel::Rtp, peer.address, &bytes);
     }
 
+    /// The peer reports by RTCP how it hears the leg, which has spoken to it.
+    fn report(&mut self, peer: &Peer, fraction_lost: u8, lost: u32, jitter: u32) {
+        let ssrc = self.got(peer.leg)[0].fields.ssrc;
+        let block = crate::reception::Report { ssrc, fraction_lost, lost, highest: 0, jitter };
+        let mut buffer = [0; crate::rtcp::COMPOUND_BYTES_MAX];
+        let mut reporter = crate::rtcp::Reporter::new(5, "x");
+        let len = reporter.report(None, Some((block, None)), self.now, &mut buffer);
+        let from = SocketAddr::new(peer.address.ip(), peer.address.port() + 1);
+        self.packet(peer.leg, Channel::Rtcp, from, &buffer[..len]);
+    }
+
     /// What the leg's peer was sent as RTP so far.
     fn got(&self, leg: u64) -> Vec<Got> {
         let sent = self.caught.sent.iter().filter(|s| s.leg == LegId(leg) && s.channel == Channel::Rtp);

@@ -331,13 +331,7 @@ fn opus_repairs_itself_for_a_peer_that_reports_losses() {
     };
     talk(&mut rig);
     let got = rig.got(2);
-    let ssrc = got[0].fields.ssrc;
-    let block = crate::reception::Report { ssrc, fraction_lost: 51, lost: 10, highest: 0, jitter: 0 };
-    let mut buffer = [0; crate::rtcp::COMPOUND_BYTES_MAX];
-    let mut reporter = crate::rtcp::Reporter::new(5, "x");
-    let len = reporter.report(None, Some((block, None)), rig.now, &mut buffer);
-    let rtcp = SocketAddr::new(bob.peer.address.ip(), bob.peer.address.port() + 1);
-    rig.packet(2, Channel::Rtcp, rtcp, &buffer[..len]);
+    rig.report(&bob.peer, 51, 10, 0);
     talk(&mut rig);
     // The flag of low bit-rate redundancy, behind that of speech (RFC 6716 §4.2.3).
     let repairs = |packets: &[Got]| packets.iter().filter(|got| got.payload[1] & 0x40 != 0).count();
