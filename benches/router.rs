@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use base::{ActivitySid, Mono, Rng, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
 use router::{
-    Activity, Event, Expr, NewTask, Output, QueueConfig, TaskOrder, Workflow, WorkflowConfig, Workspace,
+    Activity, Event, Expr, NewTask, Output, QueueConfig, Snapshot, TaskOrder, Workflow, WorkflowConfig,
+    Workspace,
 };
 use serde_json::json;
 
@@ -231,10 +232,10 @@ fn crowd(workers: u32) -> (Duration, Duration) {
 /// A workspace written down as JSON and read again: what a restart costs that begins from there.
 fn again(all: &Workspace) -> ([Duration; 2], usize) {
     let began = Instant::now();
-    let written = serde_json::to_vec(all).unwrap();
+    let written = serde_json::to_vec(&Snapshot::new(all)).unwrap();
     let wrote = began.elapsed();
     let began = Instant::now();
-    let read: Workspace = serde_json::from_slice(&written).unwrap();
+    let read: Snapshot = serde_json::from_slice(&written).unwrap();
     let took = began.elapsed();
     assert_eq!(serde_json::to_vec(&read).unwrap().len(), written.len(), "nothing is lost");
     ([wrote, took], written.len())

@@ -229,6 +229,11 @@ impl Workspace {
                 return self.offer_to_the_one(sid, now);
             }
             let Some(queue) = task.queue.and_then(|queue| self.queues.get(&queue)) else { return false };
+            if !queue.idle.contains_key(&task.channel) {
+                let (queue, channel) = (queue.config.sid, task.channel.clone());
+                self.watch(queue, &channel);
+                continue;
+            }
             let target = task.place.and_then(|place| self.target(sid, place));
             if target.is_none() && task.direct.is_none() {
                 return false;

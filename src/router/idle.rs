@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::WorkerSid;
-use serde::{Deserialize, Serialize};
 
 use crate::expr::{Names, Step};
 use crate::names::WorkerNames;
@@ -17,7 +16,7 @@ use crate::worker::Turn;
 pub(crate) type Reads = BTreeSet<Vec<Step>>;
 
 /// The free ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Idle {
     members: BTreeMap<WorkerSid, (Turn, u32)>,
     kinds: BTreeMap<u32, (String, BTreeSet<Turn>)>,

@@ -166,8 +166,6 @@ impl Workspace {
         }
         let worker = self.reservation(sid).ok_or(RouterError::Unknown("reservation"))?.worker;
         self.end(sid, ReservationStatus::Rejected, now)?;
-        // Who turned a task down has had its turn.
-        self.had_turn(worker, now);
         match activity {
             Some(activity) => self.set_activity(worker, activity, now)?,
             None => self.goes_back(worker, now),
@@ -190,7 +188,6 @@ impl Workspace {
         if self.end(sid, ReservationStatus::Timeout, now).is_err() {
             return;
         }
-        self.had_turn(worker, now);
         let activity = self.timeout_activity;
         let moved = self.set_activity(worker, activity, now);
         debug_assert!(moved.is_ok(), "worker and activity are there");
@@ -252,7 +249,6 @@ impl Workspace {
         let worker = self.reservation(accepted).map(|one| one.worker);
         self.end(accepted, ReservationStatus::Completed, now)?;
         if let Some(worker) = worker {
-            self.had_turn(worker, now);
             self.feed(worker, now);
         }
         self.let_go(sid, now);
@@ -284,7 +280,6 @@ impl Workspace {
             return done.map_err(|_| RouterError::WrongState("reservation"));
         }
         self.end(sid, ReservationStatus::Completed, now)?;
-        self.had_turn(worker, now);
         self.feed(worker, now);
         Ok(())
     }
@@ -298,7 +293,6 @@ impl Workspace {
         for (reservation, worker) in left {
             let ended = self.end(reservation, ReservationStatus::Completed, now);
             debug_assert!(ended.is_ok(), "who handed a task on has accepted it");
-            self.had_turn(worker, now);
             self.feed(worker, now);
         }
     }
@@ -491,7 +485,7 @@ impl Workspace {
         Ok(task)
     }
 
-    /// A reservation ends: it occupies its worker no longer.
+    /// A reservation ends: it occupies its worker no longer, and who has had its turn goes to the end of the line.
     pub(crate) fn end(
         &mut self,
         sid: ReservationSid,
@@ -511,18 +505,12 @@ impl Workspace {
             worker.reservations.remove(&sid);
             let share = worker.channel_mut(&channel);
             share.used = share.used.saturating_sub(1);
+            if status.was_its_turn() {
+                worker.idle_since = now;
+            }
         }
         self.join_idle(worker);
         Ok(())
-    }
-
-    /// A worker goes to the end of the line.
-    fn had_turn(&mut self, sid: WorkerSid, now: Mono) {
-        self.leave_idle(sid);
-        if let Some(worker) = self.workers.get_mut(&sid) {
-            worker.idle_since = now;
-        }
-        self.join_idle(sid);
     }
 }
 

@@ -43,7 +43,9 @@ pub(crate) struct Queue {
     pub(crate) eligible: BTreeSet<WorkerSid>,
     /// How many of those are in each activity.
     pub(crate) by_activity: BTreeMap<ActivitySid, u32>,
-    /// Of those, who is available and has room on a channel.
+    /// Of those, who is available and has room, on each channel on which a task has looked for somebody here. Not
+    /// written down: it is found out when the next one looks.
+    #[serde(skip)]
     pub(crate) idle: BTreeMap<String, Idle>,
     /// What the targets into it read of a worker.
     pub(crate) reads: Reads,

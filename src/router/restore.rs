@@ -129,6 +129,11 @@ impl Workspace {
             self.goes_back(worker, now);
         }
         // Of many who wait few kinds differ for those who are free; whose turn it is comes first.
+        let lines =
+            self.queues.iter().flat_map(|(sid, queue)| queue.waiting.keys().map(|line| (*sid, line.clone())));
+        for (queue, channel) in lines.collect::<Vec<_>>() {
+            self.watch(queue, &channel);
+        }
         let free = self.queues.values().flat_map(|queue| queue.idle.values());
         let free: BTreeSet<Turn> = free.flat_map(Idle::turns).collect();
         free.into_iter().for_each(|turn| self.feed(turn.worker, now));

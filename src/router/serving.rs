@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use base::{TaskQueueSid, WorkerSid};
 
 use crate::expr::{Step, Which};
-use crate::idle::{Reads, kind_of};
+use crate::idle::{Idle, Reads, kind_of};
 use crate::names::WorkerCounts;
 use crate::queue::Queue;
 use crate::worker::Worker;
@@ -116,25 +116,40 @@ impl Workspace {
         if !activity.available {
             return;
         }
-        let turn_on = |channel: &String| match self.optimized.contains(channel) {
-            true => worker.turn_by_load(channel),
-            false => worker.turn(),
-        };
-        let has_room = |channel: &&String| self.has_room(worker, channel);
-        let rooms: Vec<_> =
-            self.channels.iter().filter(has_room).map(|channel| (channel, turn_on(channel))).collect();
         let sids = (sid.to_string(), worker.activity.to_string());
         let names = worker.names(&sids, activity);
+        let (multi_task, optimized) = (self.multi_task, &self.optimized);
         for queue in serves {
-            let Some(queue) = self.queues.get_mut(queue) else { continue };
-            let kind = kind_of(&queue.reads, &names);
-            for (channel, turn) in &rooms {
-                match queue.idle.get_mut(*channel) {
-                    Some(idle) => idle.insert(*turn, &kind),
-                    None => queue.idle.entry((*channel).clone()).or_default().insert(*turn, &kind),
+            let Some(Queue { idle, reads, .. }) = self.queues.get_mut(queue) else { continue };
+            if idle.is_empty() {
+                continue;
+            }
+            let kind = kind_of(reads, &names);
+            for (channel, idle) in idle {
+                if worker.has_room(channel, multi_task) {
+                    idle.insert(worker.turn_on(channel, optimized), &kind);
                 }
             }
         }
+    }
+
+    /// From now on it is kept who of a queue is free on a channel, for a task looks for somebody. Most queues see one
+    /// channel, and a worker who comes or goes is entered once for each.
+    pub(crate) fn watch(&mut self, queue: TaskQueueSid, channel: &str) {
+        let Some(Queue { idle, reads, eligible, .. }) = self.queues.get_mut(&queue) else { return };
+        if idle.contains_key(channel) {
+            return;
+        }
+        let mut free = Idle::default();
+        for worker in eligible.iter().filter_map(|sid| self.workers.get(sid)) {
+            let activity = &self.activities[&worker.activity];
+            if activity.available && worker.has_room(channel, self.multi_task) {
+                let sids = (worker.sid.to_string(), worker.activity.to_string());
+                let kind = kind_of(reads, &worker.names(&sids, activity));
+                free.insert(worker.turn_on(channel, &self.optimized), &kind);
+            }
+        }
+        idle.insert(channel.to_owned(), free);
     }
 
     /// Who of a queue's workers does what.
@@ -201,9 +216,10 @@ mod tests {
         }
         office.now = 1;
         office.worker(301, json!({"speaks": ["fr"]}), AVAILABLE);
-        let idle = &office.all.queues[&TaskQueueSid(3)].idle["voice"];
-        assert_eq!((idle.len(), idle.heads().count()), (301, 2), "what no target reads makes no kind");
         office.task(1, json!({"language": "fr"}));
+        let idle = &office.all.queues[&TaskQueueSid(3)].idle;
+        let kinds = (idle["voice"].len(), idle["voice"].heads().count());
+        assert_eq!((idle.len(), kinds), (1, (300, 1)), "what no target reads makes no kind");
         assert_eq!(office.offers(), [(1, 301)]);
         let passed_over = vec![(WorkerSid(1), Obstacle::Expression)];
         let expected =
@@ -263,6 +279,29 @@ mod tests {
             }
             assert_eq!(faults, expected, "{attributes}");
         }
+    }
+
+    /// A task on a channel that nobody has asked for yet finds whoever has room there, and nobody else.
+    #[test]
+    fn the_first_task_on_a_channel_finds_whoever_is_free_on_it() {
+        let mut office = Office::new(ONE_QUEUE);
+        for n in 1..=4 {
+            office.worker(n, json!({}), AVAILABLE);
+            office.now += 1;
+        }
+        office.all.set_capacity(WorkerSid(1), "fax", 0, true, office.mono()).unwrap();
+        office.activity(2, OFFLINE);
+        office.task(1, json!({}));
+        office.task_on(2, json!({}), 0, "fax");
+        assert_eq!(
+            office.offers(),
+            [(1, 1), (2, 3)],
+            "the second one has gone, the first has no room for it"
+        );
+        office.activity(2, AVAILABLE);
+        office.task_on(3, json!({}), 0, "fax");
+        office.task_on(4, json!({}), 0, "fax");
+        assert_eq!(office.offers(), [(1, 1), (2, 3), (3, 4), (4, 2)]);
     }
 
     /// (reference: taskrouter §3, `ChannelOptimizedRouting`)

@@ -47,7 +47,7 @@ impl Workspace {
 
     /// Whether a worker can be offered something on a channel, whatever it is doing.
     pub(crate) fn has_room(&self, worker: &Worker, channel: &str) -> bool {
-        (self.multi_task || worker.reservations.is_empty()) && worker.channel(channel).has_room()
+        worker.has_room(channel, self.multi_task)
     }
 
     /// Something of this queue is offered to a worker.

@@ -68,6 +68,14 @@ impl ReservationStatus {
         matches!(self, ReservationStatus::Pending | ReservationStatus::Accepted | ReservationStatus::Wrapping)
     }
 
+    /// Whether its worker has had its turn by it: who did the task, turned it down or did not answer.
+    pub(crate) fn was_its_turn(self) -> bool {
+        matches!(
+            self,
+            ReservationStatus::Completed | ReservationStatus::Rejected | ReservationStatus::Timeout
+        )
+    }
+
     /// Whether this one may follow (reference: taskrouter §8.2).
     pub fn may_become(self, next: ReservationStatus) -> bool {
         use ReservationStatus::{
@@ -126,7 +134,8 @@ pub struct Task {
     pub history: Vec<ReservationSid>,
     /// Why it was canceled or completed.
     pub reason: Option<String>,
-    /// As what the census counts it.
+    /// As what the census counts it. Not written down: it is counted anew.
+    #[serde(skip)]
     pub(crate) counted: Option<Card>,
 }
 

@@ -95,11 +95,19 @@ impl Worker {
         Turn { load: 0, idle_since: self.idle_since, offered: self.offered, worker: self.sid }
     }
 
-    /// The same on a channel where whoever has more room comes first.
-    pub(crate) fn turn_by_load(&self, channel: &str) -> Turn {
+    /// The same on a channel; on the optimized ones whoever has more room comes first.
+    pub(crate) fn turn_on(&self, channel: &str, optimized: &BTreeSet<String>) -> Turn {
+        if !optimized.contains(channel) {
+            return self.turn();
+        }
         let WorkerChannel { capacity, used, .. } = self.channel(channel);
         let load = u64::from(used) * 10_000 / u64::from(capacity.max(1));
         Turn { load, ..self.turn() }
+    }
+
+    /// Whether it can be offered something on a channel, whatever it is doing. `multi_task`: though it has something.
+    pub(crate) fn has_room(&self, channel: &str, multi_task: bool) -> bool {
+        (multi_task || self.reservations.is_empty()) && self.channel(channel).has_room()
     }
 }
 

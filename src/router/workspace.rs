@@ -350,9 +350,6 @@ impl Workspace {
             return Err(RouterError::TooMany("channels"));
         }
         self.channels.insert(channel.to_owned());
-        // Whoever is there has room on it.
-        let workers: Vec<WorkerSid> = self.workers.keys().copied().collect();
-        workers.into_iter().for_each(|worker| self.join_idle(worker));
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 
 use base::{ActivitySid, Mono, ReservationSid, TaskQueueSid, TaskSid, WorkerSid, WorkflowSid};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::event::Output;
@@ -57,13 +57,22 @@ pub enum Page {
     Check(Snapshot),
 }
 
-/// A workspace at one moment, with nothing left to say.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A workspace at one moment, with nothing left to say. What follows from the rest is not written down of it.
+#[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Snapshot(Box<Workspace>);
 
+impl<'d> Deserialize<'d> for Snapshot {
+    fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut workspace = Box::new(Workspace::deserialize(deserializer)?);
+        workspace.count_anew();
+        Ok(Self(workspace))
+    }
+}
+
 impl Snapshot {
-    pub(crate) fn new(workspace: &Workspace) -> Self {
+    /// As it is now.
+    pub fn new(workspace: &Workspace) -> Self {
         Self(Box::new(workspace.clone()))
     }
 

@@ -10,7 +10,7 @@ use super::Whose;
 use crate::task::{Task, TaskStatus};
 
 /// As what a task is counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Card {
     queue: Option<TaskQueueSid>,
     workflow: WorkflowSid,
@@ -58,14 +58,14 @@ impl StatusCounts {
     }
 }
 
-/// The tasks of one owner on one channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The tasks of one workflow in one queue on one channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Crowd {
     pub(crate) statuses: StatusCounts,
     pub(crate) priorities: BTreeMap<u32, u32>,
     /// Who waits, the oldest first.
     waiting: BTreeSet<(i64, TaskSid)>,
-    /// Who waits, the longest in this queue first.
+    /// Who waits, the longest in the queue first; nobody where there is no queue.
     entered: BTreeSet<(Mono, TaskSid)>,
 }
 
@@ -80,20 +80,39 @@ impl Crowd {
 }
 
 impl Card {
-    /// Whether both are counted by the same owners and wait in the same places, or in none.
+    fn place(&self) -> Place {
+        (self.queue, self.workflow, self.channel)
+    }
+
+    /// Whether both are counted in the same place and wait there alike, or do not.
     fn stands_as(&self, other: &Card) -> bool {
-        let place = |card: &Card| Card { status: TaskStatus::Pending, ..card.clone() };
-        self.status.is_waiting() == other.status.is_waiting() && place(self) == place(other)
+        let whatever_its_status = |card: &Card| Card { status: TaskStatus::Pending, ..card.clone() };
+        self.status.is_waiting() == other.status.is_waiting()
+            && whatever_its_status(self) == whatever_its_status(other)
     }
 }
 
-/// Every owner's tasks, by channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Census(#[serde(with = "crate::as_list")] BTreeMap<(Whose, u8), Crowd>);
+/// Where a task is counted: its queue, its workflow and its channel.
+type Place = (Option<TaskQueueSid>, WorkflowSid, u8);
+
+/// Everybody's tasks. Each is counted once, where nobody's differ: what belongs to a workflow, a queue or the workspace
+/// is put together by whoever asks, from as many crowds as there are queues and workflows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census(BTreeMap<Place, Crowd>);
 
 impl Census {
     pub(crate) fn of(&self, whose: Whose) -> impl Iterator<Item = (u8, &Crowd)> {
-        self.0.range((whose, 0)..=(whose, u8::MAX)).map(|((_, channel), crowd)| (*channel, crowd))
+        let from = |queue| (queue, WorkflowSid(0), 0);
+        let to = |queue| (queue, WorkflowSid(u128::MAX), u8::MAX);
+        let range = match whose {
+            Whose::Workspace | Whose::Workflow(_) => from(None)..=to(Some(TaskQueueSid(u128::MAX))),
+            Whose::Queue(queue) => from(Some(queue))..=to(Some(queue)),
+        };
+        let is_wanted = move |workflow| !matches!(whose, Whose::Workflow(wanted) if wanted != workflow);
+        self.0
+            .range(range)
+            .filter(move |((_, workflow, _), _)| is_wanted(*workflow))
+            .map(|((.., channel), crowd)| (*channel, crowd))
     }
 
     /// Counts a task as what it is now, and no longer as what it was.
@@ -122,60 +141,49 @@ impl Census {
 
     /// A task that stands where it stood has another status.
     fn restate(&mut self, before: &Card, now: &Card) {
-        for whose in owners(now) {
-            let Some(crowd) = self.0.get_mut(&(whose, now.channel)) else { continue };
-            if let Some(count) = crowd.statuses.of(before.status) {
-                *count = count.saturating_sub(1);
-            }
-            if let Some(count) = crowd.statuses.of(now.status) {
-                *count += 1;
-            }
+        let Some(crowd) = self.0.get_mut(&now.place()) else { return };
+        if let Some(count) = crowd.statuses.of(before.status) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = crowd.statuses.of(now.status) {
+            *count += 1;
         }
     }
 
     /// A task is forgotten, whatever it was.
     pub(crate) fn leave(&mut self, card: Option<&Card>, sid: TaskSid) {
         let Some(card) = card else { return };
-        for whose in owners(card) {
-            let Some(crowd) = self.0.get_mut(&(whose, card.channel)) else { continue };
-            if let Some(count) = crowd.statuses.of(card.status) {
-                *count = count.saturating_sub(1);
+        let Some(crowd) = self.0.get_mut(&card.place()) else { return };
+        if let Some(count) = crowd.statuses.of(card.status) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = crowd.priorities.get_mut(&card.priority) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                crowd.priorities.remove(&card.priority);
             }
-            if let Some(count) = crowd.priorities.get_mut(&card.priority) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    crowd.priorities.remove(&card.priority);
-                }
-            }
-            if card.status.is_waiting() {
-                crowd.waiting.remove(&(card.started, sid));
-                crowd.entered.remove(&(card.entered, sid));
-            }
-            if crowd.statuses.total() == 0 {
-                self.0.remove(&(whose, card.channel));
-            }
+        }
+        if card.status.is_waiting() {
+            crowd.waiting.remove(&(card.started, sid));
+            crowd.entered.remove(&(card.entered, sid));
+        }
+        if crowd.statuses.total() == 0 {
+            self.0.remove(&card.place());
         }
     }
 
     fn join(&mut self, card: Option<&Card>, sid: TaskSid) {
         let Some(card) = card else { return };
-        for whose in owners(card) {
-            let crowd = self.0.entry((whose, card.channel)).or_default();
-            if let Some(count) = crowd.statuses.of(card.status) {
-                *count += 1;
-            }
-            *crowd.priorities.entry(card.priority).or_default() += 1;
-            if card.status.is_waiting() {
-                crowd.waiting.insert((card.started, sid));
-                if matches!(whose, Whose::Queue(_)) {
-                    crowd.entered.insert((card.entered, sid));
-                }
+        let crowd = self.0.entry(card.place()).or_default();
+        if let Some(count) = crowd.statuses.of(card.status) {
+            *count += 1;
+        }
+        *crowd.priorities.entry(card.priority).or_default() += 1;
+        if card.status.is_waiting() {
+            crowd.waiting.insert((card.started, sid));
+            if card.queue.is_some() {
+                crowd.entered.insert((card.entered, sid));
             }
         }
     }
-}
-
-fn owners(card: &Card) -> impl Iterator<Item = Whose> {
-    let queue = card.queue.map(Whose::Queue);
-    [Whose::Workspace, Whose::Workflow(card.workflow)].into_iter().chain(queue)
 }

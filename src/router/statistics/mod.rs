@@ -139,6 +139,8 @@ pub(crate) struct Statistics {
     #[serde(with = "crate::as_list")]
     workers: BTreeMap<(WorkerSid, u8), Series>,
     spans: Spans,
+    /// Not written down: [`Workspace::count_anew`].
+    #[serde(skip)]
     census: Census,
     /// The day whose beginning was the last time to look for what is too old.
     day: u64,
@@ -347,7 +349,9 @@ impl Workspace {
                 *told.by_priority.entry(*priority).or_default() += tasks;
             }
             oldest = [oldest, crowd.oldest()].into_iter().flatten().min();
-            longest = [longest, crowd.longest_here()].into_iter().flatten().min();
+            if matches!(whose, Whose::Queue(_)) {
+                longest = [longest, crowd.longest_here()].into_iter().flatten().min();
+            }
         }
         let ms = |age: std::time::Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let age = |sid: &TaskSid| self.task(*sid).map(|task| ms(task.age(now)));
@@ -440,6 +444,12 @@ impl Workspace {
         if let Some(task) = task {
             self.statistics.note(event, task, reservation, at);
         }
+    }
+
+    /// Counts everything there is, after it was read from where it is written down.
+    pub(crate) fn count_anew(&mut self) {
+        let tasks: Vec<TaskSid> = self.tasks.keys().copied().collect();
+        tasks.into_iter().for_each(|sid| self.recount(sid));
     }
 
     /// Counts a task as what it is now; called after each step that changes its state, queue or priority.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::Snapshot;
 use crate::office::{AVAILABLE, FLOW, OFFLINE, ONE_QUEUE, Office};
 
 const QUEUE: Whose = Whose::Queue(TaskQueueSid(3));
@@ -185,10 +186,13 @@ pub(crate) fn is_right(all: &Workspace) -> bool {
 #[test]
 fn statistics_survive_as_plain_data() {
     let mut office = history();
-    let text = serde_json::to_string(&office.all.statistics).unwrap();
-    let before = told(&office, Whose::Workspace);
-    office.all.statistics = serde_json::from_str(&text).unwrap();
-    assert_eq!(told(&office, Whose::Workspace), before);
+    let text = serde_json::to_string(&Snapshot::new(&office.all)).unwrap();
+    let (before, now) = (told(&office, Whose::Workspace), office.mono());
+    let standing = |all: &Workspace| all.real_time(Whose::Workspace, None, now);
+    let stood = standing(&office.all);
+    assert_ne!(stood.by_status.total(), 0);
+    office.all = serde_json::from_str::<Snapshot>(&text).unwrap().workspace();
+    assert_eq!((told(&office, Whose::Workspace), standing(&office.all)), (before, stood));
     assert!(is_right(&office.all));
 }
 
