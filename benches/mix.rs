@@ -40,7 +40,7 @@ const FRAME_NS: u64 = 20_000_000;
 fn main() -> ExitCode {
     println!("mix: microseconds of CPU for a member and frame; {}", machine::describe());
     machine::raise_file_limit();
-    let f_us = machine::floor_ns(1_000) / 1_000.0;
+    let f_us = machine::floor_us();
     println!("F {f_us:.2} µs");
     println!("{:>6} {:>8} {:>8} {:>8} {:>7}  result", "codec", "members", "room", "floor", "ratio");
     let mut is_met = true;

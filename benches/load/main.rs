@@ -23,18 +23,23 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use machine::{
     BUDGETS_FLOOR_US, CPU_GENERATOR, CPU_MEASURED, Hogs, percentile, pin, process_bytes, real_time,
 };
-use rtp::{Generator, Load};
+use report::Seen;
+use rtp::Generator;
 use sip::Ends;
 use work::{BRIDGE, WORK, Work};
 
-/// Calls of the search for the most the box carries, and how many it should carry on the budgets' machine; on one
-/// whose F is higher, as many fewer.
-const SEARCH: [usize; 7] = [500, 750, 1_000, 1_250, 1_500, 1_750, 2_000];
+/// Calls that the box should carry on the budgets' machine; on one whose F is higher, as many fewer. Beside it the sizes
+/// that are tried, as shares of that.
 const CALLS_MIN: usize = 1_500;
+const SEARCH: [f64; 5] = [0.6, 0.8, 1.0, 1.15, 1.3];
 
 /// Calls that come and go beside the loaded ones in [`busy`], and how late a frame may be there.
 const CHURN: usize = 64;
 const LATE_US: u32 = 2_000;
+
+/// The load there, of a core; only how late frames are is judged.
+const BUSY: f64 = 0.7;
+const BUSY_BRIDGE: Work = Work { cpu_ms: f64::INFINITY, p99_us: None, memory_mib: None, ..BRIDGE };
 
 /// Calls before memory is counted: they fill what every call shares.
 const WARM: std::ops::Range<usize> = 9_000_000..9_000_064;
@@ -70,11 +75,11 @@ fn main() -> ExitCode {
     report::header();
     let mut bridge_ms = BRIDGE.cpu_ms;
     for work in WORK.iter().filter(|work| wanted(work.name)) {
-        match measure(work, &options) {
-            Ok((load, mib)) => {
-                met &= report::row(work, work.calls, &load, Some(mib));
+        match best(|| measure(work, &options)) {
+            Ok(seen) => {
+                met &= report::row(&seen);
                 if work.name == BRIDGE.name {
-                    bridge_ms = report::cpu_ms(&load, work.calls);
+                    bridge_ms = report::cpu_ms(&seen.load, work.calls);
                 }
             }
             Err(why) => met &= report::failed(work, &why),
@@ -84,7 +89,7 @@ fn main() -> ExitCode {
         met &= most(&options);
     }
     if wanted("busy") {
-        met &= busy((700.0 / bridge_ms) as usize, &options, hogs.is_some());
+        met &= busy((BUSY * 1_000.0 / bridge_ms) as usize, &options, hogs.is_some());
     }
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -124,93 +129,127 @@ impl Drop for Tandem {
     }
 }
 
-/// A box that has had its first calls, and both ends of those to come.
-fn stage(work: &Work, calls: usize) -> Result<(Tandem, Ends, Generator), String> {
-    // With the box at rest, or it would have to wait for the floor.
-    let floor_us = machine::floor_ns(1_000) / 1_000.0;
+/// What else runs on the machine only ever adds: of so many measurements the best counts.
+const TIMES: usize = 3;
+
+/// The first one that misses nothing, else the one that misses least.
+fn best<'w>(measure: impl Fn() -> Result<Seen<'w>, String>) -> Result<Seen<'w>, String> {
+    let mut best: Option<Seen<'w>> = None;
+    for _ in 0..TIMES {
+        let seen = measure()?;
+        let worth = |seen: &Seen<'_>| (report::missed(seen).len(), report::scaled_ms(seen));
+        if best.as_ref().is_none_or(|best| worth(&seen) < worth(best)) {
+            best = Some(seen);
+        }
+        if best.as_ref().is_some_and(|best| report::missed(best).is_empty()) {
+            break;
+        }
+    }
+    best.ok_or_else(|| "nothing was measured".to_owned())
+}
+
+/// A box that has had its first calls, and both ends of those to come; before it the yardstick, with the box at rest, or
+/// it would have to wait for the floor.
+fn stage(work: &Work, calls: usize) -> Result<(f64, Tandem, Ends, Generator), String> {
+    let floor_us = machine::floor_us();
     let tandem = Tandem::start(work, calls);
     let mut ends = Ends::new(work.caller, work.called);
     if !ends.wait_until_ready() {
         return Err("the box does not answer; does it know every key of its file?".to_owned());
     }
-    let generator = Generator::new(floor_us);
+    let generator = Generator::new();
     let place = |call: usize| (work.number(call - WARM.start), generator.ports(call));
     ends.call(WARM, place)?;
     ends.hang_up(WARM);
     ends.ended.clear();
-    Ok((tandem, ends, generator))
+    Ok((floor_us, tandem, ends, generator))
 }
 
-/// One kind of load; beside it the MiB of each call.
-fn measure(work: &Work, options: &Options) -> Result<(Load, f64), String> {
-    let (tandem, mut ends, mut generator) = stage(work, work.calls.max(WARM.len()))?;
+/// One kind of load.
+fn measure<'w>(work: &'w Work, options: &Options) -> Result<Seen<'w>, String> {
+    let (floor_us, tandem, mut ends, mut generator) = stage(work, work.calls.max(WARM.len()))?;
     let before = process_bytes(tandem.id());
     ends.call(0..work.calls, |call| (work.number(call), generator.ports(call)))?;
     generator.set_legs(&ends.legs(0..work.calls), work.codecs(), work.calls, work.known);
     let load = generator.run(options.seconds * 50, tandem.id(), || ends.serve());
     let mib = process_bytes(tandem.id()).saturating_sub(before) as f64 / f64::from(1 << 20);
-    match ends.ended.first() {
-        Some(why) => Err(why.clone()),
-        None => Ok((load, mib / work.calls as f64)),
+    if let Some(why) = ends.ended.first() {
+        return Err(why.clone());
     }
+    drop(tandem);
+    let floor_us = f64::midpoint(floor_us, machine::floor_us());
+    Ok(Seen { work, calls: work.calls, load, floor_us, mib: Some(mib / work.calls as f64) })
 }
 
 /// The most bridged calls without loss that keep to their delay.
 fn most(options: &Options) -> bool {
     println!("\nmost calls without loss at p99 ≤ 1 ms:");
-    let (tandem, mut ends, mut generator) = match stage(&BRIDGE, SEARCH[SEARCH.len() - 1]) {
+    let (floor_us, tandem, mut ends, mut generator) = match stage(&BRIDGE, 2 * CALLS_MIN) {
         Ok(stage) => stage,
         Err(why) => return report::failed(&BRIDGE, &why),
     };
+    let wanted = machine::scaled(CALLS_MIN as f64, floor_us);
     let (mut up, mut carried) = (0, 0);
-    for calls in SEARCH {
+    let work = Work { cpu_ms: f64::INFINITY, ..BRIDGE };
+    for calls in SEARCH.map(|share| (share * wanted) as usize) {
         if let Err(why) = ends.call(up..calls, |call| (BRIDGE.number(call), generator.ports(call))) {
             println!("no {calls} calls: {why}");
             break;
         }
         up = calls;
-        // What else runs on the machine only ever adds: of three the best counts.
-        let is_carried = (0..3).any(|_| {
+        let is_carried = (0..TIMES).any(|_| {
             generator.set_legs(&ends.legs(0..calls), BRIDGE.codecs(), calls, BRIDGE.known);
             let load = generator.run(options.seconds * 50, tandem.id(), || ends.serve());
-            report::row(&Work { cpu_ms: f64::INFINITY, ..BRIDGE }, calls, &load, None)
+            report::row(&Seen { work: &work, calls, load, floor_us, mib: None })
         });
         if !is_carried {
             break;
         }
         carried = calls;
     }
-    let wanted = machine::scaled(CALLS_MIN as f64, generator.floor_us) as usize;
+    let wanted = wanted as usize;
     let what = format!("{carried} calls a core, wanted {wanted} ({CALLS_MIN} at F {BUDGETS_FLOOR_US} µs)");
-    // The sizes tried are steps: the last one below what is wanted counts as it.
-    let step = SEARCH.iter().rev().find(|&&size| size <= wanted).copied().unwrap_or(SEARCH[0]);
-    report::verdict(&what, carried >= step)
+    report::verdict(&what, carried >= wanted)
 }
 
 /// At 70 % of a core, with calls coming and going and four hogs beside it: nothing lost, nothing late.
 fn busy(calls: usize, options: &Options, has_hogs: bool) -> bool {
-    println!("\n{calls} calls, {CHURN} more always coming and going, four hogs:");
-    let (tandem, mut ends, mut generator) = match stage(&BRIDGE, calls) {
-        Ok(stage) => stage,
-        Err(why) => return report::failed(&BRIDGE, &why),
-    };
+    println!("\nabout 70 % of a core, {CHURN} more calls always coming and going, four hogs:");
+    let mut calls = calls;
+    for left in (0..TIMES).rev() {
+        let (load, churned) = match beside_churn(calls, options, has_hogs) {
+            Ok(seen) => seen,
+            Err(why) => return report::failed(&BRIDGE, &why),
+        };
+        let delays = &load.load.delays.ours;
+        let late = delays.len() - delays.partition_point(|&us| us <= LATE_US);
+        let is_met = load.load.lost == 0 && late == 0 && load.load.delays.is_judged();
+        report::row(&load);
+        println!("{churned} calls a second came and went; p99.9 {} µs", percentile(delays, 0.999));
+        let (lost, sent) = (load.load.lost, load.load.sent);
+        let what = format!("{lost} of {sent} frames lost, {late} late by more than 2 ms");
+        if report::verdict(&what, is_met) {
+            return true;
+        }
+        // The host may have become another since it was measured how many calls make the load.
+        let core = load.load.cpu.as_secs_f64() / load.load.length.as_secs_f64();
+        if left > 0 && core > BUSY {
+            calls = (calls as f64 * BUSY / core) as usize;
+        }
+    }
+    false
+}
+
+/// The load, and how many calls a second came and went beside it.
+fn beside_churn(calls: usize, options: &Options, has_hogs: bool) -> Result<(Seen<'static>, u64), String> {
+    let (floor_us, tandem, mut ends, mut generator) = stage(&BUSY_BRIDGE, calls)?;
     let _hogs = (!has_hogs).then(|| Hogs::start(4));
     let ports = generator.ports(0);
-    if let Err(why) = ends.call(0..calls, |call| (BRIDGE.number(call), generator.ports(call))) {
-        return report::failed(&BRIDGE, &why);
-    }
+    ends.call(0..calls, |call| (BRIDGE.number(call), generator.ports(call)))?;
     generator.set_legs(&ends.legs(0..calls), BRIDGE.codecs(), calls, BRIDGE.known);
     let number = BRIDGE.number(0);
     let rounds = options.seconds * 50;
     let load = generator.run(rounds, tandem.id(), || ends.churn(CHURN, |_| (number.clone(), ports)));
-    report::row(&Work { cpu_ms: f64::INFINITY, ..BRIDGE }, calls, &load, None);
-    let delays = &load.delays.ours;
-    let late = delays.len() - delays.partition_point(|&us| us <= LATE_US);
-    println!(
-        "{} calls a second came and went; p99.9 {} µs",
-        ends.churned as u64 * 50 / (rounds + 100),
-        percentile(delays, 0.999)
-    );
-    let what = format!("{} of {} frames lost, {late} late by more than 2 ms", load.lost, load.sent);
-    report::verdict(&what, load.lost == 0 && late == 0 && load.delays.is_judged())
+    let churned = ends.churned as u64 * 50 / (rounds + 100);
+    Ok((Seen { work: &BUSY_BRIDGE, calls, load, floor_us, mib: None }, churned))
 }

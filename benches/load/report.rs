@@ -29,11 +29,26 @@ pub fn cpu_ms(load: &Load, calls: usize) -> f64 {
     load.cpu.as_secs_f64() * 1_000.0 / load.length.as_secs_f64() / calls as f64
 }
 
-/// One line; whether everything in it is within its budget.
-pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
-    let cpu = cpu_ms(load, calls);
-    let floor = load.floor_us;
-    let judged = scaled(cpu, floor);
+/// One kind of load as it was seen.
+pub struct Seen<'w> {
+    pub work: &'w Work,
+    pub calls: usize,
+    pub load: Load,
+    /// The yardstick F in microseconds.
+    pub floor_us: f64,
+    /// MiB of a call, where that is measured.
+    pub mib: Option<f64>,
+}
+
+/// CPU milliseconds of a call-second on the machine that budgets were set on.
+pub fn scaled_ms(seen: &Seen<'_>) -> f64 {
+    scaled(cpu_ms(&seen.load, seen.calls), seen.floor_us)
+}
+
+/// What of it is not within its budget.
+pub fn missed(seen: &Seen<'_>) -> Vec<String> {
+    let Seen { work, load, mib, .. } = seen;
+    let judged = scaled_ms(seen);
     let p99 = percentile(&load.delays.ours, 0.99);
     let mut missed = Vec::new();
     if judged > work.cpu_ms {
@@ -49,10 +64,18 @@ pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
         missed.push("a host that leaves half of the time".to_owned());
     }
     if let (Some(budget), Some(mib)) = (work.memory_mib, mib)
-        && mib > budget
+        && *mib > budget
     {
         missed.push(format!("memory {budget} MiB"));
     }
+    missed
+}
+
+/// One line; whether everything in it is within its budget.
+pub fn row(seen: &Seen<'_>) -> bool {
+    let missed = missed(seen);
+    let Seen { work, calls, load, floor_us: floor, mib } = seen;
+    let cpu = cpu_ms(load, *calls);
     let delay = |share: f64| match load.delays.ours.is_empty() {
         true => "–".to_owned(),
         false => percentile(&load.delays.ours, share).to_string(),
@@ -65,7 +88,7 @@ pub fn row(work: &Work, calls: usize, load: &Load, mib: Option<f64>) -> bool {
     println!(
         "{:<17} {calls:>5} {cpu:>9.3} {floor:>5.2} {:>7.3} {:>6.1} {:>8} {:>8} {:>8} {:>6.1} {:>5} {:>7} {:>8}  {result}",
         work.name,
-        judged,
+        scaled_ms(seen),
         load.cpu.as_secs_f64() * 100.0 / load.length.as_secs_f64(),
         delay(0.5),
         delay(0.99),

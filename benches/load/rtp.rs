@@ -60,8 +60,6 @@ pub struct Load {
     pub lateness: Vec<u32>,
     /// CPU of the box.
     pub cpu: Duration,
-    /// The yardstick F in microseconds, measured before.
-    pub floor_us: f64,
     pub length: Duration,
 }
 
@@ -72,8 +70,6 @@ pub struct Generator {
     /// The stream that hears what comes from a port of the box.
     by_port: Vec<u32>,
     known: Known,
-    /// F of this machine in microseconds.
-    pub floor_us: f64,
     /// Goes on from one run to the next, as streams do.
     round: u64,
 }
@@ -98,14 +94,13 @@ struct Stream {
 }
 
 impl Generator {
-    /// Opens the sockets; `floor_us` is passed on to what is seen.
-    pub fn new(floor_us: f64) -> Generator {
+    /// Opens the sockets.
+    pub fn new() -> Generator {
         Generator {
             sockets: (0..SOCKETS).map(|_| stamped_socket(CALLERS)).collect(),
             streams: Vec::new(),
             by_port: vec![u32::MAX; 1 << 16],
             known: Known::Not,
-            floor_us,
             round: 0,
         }
     }
@@ -178,7 +173,6 @@ impl Generator {
             }
             beside();
         }
-        load.floor_us = self.floor_us;
         load.length = before.1.elapsed();
         load.cpu = Duration::from_nanos(process_cpu_ns(process).saturating_sub(before.0));
         let end = Instant::now();
