@@ -200,6 +200,24 @@ impl Leg {
         self.id
     }
 
+    /// See [`crate::engine::MediaCore::glimpse`]: something of each part that a relayed packet passes.
+    #[inline]
+    pub(crate) fn glimpse(&self) -> u64 {
+        let parts = [
+            u64::from(self.rtp.owner().is_some()),
+            u64::from(self.negotiated.is_some()),
+            u64::from(self.reception.ssrc().unwrap_or(0)),
+            u64::from(self.outgoing.clock()),
+            self.stats.packets_received,
+            self.stats.packets_sent,
+            self.heard_at,
+            u64::from(self.spoken.is_some()),
+            self.recorders.len() as u64,
+            self.guard.as_ref().map_or(0, |guard| guard.glimpse()),
+        ];
+        parts.into_iter().fold(0, u64::wrapping_add)
+    }
+
     /// A new agreement. Numbering goes on as long as its clock does; who may speak is open again.
     pub(crate) fn configure(&mut self, negotiated: Negotiated, now: u64, rng: &mut Rng, out: &mut impl Out) {
         self.secure(negotiated.srtp, out);

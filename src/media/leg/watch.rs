@@ -49,6 +49,13 @@ struct Counted {
     misfits: u64,
 }
 
+impl Guard {
+    #[inline]
+    pub(super) fn glimpse(&self) -> u64 {
+        self.due.wrapping_add(u64::from(self.passed)).wrapping_add(self.watcher.glimpse())
+    }
+}
+
 impl Leg {
     /// There is an agreement, perhaps a new one.
     pub(super) fn guard(&mut self, negotiated: &Negotiated, now: u64, out: &mut impl Out) {

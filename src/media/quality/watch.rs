@@ -174,6 +174,12 @@ impl Watcher {
         }
     }
 
+    /// See [`crate::engine::MediaCore::glimpse`].
+    #[inline]
+    pub(crate) fn glimpse(&self) -> u64 {
+        u64::from(self.silent) + (self.sent.next + self.received.next) as u64
+    }
+
     /// How loud one of so many packets was, decoded alone, which leaves a murmur of silence. No echo is found so.
     pub fn on_glance(&mut self, received: Level, frames: u8) {
         if received.0 >= MURMUR {
