@@ -155,7 +155,7 @@ impl Call {
             let batch: Vec<Noun> = if run.dial.sequential {
                 run.later.pop_front().into_iter().collect()
             } else {
-                run.later.drain(..).collect()
+                std::mem::take(&mut run.later).into()
             };
             if batch.is_empty() {
                 self.finish_dial(ctx);

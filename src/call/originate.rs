@@ -206,6 +206,8 @@ impl Call {
             return;
         };
         let way = outbound.ways.drain(..=at).next_back().expect("a way was found there");
+        // What is left stays as long as the call.
+        outbound.ways.shrink_to_fit();
         if way.peer != self.leg.peer {
             // SDP shows each the address that routes to it, and strangers are told from it by where it is.
             self.leg.peer = way.peer;

@@ -20,20 +20,21 @@ pub struct Session {
     version: u64,
     /// Our last description; empty before the first.
     last: Vec<u8>,
-    /// Our last description that both sides agreed on; an offer becomes it when it is answered.
-    agreed: Vec<u8>,
+    /// What both sides agreed on before, while our last description is an offer that is not answered; `None`: they agreed
+    /// on the last one.
+    before: Option<Vec<u8>>,
     numbers: Numbers,
 }
 
 impl Session {
     /// `id` should be random. It is cut to 62 bits, as some phones read it into a signed integer.
     pub fn new(id: u64) -> Session {
-        Session { id: id >> 2, version: 0, last: vec![], agreed: vec![], numbers: Numbers::default() }
+        Session { id: id >> 2, version: 0, last: vec![], before: None, numbers: Numbers::default() }
     }
 
     /// As [`super::offer`], first or again.
     pub fn offer(&mut self, local: SocketAddr, wishes: &Wishes, direction: Direction) -> Vec<u8> {
-        let previous = Sdp::parse(&self.agreed).ok();
+        let previous = Sdp::parse(self.before.as_ref().unwrap_or(&self.last)).ok();
         let (id, numbers) = (self.id, &mut self.numbers);
         let mut describe =
             |version| offer_after(previous.as_ref(), numbers, local, wishes, (id, version), direction);
@@ -55,21 +56,24 @@ impl Session {
             (body, _) = answer(offer, local, wishes, (self.id, self.version + 1), direction)?;
         }
         with_audio(offer, |stream| self.numbers.heard(stream));
-        self.agreed.clone_from(&body);
-        Ok((self.say(body), negotiated))
+        let body = self.say(body);
+        self.before = None;
+        Ok((body, negotiated))
     }
 
     /// As [`super::accept`], for our last offer.
     pub fn accept(&mut self, answer: &[u8], wishes: &Wishes) -> Result<Negotiated, SdpError> {
         let negotiated = accept(&self.last, answer, wishes)?;
         with_audio(answer, |stream| self.numbers.heard(stream));
-        self.agreed.clone_from(&self.last);
+        self.before = None;
         Ok(negotiated)
     }
 
     /// Our last offer was refused: what was agreed on before goes on (RFC 3261 §14.1).
     pub fn refused(&mut self) {
-        self.last.clone_from(&self.agreed);
+        if let Some(before) = self.before.take() {
+            self.last = before;
+        }
     }
 
     /// Our last description, for whoever must repeat it; empty before the first.
@@ -81,7 +85,8 @@ impl Session {
         if body != self.last {
             self.version += 1;
             with_audio(&body, |stream| self.numbers.said(stream));
-            self.last.clone_from(&body);
+            let before = std::mem::replace(&mut self.last, body.clone());
+            self.before.get_or_insert(before);
         }
         body
     }

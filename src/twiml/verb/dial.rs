@@ -256,6 +256,8 @@ fn nouns(node: Node<'_>, detection: Option<&MachineDetection>, reading: &mut Rea
             }
         }
     }
+    // They stay as long as the call.
+    nouns.shrink_to_fit();
     nouns
 }
 
