@@ -2,6 +2,7 @@
 
 mod accidents;
 mod taps;
+mod threads;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
