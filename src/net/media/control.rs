@@ -32,9 +32,9 @@ use crate::local::address_towards;
 #[derive(Debug)]
 pub(super) enum Ask {
     /// By the node, or the writer.
-    Command(Command),
+    Command(Box<Command>),
     /// By the writer: to be passed on.
-    Event(Event),
+    Event(Box<Event>),
     /// So many pairs of media threads from now on.
     Threads(usize),
     /// Close everything and end.
@@ -55,7 +55,6 @@ impl Asker {
     }
 
     /// Never waits; gives the question back when too many are waiting or the thread is gone.
-    #[allow(clippy::result_large_err, reason = "what is refused goes back as it came")]
     pub(super) fn ask(&self, ask: Ask) -> Result<(), Ask> {
         match self.queue.try_send(ask) {
             Ok(()) => {
@@ -135,8 +134,8 @@ impl Control {
             let mut stop = false;
             while let Ok(ask) = self.asks.try_recv() {
                 match ask {
-                    Ask::Command(command) => self.on_command(command),
-                    Ask::Event(event) => self.tell(event),
+                    Ask::Command(command) => self.on_command(*command),
+                    Ask::Event(event) => self.tell(*event),
                     Ask::Threads(count) => self.set_threads(count),
                     Ask::Stop => stop = true,
                 }
@@ -473,7 +472,7 @@ impl Control {
             self.hear_lines();
             while let Ok(ask) = self.asks.try_recv() {
                 if let Ask::Event(event) = ask {
-                    self.tell(event);
+                    self.tell(*event);
                 }
             }
             self.tell_untold();

@@ -4,6 +4,8 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::AcqRel;
 
 /// Readiness of sockets, level-triggered, with a deadline in nanoseconds.
 #[derive(Debug)]
@@ -64,32 +66,43 @@ impl Epoll {
     }
 }
 
-/// Wakes a thread that waits in [`Epoll::wait`] or [`EventFd::wait`].
+/// Wakes a thread that waits in [`Epoll::wait`] or [`EventFd::wait`]. Who is woken looks at everything that may have been
+/// meant after [`EventFd::clear`], so that one signal does for all that come before it.
 #[derive(Debug)]
-pub(super) struct EventFd(OwnedFd);
+pub(super) struct EventFd {
+    fd: OwnedFd,
+    /// A signal was given that nobody has cleared.
+    is_signalled: AtomicBool,
+}
 
 impl EventFd {
     pub(super) fn new() -> io::Result<EventFd> {
         // SAFETY: takes no pointers; the descriptor it returns is ours.
         let fd = unsafe { owned(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)) }?;
-        Ok(EventFd(fd))
+        Ok(EventFd { fd, is_signalled: AtomicBool::new(false) })
     }
 
+    /// What was put down for the other side before this call is there for it to see.
     pub(super) fn signal(&self) {
+        if self.is_signalled.swap(true, AcqRel) {
+            return;
+        }
         let one = 1u64;
         // SAFETY: writes the eight bytes of `one`. A full counter means that the other side is awake already.
-        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+        unsafe { libc::write(self.fd.as_raw_fd(), (&raw const one).cast(), 8) };
     }
 
     pub(super) fn clear(&self) {
         let mut count = 0u64;
         // SAFETY: reads eight bytes into `count`. There may be nothing to read.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+        unsafe { libc::read(self.fd.as_raw_fd(), (&raw mut count).cast(), 8) };
+        // Last: a signal in between is one of those that are looked at from here on.
+        self.is_signalled.swap(false, AcqRel);
     }
 
     /// Waits for a signal, at most so many milliseconds (−1: for ever), and clears it.
     pub(super) fn wait(&self, timeout_ms: i32) {
-        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one descriptor, which outlives the call.
         unsafe { libc::poll(&raw mut poll, 1, timeout_ms) };
         self.clear();
@@ -98,7 +111,7 @@ impl EventFd {
 
 impl AsRawFd for EventFd {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 }
 

@@ -48,6 +48,17 @@ pub(super) struct Settings {
     pub(super) gather_ns: u64,
 }
 
+/// A ring that has been gone around once: its memory is there before anybody is in a hurry, and is the box's own rather
+/// than that of the calls that come first.
+fn ring<T>(size: usize, nothing: impl Fn() -> T) -> (Producer<T>, Consumer<T>) {
+    let (mut producer, mut consumer) = rtrb::RingBuffer::new(size);
+    for _ in 0..size {
+        let is_there = producer.push(nothing()).is_ok() && consumer.pop().is_ok();
+        debug_assert!(is_there, "an empty ring has room for one");
+    }
+    (producer, consumer)
+}
+
 impl Line {
     /// Starts a media thread. Beside the line: where its recorded frames come out.
     pub(super) fn start(
@@ -57,8 +68,8 @@ impl Line {
         control: &Arc<EventFd>,
         counters: Arc<Counters>,
     ) -> Result<(Line, Consumer<Tapped>), MediaPlaneError> {
-        let (orders, orders_end) = rtrb::RingBuffer::new(ORDERS_MAX);
-        let (told_end, told) = rtrb::RingBuffer::new(TOLD_MAX);
+        let (orders, orders_end) = ring(ORDERS_MAX, || Order::Stop);
+        let (told_end, told) = ring(TOLD_MAX, || Told::Stopped);
         let (taps, taps_end) = rtrb::RingBuffer::new(TAPS_MAX);
         let wake = Arc::new(system("make an eventfd", EventFd::new())?);
         let thread = MediaThread {

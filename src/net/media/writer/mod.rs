@@ -168,7 +168,7 @@ impl Writer {
             let leg = file.plan.leg;
             tracing::warn!(%recording, path = %file.plan.path.display(), why, "recording stopped");
             self.note(Some(why));
-            self.asker.ask_patiently(Ask::Command(Command::StopRecord { leg, recording }));
+            self.asker.ask_patiently(Ask::Command(Box::new(Command::StopRecord { leg, recording })));
         }
     }
 
@@ -190,7 +190,13 @@ impl Writer {
             }
         };
         let bytes = written.bytes;
-        self.asker.ask_patiently(Ask::Event(Event::Recorded { leg, recording, duration_ms, bytes, why }));
+        self.asker.ask_patiently(Ask::Event(Box::new(Event::Recorded {
+            leg,
+            recording,
+            duration_ms,
+            bytes,
+            why,
+        })));
     }
 
     fn note(&self, failure: Option<&str>) {
