@@ -73,7 +73,10 @@ impl Params {
 
     /// Reads what follows a header value: nothing, or `;` and parameters (RFC 3261 §25.1 `generic-param`).
     pub(super) fn parse_header(text: &str) -> Result<Self, &'static str> {
-        header_params(text)?.map(owned).collect::<Result<_, _>>().map(Self)
+        let mut params = header_params(text)?.map(owned).collect::<Result<Vec<_>, _>>()?;
+        // Those of a dialog stay as long as it does, and most have one.
+        params.shrink_to_fit();
+        Ok(Self(params))
     }
 
     /// Whether [`parse_header`](Self::parse_header) would read it.
