@@ -119,6 +119,15 @@ enum Loss {
 }
 
 impl Loss {
+    /// Of all packets.
+    fn percent(self) -> u8 {
+        match self {
+            Loss::None => 0,
+            Loss::Random(share) | Loss::RandomSilent(share) => (share * 100.0).round() as u8,
+            Loss::Bursts | Loss::BurstsSilent => 5,
+        }
+    }
+
     fn unconcealed(self) -> Loss {
         match self {
             Loss::None | Loss::RandomSilent(_) | Loss::BurstsSilent => self,
@@ -168,6 +177,10 @@ impl Pass {
     fn through(&self, codec: CodecKind, rate: u32, pcm: &[i16]) -> Vec<i16> {
         let opus = OpusParameters { use_inband_fec: self.fec, ..OpusParameters::default() };
         let (mut encoder, mut decoder) = (Encoder::new(codec, rate, opus), Decoder::new(codec, rate));
+        if self.fec {
+            // As the peer would report.
+            encoder.set_expected_loss(self.loss.percent());
+        }
         let frame = rate as usize / 50;
         let mut payload = [0; PAYLOAD_MAX];
         let packets: Vec<Vec<u8>> = pcm
