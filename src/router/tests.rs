@@ -10,6 +10,24 @@ use crate::history::Day;
 use crate::office::{AVAILABLE, FLOW, OFFLINE, ONE_QUEUE, Office, WRAP_UP};
 use crate::queue::TaskOrder;
 
+/// Whoever does not answer has had its turn, also where that takes nobody out of the way.
+#[test]
+fn who_does_not_answer_goes_to_the_end_of_the_line() {
+    let mut office = Office::new(ONE_QUEUE);
+    office.all.set_timeout_activity(AVAILABLE).unwrap();
+    for n in 1..=3 {
+        office.worker(n, json!({}), AVAILABLE);
+        office.now += 1;
+    }
+    office.task(1, json!({}));
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        asked.extend(office.offers().iter().map(|(_, worker)| *worker));
+        office.pass(5);
+    }
+    assert_eq!(asked, [1, 2, 3, 1]);
+}
+
 #[test]
 fn the_highest_priority_then_the_oldest_is_served_first() {
     let mut office = Office::new(ONE_QUEUE);
