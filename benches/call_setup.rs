@@ -2,8 +2,8 @@
 //!
 //! A carrier sends INVITE, ACK and BYE for many calls at once; the document (`<Gather>`, from a file) makes the
 //! box answer, so that every call opens and closes a media leg, but no RTP flows. The floor is a bare loop that
-//! receives and sends as many datagrams in the same run. The budget is for a machine whose F is 4.26 µs; what counts
-//! is the figure scaled to it.
+//! receives and sends as many datagrams in the same run. The budget is for the machine of
+//! [`machine::BUDGETS_FLOOR_US`]; what counts is the figure scaled to it.
 
 #![allow(
     clippy::unwrap_used,

@@ -24,7 +24,7 @@ const ROOMS: [usize; 4] = [2, 10, 50, 100];
 const BUDGET: f64 = 1.5;
 
 /// Decoding and encoding G.711 is looking 320 values up: less than to take a packet and to send one, wherever it
-/// goes. A member with it may cost 0.4 µs beyond F instead, on a machine whose F is 4.26 µs.
+/// goes. A member with it may cost 0.4 µs beyond F instead, on the machine of [`machine::BUDGETS_FLOOR_US`].
 const G711_BUDGET_US: f64 = 0.4;
 
 /// A member of the largest room may cost so much more than one of ten members.

@@ -24,7 +24,7 @@ use machine::{
     BUDGETS_FLOOR_US, CPU_GENERATOR, CPU_MEASURED, Hogs, percentile, pin, process_bytes, real_time,
 };
 use report::Seen;
-use rtp::Generator;
+use rtp::{Generator, Load};
 use sip::Ends;
 use work::{BRIDGE, WORK, Work};
 
@@ -216,24 +216,23 @@ fn most(options: &Options) -> bool {
 fn busy(calls: usize, options: &Options, has_hogs: bool) -> bool {
     println!("\nabout 70 % of a core, {CHURN} more calls always coming and going, four hogs:");
     let mut calls = calls;
-    for left in (0..TIMES).rev() {
-        let (load, churned) = match beside_churn(calls, options, has_hogs) {
+    for _ in 0..TIMES {
+        let (seen, churned) = match beside_churn(calls, options, has_hogs) {
             Ok(seen) => seen,
             Err(why) => return report::failed(&BRIDGE, &why),
         };
-        let delays = &load.load.delays.ours;
-        let late = delays.len() - delays.partition_point(|&us| us <= LATE_US);
-        let is_met = load.load.lost == 0 && late == 0 && load.load.delays.is_judged();
-        report::row(&load);
-        println!("{churned} calls a second came and went; p99.9 {} µs", percentile(delays, 0.999));
-        let (lost, sent) = (load.load.lost, load.load.sent);
+        let Load { lost, sent, delays, .. } = &seen.load;
+        let (ours, is_judged) = (&delays.ours, delays.is_judged());
+        let late = ours.len() - ours.partition_point(|&us| us <= LATE_US);
+        report::row(&seen);
+        println!("{churned} calls a second came and went; p99.9 {} µs", percentile(ours, 0.999));
         let what = format!("{lost} of {sent} frames lost, {late} late by more than 2 ms");
-        if report::verdict(&what, is_met) {
+        if report::verdict(&what, *lost == 0 && late == 0 && is_judged) {
             return true;
         }
         // The host may have become another since it was measured how many calls make the load.
-        let core = load.load.cpu.as_secs_f64() / load.load.length.as_secs_f64();
-        if left > 0 && core > BUSY {
+        let core = seen.load.cpu.as_secs_f64() / seen.load.length.as_secs_f64();
+        if core > BUSY {
             calls = (calls as f64 * BUSY / core) as usize;
         }
     }

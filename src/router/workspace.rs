@@ -59,7 +59,7 @@ pub const WORKFLOWS_MAX: usize = 1_000;
 /// Channels of a workspace.
 pub const CHANNELS_MAX: usize = 64;
 
-/// A workspace.
+/// A workspace. What is written down of it is read as a [`crate::Snapshot`], which counts anew what is not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Workspace {
     pub(crate) activities: BTreeMap<ActivitySid, Activity>,
