@@ -11,9 +11,13 @@ pub(super) struct Delay {
     bucket: i64,
     /// Bucket `n` holds the transits of `n * bucket..(n + 1) * bucket`, at `n` modulo their number.
     weights: [f32; BUCKETS],
+    /// Of all buckets together.
+    total: f32,
     /// What the next packet weighs; it grows, which is the same as forgetting what came before.
     weight: f32,
     base: i64,
+    /// The bucket the base lies in.
+    first: i64,
     /// Lowest transit of this window and of the one before it.
     lowest: [i64; 2],
     /// Arrival that begins the next window.
@@ -30,9 +34,6 @@ pub(super) struct Delay {
 
 const BUCKETS: usize = 64;
 const BUCKET_MS: i64 = 4;
-
-/// Sums kept apart, for the compiler may not reorder additions of floats.
-const LANES: usize = 8;
 
 /// Ticks beyond the base that are still told apart, in milliseconds.
 const REACH_MS: i64 = BUCKET_MS * (BUCKETS as i64 - 1);
@@ -67,8 +68,10 @@ impl Delay {
         let mut delay = Delay {
             bucket,
             weights: [0.0; BUCKETS],
+            total: 0.0,
             weight: 1.0,
             base: transit,
+            first: transit.div_euclid(bucket),
             lowest: [transit; 2],
             window_ends: arrival + ticks(WINDOW_MS),
             window: ticks(WINDOW_MS),
@@ -101,6 +104,7 @@ impl Delay {
         if self.weight > 1e9 {
             self.weights.iter_mut().for_each(|w| *w /= self.weight);
             self.weight = 1.0;
+            self.total = self.weights.iter().sum();
         }
         self.ceiling -= self.bucket * 256 / CEILING_FALL;
         self.update_spread();
@@ -136,23 +140,29 @@ impl Delay {
     }
 
     fn weigh(&mut self, transit: i64, times: f32) {
-        let first = self.base.div_euclid(self.bucket);
-        let bucket = transit.div_euclid(self.bucket).clamp(first, first + BUCKETS as i64 - 1);
-        let slot = slot(bucket);
-        self.weights[slot] += times * self.weight;
+        // Of what lies within reach; 32 bits are divided much faster than 64.
+        let above = (transit - self.first * self.bucket).clamp(0, BUCKETS as i64 * self.bucket - 1);
+        let bucket = self.first + i64::from(above as u32 / self.bucket as u32);
+        self.weights[slot(bucket)] += times * self.weight;
+        self.total += times * self.weight;
     }
 
     fn move_base(&mut self, base: i64) {
-        let (old, new) = (self.base.div_euclid(self.bucket), base.div_euclid(self.bucket));
-        self.base = base;
+        if base == self.base {
+            return;
+        }
+        let (old, new) = (self.first, base.div_euclid(self.bucket));
+        (self.base, self.first) = (base, new);
         if (new - old).abs() >= BUCKETS as i64 {
-            self.weights = [0.0; BUCKETS];
+            (self.weights, self.total) = ([0.0; BUCKETS], 0.0);
             return;
         }
         // A base that falls leaves no room for the highest buckets; one that rises swallows the lowest.
         for bucket in new..old {
-            let slot = slot(bucket);
-            self.weights[slot] = 0.0;
+            self.weights[slot(bucket)] = 0.0;
+        }
+        if new < old {
+            self.total = self.weights.iter().sum();
         }
         for bucket in old..new {
             let (from, to) = (slot(bucket), slot(new));
@@ -162,15 +172,11 @@ impl Delay {
     }
 
     fn update_spread(&mut self) {
-        let (lanes, _) = self.weights.as_chunks::<LANES>();
-        let sums = lanes.iter().fold([0.0; LANES], |sums, lane| std::array::from_fn(|n| sums[n] + lane[n]));
-        let total = sums.iter().sum::<f32>();
         // Counted from the base, where nearly all of the weight lies.
-        let within = total - TAIL * total;
-        let first = self.base.div_euclid(self.bucket);
-        let last = first + BUCKETS as i64 - 1;
-        let mut bucket = first;
-        let mut below = self.weights[slot(first)];
+        let within = self.total - TAIL * self.total;
+        let last = self.first + BUCKETS as i64 - 1;
+        let mut bucket = self.first;
+        let mut below = self.weights[slot(bucket)];
         while bucket < last && below < within {
             bucket += 1;
             below += self.weights[slot(bucket)];
