@@ -236,6 +236,11 @@ impl Encoder {
     }
 }
 
+/// Whether a payload tells of the one before it as well, so that nothing is lost where that is missing.
+pub(crate) fn repeats(codec: CodecKind, payload: &[u8]) -> bool {
+    codec == CodecKind::Opus && opus::repeats(payload)
+}
+
 /// Ticks of the codec's RTP clock that a payload lasts; of Opus at most 5,760 (120 ms), by its TOC
 /// (RFC 6716 §3.1). 0 for a broken one.
 pub fn duration(codec: CodecKind, payload: &[u8]) -> u32 {

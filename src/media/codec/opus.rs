@@ -267,6 +267,46 @@ pub(super) fn duration(payload: &[u8]) -> u32 {
     if frame * frames > DURATION_MAX { 0 } else { frame * frames }
 }
 
+/// Whether a packet tells of the one before it, too (RFC 6716 §4.2.3): as of libopus 1.4, which has a call for it.
+///
+/// A frame of SILK begins with a bit for each of its parts of 20 ms, whether there is a voice in it, and one for the
+/// repair; of two channels each has its own. Each is as likely to be set as not, so the range coder leaves them as
+/// they are.
+pub(super) fn repeats(payload: &[u8]) -> bool {
+    let (Some(&toc), Some(&first)) = (payload.first(), first_frame(payload)) else { return false };
+    let parts = match toc >> 3 {
+        config @ 0..12 => [1, 1, 2, 3][usize::from(config & 3)],
+        12..16 => 1,
+        _ => return false,
+    };
+    let is_stereo = toc & 4 != 0;
+    first >> (7 - parts) & 1 == 1 || (is_stereo && first >> (6 - 2 * parts) & 1 == 1)
+}
+
+/// The first byte of a packet's first frame (RFC 6716 §3.2).
+fn first_frame(payload: &[u8]) -> Option<&u8> {
+    // Lengths up to 251 take one byte, others two.
+    let after_length = |at: usize| Some(at + if *payload.get(at)? < 252 { 1 } else { 2 });
+    let at = match payload.first()? & 3 {
+        0 | 1 => 1,
+        2 => after_length(1)?,
+        _ => {
+            let count = payload.get(1)?;
+            let (is_padded, is_variable) = (count & 0x40 != 0, count & 0x80 != 0);
+            let mut at = 2;
+            while is_padded && *payload.get(at)? == 255 {
+                at += 1;
+            }
+            at += usize::from(is_padded);
+            for _ in 1..count & 0x3F {
+                at = if is_variable { after_length(at)? } else { at };
+            }
+            at
+        }
+    };
+    payload.get(at)
+}
+
 /// What a frame is encoded with unless the machine is short of time.
 pub(super) const COMPLEXITY: u8 = 5;
 /// What repairing takes, in bits a second.
@@ -451,6 +491,45 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_says_whether_it_repeats_the_one_before() {
+        for rate in RATES {
+            let voice = voice(rate);
+            for ms in [10, 20, 30, 40, 60] {
+                let frame = rate as usize * ms / 1_000;
+                let packets = |use_inband_fec| {
+                    encode(
+                        rate,
+                        OpusParameters { use_inband_fec, ..OpusParameters::default() },
+                        &voice,
+                        frame,
+                    )
+                };
+                let (with, without) = (packets(true), packets(false));
+                let repeating = with.iter().filter(|packet| repeats(packet)).count();
+                assert!(repeating * 2 > with.len(), "{rate} Hz, {ms} ms: {repeating} of {}", with.len());
+                assert!(!without.iter().any(|packet| repeats(packet)), "{rate} Hz, {ms} ms");
+            }
+        }
+        // A voice, no repair; a voice and its repair; of two channels the second one's repair alone; CELT.
+        for (payload, want) in [
+            (&[0x48, 0x80][..], false),
+            (&[0x48, 0xC0], true),
+            (&[0x4C, 0x10], true),
+            (&[0x4C, 0x20], false),
+            (&[0x98, 0xC0], false),
+            // Two frames of different length, and padding: the first frame begins behind.
+            (&[0x4A, 0x01, 0xC0, 0x00], true),
+            (&[0x4B, 0x41, 0x01, 0xC0, 0x00], true),
+            (&[0x4B, 0xC2, 0x00, 0x01, 0xC0, 0x00], true),
+            (&[0x48], false),
+            (&[0x4B, 0x41], false),
+            (&[], false),
+        ] {
+            assert_eq!(repeats(payload), want, "{payload:x?}");
+        }
+    }
+
+    #[test]
     fn losses_of_any_length_are_filled() {
         let packets = encode(8_000, OpusParameters::default(), &voice(8_000), 160);
         for len in [0, 1, 8, 19, 20, 30, 160, 480, 1_000, 5_000] {
@@ -492,6 +571,7 @@ mod tests {
         for _ in 0..5_000 {
             let payload: Vec<u8> = (0..rng.below(200)).map(|_| rng.u32() as u8).collect();
             assert!(decoder.decode(&payload, &mut pcm) <= 960);
+            repeats(&payload);
             decoder.conceal(Some(&payload), &mut pcm);
         }
         assert_eq!(decoder.decode(&[], &mut pcm), 0);

@@ -3,12 +3,12 @@
 //!
 //! Nothing waits here but what has reason to. A packet that follows the last is decoded on arrival. Where packets
 //! are missing before it, it is held until the next one comes: then either the missing one has come after all and
-//! the order is restored, or it is lost and its sound made up, from what the held packet repeats of it if the
-//! codec does that. So a path that loses nothing adds no delay, and the receiver's own buffer sees a loss as one
-//! late packet.
+//! the order is restored, or it is lost and its sound made up. So a path that loses nothing adds no delay, and the
+//! receiver's own buffer sees a loss as one late packet. A packet that repeats what is missing is not held: what would
+//! come of waiting is worth less than the wait.
 
 use crate::codec::CodecKind;
-use crate::codec::coder::{Decoder, duration};
+use crate::codec::coder::{Decoder, duration, repeats};
 use crate::resample::Resampler;
 use crate::rtp::{Fields, sequence_distance, timestamp_distance};
 
@@ -155,7 +155,9 @@ impl Listener {
             return; // its place has been filled
         }
         let is_gap = sequence_distance(fields.sequence, stream.sequence) > 0;
-        if is_gap && payload.len() <= HELD_BYTES_MAX && self.missing(fields).is_some() {
+        if is_gap && repeats(self.codec, payload) {
+            self.make_up(fields, payload, out);
+        } else if is_gap && payload.len() <= HELD_BYTES_MAX && self.missing(fields).is_some() {
             self.held.bytes[..payload.len()].copy_from_slice(payload);
             self.held.len = payload.len();
             (self.held.fields, self.held.since) = (Some(fields), now);

@@ -144,6 +144,29 @@ fn the_end_of_what_was_said_is_heard_though_a_packet_before_it_is_lost() {
     }
 }
 
+/// What the next packet repeats is not waited for: the repaired sound goes out with it.
+#[test]
+fn what_the_next_packet_repeats_is_repaired_at_once() {
+    for repeated in [true, false] {
+        let mut rig = Rig::new(1);
+        let mut ann = Phone::new(&mut rig, 1, CodecKind::Opus, |_| {});
+        ann.encoder.set_expected_loss(if repeated { 20 } else { 0 });
+        let _bob = Phone::new(&mut rig, 2, CodecKind::Pcmu, |_| {});
+        rig.bridge(1, 2);
+        for n in 0..30 {
+            let bytes = ann.packet(500.0);
+            if n != 28 {
+                rig.packet(ann.peer.leg, Channel::Rtp, ann.peer.address, &bytes);
+            }
+            rig.run_ms(20);
+        }
+        let got = rig.got(2);
+        assert_eq!(got.len(), if repeated { 30 } else { 28 }, "{repeated}");
+        let (sound, rate) = heard(CodecKind::Pcmu, &got);
+        assert!(goertzel_power(&sound[rate as usize / 5..], rate, 500.0) > 0.9, "{repeated}");
+    }
+}
+
 #[test]
 fn packets_are_as_long_as_the_peer_wants() {
     for (from, to) in [(20, 10), (20, 30), (20, 60), (60, 20), (30, 20), (10, 40)] {
