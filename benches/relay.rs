@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use media::rtp::{Built, Fields};
 use media::{CodecKind, Command, Event, LegId, Negotiated, PlayId, PlayItem, Tone};
-use net::media::{GATHER_MAX, MediaPlane, MediaPlaneConfig};
+use net::media::{EASED_FROM_PERMILLE, GATHER_MAX, MediaPlane, MediaPlaneConfig};
 use tokio::sync::mpsc;
 
 use stalls::{Delay, Delays, Watch};
@@ -200,6 +200,7 @@ fn stage(legs: usize, gather_max: Duration) -> Stage {
         recordings: std::env::temp_dir(),
         recordings_free_min: 0,
         gather_max,
+        eased_from_permille: EASED_FROM_PERMILLE,
     };
     let plane = MediaPlane::start(config, events_end, Arc::new(|_| None)).unwrap();
     let thread = machine::thread_id("media-0");

@@ -61,6 +61,8 @@ pub(crate) struct Status {
     pub(crate) media_legs: u64,
     pub(crate) media_threads: usize,
     pub(crate) degraded_realtime: usize,
+    #[serde(default)]
+    pub(crate) eased: usize,
     pub(crate) recordings: u64,
     pub(crate) recordings_failed: u64,
     pub(crate) recordings_trouble: Option<String>,
@@ -252,6 +254,7 @@ impl Desk {
             media_legs: media.legs,
             media_threads: media.threads,
             degraded_realtime: media.degraded_realtime,
+            eased: media.eased,
             recordings: media.recordings,
             recordings_failed: media.recordings_failed,
             recordings_trouble: media.recordings_trouble,

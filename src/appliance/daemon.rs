@@ -129,6 +129,7 @@ async fn serve(config: Config, config_file: Option<PathBuf>, state: Option<PathB
             recordings: config.state.join(RECORDINGS),
             recordings_free_min: config.recordings_free_min,
             gather_max: net::media::GATHER_MAX,
+            eased_from_permille: net::media::EASED_FROM_PERMILLE,
         },
         media_tx,
         Arc::new(move |key| clips.get(key)),

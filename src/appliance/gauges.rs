@@ -42,6 +42,7 @@ pub(crate) async fn keep(desk: Desk) {
         gauge("tandem_media_legs", media.legs);
         gauge("tandem_media_threads", media.threads as u64);
         gauge("tandem_media_threads_without_real_time", media.degraded_realtime as u64);
+        gauge("tandem_media_threads_eased", media.eased as u64);
         gauge("tandem_media_busy_permille", media.busy_permille);
         count("tandem_media_packets_received_total", media.packets_received);
         count("tandem_media_packets_sent_total", media.packets_sent);

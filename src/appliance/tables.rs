@@ -89,10 +89,13 @@ pub(crate) fn draw(answer: &Answer) -> String {
             line("phones", format!("{} of {} registered", node.phones_registered, node.phones));
             line("trunks", node.trunks.to_string());
             line("database", status.database.clone());
-            let priority = match status.degraded_realtime {
+            let mut priority = match status.degraded_realtime {
                 0 => "real time".to_owned(),
                 n => format!("degraded real time on {n}"),
             };
+            if status.eased > 0 {
+                let _ = write!(priority, ", busy: Opus encoded with less care on {}", status.eased);
+            }
             line(
                 "media",
                 format!("{} legs, {} threads, {priority}", status.media_legs, status.media_threads),

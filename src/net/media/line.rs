@@ -46,6 +46,8 @@ pub(super) struct Settings {
     pub(super) seed: u64,
     /// See [`super::MediaPlaneConfig::gather_max`].
     pub(super) gather_ns: u64,
+    /// See [`super::MediaPlaneConfig::eased_from_permille`].
+    pub(super) eased_from_permille: u64,
 }
 
 /// A ring that has been gone around once: its memory is there before anybody is in a hurry, and is the box's own rather

@@ -72,11 +72,17 @@ pub struct MediaPlaneConfig {
     /// Longest time that packets may gather before a busy thread looks at them; below 250 µs each is served at
     /// once. See [`GATHER_MAX`].
     pub gather_max: Duration,
+    /// Thousandths of a core from which a thread's encoders work less, to work as before once it has four sevenths of
+    /// that to do. See [`EASED_FROM_PERMILLE`].
+    pub eased_from_permille: u64,
 }
 
 /// What [`MediaPlaneConfig::gather_max`] should be: saves a busy thread a third of its work, and keeps 99 of 100
 /// packets for less than a millisecond: they gather for so long, and what has gathered is served one by one.
 pub const GATHER_MAX: Duration = Duration::from_micros(500);
+
+/// What [`MediaPlaneConfig::eased_from_permille`] should be.
+pub const EASED_FROM_PERMILLE: u64 = 700;
 
 /// The media plane could not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +107,8 @@ pub struct MediaPlaneStats {
     pub threads: usize,
     /// Of them, those that run without real-time priority.
     pub degraded_realtime: usize,
+    /// Of them, those that have so much to do that their encoders work less: callers hear it in Opus.
+    pub eased: usize,
     /// Legs open.
     pub legs: u64,
     /// Packets received on all legs, RTP and RTCP, strangers' included.
@@ -149,7 +157,11 @@ impl MediaPlane {
         clips: Clips,
     ) -> Result<MediaPlane, MediaPlaneError> {
         let seed = entropy();
-        let settings = Settings { seed, gather_ns: config.gather_max.as_nanos() as u64 };
+        let settings = Settings {
+            seed,
+            gather_ns: config.gather_max.as_nanos() as u64,
+            eased_from_permille: config.eased_from_permille,
+        };
         let ports = Ports::new(config.address, &config.ports, seed);
         if ports.len() == 0 {
             return Err(MediaPlaneError::NoPorts(*config.ports.start(), *config.ports.end()));
@@ -238,6 +250,7 @@ impl MediaPlane {
         MediaPlaneStats {
             threads: counters.iter().filter(|c| c.is_running.load(Relaxed)).count(),
             degraded_realtime: counters.iter().filter(|c| c.degraded_realtime.load(Relaxed)).count(),
+            eased: counters.iter().filter(|c| c.is_eased.load(Relaxed)).count(),
             legs: sum(|c| c.legs.load(Relaxed)),
             packets_received: sum(|c| c.packets_received.load(Relaxed)),
             packets_sent: sum(|c| c.packets_sent.load(Relaxed)),

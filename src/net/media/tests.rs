@@ -19,7 +19,7 @@ use media::{
 };
 use tokio::sync::mpsc;
 
-use super::{GATHER_MAX, MediaPlane, MediaPlaneConfig};
+use super::{EASED_FROM_PERMILLE, GATHER_MAX, MediaPlane, MediaPlaneConfig};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +46,10 @@ struct Box_ {
 }
 
 fn start(threads: usize, recordings: PathBuf) -> Box_ {
+    start_eased_from(EASED_FROM_PERMILLE, threads, recordings)
+}
+
+fn start_eased_from(eased_from_permille: u64, threads: usize, recordings: PathBuf) -> Box_ {
     // Every plane of this process has ports of its own.
     static NEXT: AtomicU16 = AtomicU16::new(25_000);
     let first = NEXT.fetch_add(64, Ordering::Relaxed);
@@ -56,6 +60,7 @@ fn start(threads: usize, recordings: PathBuf) -> Box_ {
         recordings,
         recordings_free_min: 0,
         gather_max: GATHER_MAX,
+        eased_from_permille,
     };
     let (events_end, events) = mpsc::channel(1_024);
     let clips = |key: &ClipKey| {

@@ -89,6 +89,7 @@ pub(super) struct MediaThread {
 pub(super) struct Counters {
     pub(super) is_running: AtomicBool,
     pub(super) degraded_realtime: AtomicBool,
+    pub(super) is_eased: AtomicBool,
     pub(super) legs: AtomicU64,
     pub(super) packets_received: AtomicU64,
     pub(super) packets_sent: AtomicU64,
@@ -98,10 +99,6 @@ pub(super) struct Counters {
     pub(super) busy_permille: AtomicU64,
     pub(super) delays: Delays,
 }
-
-/// Of a thread that is busier, in thousandths of a core, encoders work less; below the other they work more again.
-const BUSY_PERMILLE_MOST: u64 = 700;
-const BUSY_PERMILLE_REST: u64 = 400;
 
 /// Orders served in one pass.
 const ORDERS_PER_PASS: usize = 64;
@@ -193,11 +190,13 @@ impl MediaThread {
             shell.counters.packets_received.store(received, Relaxed);
             if let Some(busy) = pace.done(io::monotonic_ns(), received + shell.sent) {
                 shell.counters.busy_permille.store(busy, Relaxed);
-                core.set_effort(effort(core.effort(), busy));
+                core.set_effort(effort(core.effort(), busy, settings.eased_from_permille));
+                shell.counters.is_eased.store(core.effort() != Effort::Full, Relaxed);
             }
         }
         shell.counters.legs.store(0, Relaxed);
         shell.counters.degraded_realtime.store(false, Relaxed);
+        shell.counters.is_eased.store(false, Relaxed);
         shell.counters.is_running.store(false, Relaxed);
         shell.tell(Told::Stopped);
         shell.finish_pass(&control);
@@ -205,13 +204,14 @@ impl MediaThread {
 }
 
 /// How hard encoders work after a while of such a load: a step at a time, so that the load can follow.
-fn effort(now: Effort, busy_permille: u64) -> Effort {
-    match (now, busy_permille) {
-        (Effort::Full, BUSY_PERMILLE_MOST..) => Effort::Less,
-        (Effort::Less, BUSY_PERMILLE_MOST..) => Effort::Least,
-        (Effort::Least, ..BUSY_PERMILLE_REST) => Effort::Less,
-        (Effort::Less, ..BUSY_PERMILLE_REST) => Effort::Full,
-        (effort, _) => effort,
+fn effort(now: Effort, busy_permille: u64, eased_from: u64) -> Effort {
+    let (is_busy, has_rest) = (busy_permille >= eased_from, busy_permille < eased_from * 4 / 7);
+    match now {
+        Effort::Full if is_busy => Effort::Less,
+        Effort::Less if is_busy => Effort::Least,
+        Effort::Least if has_rest => Effort::Less,
+        Effort::Less if has_rest => Effort::Full,
+        effort => effort,
     }
 }
 
@@ -438,7 +438,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut now = Effort::Full;
         for busy in [300, 650, 720, 900, 950, 600, 500, 390, 390, 100] {
-            now = effort(now, busy);
+            now = effort(now, busy, 700);
             seen.push(now);
         }
         use Effort::{Full, Least, Less};

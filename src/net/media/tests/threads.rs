@@ -40,6 +40,23 @@ fn a_leg_alone_that_is_coded_for_works_elsewhere_than_those_that_are_passed_on()
     box_.plane.stop();
 }
 
+/// Encoders work less on a thread that has too much to do, and it is told; here any work is too much.
+#[test]
+fn encoders_of_a_busy_thread_work_less() {
+    let mut box_ = start_eased_from(0, 1, recordings());
+    let leg = LegId(1);
+    let _ann = box_.leg(leg, None, CodecKind::Opus);
+    let items = vec![PlayItem::Tone(Tone::Busy)];
+    box_.plane.command(Command::Play { leg, play: PlayId(1), items, repeat: 0 });
+    let end = Instant::now() + PATIENCE;
+    while box_.plane.stats().eased == 0 {
+        assert!(Instant::now() < end, "no thread has too much to do");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    box_.plane.stop();
+    assert_eq!(box_.plane.stats().eased, 0);
+}
+
 /// Without the right to real-time priority the threads run all the same, and it is told of each.
 #[test]
 fn without_the_right_to_real_time_it_is_told() {
