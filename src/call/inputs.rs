@@ -76,6 +76,7 @@ impl Call {
     }
 
     pub(crate) fn on_played(&mut self, play: PlayId, ctx: &mut Ctx<'_>) {
+        self.on_key_passed(play, ctx);
         self.heard(ctx, |call, ctx| {
             let ours = match call.running.prompting() {
                 Some(prompting) => prompting.is(play),

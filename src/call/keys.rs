@@ -38,6 +38,12 @@ pub(crate) struct Keys {
     held: VecDeque<(Mono, char)>,
     /// Being sent by INFO.
     sending: Option<(PlayId, VecDeque<char>)>,
+    /// The keys of the other leg's peer that are being sent in the audio, and when they are over at the latest.
+    #[serde(default)]
+    passing: Option<(PlayId, Mono)>,
+    /// Those to be sent after it: a phone that dials from its memory tells all at once by INFO.
+    #[serde(default)]
+    to_pass: String,
 }
 
 impl Keys {
@@ -135,11 +141,31 @@ impl Call {
         }
         if self.sends_info(ctx) {
             self.send_info(digit, ctx);
-        } else if !by_media {
-            let play = ctx.next_play();
-            let digits = digit.to_string();
+        } else if !by_media && self.leg.keys.to_pass.len() < KEYS_MAX {
+            self.leg.keys.to_pass.push(digit);
+            self.pass_waiting_keys(ctx);
+        }
+    }
+
+    /// Keys of the other leg's peer go out in the audio once those before them are over.
+    fn pass_waiting_keys(&mut self, ctx: &mut Ctx<'_>) {
+        let is_free = self.leg.keys.passing.is_none_or(|(_, until)| until < ctx.now.mono);
+        if is_free && !self.leg.keys.to_pass.is_empty() {
+            let (play, digits) = (ctx.next_play(), std::mem::take(&mut self.leg.keys.to_pass));
+            self.leg.keys.passing = Some((play, ctx.now.mono + PASSED_WITHIN));
             ctx.media(media::Command::SendDigits { leg: self.leg.id, play, digits });
         }
+    }
+
+    /// A play is over, perhaps that of a key that was passed on.
+    pub(crate) fn on_key_passed(&mut self, play: PlayId, ctx: &mut Ctx<'_>) {
+        if self.leg.keys.passing.take_if(|(passing, _)| *passing == play).is_none() {
+            return;
+        }
+        if self.near_call().is_none() {
+            self.leg.keys.to_pass.clear();
+        }
+        self.pass_waiting_keys(ctx);
     }
 
     /// Sends keys to the peer; `play` is over when the last one is sent.
@@ -193,6 +219,8 @@ const SAME_KEY: Duration = Duration::from_millis(300);
 const INFO_MS: u32 = 160;
 /// From one key by INFO to the next, so that each is over before the next begins.
 const INFO_PACE: Duration = Duration::from_millis(250);
+/// So long all keys that may wait take at most; if nothing tells that they are over, the next are sent all the same.
+const PASSED_WITHIN: Duration = Duration::from_secs(5);
 /// Keys remembered and held back at once: nobody presses more within the time.
 const KEYS_MAX: usize = 16;
 

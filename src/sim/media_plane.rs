@@ -41,6 +41,8 @@ struct Leg {
     /// The room it is in, and how it takes part.
     room: Option<(RoomId, Member)>,
     playing: Option<(PlayId, u64)>,
+    /// When the keys that are sent to it are over.
+    keys_until: Option<Mono>,
     recordings: BTreeMap<RecordingSid, Running>,
 }
 
@@ -252,6 +254,7 @@ impl StubMedia {
                     bridged: None,
                     room: None,
                     playing: None,
+                    keys_until: None,
                     recordings: BTreeMap::new(),
                 };
                 self.legs.insert(leg, fresh);
@@ -282,7 +285,11 @@ impl StubMedia {
                 if self.legs.contains_key(&leg) {
                     let each = Duration::from_millis(150);
                     let wait = each * u32::try_from(digits.len()).unwrap_or(u32::MAX);
+                    self.cut_keys(leg, now);
                     self.note(leg, now, Heard::Digits(digits));
+                    if let Some(state) = self.legs.get_mut(&leg) {
+                        state.keys_until = Some(now + wait);
+                    }
                     later.push((wait, Later::Event(Event::Played { leg, play, completed: true })));
                 }
             }
@@ -560,6 +567,20 @@ impl StubMedia {
         if let Some(remote) = self.legs.get(&leg).and_then(|leg| leg.negotiated).map(|n| n.remote) {
             self.heard.push((remote, now, what));
         }
+    }
+
+    /// Keys that are replaced before they are over are not understood by anybody.
+    fn cut_keys(&mut self, leg: LegId, now: Mono) {
+        let Some(state) = self.legs.get(&leg).filter(|leg| leg.keys_until.is_some_and(|until| until > now))
+        else {
+            return;
+        };
+        let remote = state.negotiated.map(|negotiated| negotiated.remote);
+        let last = self
+            .heard
+            .iter()
+            .rposition(|(to, _, heard)| Some(*to) == remote && matches!(heard, Heard::Digits(_)));
+        last.into_iter().for_each(|at| drop(self.heard.remove(at)));
     }
 
     fn number(&mut self) -> u64 {

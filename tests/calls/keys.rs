@@ -91,6 +91,24 @@ fn a_key_by_info_is_passed_on_exactly_once() {
     }
 }
 
+/// A phone that dials from its memory tells all keys at once: the next is sent on when the one before it is over.
+#[test]
+fn keys_that_come_by_info_all_at_once_are_passed_on_one_after_the_other() {
+    for events in [true, false] {
+        let (mut s, caller, to_ann) = talking(DtmfMode::Auto, events);
+        for digit in "27*0".chars() {
+            by_info(&mut s, &to_ann, digit);
+            s.pass_ms(10);
+        }
+        s.pass_ms(1_500);
+        assert_eq!(sent_to(&mut s, &caller), "27*0", "events {events}");
+        s.presses_by_info(&to_ann, "5");
+        assert_eq!(sent_to(&mut s, &caller), "27*05", "events {events}");
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
 #[test]
 fn a_phone_that_takes_info_gets_info() {
     let (mut s, caller, to_ann) = talking(DtmfMode::Info, true);
