@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media::clip::PIECE_SAMPLES;
 use media::engine::CoreItem;
@@ -60,6 +60,8 @@ impl From<Sound> for CoreItem {
 pub(crate) struct Origin {
     /// Until when nobody needs to ask; `None`: for ever.
     pub(crate) fresh_until: Option<Instant>,
+    /// For how long nobody needs to ask after each confirmation, unless that says something else.
+    pub(crate) fresh_for: Duration,
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
 }

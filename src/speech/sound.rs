@@ -248,10 +248,13 @@ impl Inner {
             answer.expires.as_deref(),
             date.unwrap_or_else(SystemTime::now),
         );
-        let fresh_until = Some(Instant::now() + freshness.fresh_for);
+        // A confirmation that says nothing of it leaves what was said before (RFC 9111 §4.3.4).
+        let is_said = answer.cache_control.is_some() || answer.expires.is_some();
+        let fresh_for = if answer.status == 304 && !is_said { origin.fresh_for } else { freshness.fresh_for };
+        let fresh_until = Some(Instant::now() + fresh_for);
         match (answer.status, known) {
             (304, Some((sound, _))) => {
-                self.clips.put(key, sound.clone(), Origin { fresh_until, ..origin });
+                self.clips.put(key, sound.clone(), Origin { fresh_until, fresh_for, ..origin });
                 Ok(info(&sound))
             }
             (200..=299, _) => {
@@ -259,6 +262,7 @@ impl Inner {
                 let origin = match freshness.may_be_kept {
                     true => Origin {
                         fresh_until,
+                        fresh_for,
                         etag: answer.etag.clone(),
                         last_modified: answer.last_modified.clone(),
                     },
@@ -323,7 +327,7 @@ impl Inner {
                 return Err(error);
             }
         };
-        let origin = Origin { fresh_until: Some(Instant::now()), etag: Some(tag), last_modified: None };
+        let origin = Origin { etag: Some(tag), ..Origin::stale() };
         match (bytes, known) {
             (None, Some((sound, _))) => Ok(info(&sound)),
             (bytes, _) => {

@@ -234,6 +234,26 @@ async fn a_fetched_sound_is_asked_for_again_as_its_server_wants() {
 }
 
 #[tokio::test]
+async fn a_confirmation_without_a_word_about_it_makes_a_sound_as_fresh_as_it_was() {
+    for (confirmed, asked_in_all) in [("", 2), ("\r\nCache-Control: no-cache", 4)] {
+        let (url, asked) = serve(move |_, head| match head.contains("if-none-match: \"v1\"") {
+            true => (format!("304 Not Modified{confirmed}"), Vec::new()),
+            false => {
+                let head = "200 OK\r\nContent-Type: audio/wav\r\nETag: \"v1\"\r\nCache-Control: max-age=1";
+                (head.to_owned(), wav(800))
+            }
+        })
+        .await;
+        let studio = studio("");
+        for wait_ms in [0, 1_050, 0, 0] {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            studio.sounds.prepare(key("k"), SoundSource::Url(url.clone())).await.unwrap();
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), asked_in_all, "{confirmed}");
+    }
+}
+
+#[tokio::test]
 async fn a_changed_sound_is_heard_and_a_lost_server_is_not() {
     let (url, _) = serve(|n, head| match n {
         0 => ("200 OK\r\nContent-Type: audio/wav\r\nLast-Modified: yesterday".to_owned(), wav(800)),
