@@ -228,11 +228,13 @@ impl Call {
         if !self.leg.offer_pending {
             return;
         }
-        let first = self.leg.negotiated.is_none();
+        let before = self.leg.negotiated.map(|negotiated| negotiated.codec);
         if !self.accept(body, ctx) {
             self.end(Cause::NoMedia(488), ctx);
-        } else if first {
+        } else if before.is_none() {
             self.leg_up(ctx);
+        } else {
+            self.tell_codec(before, ctx);
         }
     }
 
@@ -243,6 +245,7 @@ impl Call {
             ctx.sip(sip::Command::AnswerOffer { session, result: Err(488) });
             return;
         };
+        let before = self.leg.negotiated.map(|negotiated| negotiated.codec);
         let result = match body {
             None => self.offer(Direction::SendRecv, ctx).ok_or(488),
             Some(offer) => {
@@ -261,6 +264,7 @@ impl Call {
             }
         };
         ctx.sip(sip::Command::AnswerOffer { session, result });
+        self.tell_codec(before, ctx);
     }
 
     /// The caller hears the callee's early sound from now on.

@@ -2,8 +2,9 @@
 //!
 //! A call that is dialled is offered first what its parent speaks; a parent that is answered for its child's sake
 //! is answered with what the child speaks. When both were settled before and differ, one re-INVITE may mend
-//! it: to the side whose last description names the other's codec. Refused, or crossed by the peer's own
-//! (491), it changes nothing: the box transcodes.
+//! it: to the side whose last description names the other's codec. So it may where a peer changes its codec in mid-call:
+//! the other side is asked to follow. Refused, or crossed by the peer's own (491), it changes nothing: the box
+//! transcodes.
 
 use base::CallSid;
 use media::{CodecKind, Direction};
@@ -36,6 +37,24 @@ impl Call {
         let differ = ours != theirs && !(ours.is_g711() && theirs.is_g711());
         let adapts = differ && self.speak(theirs, ctx);
         ctx.mail(child, Mail::Bridged { codec: ours, adapt: differ && !adapts });
+    }
+
+    /// The peer has made us speak another codec: whoever we are bridged with may spare both of us the transcoding. Told
+    /// of peers' own wishes only, so that two of them cannot send each other around in circles.
+    pub(crate) fn tell_codec(&mut self, before: Option<CodecKind>, ctx: &mut Ctx<'_>) {
+        let now = self.leg.negotiated.map(|negotiated| negotiated.codec);
+        if let (Some(codec), Some(near)) = (now.filter(|_| now != before), self.near_call()) {
+            ctx.mail(near, Mail::Speaks { codec });
+        }
+    }
+
+    /// Whom we are bridged with speaks another codec from now on.
+    pub(crate) fn on_near_speaks(&mut self, theirs: CodecKind, ctx: &mut Ctx<'_>) {
+        let Some(ours) = self.leg.negotiated.map(|negotiated| negotiated.codec) else { return };
+        self.leg.near = vec![theirs];
+        if ours != theirs && !(ours.is_g711() && theirs.is_g711()) {
+            self.speak(theirs, ctx);
+        }
     }
 
     /// Asks the peer for this codec, if that can work; whether it was asked.

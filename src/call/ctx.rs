@@ -70,6 +70,8 @@ pub(crate) enum Mail {
         /// Whether you alone can spare both of you the transcoding.
         adapt: bool,
     },
+    /// To whom it is bridged with: my peer has me speak this now.
+    Speaks { codec: CodecKind },
     /// To a child: what you say and hear is being recorded.
     Recorded {
         recording: RecordingSid,

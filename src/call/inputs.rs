@@ -185,6 +185,7 @@ impl Call {
             Mail::Transferred { code } => self.on_transferred(code, ctx),
             Mail::Recorded { recording, since } => self.recorded_whole = Some((recording, since)),
             Mail::Bridged { codec, adapt } => self.on_bridged(codec, adapt, ctx),
+            Mail::Speaks { codec } => self.on_near_speaks(codec, ctx),
             Mail::Key { .. } if self.kept.is_some() => {}
             Mail::Key { digit, by_media } => self.pass_key_on(digit, by_media, ctx),
             Mail::CallerWaits(queue) => self.caller_waits(queue, ctx),

@@ -181,6 +181,28 @@ fn a_peer_may_change_its_codec_in_mid_call() {
     s.expect_rest();
 }
 
+/// A peer that changes its codec in mid-call is followed by the other one, once, if that has named the codec.
+#[test]
+fn the_other_side_follows_a_codec_that_changes_in_mid_call() {
+    for (others, want) in [(vec![Pcmu, G722], G722), (vec![Pcmu], Pcmu)] {
+        let (mut s, ann) = office(DIAL);
+        let carrier = s.carrier();
+        s.world.ua(ann).codecs = vec![Pcmu];
+        s.world.ua(carrier).codecs = others.clone();
+        let caller = s.carrier_calls(NUMBER);
+        s.pass_ms(2_000);
+        let to_ann = s.latest(ann).expect("it rings");
+        assert_eq!((speaks(&mut s, &to_ann), speaks(&mut s, &caller)), (Pcmu, Pcmu));
+        s.world.ua(ann).codecs = vec![G722];
+        s.world.hold(to_ann.ua, to_ann.session, false);
+        s.pass_ms(1_000);
+        assert_eq!((speaks(&mut s, &to_ann), speaks(&mut s, &caller)), (G722, want), "{others:?}");
+        assert_eq!((s.call(&to_ann).offers, s.call(&caller).offers), (0, u32::from(want == G722)));
+        s.hangs_up(&caller);
+        s.expect_rest();
+    }
+}
+
 #[test]
 fn hold_and_resume_keep_every_codec() {
     for codec in ALL {
