@@ -62,6 +62,7 @@ impl Leg {
         let agreed = Agreed {
             codec: negotiated.codec,
             receives: negotiated.direction.receives(),
+            converses: negotiated.direction.receives() && negotiated.direction.sends(),
             pauses: negotiated.comfort_noise.is_some() || negotiated.codec == CodecKind::Opus,
         };
         let detects =

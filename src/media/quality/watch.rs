@@ -50,6 +50,8 @@ pub struct Agreed {
     pub codec: CodecKind,
     /// The peer may send: neither on hold nor `recvonly`.
     pub receives: bool,
+    /// It also hears us: whoever has us on hold may well send nothing but silence.
+    pub converses: bool,
     /// The peer may pause in silence: comfort noise or DTX was agreed on.
     pub pauses: bool,
 }
@@ -199,7 +201,7 @@ impl Watcher {
         self.judge(0, missing, patience, Finding::OneWay, tell);
 
         let limit = if self.was_loud { SILENT_FRAMES.1 } else { SILENT_FRAMES.0 };
-        let is_silent = receives && self.silent >= limit && seen.received > 0;
+        let is_silent = self.agreed.converses && self.silent >= limit && seen.received > 0;
         self.judge(1, is_silent, 1, Finding::Silence, tell);
 
         let wrong = seen.misfits >= STREAM_PACKETS && seen.misfits > seen.received;
@@ -373,7 +375,7 @@ mod tests {
 
     use super::*;
 
-    const AGREED: Agreed = Agreed { codec: CodecKind::Pcmu, receives: true, pauses: false };
+    const AGREED: Agreed = Agreed { codec: CodecKind::Pcmu, receives: true, converses: true, pauses: false };
     const GOOD: Seen = Seen { sent: 50, received: 50, misfits: 0, misfit: 0, strangers: 0 };
 
     /// Speech by its loudness: syllables and pauses.
@@ -457,7 +459,7 @@ mod tests {
     #[test]
     fn what_is_meant_to_be_is_no_fault() {
         let silent = Seen { received: 0, ..GOOD };
-        let held = Agreed { receives: false, ..AGREED };
+        let held = Agreed { receives: false, converses: false, ..AGREED };
         assert_eq!(watch(&mut Watcher::new(held), 30, silent, talk(1)), []);
         let pauses = Agreed { pauses: true, ..AGREED };
         assert_eq!(watch(&mut Watcher::new(pauses), 9, silent, talk(1)), []);
@@ -538,7 +540,7 @@ mod tests {
         let mut watcher = Watcher::new(AGREED);
         watch(&mut watcher, 5, Seen { received: 0, ..GOOD }, talk(1));
         let mut changes = Vec::new();
-        watcher.agree(Agreed { receives: false, ..AGREED }, &mut |c| changes.push(c));
+        watcher.agree(Agreed { receives: false, converses: false, ..AGREED }, &mut |c| changes.push(c));
         assert_eq!(changes, [Change::Ended(Finding::OneWay)]);
         assert!(Finding::OneWay.to_string().starts_with("one-way audio"));
     }

@@ -58,6 +58,20 @@ fn a_held_leg_is_not_one_way() {
     assert_eq!(rig.findings(1), []);
 }
 
+/// A phone that has the box on hold sends music or silence, as it likes.
+#[test]
+fn a_peer_that_holds_is_not_silent() {
+    let mut rig = Rig::new(1);
+    let mut ann = rig.leg(1, PCMU);
+    let held = Negotiated { direction: Direction::RecvOnly, ..ann.negotiated() };
+    rig.command(CoreCommand::Configure { leg: LegId(1), negotiated: held });
+    rig.talk(&mut ann, 12_000, |_| vec![0xFF; 160]);
+    assert_eq!(rig.findings(1), []);
+    rig.command(CoreCommand::Configure { leg: LegId(1), negotiated: ann.negotiated() });
+    rig.talk(&mut ann, 3_500, |_| vec![0xFF; 160]);
+    assert_eq!(rig.findings(1), [(Finding::Silence, true)], "not any more");
+}
+
 #[test]
 fn digital_silence_a_wrong_codec_and_a_wrong_source_are_told_apart() {
     let mut rig = Rig::new(1);
