@@ -71,20 +71,23 @@ fn a_recording_begun_over_http_has_its_pauses_where_they_were() {
             caller.rtp.say(tone);
             std::thread::sleep(ms(2_000));
         };
+        // The tone changes as it is asked for: the answer waits until a disk has what was done, however slow that is.
+        let changed_saying = |form: &[(&str, &str)], status: &str, tone| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| change(form, status));
+                says(tone);
+            });
+        };
 
         let form = [("RecordingStatusCallback", web.url("/recorded")), ("RecordingTrack", "inbound".into())];
         let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
         let (code, begun) = Rest::local().post(&format!("Calls/{call}/Recordings.json"), &form);
         assert_eq!(code, 201, "{begun}");
         says(TONES[0]);
-        change(&[("Status", "paused"), ("PauseBehavior", "silence")], "paused");
-        says(TONES[1]);
-        change(&[("Status", "in-progress")], "in-progress");
-        says(TONES[2]);
-        change(&[("Status", "paused"), ("PauseBehavior", "skip")], "paused");
-        says(TONES[3]);
-        change(&[("Status", "in-progress")], "in-progress");
-        says(TONES[4]);
+        changed_saying(&[("Status", "paused"), ("PauseBehavior", "silence")], "paused", TONES[1]);
+        changed_saying(&[("Status", "in-progress")], "in-progress", TONES[2]);
+        changed_saying(&[("Status", "paused"), ("PauseBehavior", "skip")], "paused", TONES[3]);
+        changed_saying(&[("Status", "in-progress")], "in-progress", TONES[4]);
         change(&[("Status", "stopped")], "stopped");
         let channels = recording(&tandem, &web);
         let [sound] = channels.as_slice() else { panic!("{} channels", channels.len()) };
