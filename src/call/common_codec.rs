@@ -67,7 +67,11 @@ impl Call {
             return false;
         }
         let Some(body) = self.offer(Direction::SendRecv, ctx) else { return false };
-        self.trace(EventKind::Decision, format!("asks for {codec:?}, as the other side speaks it"), ctx);
+        self.trace(
+            EventKind::Decision,
+            format!("asks for {}, as the other side speaks it", codec.info().name),
+            ctx,
+        );
         ctx.sip(sip::Command::Offer { session: self.leg.session, body });
         true
     }
