@@ -6,11 +6,8 @@ use crate::engine::{Garbage, Out};
 use crate::event::Event;
 use crate::negotiated::Negotiated;
 use crate::quality::mos::{Path, mos};
-use crate::quality::{Agreed, Change, Level, Seen, Watcher};
+use crate::quality::{Agreed, Change, LOOK_NS, Level, Seen, Watcher};
 use crate::tone::Detector;
-
-/// A second.
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// One of so many bytes of G.711 is looked at: enough to tell how loud they are. Odd, for a tone whose period is a
 /// few samples must not be looked at where it passes through zero alone.
@@ -26,9 +23,9 @@ const DELAY_MS_USUAL: f32 = 40.0;
 #[derive(Debug)]
 pub struct Guard {
     pub(super) watcher: Watcher,
-    /// When a second will have passed.
+    /// When it is looked what is wrong.
     due: u64,
-    /// As counted when the last one had.
+    /// As counted the last time.
     counted: Counted,
     /// Packets of the peer whose payload type nobody agreed on, and the last such type.
     misfits: u64,
@@ -72,7 +69,7 @@ impl Leg {
         let guard = self.guard.get_or_insert_with(|| {
             Box::new(Guard {
                 watcher: Watcher::new(agreed),
-                due: now + SECOND_NS,
+                due: now + LOOK_NS,
                 counted,
                 misfits: 0,
                 misfit: 0,
@@ -134,14 +131,15 @@ impl Leg {
         }
     }
 
-    /// Tells what is wrong, once a second.
+    /// Tells what is wrong, twice a second.
     pub(super) fn look_after(&mut self, now: u64, out: &mut impl Out) {
         let (leg, now_counted) = (self.id, self.counted());
         let Some(guard) = &mut self.guard else { return };
         if now < guard.due {
             return;
         }
-        guard.due = now + SECOND_NS;
+        // Not from now on: a turn that comes a little late would make each look a turn later.
+        guard.due = if now - guard.due < LOOK_NS { guard.due + LOOK_NS } else { now + LOOK_NS };
         let before = std::mem::replace(&mut guard.counted, now_counted);
         let since = |now: u64, before: u64| u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX);
         let misfits = since(now_counted.misfits, before.misfits);
@@ -152,7 +150,7 @@ impl Leg {
             misfit: guard.misfit,
             strangers: since(now_counted.strangers, before.strangers),
         };
-        guard.watcher.on_second(seen, &mut |change| out.event(event_of(leg, change)));
+        guard.watcher.on_look(seen, &mut |change| out.event(event_of(leg, change)));
     }
 
     /// What people would say of what they hear from the peer (ITU-T G.107), in hundredths.

@@ -5,4 +5,5 @@
 pub mod mos;
 mod watch;
 
+pub(crate) use watch::LOOK_NS;
 pub use watch::{Agreed, Change, Finding, Level, Seen, Watcher, is_misfit};

@@ -1,6 +1,6 @@
 //! What is wrong with a leg, said within seconds and by name.
 //!
-//! Once a second the watcher is told what came and went, and every 20 ms how loud both directions are. A fault
+//! Twice a second the watcher is told what came and went, and every 20 ms how loud both directions are. A fault
 //! must last for two seconds to be told, so what a renegotiation stirs up is not; it is told once when it
 //! begins and once when it has ended.
 
@@ -81,28 +81,37 @@ pub struct Watcher {
     agreed: Agreed,
     sent: Envelope,
     received: Envelope,
-    /// Seconds in a row that each fault has shown, in the order of [`Finding`].
+    /// Looks in a row that each fault has shown, in the order of [`Finding`].
     shown: [u8; FAULTS],
     told: [Option<Finding>; FAULTS],
     /// Frames of digital silence in a row.
     silent: u32,
     was_loud: bool,
+    /// Half a second has passed since an echo was looked for.
+    is_half: bool,
 }
 
 const FAULTS: usize = 5;
 
-/// Seconds a fault shows before it is told.
-const SECONDS: u8 = 2;
+/// From one look to the next, in nanoseconds. A fault that begins right after one is told within three seconds.
+pub(crate) const LOOK_NS: u64 = 500_000_000;
 
-/// A peer that may pause has gone only after so many seconds.
-const PAUSE_SECONDS: u8 = 10;
+/// Looks in which a fault shows before it is told: 2 s.
+const LOOKS: u8 = 4;
+
+/// Likenesses of what is said to what is heard, one a second, that an echo shows in: of two who talk at once more of
+/// them in a row are alike by chance where they are taken more often.
+const LIKENESSES: u8 = 2;
+
+/// A peer that may pause has gone only after so many: 10 s.
+const PAUSE_LOOKS: u8 = 20;
 
 /// Frames of silence until it is a fault: 2 s from a peer that was never heard. One that was heard before may
 /// have pressed its mute button; that is worth a word after 10 s.
 const SILENT_FRAMES: (u32, u32) = (100, 500);
 
-/// Fewer packets a second are no stream.
-const STREAM_PACKETS: u32 = 10;
+/// Fewer packets from one look to the next are no stream.
+const STREAM_PACKETS: u32 = 5;
 
 impl Level {
     /// Digital silence.
@@ -153,6 +162,7 @@ impl Watcher {
             told: [None; FAULTS],
             silent: 0,
             was_loud: false,
+            is_half: false,
         }
     }
 
@@ -192,12 +202,12 @@ impl Watcher {
         }
     }
 
-    /// A second has passed.
-    pub fn on_second(&mut self, seen: Seen, tell: &mut impl FnMut(Change)) {
+    /// Looks at what came and went since the last time, [`LOOK_NS`] ago.
+    pub fn on_look(&mut self, seen: Seen, tell: &mut impl FnMut(Change)) {
         let receives = self.agreed.receives;
         let came = seen.received + seen.misfits;
         let missing = receives && came == 0 && seen.strangers < STREAM_PACKETS && seen.sent > 0;
-        let patience = if self.agreed.pauses { PAUSE_SECONDS } else { SECONDS };
+        let patience = if self.agreed.pauses { PAUSE_LOOKS } else { LOOKS };
         self.judge(0, missing, patience, Finding::OneWay, tell);
 
         let limit = if self.was_loud { SILENT_FRAMES.1 } else { SILENT_FRAMES.0 };
@@ -206,15 +216,19 @@ impl Watcher {
 
         let wrong = seen.misfits >= STREAM_PACKETS && seen.misfits > seen.received;
         let finding = Finding::WrongCodec { payload_type: seen.misfit, agreed: self.agreed.codec };
-        self.judge(2, wrong, SECONDS, finding, tell);
+        self.judge(2, wrong, LOOKS, finding, tell);
 
         let stranger = receives && came == 0 && seen.strangers >= STREAM_PACKETS;
-        self.judge(3, stranger, SECONDS, Finding::WrongSource, tell);
+        self.judge(3, stranger, LOOKS, Finding::WrongSource, tell);
 
         // Where nobody talks nothing can be said.
+        self.is_half = !self.is_half;
+        if self.is_half {
+            return;
+        }
         if let Some((delay_ms, likeness)) = self.sent.likeness(&self.received) {
             let least = if self.told[4].is_some() { LIKENESS.0 } else { LIKENESS.1 };
-            self.judge(4, likeness >= least, SECONDS, Finding::Echo { delay_ms }, tell);
+            self.judge(4, likeness >= least, LIKENESSES, Finding::Echo { delay_ms }, tell);
         }
     }
 
@@ -234,7 +248,7 @@ impl Watcher {
             }
             return;
         }
-        // Counted down, so that it is not over whenever it is unclear for a second.
+        // Counted down, so that it is not over whenever it is unclear for a moment.
         self.shown[fault] = self.shown[fault].min(patience).saturating_sub(1);
         if self.shown[fault] == 0
             && let Some(finding) = self.told[fault].take()
@@ -401,7 +415,8 @@ mod tests {
         }
     }
 
-    /// Feeds seconds of constant counters and levels; the changes, with the second they were told in.
+    /// Feeds seconds of constant levels, and of counters that are the same at each look; the changes, with the second
+    /// they were told in.
     fn watch(
         watcher: &mut Watcher,
         seconds: u32,
@@ -409,12 +424,12 @@ mod tests {
         mut levels: impl FnMut(u32) -> (Level, Option<Level>),
     ) -> Vec<(u32, Change)> {
         let mut changes = Vec::new();
-        for second in 1..=seconds {
-            for frame in 0..50 {
-                let (sent, received) = levels((second - 1) * 50 + frame);
+        for look in 0..2 * seconds {
+            for frame in 0..25 {
+                let (sent, received) = levels(look * 25 + frame);
                 watcher.on_frame(sent, received);
             }
-            watcher.on_second(seen, &mut |change| changes.push((second, change)));
+            watcher.on_look(seen, &mut |change| changes.push((look / 2 + 1, change)));
         }
         changes
     }
