@@ -49,6 +49,21 @@ fn one_way_audio_is_found_and_is_over_when_the_peer_is_heard() {
 }
 
 #[test]
+fn a_fault_is_told_within_three_seconds_whenever_it_begins() {
+    for offset in (0..1_000).step_by(70) {
+        let mut rig = Rig::new(1);
+        let mut ann = rig.leg(1, PCMU);
+        rig.talk(&mut ann, 3_000 + offset, tone);
+        assert_eq!(rig.findings(1), []);
+        let told = (1..=60).find(|_| {
+            rig.run_ms(50);
+            rig.findings(1) == [(Finding::OneWay, true)]
+        });
+        assert!(told.is_some(), "begun after {offset} ms");
+    }
+}
+
+#[test]
 fn a_held_leg_is_not_one_way() {
     let mut rig = Rig::new(1);
     let ann = rig.leg(1, PCMU);
