@@ -33,8 +33,7 @@ impl Call {
     pub(crate) fn spare_transcoding(&mut self, child: CallSid, theirs: CodecKind, ctx: &mut Ctx<'_>) {
         let Some(ours) = self.leg.negotiated.map(|negotiated| negotiated.codec) else { return };
         self.leg.near = vec![theirs];
-        // Between the laws of G.711 a table does it: not worth a word.
-        let differ = ours != theirs && !(ours.is_g711() && theirs.is_g711());
+        let differ = is_coded_anew(ours, theirs);
         let adapts = differ && self.speak(theirs, ctx);
         ctx.mail(child, Mail::Bridged { codec: ours, adapt: differ && !adapts });
     }
@@ -52,7 +51,7 @@ impl Call {
     pub(crate) fn on_near_speaks(&mut self, theirs: CodecKind, ctx: &mut Ctx<'_>) {
         let Some(ours) = self.leg.negotiated.map(|negotiated| negotiated.codec) else { return };
         self.leg.near = vec![theirs];
-        if ours != theirs && !(ours.is_g711() && theirs.is_g711()) {
+        if is_coded_anew(ours, theirs) {
             self.speak(theirs, ctx);
         }
     }
@@ -90,4 +89,9 @@ impl Call {
             self.leg.sdp.refused();
         }
     }
+}
+
+/// Whether sound between two that speak these is worth a word; between the laws of G.711 a table does it.
+fn is_coded_anew(ours: CodecKind, theirs: CodecKind) -> bool {
+    ours != theirs && !(ours.is_g711() && theirs.is_g711())
 }

@@ -221,11 +221,11 @@ impl Watcher {
         let stranger = receives && came == 0 && seen.strangers >= STREAM_PACKETS;
         self.judge(3, stranger, LOOKS, Finding::WrongSource, tell);
 
-        // Where nobody talks nothing can be said.
         self.is_half = !self.is_half;
         if self.is_half {
             return;
         }
+        // Where nobody talks nothing can be said.
         if let Some((delay_ms, likeness)) = self.sent.likeness(&self.received) {
             let least = if self.told[4].is_some() { LIKENESS.0 } else { LIKENESS.1 };
             self.judge(4, likeness >= least, LIKENESSES, Finding::Echo { delay_ms }, tell);
